@@ -1,0 +1,34 @@
+/* base/clock.h - the time, real or made up by a test. */
+#ifndef KITBAG_BASE_CLOCK_H
+#define KITBAG_BASE_CLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct clock {
+    uint64_t (*wall_ms)(void *context); /* since 1970, UTC; may jump */
+    uint64_t (*mono_ms)(void *context); /* never goes back */
+    void *context;
+};
+
+extern const struct clock clock_system;
+
+uint64_t clock_wall_ms(const struct clock *clock);
+uint64_t clock_mono_ms(const struct clock *clock);
+uint64_t clock_mono_ns(void); /* of the system, for measuring */
+
+/* A clock that stands still until it is told. `fake` must outlive the clock. */
+struct clock_fake {
+    uint64_t wall_ms;
+    uint64_t mono_ms;
+};
+struct clock clock_of_fake(struct clock_fake *fake);
+
+enum { CLOCK_TEXT_MAX = 32 };
+/* "2026-11-22T17:51:37.123Z" into `out`, which has room for CLOCK_TEXT_MAX bytes. */
+void clock_format(uint64_t wall_ms, char *out);
+
+/* "10s", "5m", "1h", "7d", "500ms" or a bare number of seconds, in ms. E_INVALID otherwise. */
+int clock_parse_duration(const char *text, uint64_t *ms);
+
+#endif

@@ -1,0 +1,23 @@
+# Compiler and linker flags that every target of ours shares.
+add_library(kitbag_flags INTERFACE)
+target_compile_options(kitbag_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
+  -Wformat=2 -Wundef)
+target_compile_definitions(kitbag_flags INTERFACE _GNU_SOURCE KITBAG_VERSION="${PROJECT_VERSION}")
+target_include_directories(kitbag_flags INTERFACE ${CMAKE_SOURCE_DIR})
+
+option(KITBAG_WERROR "Turn warnings into errors" OFF)
+if(KITBAG_WERROR)
+  target_compile_options(kitbag_flags INTERFACE -Werror)
+endif()
+
+set(KITBAG_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize=")
+if(KITBAG_SANITIZE)
+  target_compile_options(kitbag_flags INTERFACE -fsanitize=${KITBAG_SANITIZE}
+    -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(kitbag_flags INTERFACE -fsanitize=${KITBAG_SANITIZE})
+else()
+  target_compile_options(kitbag_flags INTERFACE
+    $<$<NOT:$<CONFIG:Debug>>:-D_FORTIFY_SOURCE=3> -fstack-protector-strong -fcf-protection)
+endif()
+target_link_options(kitbag_flags INTERFACE -Wl,-z,relro,-z,now)
