@@ -1,0 +1,155 @@
+/* kv/kv.h - the state: everybody's bags and items in RocksDB, as of one seq of the journal.
+ *
+ * Keeps true: the state is the journal applied up to kv_position().seq, for that position is
+ * written in the same RocksDB batch as what it describes. The write-ahead log of RocksDB is off:
+ * the journal is the log. What was not flushed at a crash is replayed from the journal.
+ *
+ * One thread applies (the committer's). Any thread reads, through a view (a snapshot) or, with
+ * view == NULL, the newest state. No reader keeps an iterator beyond its call.
+ *
+ * Rows that can't be read (RocksDB reports a damaged block, a row fails its checksum or does not
+ * decode) are E_CORRUPT, never "not found".
+ */
+#ifndef KITBAG_KV_KV_H
+#define KITBAG_KV_KV_H
+
+#include "journal/apply.h"
+
+struct kv;
+struct kv_view;
+
+struct kv_options {
+    const char *dir;             /* made when it is not there (0700) */
+    uint64_t memtable_bytes;     /* 64 MiB is usual */
+    uint64_t cache_bytes;        /* of blocks; 256 MiB is usual */
+};
+
+/* The position that the state has reached. */
+struct kv_position {
+    bool fresh; /* nothing was ever applied: the rest is zero */
+    uint8_t history[HISTORY_SIZE];
+    uint64_t seq;
+    uint8_t hash[SHA256_SIZE]; /* the journal's chained hash at seq */
+};
+
+/* E_FORMAT (a newer format version; the sentence names the folder), E_BUSY, E_CORRUPT, E_IO... */
+MUST_CHECK int kv_open(struct kv **out, const struct kv_options *options, struct err *err);
+/* Flushes when `flush`, closes. All views must be gone. */
+void kv_close(struct kv **kv, bool flush);
+
+void kv_position(const struct kv *kv, struct kv_position *out); /* any thread */
+
+/* Apply the changes of whole batches: all of them, and the position, in one RocksDB batch. A
+ * HISTORY change sets the history. `changes` must follow kv_position directly (E_CORRUPT when a
+ * change does not fit what it meets, with a sentence; nothing is applied then). Bag creation adds
+ * the owner to the directory; a parent's deletion (BAG_DELETE of a user's bag) is followed by
+ * nothing here: its user-device bags have BAG_DELETE changes of their own. op fields keep the
+ * writers' rows and outcomes. A failed RocksDB write is E_IO or E_NOSPACE: the caller stops
+ * writing, reopens and replays. */
+MUST_CHECK int kv_apply(struct kv *kv, const struct change *changes, size_t count,
+                        const uint8_t hash[SHA256_SIZE], struct err *err);
+
+/* Make everything applied so far durable; `flushed_seq` is what was applied when it began and is
+ * set only when the flush returned ok. Any thread; blocks. */
+MUST_CHECK int kv_flush(struct kv *kv, uint64_t *flushed_seq, struct err *err);
+
+/* Remove rows of deleted bags, at most `budget` of them; tells whether more are left. The
+ * committer's thread, when it is idle. Deleting a bag itself costs the same however large it is. */
+MUST_CHECK int kv_clean(struct kv *kv, size_t budget, bool *more, struct err *err);
+
+/* A snapshot; free it soon. */
+MUST_CHECK int kv_view_new(struct kv_view **out, struct kv *kv, struct err *err);
+void kv_view_free(struct kv_view **view);
+/* The position that the view shows. */
+MUST_CHECK int kv_view_position(struct kv *kv, struct kv_view *view, struct kv_position *out,
+                                struct err *err);
+
+/* --- bags --- */
+
+/* E_NOT_FOUND when there is none; E_BAG_GONE when it was deleted and the grave row still tells. */
+MUST_CHECK int kv_bag(struct kv *kv, struct kv_view *view, uint64_t bag_id, struct bag_row *out,
+                      struct err *err);
+/* By kind, folded name, device. E_NOT_FOUND. */
+MUST_CHECK int kv_bag_of(struct kv *kv, struct kv_view *view, const struct owner *owner,
+                         struct bag_row *out, struct err *err);
+/* The user-device bags of a user's bag, by parent. `each` returning non-zero stops. */
+typedef int kv_bag_fn(void *context, const struct bag_row *bag, struct err *err);
+MUST_CHECK int kv_children(struct kv *kv, struct kv_view *view, uint64_t parent, kv_bag_fn *each,
+                           void *context, struct err *err);
+
+struct kv_grave {
+    uint64_t bag_id;
+    uint64_t last_seq; /* of its deletion */
+    struct owner owner;
+};
+MUST_CHECK int kv_grave(struct kv *kv, struct kv_view *view, uint64_t bag_id,
+                        struct kv_grave *out, struct err *err);
+
+/* The directory of one kind (OWNER_USER or OWNER_GROUP), in order of folded names, from behind
+ * `after` (folded; NULL: from the start), those whose folded name holds `search` anywhere (folded
+ * by name_fold_search; "": all), at most `limit`. `more` tells whether others follow. */
+MUST_CHECK int kv_owners(struct kv *kv, struct kv_view *view, enum owner_kind kind,
+                         const char *search, const char *after, size_t limit, kv_bag_fn *each,
+                         void *context, bool *more, struct err *err);
+
+struct kv_counts {
+    uint64_t users;
+    uint64_t groups;
+    uint64_t bags;
+    uint64_t items;
+    uint64_t bytes;
+};
+/* Kept at apply; O(1). */
+MUST_CHECK int kv_counts(struct kv *kv, struct kv_view *view, struct kv_counts *out,
+                         struct err *err);
+
+/* --- items --- */
+
+/* An item with the memory that holds its value. */
+struct kv_item {
+    struct item_row row; /* row.value borrowed from `pin` */
+    void *pin;
+};
+/* ITEM_ABSENT is not an error: 0 with that state. */
+MUST_CHECK int kv_item(struct kv *kv, struct kv_view *view, uint64_t bag_id, struct span path,
+                       struct kv_item *out, struct err *err);
+void kv_item_free(struct kv_item *item);
+
+/* Rows of a bag in order of paths, from behind `after` (empty: from the start), with seq > since;
+ * with since == 0 only live ones, else tombstones too. Ends when about `budget_bytes` of rows were
+ * looked at (sent or skipped) or the bag ends: then `*end` is true. `next` receives the path to go
+ * on behind (its maximum at least PATH_MAX_BYTES), so a page without rows still makes progress. */
+typedef int kv_row_fn(void *context, struct span path, const struct item_row *row,
+                      struct err *err);
+struct kv_page {
+    uint64_t bag_id;
+    uint64_t since;
+    struct span after;
+    struct span prefix; /* only paths that begin with it; empty: all */
+    size_t budget_bytes;
+};
+MUST_CHECK int kv_page(struct kv *kv, struct kv_view *view, const struct kv_page *page,
+                       kv_row_fn *each, void *context, struct buf *next, bool *end,
+                       struct err *err);
+
+/* --- writers: exactly once --- */
+
+struct kv_writer {
+    bool known;
+    uint64_t device;    /* that made it; nobody else may use it */
+    uint64_t highest;   /* number that was taken up, done or refused */
+    uint64_t confirmed; /* outcomes up to here were dropped */
+};
+MUST_CHECK int kv_writer(struct kv *kv, uint64_t writer, struct kv_writer *out, struct err *err);
+
+struct kv_outcome {
+    uint64_t hash; /* of the operation's content */
+    uint64_t code; /* 0 done, else positive number of base/err.h */
+    uint64_t seq;  /* of its last change (of an OP_VOID: that change) */
+    uint64_t bag_id; /* of its changes, 0 for OP_VOID */
+};
+/* E_NOT_FOUND when it is not taken up or already confirmed. */
+MUST_CHECK int kv_outcome(struct kv *kv, uint64_t writer, uint64_t number, struct kv_outcome *out,
+                          struct err *err);
+
+#endif
