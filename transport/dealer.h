@@ -1,0 +1,39 @@
+/* transport/dealer.h - a client machine's socket: one DEALER per connection attempt, CURVE.
+ *
+ * Owned by one thread; any thread may call dealer_wake. LINGER 0. A new dealer is made for each
+ * try, so that nothing of an old session can arrive in a new one.
+ */
+#ifndef KITBAG_TRANSPORT_DEALER_H
+#define KITBAG_TRANSPORT_DEALER_H
+
+#include "transport/keys.h"
+
+struct dealer;
+
+/* One per process or per kb handle: the ZeroMQ context and its wake-up. */
+MUST_CHECK int dealer_new(struct dealer **out, struct err *err);
+void dealer_free(struct dealer **dealer);
+
+/* Begin to connect (the old connection, if any, is dropped). `endpoint` as of address_endpoint. */
+MUST_CHECK int dealer_connect(struct dealer *dealer, const char *endpoint,
+                              const uint8_t server_key[KEY_SIZE], const struct key_pair *own,
+                              struct err *err);
+void dealer_disconnect(struct dealer *dealer);
+
+enum dealer_event {
+    DEALER_NOTHING,   /* the time is over */
+    DEALER_WOKEN,     /* by dealer_wake */
+    DEALER_UP,        /* TCP and CURVE handshakes are done */
+    DEALER_DOWN,      /* the connection was lost or could not be made; it tries no more by itself */
+    DEALER_REFUSED,   /* the server does not know our key (ZAP 400) */
+    DEALER_MESSAGE,
+};
+
+/* Wait for one event. `fds` (may be NULL) are polled too. `bytes` borrowed until the next call. */
+enum dealer_event dealer_wait(struct dealer *dealer, int timeout_ms, struct span *bytes);
+void dealer_wake(struct dealer *dealer);
+
+/* Never blocks. E_BUSY: the socket takes no more now; E_UNREACHABLE: not connected. */
+MUST_CHECK int dealer_send(struct dealer *dealer, struct span bytes);
+
+#endif

@@ -1,0 +1,174 @@
+/* transport/wire.h - the messages of docs/protocol.md <-> bytes.
+ *
+ * Pure. Everything that comes in is guarded, then checked to the last element: what wire_decode
+ * returns 0 for has the right shape, counts within limits, and nothing left over. Lists stay
+ * msgpack arrays of the decoded message and are read element by element.
+ */
+#ifndef KITBAG_TRANSPORT_WIRE_H
+#define KITBAG_TRANSPORT_WIRE_H
+
+#include "base/pack.h"
+#include "journal/apply.h"
+#include "journal/operation.h"
+
+enum {
+    WIRE_VERSION = 1,
+    WIRE_FRAME_MAX = 65536,
+    WIRE_MESSAGE_MAX = 3670016,  /* 3.5 MiB: a logical message, in parts */
+    WIRE_PART_BYTES = 61440,     /* of a logical message in one PART frame */
+    WIRE_WINDOW_MAX = 262144,
+    WIRE_BAGS_MAX = 1000,        /* of one FOLLOW or UNFOLLOW */
+    WIRE_GROUPS_MAX = 64,        /* of one SIGN_IN */
+    WIRE_OPS_MAX = 1000,         /* of one WRITE */
+    WIRE_OPS_UNANSWERED = 1024,
+    WIRE_OPS_BYTES_UNANSWERED = 4 << 20,
+    WIRE_ELEMENTS_MAX = 200000,  /* msgpack objects of one logical message */
+    WIRE_TEXT_MAX = 384,         /* of a sentence */
+    WIRE_LABEL_MAX = 255,        /* of a machine's name, serial, model, software */
+};
+
+enum wire_type {
+    WIRE_HELLO = 1, WIRE_JOIN = 2, WIRE_SIGN_IN = 3, WIRE_SIGN_OUT = 4, WIRE_FOLLOW = 5,
+    WIRE_UNFOLLOW = 6, WIRE_CREDIT = 7, WIRE_WRITE = 8, WIRE_HEARTBEAT = 9, WIRE_BYE = 11,
+    WIRE_PART = 12,
+    WIRE_WELCOME = 32, WIRE_JOINED = 33, WIRE_SIGNED_IN = 34, WIRE_SIGNED_OUT = 35,
+    WIRE_OUTCOME = 36, WIRE_LIVE = 37, WIRE_PAGE = 38, WIRE_BAG = 39, WIRE_STATE = 40,
+    WIRE_ERROR = 41,
+};
+
+enum wire_state { WIRE_RUNNING = 1, WIRE_STOPPED = 2, WIRE_READ_ONLY = 3 };
+
+enum { WIRE_PAGE_FIRST = 1, WIRE_PAGE_LAST = 2, WIRE_PAGE_WHOLE = 4, WIRE_ROW_CONFLICT = 1 };
+
+struct wire_position {
+    uint64_t seq;
+    uint8_t hash[SHA256_SIZE];
+};
+
+struct wire_hello {
+    uint64_t version, device;
+    bool has_history;
+    uint8_t history[HISTORY_SIZE];
+    struct wire_position position;
+    uint64_t writer;
+    struct span software;
+    uint64_t window;
+};
+struct wire_join {
+    uint64_t version;
+    uint8_t public_key[32];
+    struct span name, serial, model, software;
+};
+struct wire_welcome {
+    uint64_t version;
+    uint8_t history[HISTORY_SIZE];
+    uint64_t head_seq, state, device, device_bag, fleet_bag, heartbeat_ms, window;
+};
+struct wire_part {
+    uint64_t id, total, offset;
+    struct span bytes;
+};
+/* A list field: an array of the decoded message. */
+struct wire_list {
+    const msgpack_object *array;
+    size_t count;
+};
+
+/* A decoded message: `type` tells which member counts. Borrowed from the bytes and `unpacked`. */
+struct wire_message {
+    enum wire_type type;
+    uint64_t session;
+    union {
+        struct wire_hello hello;
+        struct wire_join join;
+        struct { uint64_t ref; struct span user; struct wire_list groups; } sign_in;
+        struct { uint64_t ref, bag_id; } sign_out;
+        struct { struct wire_list bags; } follow;   /* wire_bag_at */
+        struct { struct wire_list bags; } unfollow; /* wire_id_at */
+        struct { uint64_t received; } credit;
+        struct { uint64_t confirmed; struct wire_list operations; } write;
+        struct { uint64_t seq; } heartbeat;
+        struct wire_part part;
+        struct wire_welcome welcome;
+        struct { uint64_t device; uint8_t history[HISTORY_SIZE]; } joined;
+        struct { uint64_t ref, code; struct span text; struct wire_list bags; } signed_in;
+        struct { uint64_t ref, code; struct span text; } signed_out;
+        struct { struct wire_list entries; } outcome; /* wire_outcome_at */
+        struct { struct wire_position position; struct wire_list changes; } live;
+        struct {
+            uint64_t bag_id, flags, since, cursor;
+            struct wire_position position;
+            struct wire_list rows; /* wire_row_at */
+        } page;
+        struct { uint64_t bag_id, code, last_seq; struct span text; } bag;
+        struct { uint64_t state; } state;
+        struct { uint64_t code; struct span text; bool fatal; } error;
+    };
+};
+
+struct wire_bag { /* of FOLLOW */
+    uint64_t bag_id, cursor;
+};
+struct wire_owner { /* of SIGNED_IN */
+    uint64_t bag_id;
+    enum owner_kind kind;
+    struct span shown;
+    uint64_t device, last_seq;
+};
+struct wire_outcome {
+    uint64_t number, code, seq;
+    struct span text;
+};
+
+/* `scratch` keeps the unpacked objects: zeroed before the first use, unpack_close'd at the end,
+ * reused between messages. E_MALFORMED or E_TOO_LARGE with a sentence. */
+MUST_CHECK int wire_decode(struct span bytes, struct unpacked *scratch, struct wire_message *out,
+                           struct err *err);
+
+/* Elements of lists, i < count. Shapes were checked by wire_decode where it says so above, except
+ * operations and changes: operation_decode and change_decode do that. */
+struct wire_bag wire_bag_at(const struct wire_list *list, size_t i);
+uint64_t wire_id_at(const struct wire_list *list, size_t i);
+struct span wire_group_at(const struct wire_list *list, size_t i);
+struct wire_owner wire_owner_at(const struct wire_list *list, size_t i);
+struct wire_outcome wire_outcome_at(const struct wire_list *list, size_t i);
+void wire_row_at(const struct wire_list *list, size_t i, struct span *path, struct item_row *row);
+const msgpack_object *wire_object_at(const struct wire_list *list, size_t i);
+
+/* Encoding appends one whole message (errors stay in the buffer). Lists: begin with the count, then
+ * put the elements. */
+void wire_put_hello(struct buf *out, const struct wire_hello *hello);
+void wire_put_join(struct buf *out, const struct wire_join *join);
+void wire_put_sign_in(struct buf *out, uint64_t session, uint64_t ref, struct span user,
+                      const struct span *groups, size_t group_count);
+void wire_put_sign_out(struct buf *out, uint64_t session, uint64_t ref, uint64_t bag_id);
+void wire_put_follow(struct buf *out, uint64_t session, const struct wire_bag *bags, size_t count);
+void wire_put_unfollow(struct buf *out, uint64_t session, const uint64_t *bags, size_t count);
+void wire_put_credit(struct buf *out, uint64_t session, uint64_t received);
+void wire_begin_write(struct buf *out, uint64_t session, uint64_t confirmed, uint32_t count);
+void wire_put_heartbeat(struct buf *out, uint64_t session, uint64_t seq);
+void wire_put_bye(struct buf *out, uint64_t session);
+void wire_put_part(struct buf *out, uint64_t session, const struct wire_part *part);
+void wire_put_welcome(struct buf *out, uint64_t session, const struct wire_welcome *welcome);
+void wire_put_joined(struct buf *out, uint64_t device, const uint8_t history[HISTORY_SIZE]);
+void wire_put_signed_in(struct buf *out, uint64_t session, uint64_t ref, int code,
+                        const char *text, const struct bag_row *bags, size_t count);
+void wire_put_signed_out(struct buf *out, uint64_t session, uint64_t ref, int code,
+                         const char *text);
+void wire_begin_outcome(struct buf *out, uint64_t session, uint32_t count);
+void wire_put_outcome(struct buf *out, uint64_t number, int code, uint64_t seq, const char *text);
+void wire_begin_live(struct buf *out, uint64_t session, const struct wire_position *position,
+                     uint32_t count);
+void wire_begin_page(struct buf *out, uint64_t session, uint64_t bag_id, uint64_t flags,
+                     uint64_t since, uint64_t cursor, const struct wire_position *position,
+                     uint32_t count);
+void wire_put_row(struct buf *out, struct span path, const struct item_row *row);
+void wire_put_bag(struct buf *out, uint64_t session, uint64_t bag_id, int code, uint64_t last_seq,
+                  const char *text);
+void wire_put_state(struct buf *out, uint64_t session, enum wire_state state);
+void wire_put_error(struct buf *out, uint64_t session, int code, const char *text, bool fatal);
+
+/* Does this outcome code mean "not now, send it again"? Takes a code of base/err.h (negative). */
+bool wire_deferred(int code);
+
+#endif
