@@ -1,0 +1,138 @@
+/* transport/follow.h - the client's side of the protocol, as a pure step.
+ *
+ * follow_step(follow, event) -> actions: no socket, no clock, no disk. The caller (client/) owns the
+ * dealer, the replica and the outbox, carries out the actions in order and reports what came of
+ * them. Keeps true:
+ *
+ *   - pages of a bag are handed on with first/last marks and never mixed with live changes of it;
+ *   - live changes that do not fit the cursor are not handed on: the bag is followed anew;
+ *   - operations are sent in order of their numbers, within the unanswered window; after a
+ *     deferral, nothing behind it is sent before it is sent again;
+ *   - credit is given only for what was worked off;
+ *   - after a fatal refusal (token, removed, history, diverged, version) it tries again once a
+ *     minute only.
+ */
+#ifndef KITBAG_TRANSPORT_FOLLOW_H
+#define KITBAG_TRANSPORT_FOLLOW_H
+
+#include "transport/wire.h"
+
+struct follow;
+
+enum follow_phase {
+    FOLLOW_IDLE,       /* stopped */
+    FOLLOW_WAITING,    /* before the next try; `retry_at_ms` */
+    FOLLOW_CONNECTING, /* TCP and CURVE */
+    FOLLOW_GREETING,   /* HELLO (or JOIN) sent */
+    FOLLOW_OPEN,       /* WELCOME came */
+};
+
+struct follow_options {
+    size_t address_count; /* tried in turn */
+    uint64_t seed;        /* of the back-off's jitter */
+    bool join;            /* this connection joins: JOIN instead of HELLO, then it ends */
+};
+
+enum follow_event_kind {
+    FOLLOW_START,       /* begin to connect */
+    FOLLOW_STOP,        /* say BYE and disconnect */
+    FOLLOW_UP,          /* the handshakes are done */
+    FOLLOW_DOWN,        /* the connection was lost or could not be made; code E_UNREACHABLE, or
+                           E_TOKEN_UNKNOWN / E_NOT_ALLOWED when the server refused the key */
+    FOLLOW_FRAME,
+    FOLLOW_TICK,        /* time passed; also what follow_next_tick asked for */
+    FOLLOW_IDENTITY,    /* answer to DO_IDENTIFY */
+    FOLLOW_BAGS,        /* the replica's bags and cursors: answer to DO_LIST_BAGS, and again for
+                           bags that became known later (after SIGNED_IN) */
+    FOLLOW_FORGET,      /* a bag is no longer kept: UNFOLLOW it */
+    FOLLOW_APPLIED,     /* answer to DO_LIVE and DO_PAGE: 0, or E_CORRUPT: fetch that bag anew
+                           from cursor; any other code disconnects */
+    FOLLOW_OPS,         /* the outbox holds operations up to number `last` */
+    FOLLOW_OPS_READ,    /* answer to DO_READ_OPS */
+    FOLLOW_SIGN_IN,
+    FOLLOW_SIGN_OUT,
+};
+
+struct follow_event {
+    enum follow_event_kind kind;
+    uint64_t now_ms; /* monotonic; with every event */
+    union {
+        struct { int code; const char *text; } down;
+        struct span frame;
+        struct { struct wire_hello hello; struct wire_join join; } identity;
+        struct { const struct wire_bag *list; size_t count; bool urgent; } bags;
+        struct { uint64_t bag_id; } forget;
+        struct { int code; uint64_t bag_id, cursor; } applied;
+        struct { uint64_t last, confirmed; } ops;
+        /* encoded operations of consecutive numbers, one after the other */
+        struct { uint64_t first; uint32_t count; struct span bytes; } ops_read;
+        struct {
+            uint64_t ref; struct span user; const struct span *groups; size_t group_count;
+        } sign_in;
+        struct { uint64_t ref, bag_id; } sign_out;
+    };
+};
+
+enum follow_action_kind {
+    FOLLOW_DO_CONNECT,    /* to address number `address`, a new socket */
+    FOLLOW_DO_DISCONNECT,
+    FOLLOW_DO_SEND,
+    FOLLOW_DO_IDENTIFY,   /* who are we now? answer FOLLOW_IDENTITY at once */
+    FOLLOW_DO_LIST_BAGS,  /* after WELCOME: answer FOLLOW_BAGS with all bags kept */
+    FOLLOW_DO_WELCOME,    /* for status; the fleet and device bags that are to be kept */
+    FOLLOW_DO_JOINED,
+    FOLLOW_DO_LIVE,       /* apply in one transaction; answer FOLLOW_APPLIED at once */
+    FOLLOW_DO_PAGE,       /* stage or, at the last, apply; answer FOLLOW_APPLIED at once */
+    FOLLOW_DO_BAG,        /* code 0: complete at last_seq; E_BAG_GONE, E_NOT_ALLOWED: drop it */
+    FOLLOW_DO_READ_OPS,   /* operations from number `from`, at most so many bytes and so many; answer
+                             FOLLOW_OPS_READ at once (count 0: none) */
+    FOLLOW_DO_OUTCOME,    /* of one operation; never a deferral */
+    FOLLOW_DO_DEFERRED,   /* for status: why operations wait */
+    FOLLOW_DO_NEW_WRITER, /* the server says our numbers do not fit: renumber under a new writer */
+    FOLLOW_DO_SIGNED_IN,
+    FOLLOW_DO_SIGNED_OUT,
+    FOLLOW_DO_STATUS,     /* the phase changed, or why it is as it is */
+};
+
+struct follow_action {
+    enum follow_action_kind kind;
+    union {
+        size_t address;
+        struct span send;
+        struct wire_welcome welcome;
+        struct { uint64_t device; uint8_t history[HISTORY_SIZE]; } joined;
+        struct { struct wire_position position; struct wire_list changes; } live;
+        struct {
+            uint64_t bag_id, flags, since, cursor;
+            struct wire_position position;
+            struct wire_list rows;
+        } page;
+        struct { uint64_t bag_id; int code; uint64_t last_seq; const char *text; } bag;
+        struct { uint64_t from; uint32_t max_count; size_t max_bytes; } read_ops;
+        struct { uint64_t number; int code; uint64_t seq; const char *text; } outcome;
+        struct { int code; const char *text; } deferred;
+        struct {
+            uint64_t ref; int code; const char *text; struct wire_list bags;
+        } signed_in; /* wire_owner_at */
+        struct { uint64_t ref; int code; const char *text; } signed_out;
+        struct {
+            enum follow_phase phase; int code; const char *text; uint64_t retry_at_ms;
+        } status;
+    };
+};
+
+/* As for feed: in order, valid until the next step. */
+struct follow_actions {
+    const struct follow_action *list;
+    size_t count;
+};
+
+MUST_CHECK int follow_new(struct follow **out, const struct follow_options *options);
+void follow_free(struct follow **follow);
+struct follow_actions follow_step(struct follow *follow, const struct follow_event *event);
+
+/* Monotonic ms when a FOLLOW_TICK is due; UINT64_MAX: none. */
+uint64_t follow_next_tick(const struct follow *follow);
+uint64_t follow_head_seq(const struct follow *follow); /* the server's, as last heard */
+
+#endif
