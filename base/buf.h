@@ -32,9 +32,12 @@ struct buf {
 };
 
 void buf_init(struct buf *buf, size_t max);
-void buf_free(struct buf *buf);           /* keeps max; the buffer can be used again */
-void buf_reset(struct buf *buf);          /* size and error to 0, memory kept */
+void buf_free(struct buf *buf);  /* keeps max; the buffer can be used again */
+void buf_reset(struct buf *buf); /* size and error to 0, memory kept */
 void buf_truncate(struct buf *buf, size_t size);
+/* Room for `size` more bytes behind the content, to be written by the caller, who then adds to
+ * `size` what was written. Returns 0 or the buffer's error. */
+int buf_reserve(struct buf *buf, size_t size);
 int buf_append(struct buf *buf, const void *data, size_t size);
 int buf_append_span(struct buf *buf, struct span span);
 int buf_append_u8(struct buf *buf, uint8_t value);

@@ -2,9 +2,10 @@
  *
  * A program describes its keys in one table; help, the check, and "where did this come from" are
  * made from it. Files are INI (inih): [section] and key = value; a key is "section.key".
- * /etc/kitbag/PROGRAM.conf, then /etc/kitbag/conf.d/PROGRAM*.conf in order of names, then
- * KITBAG_SECTION_KEY from the environment, then flags. An unknown key, a bad value or a line that
- * is no INI is an error that names file and line.
+ * /etc/kitbag/PROGRAM.conf, then /etc/kitbag/conf.d/PROGRAM.conf and PROGRAM-*.conf there in
+ * order of names (bytes), then KITBAG_SECTION_KEY from the environment, then flags. An unknown key,
+ * a bad value, a line that is no INI or longer than the parser takes is an error that names file
+ * and line. A line may be indented; a value can't go on in the next line; " ;" starts a comment.
  */
 #ifndef KITBAG_BASE_CONFIG_H
 #define KITBAG_BASE_CONFIG_H
@@ -22,7 +23,7 @@ enum config_type { CONFIG_TEXT, CONFIG_NUMBER, CONFIG_SIZE, CONFIG_DURATION, CON
 struct config_key {
     const char *name;          /* "server.listen" */
     enum config_type type;     /* SIZE takes 64M, DURATION 30s; kept in bytes and in ms */
-    const char *default_value; /* as text; NULL: empty */
+    const char *default_value; /* as text; NULL: empty, 0, no */
     const char *help;          /* one sentence, for the sample file and --help */
     uint64_t min;              /* of NUMBER, SIZE, DURATION */
     uint64_t max;              /* 0: no limit */
@@ -38,6 +39,9 @@ void config_free(struct config **config);
  * and has to exist. Then the environment. */
 MUST_CHECK int config_load(struct config *config, const char *program, const char *explicit_file,
                            struct err *err);
+/* The same with another folder in place of /etc/kitbag. */
+MUST_CHECK int config_load_from(struct config *config, const char *folder, const char *program,
+                                const char *explicit_file, struct err *err);
 /* One value; `origin` such as "--listen" is copied. */
 MUST_CHECK int config_set(struct config *config, const char *name, const char *value,
                           const char *origin, struct err *err);

@@ -75,7 +75,8 @@ int err_set(struct err *err, int code, const char *format, ...)
  * all else E_SYSTEM. */
 int err_sys(struct err *err, const char *operation, const char *thing);
 
-/* Put words before an existing sentence ("journal: ..."); returns err->code, or 0 for NULL. */
+/* Put words before an existing sentence: "journal" gives "journal: ...", words that end in a space
+ * are put as they are. Returns err->code, or 0 for NULL. */
 int err_prefix(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* All three accept any number; an unknown one gives "unknown", 1 and "an unknown error". */

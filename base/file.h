@@ -41,7 +41,7 @@ MUST_CHECK int file_read_at(int fd, void *data, size_t size, off_t offset, const
 MUST_CHECK int dir_sync(const char *path, struct err *err);
 MUST_CHECK int dir_sync_parent(const char *path, struct err *err);
 
-/* Make a folder (and its parents) with `mode`, unless it is there. */
+/* Make a folder (and its parents) with `mode`, unless it is there; what was made is durable. */
 MUST_CHECK int dir_make(const char *path, mode_t mode, struct err *err);
 
 /* Take the folder for this process alone: an flock on `<path>/lock`, released when the returned

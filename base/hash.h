@@ -8,6 +8,8 @@ enum { SHA256_SIZE = 32 };
 
 /* CRC32C (Castagnoli), in hardware where there is. Start with 0; feed pieces in order. */
 uint32_t crc32c(uint32_t crc, const void *data, size_t size);
+/* The same by table: what crc32c uses where there is no such hardware. */
+uint32_t crc32c_by_table(uint32_t crc, const void *data, size_t size);
 
 /* SHA-256 of up to `count` pieces after each other (OpenSSL). Aborts only when out of memory. */
 void sha256(const struct span *pieces, size_t count, uint8_t out[SHA256_SIZE]);

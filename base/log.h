@@ -9,6 +9,7 @@
 #define KITBAG_BASE_LOG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -27,6 +28,12 @@ const char *log_level_name(enum log_level level);
  * from every thread; one write call a line. `format` may be NULL. */
 void log_event(enum log_level level, const char *module, const char *event, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* `text` (may be NULL) in double quotes, with a backslash before quotes and backslashes, cut to fit
+ * `size` bytes; returns `out`. LOG_Q(text) makes its own room, for the block it stands in. */
+enum { LOG_QUOTE_MAX = 512 };
+const char *log_quote(char *out, size_t size, const char *text);
+#define LOG_Q(text) log_quote((char[LOG_QUOTE_MAX]){0}, LOG_QUOTE_MAX, (text))
 
 /* The line of an error that ends here: code=NAME text="...". */
 void log_err(enum log_level level, const char *module, const char *event, const struct err *err);

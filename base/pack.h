@@ -56,12 +56,12 @@ struct walk walk_array(const msgpack_object *array); /* not an array: error set 
 uint64_t walk_u64(struct walk *walk);                /* 0 on failure */
 uint64_t walk_u64_max(struct walk *walk, uint64_t max);
 bool walk_bool(struct walk *walk);
-struct span walk_bin(struct walk *walk);             /* empty on failure */
+struct span walk_bin(struct walk *walk); /* empty on failure */
 struct span walk_str(struct walk *walk);
 /* A binary of exactly `size` bytes copied to `out` (zeroed on failure). */
 void walk_bytes(struct walk *walk, uint8_t *out, size_t size);
 bool walk_nil(struct walk *walk); /* consumes the next element only when it is nil */
-const msgpack_object *walk_any(struct walk *walk);   /* NULL on failure */
+const msgpack_object *walk_any(struct walk *walk); /* NULL on failure */
 /* Elements left over are an error too, unless `more_allowed`. */
 MUST_CHECK int walk_end(const struct walk *walk, bool more_allowed);
 

@@ -6,6 +6,7 @@
 #ifndef KITBAG_BASE_QUEUE_H
 #define KITBAG_BASE_QUEUE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -21,13 +22,18 @@ void queue_free(struct queue **queue);
  * (UINT_MAX waits for ever). Closed: E_CLOSED. */
 MUST_CHECK int queue_push(struct queue *queue, void *item, unsigned wait_ms);
 
-/* The oldest item, or NULL when there is none within `wait_ms` or the queue is closed and empty. */
+/* The oldest item, or NULL when there is none within `wait_ms` (UINT_MAX waits for ever) or the
+ * queue is closed and empty. */
 void *queue_pop(struct queue *queue, unsigned wait_ms);
 
 /* No more pushes; everybody who waits is woken. */
 void queue_close(struct queue *queue);
 
-/* Readable while there is something to pop (level, an eventfd). Borrowed. */
+/* Closed and empty: nothing will come any more. */
+bool queue_done(struct queue *queue);
+
+/* Readable while there is something to pop, and for good once the queue is closed (level, an
+ * eventfd): who polls it asks queue_done when a pop gave nothing. Borrowed. */
 int queue_fd(const struct queue *queue);
 
 #endif
