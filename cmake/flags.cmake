@@ -20,4 +20,8 @@ else()
   target_compile_options(kitbag_flags INTERFACE
     $<$<NOT:$<CONFIG:Debug>>:-D_FORTIFY_SOURCE=3> -fstack-protector-strong -fcf-protection)
 endif()
+option(KITBAG_FUZZ "Instrument for libFuzzer, and build tests/fuzz as its targets (clang)" OFF)
+if(KITBAG_FUZZ)
+  target_compile_options(kitbag_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 target_link_options(kitbag_flags INTERFACE -Wl,-z,relro,-z,now)

@@ -1,15 +1,20 @@
 # kitbag_folder(NAME LIBRARIES...): the static library kitbag_NAME from the sources in NAME/.
 # A source named main_PROGRAM.c holds the main function of PROGRAM and is no part of the library.
+# Headers in NAME/include/ are public: whoever links the library finds them as <header.h>.
 function(kitbag_folder name)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${name}/*.c)
   list(FILTER sources EXCLUDE REGEX "/main_[a-z]+\\.c$")
   if(NOT sources)
     add_library(kitbag_${name} INTERFACE)
-    target_link_libraries(kitbag_${name} INTERFACE kitbag_flags ${ARGN})
-    return()
+    set(scope INTERFACE)
+  else()
+    add_library(kitbag_${name} STATIC ${sources})
+    set(scope PUBLIC)
   endif()
-  add_library(kitbag_${name} STATIC ${sources})
-  target_link_libraries(kitbag_${name} PUBLIC kitbag_flags ${ARGN})
+  target_link_libraries(kitbag_${name} ${scope} kitbag_flags ${ARGN})
+  if(EXISTS ${CMAKE_SOURCE_DIR}/${name}/include)
+    target_include_directories(kitbag_${name} ${scope} ${CMAKE_SOURCE_DIR}/${name}/include)
+  endif()
 endfunction()
 
 # kitbag_program(PROGRAM FOLDER LIBRARIES...): FOLDER/main_PROGRAM.c linked as PROGRAM.
