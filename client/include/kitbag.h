@@ -1,0 +1,289 @@
+/* kitbag.h - personal settings that follow their person, on a client machine.
+ *
+ * A data folder holds this machine's replica and its outbox. Reads and writes are local and never
+ * wait for the network: a write is durable when kb_set returns and is sent when the server can be
+ * reached. One process owns a folder; for any other kb_open gives KB_E_BUSY and the address of the
+ * local socket by which the owner (usually `kitbag agent`) serves others.
+ *
+ * Threads: every function may be called from any thread at any time, but kb_close, which must be
+ * the last. Callbacks of kb_watch run inside kb_dispatch, on the thread that calls it; they may
+ * call anything but kb_close and kb_dispatch. Other callbacks run inside the call they were given
+ * to.
+ *
+ * Names of bags: "user:NAME", "group:ID", "user:NAME/device:ID", "device:ID", "fleet". Items are
+ * paths such as "copy/default": 1 to 255 bytes of UTF-8, segments by '/', none empty, "." or "..",
+ * no control character. Values are 0 to 1 MiB of any bytes.
+ *
+ * Results are 0 or a negative KB_E_... code; `error` (may be NULL) then holds a sentence that names
+ * the thing and the remedy, and outputs are untouched.
+ */
+#ifndef KITBAG_H
+#define KITBAG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define KB_API __attribute__((visibility("default")))
+
+/* Numbers never change. kb_code_name gives the stable name, kb_exit_code what commands exit with. */
+enum kb_code {
+    KB_OK = 0,
+    KB_E_INVALID = -1,
+    KB_E_NOT_FOUND = -2,
+    KB_E_EXISTS = -3,
+    KB_E_CONDITION = -4,
+    KB_E_NOT_ALLOWED = -5,
+    KB_E_UNREACHABLE = -6,
+    KB_E_TIMEOUT = -7,
+    KB_E_NOMEM = -8,
+    KB_E_IO = -9,
+    KB_E_NOSPACE = -10,
+    KB_E_CORRUPT = -11,
+    KB_E_FORMAT = -12,
+    KB_E_BUSY = -13,
+    KB_E_TOO_LARGE = -14,
+    KB_E_MALFORMED = -15,
+    KB_E_PATH = -16,
+    KB_E_NAME = -17,
+    KB_E_STOPPED = -18,
+    KB_E_READ_ONLY = -19,
+    KB_E_DEFERRED = -20,
+    KB_E_BAG_GONE = -21,
+    KB_E_DROPPED = -22,
+    KB_E_TOKEN_UNKNOWN = -23,
+    KB_E_TOKEN_USED = -24,
+    KB_E_TOKEN_EXPIRED = -25,
+    KB_E_DEVICE_REMOVED = -26,
+    KB_E_HISTORY = -27,
+    KB_E_DIVERGED = -28,
+    KB_E_PROTOCOL = -29,
+    KB_E_BAG_EXISTS = -33,
+    KB_E_NOT_JOINED = -34,
+    KB_E_NOT_SIGNED_IN = -35,
+    KB_E_QUOTA = -38,
+    KB_E_SYSTEM = -39,
+    KB_E_CLOSED = -40,
+    KB_E_PERMISSION = -41
+};
+
+struct kb_error {
+    int code;
+    char text[384];
+};
+
+struct kb; /* an open data folder */
+
+/* --- opening --- */
+
+struct kb_options {
+    size_t size;              /* sizeof(struct kb_options) */
+    const char *data_dir;     /* made when it is not there (0700) */
+    const char *socket;       /* the agent's socket, for the sentence of KB_E_BUSY; NULL: in data_dir */
+    uint64_t map_bytes;       /* most that the replica may grow to; 0: 16 GiB (sparse) */
+    uint64_t outbox_bytes;    /* most that may wait to be sent; 0: 64 MiB */
+};
+
+/* Opens the folder for this process: recovers outbox and replica. Nothing connects before kb_start.
+ * KB_E_BUSY, KB_E_FORMAT (a newer version wrote it), KB_E_CORRUPT (names the file and the remedy),
+ * KB_E_PERMISSION, KB_E_NOSPACE. */
+KB_API int kb_open(struct kb **kb, const struct kb_options *options, struct kb_error *error);
+/* Stops, waits for its threads, closes, nulls. */
+KB_API void kb_close(struct kb **kb);
+
+/* --- joining a server, connecting --- */
+
+/* What joining does with a bag that both the server and this machine have. */
+enum kb_join_policy { KB_SERVER_WINS = 0 };
+
+struct kb_join_options {
+    size_t size;
+    const char *const *servers; /* addresses to use instead of the token's; NULL-ended, or NULL */
+    const char *name;           /* of this machine; NULL: the host's name */
+    const char *serial;         /* NULL: "" */
+    const char *model;          /* NULL: "" */
+    enum kb_join_policy policy;
+    unsigned timeout_ms;        /* 0: 10 s */
+};
+
+struct kb_join_report {
+    char device[17];    /* this machine's ID, 16 hexadecimal digits */
+    uint64_t users;     /* local users that will be taken up when they meet the server */
+    uint64_t writes;    /* local writes that wait in the outbox */
+};
+
+/* Join with a token (blocks until the server answered). KB_E_EXISTS: joined already; KB_E_TOKEN_...,
+ * KB_E_UNREACHABLE, KB_E_PROTOCOL. May be repeated after a failure. */
+KB_API int kb_join(struct kb *kb, const char *token, const struct kb_join_options *options,
+                   struct kb_join_report *report, struct kb_error *error);
+
+/* Connect and keep connected (returns at once; remembered in the folder) / stop. Starting a machine
+ * that never joined is KB_E_NOT_JOINED. What is kept stays usable after a stop. */
+KB_API int kb_start(struct kb *kb, struct kb_error *error);
+KB_API int kb_stop(struct kb *kb, struct kb_error *error);
+
+/* --- people --- */
+
+/* Sign a user in. Connected: the bags of the user and of `groups` (NULL-ended, may be NULL) are
+ * fetched and kept; returns when they are complete here. Not connected within timeout_ms (0: 5 s) or
+ * stopped: a user whose bag is kept signs in at once, any other gets KB_E_UNREACHABLE or
+ * KB_E_STOPPED. A machine that never joined registers the user itself. */
+KB_API int kb_login(struct kb *kb, const char *user, const char *const *groups,
+                    unsigned timeout_ms, struct kb_error *error);
+/* The user's bags are no longer kept here (their unsent writes still go out). */
+KB_API int kb_logout(struct kb *kb, const char *user, struct kb_error *error);
+
+struct kb_user {
+    const char *name;    /* as first written */
+    uint64_t cursor;     /* the seq up to which the bag is complete here; 0: not yet */
+    uint64_t items;
+    bool complete;
+};
+/* Callbacks return 0 to go on; anything else stops and is returned. */
+typedef int kb_user_fn(void *context, const struct kb_user *user);
+KB_API int kb_users(struct kb *kb, kb_user_fn *each, void *context, struct kb_error *error);
+
+/* --- reading and writing: local, durable, at once --- */
+
+struct kb_value {
+    void *data;        /* with one NUL behind it that `size` does not count; kb_value_free */
+    size_t size;
+    uint64_t seq;      /* the server's seq of this value; 0: not sent or not acknowledged yet */
+    uint64_t time_ms;  /* since 1970 */
+    bool pending;      /* a local write that waits in the outbox */
+};
+/* KB_E_NOT_FOUND: no such item; KB_E_NOT_SIGNED_IN: the bag is not kept here. */
+KB_API int kb_get(struct kb *kb, const char *bag, const char *item, struct kb_value *value,
+                  struct kb_error *error);
+KB_API void kb_value_free(struct kb_value *value);
+
+struct kb_write_options {
+    size_t size;
+    bool has_if_seq;  /* write only when the item's seq is if_seq (0: when there is none) */
+    uint64_t if_seq;
+};
+struct kb_write {
+    const char *item;
+    const void *bytes; /* NULL with remove */
+    size_t size;
+    bool remove;
+};
+/* `op` (may be NULL) names the write for kb_wait. Refused at once: KB_E_PATH, KB_E_TOO_LARGE,
+ * KB_E_NOT_SIGNED_IN, KB_E_NOT_ALLOWED (the fleet bag), KB_E_NOSPACE, KB_E_QUOTA (the outbox is
+ * full). What the server refuses later is listed by kb_outbox. */
+KB_API int kb_set(struct kb *kb, const char *bag, const char *item, const void *bytes, size_t size,
+                  const struct kb_write_options *options, uint64_t *op, struct kb_error *error);
+KB_API int kb_remove(struct kb *kb, const char *bag, const char *item,
+                     const struct kb_write_options *options, uint64_t *op, struct kb_error *error);
+/* Many items of one bag as one change set: all of it or none, here, on the server and on every
+ * machine. At most 10,000 items and 2 MiB. */
+KB_API int kb_apply(struct kb *kb, const char *bag, const struct kb_write *writes, size_t count,
+                    const struct kb_write_options *options, uint64_t *op, struct kb_error *error);
+/* Until the server took it up: 0, the code it was refused with, or KB_E_TIMEOUT. */
+KB_API int kb_wait(struct kb *kb, uint64_t op, unsigned timeout_ms, struct kb_error *error);
+
+struct kb_item {
+    const char *path;
+    const void *bytes; /* borrowed for the callback */
+    size_t size;
+    uint64_t seq;
+    uint64_t time_ms;
+    bool pending;
+};
+typedef int kb_item_fn(void *context, const struct kb_item *item);
+/* In order of paths; `prefix` NULL or "": all. */
+KB_API int kb_list(struct kb *kb, const char *bag, const char *prefix, kb_item_fn *each,
+                   void *context, struct kb_error *error);
+
+/* --- watching --- */
+
+struct kb_change {
+    const char *bag;
+    const char *item;  /* NULL: the bag was removed, or read anew: read again what you need */
+    bool removed;
+    const void *bytes; /* the value now; borrowed for the callback; NULL when removed */
+    size_t size;
+    uint64_t seq;      /* 0: a local write that is not acknowledged yet */
+};
+typedef void kb_change_fn(void *context, const struct kb_change *change);
+struct kb_watch;
+/* `bag` NULL: every bag kept here. At most 4,096 changes wait for kb_dispatch; when more come they
+ * are told as one change without item ("read again"), never lost in silence. */
+KB_API int kb_watch(struct kb *kb, const char *bag, kb_change_fn *on_change, void *context,
+                    struct kb_watch **watch, struct kb_error *error);
+KB_API void kb_unwatch(struct kb *kb, struct kb_watch **watch);
+/* Readable when kb_dispatch has something to do. Borrowed. */
+KB_API int kb_fd(const struct kb *kb);
+/* Run the callbacks that wait; returns how many ran. Never blocks. */
+KB_API int kb_dispatch(struct kb *kb);
+
+/* --- the outbox --- */
+
+enum kb_outbox_which { KB_OUTBOX_PENDING = 0, KB_OUTBOX_REFUSED = 1 };
+struct kb_op {
+    uint64_t op;
+    const char *bag;
+    const char *item;    /* of a change set: its first item */
+    size_t items;
+    size_t bytes;
+    uint64_t time_ms;
+    int code;            /* of a refused one */
+    const char *text;
+};
+typedef int kb_op_fn(void *context, const struct kb_op *op);
+KB_API int kb_outbox(struct kb *kb, enum kb_outbox_which which, kb_op_fn *each, void *context,
+                     struct kb_error *error);
+/* A refused write: send it again as a new write (without its condition) / forget it. `op` 0: all. A
+ * pending one can be dropped until it was acknowledged. */
+KB_API int kb_outbox_retry(struct kb *kb, uint64_t op, struct kb_error *error);
+KB_API int kb_outbox_drop(struct kb *kb, uint64_t op, struct kb_error *error);
+
+/* --- status --- */
+
+enum kb_phase {
+    KB_PHASE_ALONE = 0,      /* never joined */
+    KB_PHASE_STOPPED = 1,
+    KB_PHASE_CONNECTING = 2,
+    KB_PHASE_CATCHING_UP = 3,
+    KB_PHASE_CURRENT = 4,    /* all bags were complete when last heard */
+    KB_PHASE_REFUSED = 5     /* the server refused this machine: see code and text */
+};
+struct kb_status {
+    size_t size;            /* set by the caller to sizeof(struct kb_status) */
+    enum kb_phase phase;
+    bool connected;
+    int code;               /* why it is not connected, or why writes wait; 0: nothing to say */
+    char text[384];         /* the sentence to it, with the remedy */
+    char device[17];        /* "" before joining */
+    char name[256];
+    char history[33];
+    char server[301];       /* the address in use */
+    uint64_t head_seq;      /* the server's, as last heard */
+    uint64_t seq;           /* that this replica has seen */
+    uint64_t users, bags, bags_complete, items;
+    uint64_t pending, refused; /* operations in the outbox */
+    uint64_t last_heard_ms; /* since 1970; 0: never */
+};
+KB_API void kb_status(struct kb *kb, struct kb_status *status);
+
+struct kb_verify_report {
+    uint64_t records;  /* whose checksum was compared */
+    uint64_t damaged;  /* dropped, and fetched anew when connected */
+    uint64_t batches;  /* of the outbox, with their chained hashes */
+};
+/* Reads every record of the replica and of the outbox. KB_E_CORRUPT when something was damaged. */
+KB_API int kb_verify(struct kb *kb, struct kb_verify_report *report, struct kb_error *error);
+
+KB_API const char *kb_code_name(int code);
+KB_API int kb_exit_code(int code);
+KB_API const char *kb_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
