@@ -1,0 +1,74 @@
+/* admin/backend.h - what administration needs of the server, and how it gets it.
+ *
+ * admin/ reads the state through kv/ and changes it only through `submit`: there is one write path.
+ * server/ fills this struct. All functions may be called from the admin thread, block until the
+ * main thread answered, and return E_CLOSED when the server is going down.
+ */
+#ifndef KITBAG_ADMIN_BACKEND_H
+#define KITBAG_ADMIN_BACKEND_H
+
+#include "journal/journal.h"
+#include "journal/operation.h"
+#include "kv/kv.h"
+
+enum submit_kind {
+    SUBMIT_WRITE,  /* items of one owner as one change set; makes the bag when `create` */
+    SUBMIT_DELETE, /* the owner's bag and, of a user, the device-specific bags under it */
+};
+
+/* One change set. Results are filled per submit: all of it or none. */
+struct submit {
+    enum submit_kind kind;
+    bool create;
+    const char *actor; /* who: "admin"; borrowed, at most ACTOR_MAX_BYTES */
+    struct owner owner;
+    const struct operation_write *writes; /* borrowed */
+    size_t write_count;                   /* may be 0: only registers */
+    /* out */
+    int code;          /* 0, E_NOT_FOUND, E_CONDITION, E_PATH, E_TOO_LARGE, E_QUOTA, E_READ_ONLY */
+    bool created;
+    uint64_t bag_id;
+    uint64_t seq;      /* of its last change; 0 when nothing had to be done */
+    char text[ERR_TEXT_MAX];
+};
+
+enum server_state { SERVER_RUNNING = 1, SERVER_STOPPED = 2, SERVER_READ_ONLY = 3 };
+
+struct server_status {
+    enum server_state state;
+    char state_text[ERR_TEXT_MAX]; /* why it is read-only */
+    uint64_t uptime_ms;
+    uint64_t sessions;      /* connected client machines */
+    uint64_t devices;       /* registered, not removed */
+    uint64_t writes;        /* changes committed since the start */
+    uint64_t flushed_seq;
+    uint8_t history[HISTORY_SIZE];
+    struct journal_position head;
+};
+
+/* What is known of a device only in memory: lost at a restart. */
+struct device_live {
+    uint64_t device;
+    bool connected;
+    uint64_t last_seen_ms; /* since 1970; 0: not since the server started */
+    uint64_t seq;          /* the position its replica told last */
+    uint64_t followed;     /* bags it follows */
+    char address[64];
+    char software[64];
+};
+
+struct admin_backend {
+    void *context;
+    struct kv *kv;           /* read only */
+    struct journal *journal; /* read only: cursors, stat */
+    const char *journal_dir;
+    int (*submit)(void *context, struct submit *submits, size_t count, struct err *err);
+    int (*status)(void *context, struct server_status *out, struct err *err);
+    /* The live part of one device (E_NOT_FOUND: never seen since the start). */
+    int (*device)(void *context, uint64_t device, struct device_live *out, struct err *err);
+    /* A new join token as text (TOKEN_TEXT_MAX bytes of `out`); writes its public half. */
+    int (*enroll)(void *context, uint64_t expires_ms, const char *actor, char *out,
+                  size_t out_size, struct err *err);
+};
+
+#endif
