@@ -21,8 +21,8 @@
 enum operation_kind { OPERATION_EMPTY = 0, OPERATION_WRITE = 1, OPERATION_CREATE = 2 };
 
 enum {
-    OPERATION_WRITES_MAX = 10000,       /* items of one change set */
-    OPERATION_BYTES_MAX = 3 << 20,      /* its encoded size: with old values it fits one batch */
+    OPERATION_WRITES_MAX = 10000,  /* items of one change set */
+    OPERATION_BYTES_MAX = 3 << 20, /* its encoded size: with old values it fits one batch */
 };
 
 struct operation_write {
@@ -40,9 +40,10 @@ struct operation {
     uint64_t bag_id;
     uint64_t made_by;
     uint64_t seen;
-    struct owner owner;             /* CREATE: kind, shown, folded */
-    const msgpack_object *writes;   /* WRITE: the array, for operation_write_at */
+    struct owner owner;           /* CREATE: kind, shown, folded */
+    const msgpack_object *writes; /* WRITE: the array, for operation_write_at */
     size_t write_count;
+    const msgpack_object *source; /* the whole, for operation_hash */
 };
 
 /* Encoding a WRITE: begin, then `count` times operation_put_write. Errors stay in the buffer. */
@@ -52,15 +53,19 @@ void operation_put_write(struct buf *out, const struct operation_write *write);
 void operation_put_create(struct buf *out, uint64_t number, const struct owner *owner);
 void operation_put_empty(struct buf *out, uint64_t number);
 
-/* Checks shapes and counts only (E_MALFORMED): paths, values and names are judged by the committer,
- * which refuses them by name; a CREATE's name that does not fold is E_NAME. */
+/* Checks shapes and counts: each write is [path str, value, if_seq], there are 1 to 10,000, and one
+ * of bag_id and made_by is 0. Paths, values and names are judged by the committer, which refuses
+ * them by name. E_MALFORMED: no operation, `out` is untouched. E_NAME (a CREATE's name that does
+ * not fold) and E_TOO_LARGE (the items of a WRITE, over OPERATION_BYTES_MAX): a refusal for good;
+ * `out` then has number, kind and what operation_hash needs. */
 MUST_CHECK int operation_decode(const msgpack_object *object, struct operation *out,
                                 struct err *err);
-/* The i-th write; i < write_count. E_MALFORMED. */
+/* The i-th write; i < write_count. Never fails on what operation_decode returned 0 for. */
 MUST_CHECK int operation_write_at(const struct operation *operation, size_t i,
                                   struct operation_write *out);
 
-/* XXH3-64 over what was encoded, the number left out of it. */
+/* XXH3-64 of the content, everything but the number: elements in order, each hashed with the hash
+ * so far as the seed (see operation.c). The same however the numbers in it were encoded. */
 uint64_t operation_hash(const struct operation *operation);
 
 #endif

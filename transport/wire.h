@@ -14,25 +14,40 @@
 enum {
     WIRE_VERSION = 1,
     WIRE_FRAME_MAX = 65536,
-    WIRE_MESSAGE_MAX = 3670016,  /* 3.5 MiB: a logical message, in parts */
-    WIRE_PART_BYTES = 61440,     /* of a logical message in one PART frame */
+    WIRE_MESSAGE_MAX = 3670016, /* 3.5 MiB: a logical message, in parts */
+    WIRE_PART_BYTES = 61440,    /* of a logical message in one PART frame */
     WIRE_WINDOW_MAX = 262144,
-    WIRE_BAGS_MAX = 1000,        /* of one FOLLOW or UNFOLLOW */
-    WIRE_GROUPS_MAX = 64,        /* of one SIGN_IN */
-    WIRE_OPS_MAX = 1000,         /* of one WRITE */
+    WIRE_BAGS_MAX = 1000, /* of one FOLLOW or UNFOLLOW */
+    WIRE_GROUPS_MAX = 64, /* of one SIGN_IN */
+    WIRE_OPS_MAX = 1000,  /* of one WRITE */
     WIRE_OPS_UNANSWERED = 1024,
     WIRE_OPS_BYTES_UNANSWERED = 4 << 20,
-    WIRE_ELEMENTS_MAX = 200000,  /* msgpack objects of one logical message */
-    WIRE_TEXT_MAX = 384,         /* of a sentence */
-    WIRE_LABEL_MAX = 255,        /* of a machine's name, serial, model, software */
+    WIRE_ELEMENTS_MAX = 200000, /* msgpack objects of one logical message */
+    WIRE_TEXT_MAX = 384,        /* of a sentence */
+    WIRE_LABEL_MAX = 255,       /* of a machine's name, serial, model, software */
 };
 
 enum wire_type {
-    WIRE_HELLO = 1, WIRE_JOIN = 2, WIRE_SIGN_IN = 3, WIRE_SIGN_OUT = 4, WIRE_FOLLOW = 5,
-    WIRE_UNFOLLOW = 6, WIRE_CREDIT = 7, WIRE_WRITE = 8, WIRE_HEARTBEAT = 9, WIRE_BYE = 11,
+    WIRE_HELLO = 1,
+    WIRE_JOIN = 2,
+    WIRE_SIGN_IN = 3,
+    WIRE_SIGN_OUT = 4,
+    WIRE_FOLLOW = 5,
+    WIRE_UNFOLLOW = 6,
+    WIRE_CREDIT = 7,
+    WIRE_WRITE = 8,
+    WIRE_HEARTBEAT = 9,
+    WIRE_BYE = 11,
     WIRE_PART = 12,
-    WIRE_WELCOME = 32, WIRE_JOINED = 33, WIRE_SIGNED_IN = 34, WIRE_SIGNED_OUT = 35,
-    WIRE_OUTCOME = 36, WIRE_LIVE = 37, WIRE_PAGE = 38, WIRE_BAG = 39, WIRE_STATE = 40,
+    WIRE_WELCOME = 32,
+    WIRE_JOINED = 33,
+    WIRE_SIGNED_IN = 34,
+    WIRE_SIGNED_OUT = 35,
+    WIRE_OUTCOME = 36,
+    WIRE_LIVE = 37,
+    WIRE_PAGE = 38,
+    WIRE_BAG = 39,
+    WIRE_STATE = 40,
     WIRE_ERROR = 41,
 };
 
@@ -81,28 +96,69 @@ struct wire_message {
     union {
         struct wire_hello hello;
         struct wire_join join;
-        struct { uint64_t ref; struct span user; struct wire_list groups; } sign_in;
-        struct { uint64_t ref, bag_id; } sign_out;
-        struct { struct wire_list bags; } follow;   /* wire_bag_at */
-        struct { struct wire_list bags; } unfollow; /* wire_id_at */
-        struct { uint64_t received; } credit;
-        struct { uint64_t confirmed; struct wire_list operations; } write;
-        struct { uint64_t seq; } heartbeat;
+        struct {
+            uint64_t ref;
+            struct span user;
+            struct wire_list groups;
+        } sign_in;
+        struct {
+            uint64_t ref, bag_id;
+        } sign_out;
+        struct {
+            struct wire_list bags;
+        } follow; /* wire_bag_at */
+        struct {
+            struct wire_list bags;
+        } unfollow; /* wire_id_at */
+        struct {
+            uint64_t received;
+        } credit;
+        struct {
+            uint64_t confirmed;
+            struct wire_list operations;
+        } write;
+        struct {
+            uint64_t seq;
+        } heartbeat;
         struct wire_part part;
         struct wire_welcome welcome;
-        struct { uint64_t device; uint8_t history[HISTORY_SIZE]; } joined;
-        struct { uint64_t ref, code; struct span text; struct wire_list bags; } signed_in;
-        struct { uint64_t ref, code; struct span text; } signed_out;
-        struct { struct wire_list entries; } outcome; /* wire_outcome_at */
-        struct { struct wire_position position; struct wire_list changes; } live;
+        struct {
+            uint64_t device;
+            uint8_t history[HISTORY_SIZE];
+        } joined;
+        struct {
+            uint64_t ref, code;
+            struct span text;
+            struct wire_list bags;
+        } signed_in;
+        struct {
+            uint64_t ref, code;
+            struct span text;
+        } signed_out;
+        struct {
+            struct wire_list entries;
+        } outcome; /* wire_outcome_at */
+        struct {
+            struct wire_position position;
+            struct wire_list changes;
+        } live;
         struct {
             uint64_t bag_id, flags, since, cursor;
             struct wire_position position;
             struct wire_list rows; /* wire_row_at */
         } page;
-        struct { uint64_t bag_id, code, last_seq; struct span text; } bag;
-        struct { uint64_t state; } state;
-        struct { uint64_t code; struct span text; bool fatal; } error;
+        struct {
+            uint64_t bag_id, code, last_seq;
+            struct span text;
+        } bag;
+        struct {
+            uint64_t state;
+        } state;
+        struct {
+            uint64_t code;
+            struct span text;
+            bool fatal;
+        } error;
     };
 };
 
@@ -151,8 +207,8 @@ void wire_put_bye(struct buf *out, uint64_t session);
 void wire_put_part(struct buf *out, uint64_t session, const struct wire_part *part);
 void wire_put_welcome(struct buf *out, uint64_t session, const struct wire_welcome *welcome);
 void wire_put_joined(struct buf *out, uint64_t device, const uint8_t history[HISTORY_SIZE]);
-void wire_put_signed_in(struct buf *out, uint64_t session, uint64_t ref, int code,
-                        const char *text, const struct bag_row *bags, size_t count);
+void wire_put_signed_in(struct buf *out, uint64_t session, uint64_t ref, int code, const char *text,
+                        const struct bag_row *bags, size_t count);
 void wire_put_signed_out(struct buf *out, uint64_t session, uint64_t ref, int code,
                          const char *text);
 void wire_begin_outcome(struct buf *out, uint64_t session, uint32_t count);
