@@ -174,9 +174,13 @@ def words(tree):
 
 
 def headers(tree):
-    return [f"{file}:1: the header does not begin with '/* {file} - what it is'"
-            for file in tree.c_files
-            if file.endswith(".h") and not tree.text(file).startswith(f"/* {file} - ")]
+    problems = []
+    for file in tree.c_files:
+        installed_as = file.split("/include/")[-1]  # the public header bears the name it is used by
+        if file.endswith(".h") and not tree.text(file).startswith(
+                (f"/* {file} - ", f"/* {installed_as} - ")):
+            problems.append(f"{file}:1: the header does not begin with '/* {file} - what it is'")
+    return problems
 
 
 # --- format ------------------------------------------------------------------------------------
