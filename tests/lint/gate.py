@@ -25,6 +25,7 @@ RULES = {
     "mirror": rules.mirror,
     "words": rules.words,
     "format": rules.formatting,
+    "shell": rules.shell,
     "tidy": tidy.tidy,
 }
 

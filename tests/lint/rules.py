@@ -204,3 +204,21 @@ def formatting(tree):
     if done.returncode != 0 and not problems:
         problems.append("clang-format failed: " + done.stderr.strip()[:400])
     return problems
+
+
+# --- shell scripts -----------------------------------------------------------------------------
+
+_SHELLCHECKED = re.compile(r"^(.*?):\d+:\d+: ")
+
+
+def shell(tree):
+    scripts = [file for file in tree.files
+               if re.match(r"#!.*\b(ba|da)?sh\b", tree.text(file).split("\n", 1)[0])]
+    if not scripts:
+        return []
+    done = subprocess.run(["shellcheck", "--severity=warning", "--format=gcc", *scripts],
+                          cwd=tree.root, text=True, capture_output=True)
+    problems = [line for line in done.stdout.split("\n") if _SHELLCHECKED.match(line)]
+    if done.returncode != 0 and not problems:
+        problems.append("shellcheck failed: " + done.stderr.strip()[:400])
+    return problems

@@ -95,6 +95,7 @@ CASES = [
     ("a word that only holds a banned one", None,
      source("base/planted.c", 'int f = my_strcpy(x); // strcpy(x)\nchar *g = "gets(x)";\n')),
     ("a misplaced brace", "format", source("base/planted.c", "int planted(void) {return 1;}\n")),
+    ("a forgotten quote", "shell", {"tests/planted.sh": "#!/bin/sh\ncd /tmp\nrm -r $1/*\n"}),
     ("a use after free", "tidy", source("base/planted.c", """\
 #include <stdlib.h>
 
@@ -108,7 +109,7 @@ int planted(void)
 """)),
     ("a source that is not built", "tidy", source("base/planted_unbuilt.c", "int planted;\n")),
 ]
-SLOW = ("format", "tidy")  # asked about the planted files alone
+SLOW = ("format", "shell", "tidy")  # asked about the planted files alone
 
 
 def run(root, rules):
@@ -172,7 +173,8 @@ def _case(copy, rules, before, expected, files):
 def _slow(copy, rule, files):
     """Ask a slow rule about the planted files, compiled by a database of their own."""
     tree = Tree(copy)
-    tree.files = tree.c_files = [path for path in files if not path.startswith("tests/")]
+    tree.files = [path for path in files if "/test_" not in path]
+    tree.c_files = [path for path in tree.files if path.endswith((".c", ".h"))]
     built = [path for path in tree.c_files if "unbuilt" not in path]
     database = copy / "build/release"
     database.mkdir(parents=True, exist_ok=True)
