@@ -1,7 +1,15 @@
 /* transport/feed.h - the server's side of one client connection, as a pure step.
  *
  * feed_step(feed, event) -> actions. No socket, no clock, no disk: the caller (server/) carries out
- * the actions in order and reports what came of them as further events. Keeps true, per session:
+ * the actions in order and reports what came of them as further events.
+ *
+ * How to answer. Some actions are questions: DO_HELLO, DO_JOIN, DO_SIGN_IN, DO_SIGN_OUT, DO_FOLLOW,
+ * DO_READ, DO_WRITE. A step asks at most one. The caller first finishes the whole list, and then
+ * steps a feed again (this one with the answer, or any other of the same pool): a loop, no queue.
+ * An answer may also come later, with other events between. What an action points to (the fields
+ * of a HELLO, operations) is to be used or copied before the next step of any feed of the pool.
+ *
+ * Keeps true, per session:
  *
  *   - nothing but ERROR is sent before a HELLO or JOIN was accepted;
  *   - outstanding LIVE, PAGE, BAG bytes (and PART frames of them) <= min(window, 256 KiB), but for
@@ -10,7 +18,12 @@
  *     changes could not go out is BEHIND and is paged from its cursor when it gets a turn;
  *   - between a bag's first and last page no live change of that bag is sent;
  *   - memory is bounded: the table of followed bags (bags_max), one outgoing message in parts
- *     and one incoming one, both against budgets that the caller owns.
+ *     and one incoming one, both against the budget of the pool. 20 bags take less than 2 KiB.
+ *
+ * A bag is read in rounds: the first sends what differs from the client's cursor, each later one
+ * what changed since the first page of the round before, until a round ends under the last_seq
+ * that it began with. One bag at a time is in a round (and one of a sign-in, which goes first):
+ * between rounds it goes to the end of the line, so that a bag that never rests holds up no other.
  */
 #ifndef KITBAG_TRANSPORT_FEED_H
 #define KITBAG_TRANSPORT_FEED_H
@@ -18,18 +31,26 @@
 #include "transport/wire.h"
 
 struct feed;
+struct feed_pool;
 
-/* Counted over all feeds by the one thread that steps them. */
-struct feed_budget {
-    size_t bytes_used;
-    size_t bytes_max; /* of messages being put together or sent in parts: 64 MiB is usual */
+enum {
+    FEED_SILENT_HEARTBEATS = 5, /* without a word from the client: the session ends */
+    FEED_LIVE_MAX = 262144,     /* bytes of one LIVE message: what is more is paged */
+    FEED_PAGE_BYTES = 57344,    /* of rows in one page: with its head it fits a frame */
+    FEED_SIGNED_IN_MAX = 200,   /* bags of one SIGNED_IN: it fits a frame */
 };
+
+/* What all feeds of one thread share: the memory that a step works in, and the budget of messages
+ * that are being put together or sent in parts (64 MiB is usual). Freed after its feeds. */
+MUST_CHECK int feed_pool_new(struct feed_pool **out, size_t bytes_max);
+void feed_pool_free(struct feed_pool **pool);
+size_t feed_pool_bytes(const struct feed_pool *pool); /* of the budget, used now */
 
 struct feed_options {
     uint64_t session;       /* random, not 0 */
     uint64_t heartbeat_ms;  /* 2000 is usual; silence of five of them ends the session */
     size_t bags_max;        /* that one session may follow: 100,000 is usual */
-    struct feed_budget *budget; /* borrowed for the feed's life */
+    struct feed_pool *pool; /* borrowed for the feed's life */
 };
 
 enum feed_event_kind {
@@ -38,15 +59,17 @@ enum feed_event_kind {
     FEED_WELCOME,     /* answer to DO_HELLO: accepted; welcome is filled but session, heartbeat,
                          window */
     FEED_JOINED,      /* answer to DO_JOIN: accepted */
-    FEED_SIGNED_IN,   /* answer to DO_SIGN_IN: code, text, bags */
+    FEED_SIGNED_IN,   /* answer to DO_SIGN_IN: code, text, bags; more than FEED_SIGNED_IN_MAX of
+                         them are told the client as E_QUOTA */
     FEED_SIGNED_OUT,  /* answer to DO_SIGN_OUT: code, text */
-    FEED_BAG,         /* answer to DO_FOLLOW: code 0 (it may read), or why not; last_seq */
+    FEED_BAG,         /* answer to DO_FOLLOW: code 0 (it may read, and is subscribed), or why not;
+                         last_seq is no older than what FEED_COMMITTED told any feed before */
     FEED_TURN,        /* this feed may read one page now, as DO_WANT_TURN asked */
     FEED_PAGE,        /* answer to DO_READ */
-    FEED_OUTCOMES,    /* answers to DO_WRITE: some operations have outcomes */
+    FEED_OUTCOMES,    /* answers to DO_WRITE: some operations have outcomes, in order of WRITEs */
     FEED_COMMITTED,   /* changes of one batch, of bags this session follows */
     FEED_STATE,       /* the server's state changed */
-    FEED_SENT_FAILED, /* router_send said E_BUSY: the peer does not read */
+    FEED_SENT_FAILED, /* router_send failed (after the list was finished): the session ends */
     FEED_END,         /* end the session with this code and sentence */
 };
 
@@ -54,8 +77,8 @@ struct feed_page {
     uint64_t bag_id;
     int code;          /* 0; E_BAG_GONE; E_IO, E_CORRUPT: the session ends with E_IO */
     uint64_t last_seq; /* of the bag, under the snapshot the page was read from */
-    bool whole;        /* the cursor is older than the bag's purged_to: the whole bag is needed;
-                          no rows then */
+    bool whole;        /* `since` is older than the bag's purged_to: the whole bag is needed; no
+                          rows then; never for since 0 */
     struct wire_position position; /* of the same snapshot */
     struct span rows;  /* encoded by wire_put_row, one after the other */
     uint32_t row_count;
@@ -105,11 +128,15 @@ enum feed_action_kind {
     FEED_DO_JOIN,      /* answer FEED_JOINED or FEED_END */
     FEED_DO_SIGN_IN,   /* answer FEED_SIGNED_IN */
     FEED_DO_SIGN_OUT,  /* answer FEED_SIGNED_OUT */
-    FEED_DO_FOLLOW,    /* may this device read bag_id? subscribe it; answer FEED_BAG */
-    FEED_DO_UNFOLLOW,  /* no longer followed: unsubscribe bag_id */
+    FEED_DO_FOLLOW,    /* may this device read bag_id? subscribe it; answer FEED_BAG. Asked for one
+                          bag at a time */
+    FEED_DO_UNFOLLOW,  /* no longer followed: unsubscribe bag_id (also after its BAG_DELETE) */
     FEED_DO_WANT_TURN, /* put this feed in the line of those that have a page to read; urgent ones
-                          (a sign-in) before others; asked once until the turn came */
-    FEED_DO_READ,      /* read one page; answer FEED_PAGE */
+                          (a sign-in) before others; asked once until the turn came, but once more
+                          when it became urgent: then it is to be moved */
+    FEED_DO_READ,      /* read one page; answer FEED_PAGE. Rows with seq > since (since 0: live ones
+                          only) behind path `after`, of budget_bytes once encoded, or one row when
+                          the first is larger */
     FEED_DO_WRITE,     /* operations for the committer; answer FEED_OUTCOMES, in any number */
     FEED_DO_HEARD,     /* the client's position, for the list of devices */
     FEED_DO_CUT,       /* last action: cut the connection, unsubscribe all, free the feed */
@@ -133,8 +160,8 @@ struct feed_action {
     };
 };
 
-/* What a step wants done, in order. Everything it points to belongs to the feed or to the event and
- * lives until the next step of this feed. */
+/* What a step wants done, in order. The list, and everything it points to, belongs to the pool or to
+ * the event and lives until the next step of any feed of the pool. */
 struct feed_actions {
     const struct feed_action *list;
     size_t count;
@@ -142,10 +169,12 @@ struct feed_actions {
 
 MUST_CHECK int feed_new(struct feed **out, const struct feed_options *options);
 void feed_free(struct feed **feed); /* gives its bytes back to the budget */
+/* After DO_CUT (always the last of its list) steps do nothing. */
 struct feed_actions feed_step(struct feed *feed, const struct feed_event *event);
 
 bool feed_open(const struct feed *feed);            /* HELLO was accepted */
 uint64_t feed_session(const struct feed *feed);
 size_t feed_bags(const struct feed *feed);
+size_t feed_bytes(const struct feed *feed); /* of memory that it holds */
 
 #endif

@@ -2,10 +2,18 @@
  *
  * follow_step(follow, event) -> actions: no socket, no clock, no disk. The caller (client/) owns the
  * dealer, the replica and the outbox, carries out the actions in order and reports what came of
- * them. Keeps true:
+ * them.
+ *
+ * How to answer. DO_IDENTIFY, DO_LIST_BAGS, DO_LIVE, DO_PAGE and DO_READ_OPS are questions: a step
+ * asks at most one, as its last action, and the answer is the next event. So the caller carries
+ * out the list; when a question was in it, it steps again with the answer; else it waits for the
+ * next event of the world. The list lives until the next step.
+ *
+ * Keeps true:
  *
  *   - pages of a bag are handed on with first/last marks and never mixed with live changes of it;
- *   - live changes that do not fit the cursor are not handed on: the bag is followed anew;
+ *   - live changes that do not fit the cursor are not handed on: the bag is followed anew. A LIVE
+ *     message that is handed on holds exactly the changes to apply, none that is old or strange;
  *   - operations are sent in order of their numbers, within the unanswered window; after a
  *     deferral, nothing behind it is sent before it is sent again;
  *   - credit is given only for what was worked off;
@@ -18,6 +26,16 @@
 #include "transport/wire.h"
 
 struct follow;
+
+enum {
+    FOLLOW_CONNECT_MS = 5000,      /* for each of the handshakes and HELLO */
+    FOLLOW_RETRY_FIRST_MS = 200,   /* the second try at the latest; the first comes at once */
+    FOLLOW_RETRY_MAX_MS = 5000,
+    FOLLOW_REFUSED_MS = 60000,     /* after a refusal that stands until somebody acts */
+    FOLLOW_STEADY_MS = 5000,       /* a session that lasted so long makes the pauses short again */
+    FOLLOW_DEFER_FIRST_MS = 200,   /* before deferred operations are sent again */
+    FOLLOW_DEFER_MAX_MS = 5000,
+};
 
 enum follow_phase {
     FOLLOW_IDLE,       /* stopped */
@@ -43,13 +61,17 @@ enum follow_event_kind {
     FOLLOW_TICK,        /* time passed; also what follow_next_tick asked for */
     FOLLOW_IDENTITY,    /* answer to DO_IDENTIFY */
     FOLLOW_BAGS,        /* the replica's bags and cursors: answer to DO_LIST_BAGS, and again for
-                           bags that became known later (after SIGNED_IN) */
+                           bags that became known later (after SIGNED_IN), or whose cursor went
+                           back because they are to be fetched anew */
     FOLLOW_FORGET,      /* a bag is no longer kept: UNFOLLOW it */
-    FOLLOW_APPLIED,     /* answer to DO_LIVE and DO_PAGE: 0, or E_CORRUPT: fetch that bag anew
-                           from cursor; any other code disconnects */
-    FOLLOW_OPS,         /* the outbox holds operations up to number `last` */
+    FOLLOW_APPLIED,     /* answer to DO_LIVE and DO_PAGE: 0, or E_CORRUPT: nothing of it was
+                           applied, fetch that bag anew from cursor; any other code disconnects */
+    FOLLOW_OPS,         /* the outbox holds operations up to number `last`; outcomes up to
+                           `confirmed` are known for good. Before START, after each write, and
+                           after DO_NEW_WRITER with the new numbers */
     FOLLOW_OPS_READ,    /* answer to DO_READ_OPS */
-    FOLLOW_SIGN_IN,
+    FOLLOW_SIGN_IN,     /* not OPEN: answered with E_UNREACHABLE at once. An answer that a lost
+                           session owed never comes: DO_STATUS tells of the loss */
     FOLLOW_SIGN_OUT,
 };
 
@@ -83,15 +105,20 @@ enum follow_action_kind {
     FOLLOW_DO_JOINED,
     FOLLOW_DO_LIVE,       /* apply in one transaction; answer FOLLOW_APPLIED at once */
     FOLLOW_DO_PAGE,       /* stage or, at the last, apply; answer FOLLOW_APPLIED at once */
-    FOLLOW_DO_BAG,        /* code 0: complete at last_seq; E_BAG_GONE, E_NOT_ALLOWED: drop it */
-    FOLLOW_DO_READ_OPS,   /* operations from number `from`, at most so many bytes and so many; answer
-                             FOLLOW_OPS_READ at once (count 0: none) */
-    FOLLOW_DO_OUTCOME,    /* of one operation; never a deferral */
+    FOLLOW_DO_BAG,        /* code 0: complete at last_seq; E_BAG_GONE, E_NOT_ALLOWED: drop it (it is
+                             followed no longer) */
+    FOLLOW_DO_READ_OPS,   /* operations from number `from`, at most so many bytes and so many, but
+                             one when the first is larger; answer FOLLOW_OPS_READ at once (count 0:
+                             none; it is not asked again before the next FOLLOW_OPS) */
+    FOLLOW_DO_OUTCOME,    /* of one operation, in order of numbers; never a deferral. In another
+                             session an outcome above `confirmed` may come again */
     FOLLOW_DO_DEFERRED,   /* for status: why operations wait */
-    FOLLOW_DO_NEW_WRITER, /* the server says our numbers do not fit: renumber under a new writer */
+    FOLLOW_DO_NEW_WRITER, /* the server says our numbers do not fit: renumber under a new writer,
+                             then FOLLOW_OPS; it connects again, so that HELLO tells the writer */
     FOLLOW_DO_SIGNED_IN,
     FOLLOW_DO_SIGNED_OUT,
-    FOLLOW_DO_STATUS,     /* the phase changed, or why it is as it is */
+    FOLLOW_DO_STATUS,     /* the phase changed, or why it is as it is: code 0, or E_STOPPED and
+                             E_READ_ONLY of the server while OPEN, or what ended the session */
 };
 
 struct follow_action {
