@@ -107,6 +107,14 @@ int planted(void)
     return *number;
 }
 """)),
+    ("a warning of the compiler", "tidy", source("base/planted.c", """\
+int planted(void);
+int planted(void)
+{
+    int unused;
+    return 1;
+}
+""")),
     ("a source that is not built", "tidy", source("base/planted_unbuilt.c", "int planted;\n")),
 ]
 SLOW = ("format", "shell", "tidy")  # asked about the planted files alone
@@ -179,6 +187,6 @@ def _slow(copy, rule, files):
     database = copy / "build/release"
     database.mkdir(parents=True, exist_ok=True)
     (database / "compile_commands.json").write_text(json.dumps(
-        [{"directory": str(copy), "file": str(copy / path), "command": f"cc -std=c17 -c {path}"}
+        [{"directory": str(copy), "file": str(copy / path), "command": f"cc -std=c17 -Wall -c {path}"}
          for path in built]))
     return rule(tree)
