@@ -1,4 +1,4 @@
-/* kitbag.h - personal settings that follow their person, on a client machine.
+/* client/include/kitbag.h - personal settings that follow their person, on a client machine.
  *
  * A data folder holds this machine's replica and its outbox. Reads and writes are local and never
  * wait for the network: a write is durable when kb_set returns and is sent when the server can be
@@ -30,7 +30,8 @@ extern "C" {
 
 #define KB_API __attribute__((visibility("default")))
 
-/* Numbers never change. kb_code_name gives the stable name, kb_exit_code what commands exit with. */
+/* Numbers never change. kb_code_name gives the stable name, kb_exit_code what commands exit with.
+ */
 enum kb_code {
     KB_OK = 0,
     KB_E_INVALID = -1,
@@ -81,11 +82,11 @@ struct kb; /* an open data folder */
 /* --- opening --- */
 
 struct kb_options {
-    size_t size;              /* sizeof(struct kb_options) */
-    const char *data_dir;     /* made when it is not there (0700) */
-    const char *socket;       /* the agent's socket, for the sentence of KB_E_BUSY; NULL: in data_dir */
-    uint64_t map_bytes;       /* most that the replica may grow to; 0: 16 GiB (sparse) */
-    uint64_t outbox_bytes;    /* most that may wait to be sent; 0: 64 MiB */
+    size_t size;          /* sizeof(struct kb_options) */
+    const char *data_dir; /* made when it is not there (0700) */
+    const char *socket;   /* the agent's socket, for the sentence of KB_E_BUSY; NULL: in data_dir */
+    uint64_t map_bytes;   /* most that the replica may grow to; 0: 16 GiB (sparse) */
+    uint64_t outbox_bytes; /* most that may wait to be sent; 0: 64 MiB */
 };
 
 /* Opens the folder for this process: recovers outbox and replica. Nothing connects before kb_start.
@@ -107,17 +108,17 @@ struct kb_join_options {
     const char *serial;         /* NULL: "" */
     const char *model;          /* NULL: "" */
     enum kb_join_policy policy;
-    unsigned timeout_ms;        /* 0: 10 s */
+    unsigned timeout_ms; /* 0: 10 s */
 };
 
 struct kb_join_report {
-    char device[17];    /* this machine's ID, 16 hexadecimal digits */
-    uint64_t users;     /* local users that will be taken up when they meet the server */
-    uint64_t writes;    /* local writes that wait in the outbox */
+    char device[17]; /* this machine's ID, 16 hexadecimal digits */
+    uint64_t users;  /* local users that will be taken up when they meet the server */
+    uint64_t writes; /* local writes that wait in the outbox */
 };
 
-/* Join with a token (blocks until the server answered). KB_E_EXISTS: joined already; KB_E_TOKEN_...,
- * KB_E_UNREACHABLE, KB_E_PROTOCOL. May be repeated after a failure. */
+/* Join with a token (blocks until the server answered). KB_E_EXISTS: joined already;
+ * KB_E_TOKEN_..., KB_E_UNREACHABLE, KB_E_PROTOCOL. May be repeated after a failure. */
 KB_API int kb_join(struct kb *kb, const char *token, const struct kb_join_options *options,
                    struct kb_join_report *report, struct kb_error *error);
 
@@ -129,17 +130,17 @@ KB_API int kb_stop(struct kb *kb, struct kb_error *error);
 /* --- people --- */
 
 /* Sign a user in. Connected: the bags of the user and of `groups` (NULL-ended, may be NULL) are
- * fetched and kept; returns when they are complete here. Not connected within timeout_ms (0: 5 s) or
- * stopped: a user whose bag is kept signs in at once, any other gets KB_E_UNREACHABLE or
+ * fetched and kept; returns when they are complete here. Not connected within timeout_ms (0: 5 s)
+ * or stopped: a user whose bag is kept signs in at once, any other gets KB_E_UNREACHABLE or
  * KB_E_STOPPED. A machine that never joined registers the user itself. */
-KB_API int kb_login(struct kb *kb, const char *user, const char *const *groups,
-                    unsigned timeout_ms, struct kb_error *error);
+KB_API int kb_login(struct kb *kb, const char *user, const char *const *groups, unsigned timeout_ms,
+                    struct kb_error *error);
 /* The user's bags are no longer kept here (their unsent writes still go out). */
 KB_API int kb_logout(struct kb *kb, const char *user, struct kb_error *error);
 
 struct kb_user {
-    const char *name;    /* as first written */
-    uint64_t cursor;     /* the seq up to which the bag is complete here; 0: not yet */
+    const char *name; /* as first written */
+    uint64_t cursor;  /* the seq up to which the bag is complete here; 0: not yet */
     uint64_t items;
     bool complete;
 };
@@ -150,11 +151,11 @@ KB_API int kb_users(struct kb *kb, kb_user_fn *each, void *context, struct kb_er
 /* --- reading and writing: local, durable, at once --- */
 
 struct kb_value {
-    void *data;        /* with one NUL behind it that `size` does not count; kb_value_free */
+    void *data; /* with one NUL behind it that `size` does not count; kb_value_free */
     size_t size;
-    uint64_t seq;      /* the server's seq of this value; 0: not sent or not acknowledged yet */
-    uint64_t time_ms;  /* since 1970 */
-    bool pending;      /* a local write that waits in the outbox */
+    uint64_t seq;     /* the server's seq of this value; 0: not sent or not acknowledged yet */
+    uint64_t time_ms; /* since 1970 */
+    bool pending;     /* a local write that waits in the outbox */
 };
 /* KB_E_NOT_FOUND: no such item; KB_E_NOT_SIGNED_IN: the bag is not kept here. */
 KB_API int kb_get(struct kb *kb, const char *bag, const char *item, struct kb_value *value,
@@ -163,7 +164,7 @@ KB_API void kb_value_free(struct kb_value *value);
 
 struct kb_write_options {
     size_t size;
-    bool has_if_seq;  /* write only when the item's seq is if_seq (0: when there is none) */
+    bool has_if_seq; /* write only when the item's seq is if_seq (0: when there is none) */
     uint64_t if_seq;
 };
 struct kb_write {
@@ -203,11 +204,11 @@ KB_API int kb_list(struct kb *kb, const char *bag, const char *prefix, kb_item_f
 
 struct kb_change {
     const char *bag;
-    const char *item;  /* NULL: the bag was removed, or read anew: read again what you need */
+    const char *item; /* NULL: the bag was removed, or read anew: read again what you need */
     bool removed;
     const void *bytes; /* the value now; borrowed for the callback; NULL when removed */
     size_t size;
-    uint64_t seq;      /* 0: a local write that is not acknowledged yet */
+    uint64_t seq; /* 0: a local write that is not acknowledged yet */
 };
 typedef void kb_change_fn(void *context, const struct kb_change *change);
 struct kb_watch;
@@ -227,11 +228,11 @@ enum kb_outbox_which { KB_OUTBOX_PENDING = 0, KB_OUTBOX_REFUSED = 1 };
 struct kb_op {
     uint64_t op;
     const char *bag;
-    const char *item;    /* of a change set: its first item */
+    const char *item; /* of a change set: its first item */
     size_t items;
     size_t bytes;
     uint64_t time_ms;
-    int code;            /* of a refused one */
+    int code; /* of a refused one */
     const char *text;
 };
 typedef int kb_op_fn(void *context, const struct kb_op *op);
@@ -245,35 +246,35 @@ KB_API int kb_outbox_drop(struct kb *kb, uint64_t op, struct kb_error *error);
 /* --- status --- */
 
 enum kb_phase {
-    KB_PHASE_ALONE = 0,      /* never joined */
+    KB_PHASE_ALONE = 0, /* never joined */
     KB_PHASE_STOPPED = 1,
     KB_PHASE_CONNECTING = 2,
     KB_PHASE_CATCHING_UP = 3,
-    KB_PHASE_CURRENT = 4,    /* all bags were complete when last heard */
-    KB_PHASE_REFUSED = 5     /* the server refused this machine: see code and text */
+    KB_PHASE_CURRENT = 4, /* all bags were complete when last heard */
+    KB_PHASE_REFUSED = 5  /* the server refused this machine: see code and text */
 };
 struct kb_status {
-    size_t size;            /* set by the caller to sizeof(struct kb_status) */
+    size_t size; /* set by the caller to sizeof(struct kb_status) */
     enum kb_phase phase;
     bool connected;
-    int code;               /* why it is not connected, or why writes wait; 0: nothing to say */
-    char text[384];         /* the sentence to it, with the remedy */
-    char device[17];        /* "" before joining */
+    int code;        /* why it is not connected, or why writes wait; 0: nothing to say */
+    char text[384];  /* the sentence to it, with the remedy */
+    char device[17]; /* "" before joining */
     char name[256];
     char history[33];
-    char server[301];       /* the address in use */
-    uint64_t head_seq;      /* the server's, as last heard */
-    uint64_t seq;           /* that this replica has seen */
+    char server[301];  /* the address in use */
+    uint64_t head_seq; /* the server's, as last heard */
+    uint64_t seq;      /* that this replica has seen */
     uint64_t users, bags, bags_complete, items;
     uint64_t pending, refused; /* operations in the outbox */
-    uint64_t last_heard_ms; /* since 1970; 0: never */
+    uint64_t last_heard_ms;    /* since 1970; 0: never */
 };
 KB_API void kb_status(struct kb *kb, struct kb_status *status);
 
 struct kb_verify_report {
-    uint64_t records;  /* whose checksum was compared */
-    uint64_t damaged;  /* dropped, and fetched anew when connected */
-    uint64_t batches;  /* of the outbox, with their chained hashes */
+    uint64_t records; /* whose checksum was compared */
+    uint64_t damaged; /* dropped, and fetched anew when connected */
+    uint64_t batches; /* of the outbox, with their chained hashes */
 };
 /* Reads every record of the replica and of the outbox. KB_E_CORRUPT when something was damaged. */
 KB_API int kb_verify(struct kb *kb, struct kb_verify_report *report, struct kb_error *error);
