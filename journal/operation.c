@@ -174,34 +174,37 @@ int operation_write_at(const struct operation *operation, size_t i, struct opera
 
 /* --- the hash --- */
 
-/* Each element is hashed with the hash so far as the seed: its type and its number, size or count,
- * then its bytes. No two operations that differ give the same row of steps. */
-static uint64_t hash_step(uint64_t hash, const msgpack_object *object, uint64_t number)
+/* Each element is hashed with the hash so far as the seed (0 at first): a tag and the element's
+ * number, size or count in little-endian, then its bytes. No two operations that differ give the
+ * same row of steps. Journals hold the result: it may not change. */
+enum hash_tag { HASH_NIL = 0, HASH_NUMBER = 1, HASH_STR = 2, HASH_BIN = 3, HASH_ARRAY = 4 };
+
+static uint64_t hash_head(uint64_t hash, enum hash_tag tag, uint64_t number)
 {
-    uint8_t head[9] = {(uint8_t)object->type};
+    uint8_t head[9] = {(uint8_t)tag};
     put_le64(head + 1, number);
     return hash64(span_of(head, sizeof head), hash);
 }
 
-static uint64_t hash_bytes(uint64_t hash, const msgpack_object *object, const char *data,
-                           size_t size)
+static uint64_t hash_bytes(uint64_t hash, enum hash_tag tag, const char *data, size_t size)
 {
-    return hash64(span_of(data, size), hash_step(hash, object, size));
+    return hash64(span_of(data, size), hash_head(hash, tag, size));
 }
 
-static uint64_t hash_leaf(uint64_t hash, const msgpack_object *object)
+static uint64_t hash_element(uint64_t hash, const msgpack_object *object)
 {
     switch (object->type) {
     case MSGPACK_OBJECT_STR:
-        return hash_bytes(hash, object, object->via.str.ptr, object->via.str.size);
+        return hash_bytes(hash, HASH_STR, object->via.str.ptr, object->via.str.size);
     case MSGPACK_OBJECT_BIN:
-        return hash_bytes(hash, object, object->via.bin.ptr, object->via.bin.size);
+        return hash_bytes(hash, HASH_BIN, object->via.bin.ptr, object->via.bin.size);
     case MSGPACK_OBJECT_POSITIVE_INTEGER:
-        return hash_step(hash, object, object->via.u64);
+        return hash_head(hash, HASH_NUMBER, object->via.u64);
     case MSGPACK_OBJECT_ARRAY:
-        return hash_step(hash, object, object->via.array.size);
+        return hash_head(hash, HASH_ARRAY, object->via.array.size);
     default:
-        return hash_step(hash, object, 0); /* nil: decoding let no other type through */
+        ASSERT(object->type == MSGPACK_OBJECT_NIL); /* decoding lets no other type through */
+        return hash_head(hash, HASH_NIL, 0);
     }
 }
 
@@ -210,12 +213,12 @@ uint64_t operation_hash(const struct operation *operation)
     const msgpack_object_array *fields = &operation->source->via.array;
     uint64_t hash = 0;
     for (size_t i = 1; i < fields->size; i++) {
-        hash = hash_leaf(hash, &fields->ptr[i]);
+        hash = hash_element(hash, &fields->ptr[i]);
     }
     for (size_t i = 0; i < operation->write_count; i++) {
         const msgpack_object_array *item = &operation->writes->via.array.ptr[i].via.array;
         for (size_t j = 0; j < item->size; j++) {
-            hash = hash_leaf(hash, &item->ptr[j]);
+            hash = hash_element(hash, &item->ptr[j]);
         }
     }
     return hash;

@@ -177,7 +177,11 @@ struct wire_outcome {
 };
 
 /* `scratch` keeps the unpacked objects: zeroed before the first use, unpack_close'd at the end,
- * reused between messages. E_MALFORMED or E_TOO_LARGE with a sentence. */
+ * reused between messages. `out` is untouched on failure. Texts of the result are UTF-8, labels
+ * without control characters; sign_in.user and groups are any text (they are judged as names by who
+ * registers them). Of a HELLO, JOIN or WELCOME whose version is not WIRE_VERSION only the version
+ * was read. A PART may have come inside of a message that travelled in parts: the caller refuses
+ * it. E_MALFORMED, E_TOO_LARGE (bytes, depth, elements) or E_NOMEM, with a sentence. */
 MUST_CHECK int wire_decode(struct span bytes, struct unpacked *scratch, struct wire_message *out,
                            struct err *err);
 
@@ -192,7 +196,10 @@ void wire_row_at(const struct wire_list *list, size_t i, struct span *path, stru
 const msgpack_object *wire_object_at(const struct wire_list *list, size_t i);
 
 /* Encoding appends one whole message (errors stay in the buffer). Lists: begin with the count, then
- * put the elements. */
+ * put the elements. `code` is 0 or a code of base/err.h (negative). `text` is a sentence, NULL for
+ * none: it is cut to WIRE_TEXT_MAX, and what is no UTF-8 in it becomes '?'. Labels are the caller's
+ * to check (WIRE_LABEL_MAX, text_is_printable): a bad one is a mistake of ours, as is a list over
+ * its limit. */
 void wire_put_hello(struct buf *out, const struct wire_hello *hello);
 void wire_put_join(struct buf *out, const struct wire_join *join);
 void wire_put_sign_in(struct buf *out, uint64_t session, uint64_t ref, struct span user,
