@@ -58,7 +58,8 @@ bool journal_failed(const struct journal *journal);
 MUST_CHECK int journal_prepare(struct journal *journal, struct err *err);
 
 /* The hash after change `seq`. E_NOT_FOUND: below the floor, above the head, or no batch ends
- * there. Reads at most one segment the first time, then 256 KiB at most (it keeps sparse marks). */
+ * there. Reads at most one segment the first time, then 256 KiB and a batch at most (it keeps
+ * sparse marks). */
 MUST_CHECK int journal_hash_at(struct journal *journal, uint64_t seq, uint8_t out[SHA256_SIZE],
                                struct err *err);
 
