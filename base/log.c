@@ -70,19 +70,26 @@ const char *log_quote(char *out, size_t size, const char *text)
     return out;
 }
 
-/* Control bytes would start new lines or steer a terminal: C0, DEL, and C1 as UTF-8 has it. */
-static bool is_control(const char *at)
+/* How many bytes at `at` would start new lines or steer a terminal: C0, DEL, and C1 as UTF-8 has it
+ * (two bytes, of which the second alone is C1 to an old terminal). */
+static size_t control_size(const char *at)
 {
     unsigned char c = (unsigned char)at[0];
-    unsigned char next = c != 0 ? (unsigned char)at[1] : 0;
-    return c < 0x20 || c == 0x7f || (c == 0xc2 && next >= 0x80 && next < 0xa0);
+    if (c < 0x20 || c == 0x7f) {
+        return 1;
+    }
+    unsigned char next = (unsigned char)at[1];
+    return c == 0xc2 && next >= 0x80 && next < 0xa0 ? 2 : 0;
 }
 
 static size_t escape_line(const char *text, char *line)
 {
     size_t used = 0;
+    size_t escape = 0; /* bytes still to be escaped */
     for (const char *at = text; *at != '\0'; at++) {
-        if (is_control(at)) {
+        escape = escape > 0 ? escape : control_size(at);
+        if (escape > 0) {
+            escape--;
             used += (size_t)sprintf(line + used, "\\x%02x", (unsigned)(unsigned char)*at);
         } else {
             line[used++] = *at;

@@ -119,7 +119,7 @@ static void control_bytes_are_escaped(void **state)
     log_event(LOG_INFO, "a", "b", "x=%s", "1\n2\r3\t4\x1b[0m\x7f");
     assert_string_equal(line(), "info a b x=1\\x0a2\\x0d3\\x094\\x1b[0m\\x7f\n");
     log_event(LOG_INFO, "a", "b", "x=%s", "\xc2\x9b\xc2\xa0\xc3\xa9\xc2");
-    assert_string_equal(line(), "info a b x=\\xc2\x9b\xc2\xa0\xc3\xa9\xc2\n");
+    assert_string_equal(line(), "info a b x=\\xc2\\x9b\xc2\xa0\xc3\xa9\xc2\n");
 }
 
 static void quoting_keeps_strings_in_one_piece(void **state)

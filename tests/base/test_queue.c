@@ -139,7 +139,7 @@ static void send_all(struct thread *self, void *context)
     }
 }
 
-/* : the receiver waits for the descriptor, as an event loop does. */
+/* `by_poll`: the receiver waits for the descriptor, as an event loop does. */
 static void receive_all(struct queue *queue, bool by_poll)
 {
     unsigned next[SENDERS] = {0};
