@@ -318,9 +318,10 @@ static int load_file(struct config *config, const char *path, struct err *err)
             .config = config, .path = path, .rest = buf_span(&text), .err = err};
         int line = ini_parse_stream(next_line, &reading, take_pair, &reading);
         rc = reading.rc;
-        if (rc == 0 && line < 0) {
+        if (line < 0) {
             rc = err_set(err, E_NOMEM, "%s: out of memory", path);
-        } else if (rc == 0 && line > 0) {
+        } else if (line > 0 && (rc == 0 || line < reading.line)) {
+            /* inih goes on after a line that it does not understand: the first fault is told. */
             rc =
                 err_set(err, E_INVALID, "%s:%d: neither 'key = value' nor '[section]'", path, line);
         }
