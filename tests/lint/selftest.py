@@ -187,6 +187,6 @@ def _slow(copy, rule, files):
     database = copy / "build/release"
     database.mkdir(parents=True, exist_ok=True)
     (database / "compile_commands.json").write_text(json.dumps(
-        [{"directory": str(copy), "file": str(copy / path), "command": f"cc -std=c17 -Wall -c {path}"}
-         for path in built]))
+        [{"directory": str(copy), "file": str(copy / path),
+          "command": f"cc -std=c17 -Wall -c {path}"} for path in built]))
     return rule(tree)
