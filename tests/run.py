@@ -187,6 +187,7 @@ def run_part(part, show):
             part.command, cwd=ROOT, env={**os.environ, **part.env, "TMPDIR": scratch},
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, errors="replace", start_new_session=True)
+        LIVE.add(process.pid)
         late = threading.Event()
 
         def too_late():
@@ -204,8 +205,13 @@ def run_part(part, show):
         finally:
             timer.cancel()
             end_group(process.pid)  # what a test left behind
+            LIVE.discard(process.pid)
     result.end(returncode, late.is_set(), part.timeout_s)
     return result
+
+
+# The first process of each part that runs, so that Ctrl-C leaves none of them behind.
+LIVE = set()
 
 
 def end_group(pid):
@@ -214,6 +220,13 @@ def end_group(pid):
         os.killpg(pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
+
+
+def on_signal(number, _frame):
+    for pid in list(LIVE):
+        end_group(pid)
+    print("interrupted", flush=True)
+    os._exit(128 + number)
 
 
 # --- running them all --------------------------------------------------------------------------
@@ -288,6 +301,8 @@ def main(arguments):
         print(__doc__, file=sys.stderr)
         return 2
     name = arguments[1] if len(arguments) == 2 else ""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, on_signal)
     if arguments[0] == "plan":
         for part in plan(name):
             print(part.name)
