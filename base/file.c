@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -226,8 +227,8 @@ static int tell_owner(int fd, const char *path, struct err *err)
 {
     char text[32] = {0};
     ssize_t got = pread(fd, text, sizeof text - 1, 0);
-    long pid = 0;
-    if (got > 0 && sscanf(text, "%ld", &pid) == 1 && pid > 0) {
+    long pid = got > 0 ? strtol(text, NULL, 10) : 0;
+    if (pid > 0) {
         return err_set(err, E_BUSY, "'%s' is in use by process %ld", path, pid);
     }
     return err_set(err, E_BUSY, "'%s' is in use by another process", path);

@@ -151,18 +151,18 @@ void hex_encode(const void *data, size_t size, char *out)
     out[2 * size] = '\0';
 }
 
-static int digit_of(uint8_t c)
+enum { NO_DIGIT = 16 };
+
+static uint8_t digit_of(uint8_t c)
 {
     if (c >= '0' && c <= '9') {
-        return c - '0';
+        return (uint8_t)(c - '0');
     }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
+    uint8_t lower = c | 0x20;
+    if (lower >= 'a' && lower <= 'f') {
+        return (uint8_t)(lower - 'a' + 10);
     }
-    if (c >= 'A' && c <= 'F') {
-        return c - 'A' + 10;
-    }
-    return -1;
+    return NO_DIGIT;
 }
 
 int hex_decode(struct span text, uint8_t *out, size_t size)
@@ -171,7 +171,7 @@ int hex_decode(struct span text, uint8_t *out, size_t size)
         return E_INVALID;
     }
     for (size_t i = 0; i < text.size; i++) {
-        if (digit_of(text.data[i]) < 0) {
+        if (digit_of(text.data[i]) == NO_DIGIT) {
             return E_INVALID;
         }
     }

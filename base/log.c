@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 
 enum {
     TEXT_MAX = 2048,                  /* of one event, before escaping */
@@ -90,7 +91,10 @@ static size_t escape_line(const char *text, char *line)
         escape = escape > 0 ? escape : control_size(at);
         if (escape > 0) {
             escape--;
-            used += (size_t)sprintf(line + used, "\\x%02x", (unsigned)(unsigned char)*at);
+            line[used++] = '\\';
+            line[used++] = 'x';
+            hex_encode(at, 1, line + used);
+            used += 2;
         } else {
             line[used++] = *at;
         }

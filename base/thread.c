@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,7 +91,7 @@ int thread_start(struct thread **out, const char *name, thread_fn *body, void *c
     }
     thread->body = body;
     thread->context = context;
-    strcpy(thread->name, name);
+    (void)snprintf(thread->name, sizeof thread->name, "%s", name);
     (void)pthread_mutex_init(&thread->lock, NULL);
     (void)pthread_cond_init(&thread->changed, NULL);
     int rc = create(thread);

@@ -1,4 +1,4 @@
-/* support/died.c - a fork around an assertion. */
+/* tests/support/died.c - a fork around an assertion. */
 #include "tests/support/died.h"
 
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-/* support/died.h - does an assertion stop this? */
+/* tests/support/died.h - does an assertion stop this? */
 #ifndef KITBAG_TESTS_SUPPORT_DIED_H
 #define KITBAG_TESTS_SUPPORT_DIED_H
 

@@ -1,4 +1,4 @@
-/* support/fail_alloc.c - the wrapped allocators. */
+/* tests/support/fail_alloc.c - the wrapped allocators. */
 #include "tests/support/fail_alloc.h"
 
 #include <errno.h>

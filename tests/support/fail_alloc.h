@@ -1,4 +1,4 @@
-/* support/fail_alloc.h - makes one allocation of the code under test fail.
+/* tests/support/fail_alloc.h - makes one allocation of the code under test fail.
  *
  * It sees malloc, calloc, realloc and strdup of everything that is linked statically into the test
  * program (the linker's --wrap), not those inside shared libraries. Meant for loops:

@@ -1,4 +1,4 @@
-/* support/io_calls.c - the wrapped calls. One lock, because any thread may make them. */
+/* tests/support/io_calls.c - the wrapped calls. One lock, because any thread may make them. */
 #include "tests/support/io_calls.h"
 
 #include <errno.h>

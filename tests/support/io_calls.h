@@ -1,4 +1,5 @@
-/* support/io_calls.h - what the code under test asked of the disk, in order; and failing a call.
+/* tests/support/io_calls.h - what the code under test asked of the disk, in order; and failing a
+ * call.
  *
  * It sees write, pwrite, fsync, fdatasync, rename and ftruncate of everything that is linked
  * statically into the test program (the linker's --wrap). After

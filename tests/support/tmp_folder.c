@@ -1,4 +1,4 @@
-/* support/tmp_folder.c - mkdtemp, and a removal that goes into folders. */
+/* tests/support/tmp_folder.c - mkdtemp, and a removal that goes into folders. */
 #include "tests/support/tmp_folder.h"
 
 #include <ftw.h>

@@ -1,4 +1,4 @@
-/* support/tmp_folder.h - a folder of a test's own, under $TMPDIR or /tmp. */
+/* tests/support/tmp_folder.h - a folder of a test's own, under $TMPDIR or /tmp. */
 #ifndef KITBAG_TESTS_SUPPORT_TMP_FOLDER_H
 #define KITBAG_TESTS_SUPPORT_TMP_FOLDER_H
 
