@@ -212,11 +212,11 @@ _SHELLCHECKED = re.compile(r"^(.*?):\d+:\d+: ")
 
 
 def shell(tree):
-    scripts = [file for file in tree.files
-               if re.match(r"#!.*\b(ba|da)?sh\b", tree.text(file).split("\n", 1)[0])]
+    scripts = [file for file in tree.files if file.endswith(".sh") or
+               re.match(r"#!.*\b(ba|da)?sh\b", tree.text(file).split("\n", 1)[0])]
     if not scripts:
         return []
-    done = subprocess.run(["shellcheck", "--severity=warning", "--format=gcc", *scripts],
+    done = subprocess.run(["shellcheck", "-x", "--severity=warning", "--format=gcc", *scripts],
                           cwd=tree.root, text=True, capture_output=True)
     problems = [line for line in done.stdout.split("\n") if _SHELLCHECKED.match(line)]
     if done.returncode != 0 and not problems:
