@@ -19,9 +19,9 @@ struct kv;
 struct kv_view;
 
 struct kv_options {
-    const char *dir;             /* made when it is not there (0700) */
-    uint64_t memtable_bytes;     /* 64 MiB is usual */
-    uint64_t cache_bytes;        /* of blocks; 256 MiB is usual */
+    const char *dir;         /* made when it is not there (0700) */
+    uint64_t memtable_bytes; /* 64 MiB is usual */
+    uint64_t cache_bytes;    /* of blocks; 256 MiB is usual */
 };
 
 /* The position that the state has reached. */
@@ -82,8 +82,8 @@ struct kv_grave {
     uint64_t last_seq; /* of its deletion */
     struct owner owner;
 };
-MUST_CHECK int kv_grave(struct kv *kv, struct kv_view *view, uint64_t bag_id,
-                        struct kv_grave *out, struct err *err);
+MUST_CHECK int kv_grave(struct kv *kv, struct kv_view *view, uint64_t bag_id, struct kv_grave *out,
+                        struct err *err);
 
 /* The directory of one kind (OWNER_USER or OWNER_GROUP), in order of folded names, from behind
  * `after` (folded; NULL: from the start), those whose folded name holds `search` anywhere (folded
@@ -119,8 +119,7 @@ void kv_item_free(struct kv_item *item);
  * with since == 0 only live ones, else tombstones too. Ends when about `budget_bytes` of rows were
  * looked at (sent or skipped) or the bag ends: then `*end` is true. `next` receives the path to go
  * on behind (its maximum at least PATH_MAX_BYTES), so a page without rows still makes progress. */
-typedef int kv_row_fn(void *context, struct span path, const struct item_row *row,
-                      struct err *err);
+typedef int kv_row_fn(void *context, struct span path, const struct item_row *row, struct err *err);
 struct kv_page {
     uint64_t bag_id;
     uint64_t since;
@@ -143,9 +142,9 @@ struct kv_writer {
 MUST_CHECK int kv_writer(struct kv *kv, uint64_t writer, struct kv_writer *out, struct err *err);
 
 struct kv_outcome {
-    uint64_t hash; /* of the operation's content */
-    uint64_t code; /* 0 done, else positive number of base/err.h */
-    uint64_t seq;  /* of its last change (of an OP_VOID: that change) */
+    uint64_t hash;   /* of the operation's content */
+    uint64_t code;   /* 0 done, else positive number of base/err.h */
+    uint64_t seq;    /* of its last change (of an OP_VOID: that change) */
     uint64_t bag_id; /* of its changes, 0 for OP_VOID */
 };
 /* E_NOT_FOUND when it is not taken up or already confirmed. */

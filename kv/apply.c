@@ -1,0 +1,334 @@
+/* kv/apply.c - applying changes to the state: all rows and the position in one RocksDB batch. */
+#include <inttypes.h>
+
+#include "kv/inside.h"
+#include "kv/overlay.h"
+
+/* One call of kv_apply: what it makes of the state, before any of it is written. */
+struct pass {
+    struct kv_overlay overlay;
+    struct kv_mark mark;
+};
+
+static int misfit(const struct change *change, const char *what, struct err *err)
+{
+    return err_set(err, E_CORRUPT, "change %" PRIu64 " does not fit the state: %s", change->seq,
+                   what);
+}
+
+static int get_bag(struct pass *pass, uint64_t bag_id, struct kv_cell **out, struct err *err)
+{
+    struct kv_key key = kv_key_bag(bag_id);
+    return kv_overlay_get(&pass->overlay, &key, out, err);
+}
+
+/* --- bags --- */
+
+/* The row that finds the bag by its owner. */
+static struct kv_key index_key(const struct bag_row *bag)
+{
+    if (bag->owner.kind == OWNER_USER_DEVICE) {
+        return kv_key_child(bag->parent, bag->owner.device);
+    }
+    return kv_key_owner(&bag->owner);
+}
+
+static void count_bag(struct kv_counts *counts, enum owner_kind kind, bool created)
+{
+    uint64_t one = created ? 1 : UINT64_MAX; /* or its negative */
+    counts->bags += one;
+    counts->users += kind == OWNER_USER ? one : 0;
+    counts->groups += kind == OWNER_GROUP ? one : 0;
+}
+
+static int check_parent(struct pass *pass, const struct change *change, struct err *err)
+{
+    if (change->owner.kind != OWNER_USER_DEVICE) {
+        return 0;
+    }
+    struct kv_cell *parent = NULL;
+    int rc = get_bag(pass, change->parent, &parent, err);
+    if (rc != 0) {
+        return rc;
+    }
+    const struct owner user = {.kind = OWNER_USER};
+    struct owner named = change->owner; /* the same name, without the device */
+    named.kind = user.kind;
+    named.device = user.device;
+    if (!parent->present || !owner_equal(&parent->bag->owner, &named)) {
+        return misfit(change, "the bag it hangs on is not its user's", err);
+    }
+    return 0;
+}
+
+static int create_bag(struct pass *pass, const struct change *change, struct err *err)
+{
+    struct kv_cell *cell = NULL;
+    int rc = get_bag(pass, change->bag_id, &cell, err);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = apply_change(change, cell->bag, NULL, true, err);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = check_parent(pass, change, err);
+    if (rc != 0) {
+        return rc;
+    }
+    struct kv_key key = index_key(cell->bag);
+    struct kv_cell *index = NULL;
+    rc = kv_overlay_get(&pass->overlay, &key, &index, err);
+    if (rc != 0) {
+        return rc;
+    }
+    if (index->present) {
+        return misfit(change, "its owner has a bag already", err);
+    }
+    cell->present = cell->dirty = true;
+    index->present = index->dirty = true;
+    index->id = change->bag_id;
+    count_bag(&pass->mark.counts, change->owner.kind, true);
+    return 0;
+}
+
+/* The items stay where they are, hidden, until kv_clean: a deletion costs the same however many
+ * there are. */
+static int delete_bag(struct pass *pass, const struct change *change, struct err *err)
+{
+    struct kv_cell *cell = NULL;
+    int rc = get_bag(pass, change->bag_id, &cell, err);
+    if (rc != 0) {
+        return rc;
+    }
+    const uint64_t items = cell->bag->items;
+    const uint64_t bytes = cell->bag->bytes;
+    rc = apply_change(change, cell->bag, NULL, true, err);
+    if (rc != 0) {
+        return rc;
+    }
+    struct kv_key keys[] = {index_key(cell->bag), kv_key_grave(change->bag_id),
+                            kv_key_doomed(change->bag_id)};
+    struct kv_cell *rows[3] = {0}; /* index, grave, doomed */
+    for (size_t i = 0; i < 3; i++) {
+        rc = kv_overlay_get(&pass->overlay, &keys[i], &rows[i], err);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    if (!rows[0]->present || rows[0]->id != change->bag_id) {
+        return misfit(change, "the directory does not name the bag", err);
+    }
+    cell->present = false;
+    cell->dirty = true;
+    rows[0]->present = false;
+    rows[0]->dirty = true;
+    rows[1]->present = rows[1]->dirty = true;
+    *rows[1]->bag = *cell->bag;
+    rows[2]->present = rows[2]->dirty = true;
+    count_bag(&pass->mark.counts, cell->bag->owner.kind, false);
+    pass->mark.counts.items -= items;
+    pass->mark.counts.bytes -= bytes;
+    return 0;
+}
+
+/* --- items --- */
+
+static int change_item(struct pass *pass, const struct change *change, struct err *err)
+{
+    struct kv_cell *cell = NULL;
+    int rc = get_bag(pass, change->bag_id, &cell, err);
+    if (rc != 0) {
+        return rc;
+    }
+    if (change->path.size == 0 || change->path.size > PATH_MAX_BYTES) {
+        return misfit(change, "its path is not a valid one", err);
+    }
+    struct kv_key key = kv_key_item(change->bag_id, change->path);
+    struct kv_cell *item = NULL;
+    rc = kv_overlay_get(&pass->overlay, &key, &item, err);
+    if (rc != 0) {
+        return rc;
+    }
+    const uint64_t items = cell->bag->items;
+    const uint64_t bytes = cell->bag->bytes;
+    rc = apply_change(change, cell->bag, &item->item, true, err);
+    if (rc != 0) {
+        return rc;
+    }
+    rocksdb_pinnableslice_destroy(item->pin); /* the value is the change's from now on */
+    item->pin = NULL;
+    item->present = item->dirty = true;
+    cell->dirty = true;
+    pass->mark.counts.items += cell->bag->items - items;
+    pass->mark.counts.bytes += cell->bag->bytes - bytes;
+    return 0;
+}
+
+/* --- operations: exactly once --- */
+
+static int drop_outcomes(struct pass *pass, uint64_t writer, uint64_t from, uint64_t to,
+                         struct err *err)
+{
+    for (uint64_t number = from; number <= to; number++) {
+        struct kv_key key = kv_key_outcome(writer, number);
+        struct kv_cell *cell = NULL;
+        int rc = kv_overlay_get(&pass->overlay, &key, &cell, err);
+        if (rc != 0) {
+            return rc;
+        }
+        cell->present = false;
+        cell->dirty = true;
+    }
+    return 0;
+}
+
+/* A writer's first operation, its next one, or another change of its newest. */
+static int check_number(const struct change *change, const struct kv_writer *writer,
+                        const struct kv_cell *outcome, struct err *err)
+{
+    const struct change_op *op = &change->op;
+    if (writer->known && writer->device != change->origin) {
+        return misfit(change, "its writer is another device's", err);
+    }
+    if (writer->known && op->number != writer->highest && op->number != writer->highest + 1) {
+        return misfit(change, "its operation is not its writer's next one", err);
+    }
+    bool again = writer->known && op->number == writer->highest;
+    if (again != outcome->present || (again && outcome->outcome.hash != op->hash)) {
+        return misfit(change, "its operation was done before", err);
+    }
+    return 0;
+}
+
+static int note_operation(struct pass *pass, const struct change *change, struct err *err)
+{
+    const struct change_op *op = &change->op;
+    struct kv_key key = kv_key_writer(op->writer);
+    struct kv_cell *cell = NULL;
+    int rc = kv_overlay_get(&pass->overlay, &key, &cell, err);
+    if (rc != 0) {
+        return rc;
+    }
+    key = kv_key_outcome(op->writer, op->number);
+    struct kv_cell *outcome = NULL;
+    rc = kv_overlay_get(&pass->overlay, &key, &outcome, err);
+    if (rc == 0) {
+        rc = check_number(change, &cell->writer, outcome, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    struct kv_writer *writer = &cell->writer;
+    if (!writer->known) {
+        *writer = (struct kv_writer){
+            .known = true, .device = change->origin, .confirmed = op->number - 1};
+    }
+    /* Its own outcome can't have been confirmed yet, whatever it says. */
+    uint64_t confirmed = op->confirmed < op->number ? op->confirmed : op->number - 1;
+    if (confirmed > writer->confirmed) {
+        rc = drop_outcomes(pass, op->writer, writer->confirmed + 1, confirmed, err);
+        if (rc != 0) {
+            return rc;
+        }
+        writer->confirmed = confirmed;
+    }
+    writer->highest = op->number;
+    cell->present = cell->dirty = true;
+    bool refused = change->kind == CHANGE_OP_VOID;
+    outcome->outcome =
+        (struct kv_outcome){op->hash, refused ? change->code : 0, change->seq, change->bag_id};
+    outcome->present = outcome->dirty = true;
+    return 0;
+}
+
+/* --- the pass --- */
+
+static int apply_one(struct pass *pass, const struct change *change, struct err *err)
+{
+    struct kv_position *position = &pass->mark.position;
+    if (change->seq != position->seq + 1) {
+        return err_set(err, E_CORRUPT,
+                       "the state is at change %" PRIu64 ", and change %" PRIu64 " does not follow",
+                       position->seq, change->seq);
+    }
+    int rc = 0;
+    switch (change->kind) {
+    case CHANGE_HISTORY:
+        for (size_t i = 0; i < HISTORY_SIZE; i++) {
+            position->history[i] = change->history.id[i];
+        }
+        break;
+    case CHANGE_BAG_CREATE:
+        rc = create_bag(pass, change, err);
+        break;
+    case CHANGE_BAG_DELETE:
+        rc = delete_bag(pass, change, err);
+        break;
+    case CHANGE_ITEM_SET:
+    case CHANGE_ITEM_REMOVE:
+        rc = change_item(pass, change, err);
+        break;
+    case CHANGE_OP_VOID:
+        break;
+    }
+    if (rc == 0 && change->has_op) {
+        rc = note_operation(pass, change, err);
+    }
+    position->seq = change->seq;
+    return rc;
+}
+
+static int write_pass(struct kv *kv, struct pass *pass, struct err *err)
+{
+    rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+    struct buf row;
+    buf_init(&row, VALUE_MAX_BYTES + 4096);
+    int rc = kv_overlay_write(&pass->overlay, batch, &row, err);
+    if (rc != 0) {
+        goto out;
+    }
+    struct kv_key key = kv_key_mark();
+    kv_row_put_mark(&row, kv_key_span(&key), &pass->mark);
+    rc = buf_error(&row);
+    if (rc != 0) {
+        (void)err_set(err, rc, "out of memory");
+        goto out;
+    }
+    rocksdb_writebatch_put(batch, (const char *)key.data, key.size, (const char *)row.data,
+                           row.size);
+    rc = kv_store_write(&kv->store, batch, err);
+out:
+    buf_free(&row);
+    rocksdb_writebatch_destroy(batch);
+    return rc;
+}
+
+int kv_apply(struct kv *kv, const struct change *changes, size_t count,
+             const uint8_t hash[SHA256_SIZE], struct err *err)
+{
+    ASSERT(kv != NULL);
+    ASSERT(changes != NULL && count > 0);
+    ASSERT(hash != NULL);
+    struct pass pass = {.mark = {.position = kv->position, .counts = kv->counts}};
+    kv_overlay_init(&pass.overlay, &kv->store);
+    int rc = 0;
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        rc = apply_one(&pass, &changes[i], err);
+    }
+    pass.mark.position.fresh = false;
+    for (size_t i = 0; i < SHA256_SIZE; i++) {
+        pass.mark.position.hash[i] = hash[i];
+    }
+    if (rc == 0) {
+        rc = write_pass(kv, &pass, err);
+    }
+    if (rc == 0) {
+        kv->counts = pass.mark.counts;
+        (void)pthread_mutex_lock(&kv->lock);
+        kv->position = pass.mark.position;
+        (void)pthread_mutex_unlock(&kv->lock);
+    }
+    kv_overlay_free(&pass.overlay);
+    return rc;
+}

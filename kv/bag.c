@@ -1,0 +1,279 @@
+/* kv/bag.c - reading bags, graves, the directory, writers and outcomes. */
+#include <string.h>
+
+#include "kv/inside.h"
+
+static int read_bag(struct kv *kv, struct kv_view *view, const struct kv_key *key,
+                    struct bag_row *out, struct err *err)
+{
+    rocksdb_pinnableslice_t *pin = NULL;
+    struct span row;
+    int rc = kv_store_get(&kv->store, kv_view_read(view), kv_key_span(key), &pin, &row, err);
+    if (rc == 0) {
+        rc = kv_row_get_bag(kv_key_span(key), row, out, err);
+    }
+    rocksdb_pinnableslice_destroy(pin);
+    return rc;
+}
+
+static int read_id(struct kv *kv, struct kv_view *view, const struct kv_key *key, uint64_t *out,
+                   struct err *err)
+{
+    rocksdb_pinnableslice_t *pin = NULL;
+    struct span row;
+    int rc = kv_store_get(&kv->store, kv_view_read(view), kv_key_span(key), &pin, &row, err);
+    if (rc == 0) {
+        rc = kv_row_get_id(kv_key_span(key), row, out, err);
+    }
+    rocksdb_pinnableslice_destroy(pin);
+    return rc;
+}
+
+/* --- bags and graves --- */
+
+int kv_bag(struct kv *kv, struct kv_view *view, uint64_t bag_id, struct bag_row *out,
+           struct err *err)
+{
+    ASSERT(kv != NULL);
+    ASSERT(out != NULL);
+    struct kv_key key = kv_key_bag(bag_id);
+    int rc = read_bag(kv, view, &key, out, err);
+    if (rc != E_NOT_FOUND) {
+        return rc;
+    }
+    struct kv_grave grave;
+    rc = kv_grave(kv, view, bag_id, &grave, err);
+    if (rc == 0) {
+        return err_set(err, E_BAG_GONE, "the bag was deleted");
+    }
+    return rc == E_NOT_FOUND ? err_set(err, E_NOT_FOUND, "there is no such bag") : rc;
+}
+
+int kv_grave(struct kv *kv, struct kv_view *view, uint64_t bag_id, struct kv_grave *out,
+             struct err *err)
+{
+    ASSERT(kv != NULL);
+    ASSERT(out != NULL);
+    struct kv_key key = kv_key_grave(bag_id);
+    struct bag_row bag;
+    int rc = read_bag(kv, view, &key, &bag, err);
+    if (rc == E_NOT_FOUND) {
+        return err_set(err, E_NOT_FOUND, "no such bag was deleted");
+    }
+    if (rc == 0) {
+        *out = (struct kv_grave){bag_id, bag.last_seq, bag.owner};
+    }
+    return rc;
+}
+
+/* A row that names a bag, then the bag, which must be there in the same view. */
+static int follow(struct kv *kv, struct kv_view *view, uint64_t bag_id, struct bag_row *out,
+                  struct err *err)
+{
+    struct kv_key key = kv_key_bag(bag_id);
+    int rc = read_bag(kv, view, &key, out, err);
+    if (rc == E_NOT_FOUND) {
+        rc = err_set(err, E_CORRUPT, "the directory names bag %llu, which is not there",
+                     (unsigned long long)bag_id);
+    }
+    return rc;
+}
+
+/* The bag_id of an owner. A user-device bag is found by way of the user's: it is that one's child,
+ * and a user who was deleted and made again has other children. E_NOT_FOUND without a sentence. */
+static int find_id(struct kv *kv, struct kv_view *view, const struct owner *owner, uint64_t *bag_id,
+                   struct err *err)
+{
+    if (owner->kind != OWNER_USER_DEVICE) {
+        struct kv_key key = kv_key_owner(owner);
+        return read_id(kv, view, &key, bag_id, err);
+    }
+    struct kv_key key = kv_key_owner_named(OWNER_USER, owner->folded);
+    uint64_t parent = 0;
+    int rc = read_id(kv, view, &key, &parent, err);
+    if (rc != 0) {
+        return rc;
+    }
+    key = kv_key_child(parent, owner->device);
+    return read_id(kv, view, &key, bag_id, err);
+}
+
+int kv_bag_of(struct kv *kv, struct kv_view *view, const struct owner *owner, struct bag_row *out,
+              struct err *err)
+{
+    ASSERT(kv != NULL);
+    ASSERT(owner != NULL);
+    ASSERT(out != NULL);
+    struct kv_view *own = NULL;
+    int rc = 0;
+    if (view == NULL) {
+        /* Several rows: they have to be of one moment. */
+        rc = kv_view_new(&own, kv, err);
+        if (rc != 0) {
+            return rc;
+        }
+        view = own;
+    }
+    uint64_t bag_id = 0;
+    rc = find_id(kv, view, owner, &bag_id, err);
+    if (rc == 0) {
+        rc = follow(kv, view, bag_id, out, err);
+    } else if (rc == E_NOT_FOUND) {
+        (void)err_set(err, E_NOT_FOUND, "there is no bag of this owner");
+    }
+    kv_view_free(&own);
+    return rc;
+}
+
+/* --- lists of bags: the rows of a prefix name them --- */
+
+/* What a list hands over: the rows behind `from`, whose key after the prefix holds `search`. */
+struct list {
+    const struct kv_key *prefix;
+    const struct kv_key *from;
+    struct span search;
+    size_t limit;
+    kv_bag_fn *each;
+    void *context;
+    bool more;
+};
+
+static bool matches(const struct list *list, struct span key)
+{
+    if (list->search.size == 0) {
+        return true;
+    }
+    return memmem(key.data + list->prefix->size, key.size - list->prefix->size, list->search.data,
+                  list->search.size) != NULL;
+}
+
+static int hand_over(struct kv *kv, struct kv_view *view, const struct list *list, struct span key,
+                     struct span row, struct err *err)
+{
+    uint64_t bag_id = 0;
+    int rc = kv_row_get_id(key, row, &bag_id, err);
+    if (rc != 0) {
+        return rc;
+    }
+    struct bag_row bag;
+    rc = follow(kv, view, bag_id, &bag, err);
+    return rc != 0 ? rc : list->each(list->context, &bag, err);
+}
+
+static int walk_list(struct kv *kv, struct kv_view *view, struct list *list, struct err *err)
+{
+    struct kv_view *own = NULL;
+    if (view == NULL) {
+        int rc = kv_view_new(&own, kv, err);
+        if (rc != 0) {
+            return rc;
+        }
+        view = own;
+    }
+    struct kv_scan scan;
+    kv_scan_open(&scan, &kv->store, view->snapshot, list->prefix, list->from, true);
+    size_t found = 0;
+    int rc = 0;
+    for (;;) {
+        struct span key;
+        struct span row;
+        rc = kv_scan_row(&scan, &key, &row, err);
+        if (rc != 0) {
+            rc = rc == E_NOT_FOUND ? 0 : rc;
+            break;
+        }
+        if (matches(list, key)) {
+            if (found == list->limit) {
+                list->more = true;
+                break;
+            }
+            found++;
+            rc = hand_over(kv, view, list, key, row, err);
+            if (rc != 0) {
+                break;
+            }
+        }
+        kv_scan_step(&scan);
+    }
+    kv_scan_close(&scan);
+    kv_view_free(&own);
+    return rc;
+}
+
+int kv_children(struct kv *kv, struct kv_view *view, uint64_t parent, kv_bag_fn *each,
+                void *context, struct err *err)
+{
+    ASSERT(kv != NULL);
+    ASSERT(each != NULL);
+    struct kv_key prefix = kv_key_children(parent);
+    struct list list = {
+        .prefix = &prefix, .from = &prefix, .limit = SIZE_MAX, .each = each, .context = context};
+    return walk_list(kv, view, &list, err);
+}
+
+int kv_owners(struct kv *kv, struct kv_view *view, enum owner_kind kind, const char *search,
+              const char *after, size_t limit, kv_bag_fn *each, void *context, bool *more,
+              struct err *err)
+{
+    ASSERT(kv != NULL);
+    ASSERT(kind == OWNER_USER || kind == OWNER_GROUP);
+    ASSERT(search != NULL);
+    ASSERT(each != NULL);
+    ASSERT(more != NULL);
+    if (after != NULL && strlen(after) > NAME_MAX_BYTES) {
+        return err_set(err, E_INVALID, "a name has at most %d bytes", (int)NAME_MAX_BYTES);
+    }
+    struct kv_key prefix = kv_key_owner_named(kind, "");
+    struct kv_key from = kv_key_owner_named(kind, after != NULL ? after : "");
+    struct list list = {.prefix = &prefix,
+                        .from = &from,
+                        .search = span_str(search),
+                        .limit = limit,
+                        .each = each,
+                        .context = context};
+    int rc = walk_list(kv, view, &list, err);
+    if (rc == 0) {
+        *more = list.more;
+    }
+    return rc;
+}
+
+/* --- writers --- */
+
+int kv_writer(struct kv *kv, uint64_t writer, struct kv_writer *out, struct err *err)
+{
+    ASSERT(kv != NULL);
+    ASSERT(out != NULL);
+    struct kv_key key = kv_key_writer(writer);
+    rocksdb_pinnableslice_t *pin = NULL;
+    struct span row;
+    int rc = kv_store_get(&kv->store, NULL, kv_key_span(&key), &pin, &row, err);
+    if (rc == E_NOT_FOUND) {
+        *out = (struct kv_writer){0};
+        return 0;
+    }
+    if (rc == 0) {
+        rc = kv_row_get_writer(kv_key_span(&key), row, out, err);
+    }
+    rocksdb_pinnableslice_destroy(pin);
+    return rc;
+}
+
+int kv_outcome(struct kv *kv, uint64_t writer, uint64_t number, struct kv_outcome *out,
+               struct err *err)
+{
+    ASSERT(kv != NULL);
+    ASSERT(out != NULL);
+    struct kv_key key = kv_key_outcome(writer, number);
+    rocksdb_pinnableslice_t *pin = NULL;
+    struct span row;
+    int rc = kv_store_get(&kv->store, NULL, kv_key_span(&key), &pin, &row, err);
+    if (rc == E_NOT_FOUND) {
+        return err_set(err, E_NOT_FOUND, "the outcome of this operation is not known");
+    }
+    if (rc == 0) {
+        rc = kv_row_get_outcome(kv_key_span(&key), row, out, err);
+    }
+    rocksdb_pinnableslice_destroy(pin);
+    return rc;
+}

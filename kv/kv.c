@@ -1,0 +1,204 @@
+/* kv/kv.c - opening and closing the state, its position, its views. */
+#include "kv/kv.h"
+
+#include <stdlib.h>
+
+#include "kv/inside.h"
+
+/* --- the position and the format --- */
+
+int kv_mark_get(struct kv *kv, struct kv_view *view, struct kv_mark *out, struct err *err)
+{
+    struct kv_key key = kv_key_mark();
+    rocksdb_pinnableslice_t *pin = NULL;
+    struct span row;
+    int rc = kv_store_get(&kv->store, kv_view_read(view), kv_key_span(&key), &pin, &row, err);
+    if (rc == E_NOT_FOUND) {
+        *out = (struct kv_mark){.position.fresh = true};
+        return 0;
+    }
+    if (rc == 0) {
+        rc = kv_row_get_mark(kv_key_span(&key), row, out, err);
+    }
+    rocksdb_pinnableslice_destroy(pin);
+    return rc;
+}
+
+static int write_format(struct kv *kv, struct err *err)
+{
+    struct kv_key key = kv_key_format();
+    struct buf row;
+    buf_init(&row, 64);
+    kv_row_put_format(&row, kv_key_span(&key), KV_FORMAT_VERSION);
+    int rc = buf_error(&row);
+    if (rc != 0) {
+        return err_set(err, rc, "out of memory");
+    }
+    rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+    rocksdb_writebatch_put(batch, (const char *)key.data, key.size, (const char *)row.data,
+                           row.size);
+    rc = kv_store_write(&kv->store, batch, err);
+    rocksdb_writebatch_destroy(batch);
+    buf_free(&row);
+    return rc != 0 ? rc : kv_store_flush(&kv->store, err);
+}
+
+static int check_format(struct kv *kv, const char *dir, struct err *err)
+{
+    struct kv_key key = kv_key_format();
+    rocksdb_pinnableslice_t *pin = NULL;
+    struct span row;
+    int rc = kv_store_get(&kv->store, NULL, kv_key_span(&key), &pin, &row, err);
+    if (rc == E_NOT_FOUND && kv->position.fresh) {
+        return write_format(kv, err);
+    }
+    if (rc == E_NOT_FOUND) {
+        return err_set(err, E_CORRUPT, "the state in %s has lost its format's version", dir);
+    }
+    uint32_t version = 0;
+    if (rc == 0) {
+        rc = kv_row_get_format(kv_key_span(&key), row, &version, err);
+    }
+    rocksdb_pinnableslice_destroy(pin);
+    if (rc == 0 && version != KV_FORMAT_VERSION) {
+        rc = err_set(err, E_FORMAT,
+                     "the state in %s is of format %u, and this program knows %d: use the program "
+                     "that wrote it, or move the folder away to make it anew from the journal",
+                     dir, version, (int)KV_FORMAT_VERSION);
+    }
+    return rc;
+}
+
+static int load(struct kv *kv, const char *dir, struct err *err)
+{
+    struct kv_mark mark;
+    int rc = kv_mark_get(kv, NULL, &mark, err);
+    if (rc != 0) {
+        return rc;
+    }
+    kv->position = mark.position;
+    kv->counts = mark.counts;
+    return check_format(kv, dir, err);
+}
+
+/* --- opening and closing --- */
+
+int kv_open(struct kv **out, const struct kv_options *options, struct err *err)
+{
+    ASSERT(out != NULL);
+    struct kv *kv = calloc(1, sizeof *kv);
+    if (kv == NULL) {
+        return err_set(err, E_NOMEM, "out of memory");
+    }
+    (void)pthread_mutex_init(&kv->lock, NULL);
+    int rc = kv_store_open(&kv->store, options, err);
+    if (rc == 0) {
+        rc = load(kv, options->dir, err);
+    }
+    if (rc != 0) {
+        kv_close(&kv, false);
+        return rc;
+    }
+    *out = kv;
+    return 0;
+}
+
+void kv_close(struct kv **kv, bool flush)
+{
+    ASSERT(kv != NULL);
+    if (*kv == NULL) {
+        return;
+    }
+    ASSERT(atomic_load(&(*kv)->views) == 0);
+    int rc = flush ? kv_store_flush(&(*kv)->store, NULL) : 0;
+    (void)rc; /* what does not reach the disk is replayed from the journal */
+    kv_store_close(&(*kv)->store);
+    (void)pthread_mutex_destroy(&(*kv)->lock);
+    free(*kv);
+    *kv = NULL;
+}
+
+void kv_position(const struct kv *kv, struct kv_position *out)
+{
+    ASSERT(kv != NULL);
+    ASSERT(out != NULL);
+    pthread_mutex_t *lock = (pthread_mutex_t *)(uintptr_t)&kv->lock;
+    (void)pthread_mutex_lock(lock);
+    *out = kv->position;
+    (void)pthread_mutex_unlock(lock);
+}
+
+int kv_flush(struct kv *kv, uint64_t *flushed_seq, struct err *err)
+{
+    ASSERT(kv != NULL);
+    ASSERT(flushed_seq != NULL);
+    struct kv_position position;
+    kv_position(kv, &position);
+    int rc = kv_store_flush(&kv->store, err);
+    if (rc == 0) {
+        *flushed_seq = position.seq;
+    }
+    return rc;
+}
+
+/* --- views --- */
+
+int kv_view_new(struct kv_view **out, struct kv *kv, struct err *err)
+{
+    ASSERT(out != NULL);
+    ASSERT(kv != NULL);
+    struct kv_view *view = calloc(1, sizeof *view);
+    if (view == NULL) {
+        return err_set(err, E_NOMEM, "out of memory");
+    }
+    view->kv = kv;
+    view->snapshot = rocksdb_create_snapshot(kv->store.db);
+    view->read = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_snapshot(view->read, view->snapshot);
+    (void)atomic_fetch_add(&kv->views, 1);
+    *out = view;
+    return 0;
+}
+
+void kv_view_free(struct kv_view **view)
+{
+    ASSERT(view != NULL);
+    if (*view == NULL) {
+        return;
+    }
+    struct kv *kv = (*view)->kv;
+    rocksdb_readoptions_destroy((*view)->read);
+    rocksdb_release_snapshot(kv->store.db, (*view)->snapshot);
+    (void)atomic_fetch_sub(&kv->views, 1);
+    free(*view);
+    *view = NULL;
+}
+
+const rocksdb_readoptions_t *kv_view_read(const struct kv_view *view)
+{
+    return view != NULL ? view->read : NULL;
+}
+
+int kv_view_position(struct kv *kv, struct kv_view *view, struct kv_position *out, struct err *err)
+{
+    ASSERT(kv != NULL);
+    ASSERT(out != NULL);
+    struct kv_mark mark;
+    int rc = kv_mark_get(kv, view, &mark, err);
+    if (rc == 0) {
+        *out = mark.position;
+    }
+    return rc;
+}
+
+int kv_counts(struct kv *kv, struct kv_view *view, struct kv_counts *out, struct err *err)
+{
+    ASSERT(kv != NULL);
+    ASSERT(out != NULL);
+    struct kv_mark mark;
+    int rc = kv_mark_get(kv, view, &mark, err);
+    if (rc == 0) {
+        *out = mark.counts;
+    }
+    return rc;
+}

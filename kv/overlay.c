@@ -1,0 +1,237 @@
+/* kv/overlay.c - rows in memory between reading and writing them. */
+#include "kv/overlay.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_SLOTS = 64 };
+
+static int out_of_memory(struct err *err)
+{
+    return err_set(err, E_NOMEM, "out of memory");
+}
+
+static struct span cell_key(const struct kv_cell *cell)
+{
+    return span_of(cell->key, cell->key_size);
+}
+
+static bool holds_bag(const struct kv_cell *cell)
+{
+    return cell->key[0] == 'B' || cell->key[0] == 'G';
+}
+
+void kv_overlay_init(struct kv_overlay *overlay, const struct kv_store *store)
+{
+    *overlay = (struct kv_overlay){.store = store, .seed = random_u64()};
+}
+
+static void free_cell(struct kv_cell *cell)
+{
+    if (holds_bag(cell)) {
+        free(cell->bag);
+    }
+    rocksdb_pinnableslice_destroy(cell->pin);
+    free(cell);
+}
+
+void kv_overlay_free(struct kv_overlay *overlay)
+{
+    for (size_t i = 0; i < overlay->count; i++) {
+        free_cell(overlay->cells[i]);
+    }
+    free(overlay->cells);
+    free(overlay->slots);
+    *overlay = (struct kv_overlay){0};
+}
+
+/* --- the table --- */
+
+/* Where the key is, or the free slot where it belongs. */
+static size_t find_slot(const struct kv_overlay *overlay, struct span key, uint64_t hash)
+{
+    size_t mask = overlay->slot_count - 1;
+    size_t slot = (size_t)hash & mask;
+    while (overlay->slots[slot] != NULL && (overlay->slots[slot]->hash != hash ||
+                                            !span_equal(cell_key(overlay->slots[slot]), key))) {
+        slot = (slot + 1) & mask;
+    }
+    return slot;
+}
+
+static int grow(struct kv_overlay *overlay, struct err *err)
+{
+    size_t slot_count = overlay->slot_count > 0 ? overlay->slot_count * 2 : FIRST_SLOTS;
+    size_t capacity = slot_count / 2;
+    struct kv_cell **cells = realloc(overlay->cells, capacity * sizeof(struct kv_cell *));
+    if (cells == NULL) {
+        return out_of_memory(err);
+    }
+    overlay->cells = cells;
+    struct kv_cell **slots = calloc(slot_count, sizeof(struct kv_cell *));
+    if (slots == NULL) {
+        return out_of_memory(err);
+    }
+    free(overlay->slots);
+    overlay->slots = slots;
+    overlay->slot_count = slot_count;
+    overlay->capacity = capacity;
+    for (size_t i = 0; i < overlay->count; i++) {
+        struct kv_cell *cell = overlay->cells[i];
+        slots[find_slot(overlay, cell_key(cell), cell->hash)] = cell;
+    }
+    return 0;
+}
+
+/* --- reading --- */
+
+static int decode(struct kv_cell *cell, struct span row, struct err *err)
+{
+    struct span key = cell_key(cell);
+    switch (key.data[0]) {
+    case 'B':
+    case 'G':
+        return kv_row_get_bag(key, row, cell->bag, err);
+    case 'I':
+        return kv_row_get_item(key, row, &cell->item, err);
+    case 'W':
+        return kv_row_get_writer(key, row, &cell->writer, err);
+    case 'Q':
+        return kv_row_get_outcome(key, row, &cell->outcome, err);
+    case 'O':
+    case 'C':
+        return kv_row_get_id(key, row, &cell->id, err);
+    default:
+        ASSERT(key.data[0] == 'D');
+        return 0;
+    }
+}
+
+static int load(const struct kv_overlay *overlay, struct kv_cell *cell, struct err *err)
+{
+    struct span row;
+    int rc = kv_store_get(overlay->store, NULL, cell_key(cell), &cell->pin, &row, err);
+    if (rc == E_NOT_FOUND) {
+        return 0;
+    }
+    if (rc == 0) {
+        rc = decode(cell, row, err);
+    }
+    cell->present = rc == 0;
+    cell->stored = cell->present;
+    return rc;
+}
+
+static struct kv_cell *new_cell(const struct kv_key *key, uint64_t hash)
+{
+    struct kv_cell *cell = calloc(1, sizeof *cell + key->size);
+    if (cell == NULL) {
+        return NULL;
+    }
+    cell->hash = hash;
+    cell->key_size = key->size;
+    memcpy(cell->key, key->data, key->size);
+    if (holds_bag(cell)) {
+        cell->bag = calloc(1, sizeof *cell->bag);
+        if (cell->bag == NULL) {
+            free(cell);
+            return NULL;
+        }
+    }
+    return cell;
+}
+
+int kv_overlay_get(struct kv_overlay *overlay, const struct kv_key *key, struct kv_cell **out,
+                   struct err *err)
+{
+    if (overlay->count == overlay->capacity) {
+        int rc = grow(overlay, err);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    uint64_t hash = hash64(kv_key_span(key), overlay->seed);
+    size_t slot = find_slot(overlay, kv_key_span(key), hash);
+    if (overlay->slots[slot] != NULL) {
+        *out = overlay->slots[slot];
+        return 0;
+    }
+    struct kv_cell *cell = new_cell(key, hash);
+    if (cell == NULL) {
+        return out_of_memory(err);
+    }
+    int rc = load(overlay, cell, err);
+    if (rc != 0) {
+        free_cell(cell);
+        return rc;
+    }
+    overlay->slots[slot] = cell;
+    overlay->cells[overlay->count++] = cell;
+    *out = cell;
+    return 0;
+}
+
+/* --- writing --- */
+
+static int by_key(const void *a, const void *b)
+{
+    const struct kv_cell *const *left = a;
+    const struct kv_cell *const *right = b;
+    return span_compare(cell_key(*left), cell_key(*right));
+}
+
+static void encode(struct buf *out, const struct kv_cell *cell)
+{
+    struct span key = cell_key(cell);
+    switch (key.data[0]) {
+    case 'B':
+    case 'G':
+        kv_row_put_bag(out, key, cell->bag);
+        break;
+    case 'I':
+        kv_row_put_item(out, key, &cell->item);
+        break;
+    case 'W':
+        kv_row_put_writer(out, key, &cell->writer);
+        break;
+    case 'Q':
+        kv_row_put_outcome(out, key, &cell->outcome);
+        break;
+    case 'O':
+    case 'C':
+        kv_row_put_id(out, key, cell->id);
+        break;
+    default:
+        ASSERT(key.data[0] == 'D');
+        kv_row_put_empty(out, key);
+        break;
+    }
+}
+
+int kv_overlay_write(struct kv_overlay *overlay, rocksdb_writebatch_t *batch, struct buf *scratch,
+                     struct err *err)
+{
+    if (overlay->count == 0) {
+        return 0;
+    }
+    qsort(overlay->cells, overlay->count, sizeof(struct kv_cell *), by_key);
+    for (size_t i = 0; i < overlay->count; i++) {
+        const struct kv_cell *cell = overlay->cells[i];
+        if (!cell->dirty) {
+            continue;
+        }
+        if (!cell->present) {
+            if (cell->stored) {
+                rocksdb_writebatch_delete(batch, (const char *)cell->key, cell->key_size);
+            }
+            continue;
+        }
+        encode(scratch, cell);
+        if (buf_error(scratch) != 0) {
+            return out_of_memory(err);
+        }
+        rocksdb_writebatch_put(batch, (const char *)cell->key, cell->key_size,
+                               (const char *)scratch->data, scratch->size);
+    }
+    return 0;
+}

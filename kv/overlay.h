@@ -1,0 +1,55 @@
+/* kv/overlay.h - the rows that a run of changes touches, decoded, until they are written at once.
+ *
+ * A row is read from the store once and written once, however many changes touch it: later changes
+ * meet what earlier ones made of it. Written in the order of keys, which RocksDB takes fastest.
+ *
+ * A hash table of our own, because running out of memory has to be an error that leaves the state
+ * as it was. The hash is keyed: paths are chosen by peers.
+ */
+#ifndef KITBAG_KV_OVERLAY_H
+#define KITBAG_KV_OVERLAY_H
+
+#include "kv/store.h"
+
+/* One row. What of the union is used follows from the key's letter: B and G bag, I item, W writer,
+ * Q outcome, O and C id, D nothing. */
+struct kv_cell {
+    bool present; /* there is such a row */
+    bool dirty;   /* it has to be written (or deleted, when it is not present) */
+    bool stored;  /* the store has such a row */
+    uint64_t hash;
+    rocksdb_pinnableslice_t *pin; /* holds the stored item's value */
+    union {
+        struct bag_row *bag; /* owned */
+        struct item_row item;
+        struct kv_writer writer;
+        struct kv_outcome outcome;
+        uint64_t id;
+    };
+    size_t key_size;
+    uint8_t key[];
+};
+
+struct kv_overlay {
+    const struct kv_store *store;
+    uint64_t seed;
+    struct kv_cell **cells; /* in the order they came */
+    size_t count;
+    size_t capacity;
+    struct kv_cell **slots; /* the hash table: a power of two, at most half full */
+    size_t slot_count;
+};
+
+void kv_overlay_init(struct kv_overlay *overlay, const struct kv_store *store);
+void kv_overlay_free(struct kv_overlay *overlay);
+
+/* The row of `key` as it is now, read from the store the first time. It stays where it is until
+ * kv_overlay_free. E_NOMEM, E_CORRUPT, E_IO. */
+MUST_CHECK int kv_overlay_get(struct kv_overlay *overlay, const struct kv_key *key,
+                              struct kv_cell **out, struct err *err);
+
+/* Append all dirty rows to `batch`, in the order of keys. `scratch` holds one row. E_NOMEM. */
+MUST_CHECK int kv_overlay_write(struct kv_overlay *overlay, rocksdb_writebatch_t *batch,
+                                struct buf *scratch, struct err *err);
+
+#endif

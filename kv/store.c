@@ -1,0 +1,267 @@
+/* kv/store.c - RocksDB: its options, its errors, reading, writing, scanning. */
+#include "kv/store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+
+enum {
+    MEMTABLES = 4,    /* one is written, three wait for the disk, before writes wait */
+    BLOOM_BITS = 10,  /* one useless look-up in a hundred */
+    OPEN_FILES = 512, /* descriptors are for the machines that connect */
+    L0_SLOWDOWN = 40, /* files; replay makes them faster than compaction takes them */
+    L0_STOP = 80,
+    INFO_LOG_HEADER = 5, /* its info log aborts the process on a full disk: nothing is logged */
+    INFO_LOGS = 2,
+};
+
+/* --- errors --- */
+
+static const struct {
+    const char *part;
+    int code;
+} messages[] = {
+    {"No space left on device", E_NOSPACE},
+    {"Disk quota exceeded", E_NOSPACE},
+    {"Permission denied", E_PERMISSION},
+    {"Operation not permitted", E_PERMISSION},
+    {"LOCK: Resource temporarily unavailable", E_BUSY}, /* another process */
+    {"lock hold by current process", E_BUSY},
+    {"Corruption:", E_CORRUPT},
+    {"Cannot allocate memory", E_NOMEM},
+    {"No such file or directory", E_CORRUPT}, /* the folder is there: a file of it was lost */
+};
+
+int kv_store_err(struct err *err, const char *operation, char *message)
+{
+    ASSERT(message != NULL);
+    int code = E_IO;
+    for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++) {
+        if (strstr(message, messages[i].part) != NULL) {
+            code = messages[i].code;
+            break;
+        }
+    }
+    (void)err_set(err, code, "the state can't be %s: %s", operation, message);
+    rocksdb_free(message);
+    return code;
+}
+
+/* --- opening --- */
+
+static bool is_table(const char *name)
+{
+    size_t size = strlen(name);
+    return size > 4 && strcmp(name + size - 4, ".sst") == 0;
+}
+
+/* Without its file CURRENT RocksDB would take the folder for an empty one and remove the tables. */
+static int check_folder(const char *dir, struct err *err)
+{
+    DIR *folder = opendir(dir);
+    if (folder == NULL) {
+        return err_sys(err, "open", dir);
+    }
+    bool tables = false;
+    bool current = false;
+    const struct dirent *entry = NULL;
+    while ((entry = readdir(folder)) != NULL) {
+        tables = tables || is_table(entry->d_name);
+        current = current || strcmp(entry->d_name, "CURRENT") == 0;
+    }
+    (void)closedir(folder);
+    if (tables && !current) {
+        return err_set(err, E_CORRUPT,
+                       "the state in %s has lost its file CURRENT: move the folder away, and it is "
+                       "made anew from the journal",
+                       dir);
+    }
+    return 0;
+}
+
+static rocksdb_block_based_table_options_t *table_options(uint64_t cache_bytes)
+{
+    rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
+    rocksdb_cache_t *cache = rocksdb_cache_create_lru(cache_bytes);
+    rocksdb_block_based_options_set_block_cache(table, cache);
+    rocksdb_cache_destroy(cache); /* our reference: the table options have their own */
+    rocksdb_block_based_options_set_filter_policy(
+        table, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS));
+    /* So that the cache's size bounds them too. */
+    rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1);
+    rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, 1);
+    return table;
+}
+
+static int make_options(struct kv_store *store, const struct kv_options *wanted, struct err *err)
+{
+    rocksdb_options_t *base = rocksdb_options_create();
+    store->options = rocksdb_options_create();
+    char *message = NULL;
+    /* The C interface has no function for this one: closing is not flushing. */
+    rocksdb_get_options_from_string(base, "avoid_flush_during_shutdown=true", store->options,
+                                    &message);
+    rocksdb_options_destroy(base);
+    if (message != NULL) {
+        return kv_store_err(err, "set up", message);
+    }
+    rocksdb_options_t *options = store->options;
+    rocksdb_options_set_create_if_missing(options, 1);
+    rocksdb_options_set_write_buffer_size(options, wanted->memtable_bytes);
+    rocksdb_options_set_max_write_buffer_number(options, MEMTABLES);
+    rocksdb_options_set_level0_slowdown_writes_trigger(options, L0_SLOWDOWN);
+    rocksdb_options_set_level0_stop_writes_trigger(options, L0_STOP);
+    rocksdb_options_set_compression(options, rocksdb_lz4_compression);
+    rocksdb_options_set_max_open_files(options, OPEN_FILES);
+    rocksdb_options_set_info_log_level(options, INFO_LOG_HEADER);
+    rocksdb_options_set_keep_log_file_num(options, INFO_LOGS);
+    rocksdb_options_set_stats_dump_period_sec(options, 0);
+    rocksdb_block_based_table_options_t *table = table_options(wanted->cache_bytes);
+    rocksdb_options_set_block_based_table_factory(options, table);
+    rocksdb_block_based_options_destroy(table);
+    return 0;
+}
+
+int kv_store_open(struct kv_store *store, const struct kv_options *options, struct err *err)
+{
+    ASSERT(store != NULL);
+    ASSERT(options != NULL && options->dir != NULL);
+    ASSERT(options->memtable_bytes > 0);
+    *store = (struct kv_store){0};
+    int rc = dir_make(options->dir, 0700, err);
+    if (rc == 0) {
+        rc = check_folder(options->dir, err);
+    }
+    if (rc == 0) {
+        rc = make_options(store, options, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    store->read = rocksdb_readoptions_create();
+    store->write = rocksdb_writeoptions_create();
+    rocksdb_writeoptions_disable_WAL(store->write, 1);
+    char *message = NULL;
+    store->db = rocksdb_open(store->options, options->dir, &message);
+    return message == NULL ? 0 : kv_store_err(err, "opened", message);
+}
+
+void kv_store_close(struct kv_store *store)
+{
+    ASSERT(store != NULL);
+    if (store->db != NULL) {
+        rocksdb_close(store->db);
+    }
+    if (store->write != NULL) {
+        rocksdb_writeoptions_destroy(store->write);
+    }
+    if (store->read != NULL) {
+        rocksdb_readoptions_destroy(store->read);
+    }
+    if (store->options != NULL) {
+        rocksdb_options_destroy(store->options);
+    }
+    *store = (struct kv_store){0};
+}
+
+/* --- rows --- */
+
+int kv_store_get(const struct kv_store *store, const rocksdb_readoptions_t *read, struct span key,
+                 rocksdb_pinnableslice_t **pin, struct span *row, struct err *err)
+{
+    char *message = NULL;
+    rocksdb_pinnableslice_t *found = rocksdb_get_pinned(
+        store->db, read != NULL ? read : store->read, (const char *)key.data, key.size, &message);
+    if (message != NULL) {
+        return kv_store_err(err, "read", message);
+    }
+    if (found == NULL) {
+        return E_NOT_FOUND;
+    }
+    size_t size = 0;
+    const char *data = rocksdb_pinnableslice_value(found, &size);
+    *pin = found;
+    *row = span_of(data, size);
+    return 0;
+}
+
+int kv_store_write(struct kv_store *store, rocksdb_writebatch_t *batch, struct err *err)
+{
+    char *message = NULL;
+    rocksdb_write(store->db, store->write, batch, &message);
+    return message == NULL ? 0 : kv_store_err(err, "written", message);
+}
+
+int kv_store_flush(struct kv_store *store, struct err *err)
+{
+    rocksdb_flushoptions_t *options = rocksdb_flushoptions_create();
+    rocksdb_flushoptions_set_wait(options, 1);
+    char *message = NULL;
+    rocksdb_flush(store->db, options, &message);
+    rocksdb_flushoptions_destroy(options);
+    return message == NULL ? 0 : kv_store_err(err, "flushed", message);
+}
+
+/* --- scanning --- */
+
+/* The first key behind all that begin with `prefix`: no letter of ours is 0xff. */
+static struct kv_key behind_prefix(const struct kv_key *prefix)
+{
+    struct kv_key key = *prefix;
+    while (key.data[key.size - 1] == 0xff) {
+        key.size--;
+    }
+    key.data[key.size - 1]++;
+    return key;
+}
+
+void kv_scan_open(struct kv_scan *scan, const struct kv_store *store,
+                  const rocksdb_snapshot_t *snapshot, const struct kv_key *prefix,
+                  const struct kv_key *from, bool behind)
+{
+    scan->upper = behind_prefix(prefix);
+    scan->read = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_iterate_upper_bound(scan->read, (const char *)scan->upper.data,
+                                                scan->upper.size);
+    if (snapshot != NULL) {
+        rocksdb_readoptions_set_snapshot(scan->read, snapshot);
+    }
+    scan->iterator = rocksdb_create_iterator(store->db, scan->read);
+    rocksdb_iter_seek(scan->iterator, (const char *)from->data, from->size);
+    if (behind && rocksdb_iter_valid(scan->iterator) != 0) {
+        size_t size = 0;
+        const char *key = rocksdb_iter_key(scan->iterator, &size);
+        if (span_equal(span_of(key, size), kv_key_span(from))) {
+            rocksdb_iter_next(scan->iterator);
+        }
+    }
+}
+
+int kv_scan_row(const struct kv_scan *scan, struct span *key, struct span *row, struct err *err)
+{
+    if (rocksdb_iter_valid(scan->iterator) == 0) {
+        char *message = NULL;
+        rocksdb_iter_get_error(scan->iterator, &message);
+        return message == NULL ? E_NOT_FOUND : kv_store_err(err, "read", message);
+    }
+    size_t size = 0;
+    const char *data = rocksdb_iter_key(scan->iterator, &size);
+    *key = span_of(data, size);
+    data = rocksdb_iter_value(scan->iterator, &size);
+    *row = span_of(data, size);
+    return 0;
+}
+
+void kv_scan_step(struct kv_scan *scan)
+{
+    rocksdb_iter_next(scan->iterator);
+}
+
+void kv_scan_close(struct kv_scan *scan)
+{
+    rocksdb_iter_destroy(scan->iterator);
+    rocksdb_readoptions_destroy(scan->read);
+}

@@ -1,0 +1,59 @@
+/* kv/store.h - RocksDB as the state uses it: one column family, no write-ahead log.
+ *
+ * With two column families a manual flush kept the position and lost what it describes, so there is
+ * one. A crash leaves the state as of some earlier write, whole: RocksDB's memtables reach the disk
+ * in the order in which they were written.
+ *
+ * Reads and kv_store_flush are safe from any thread; one thread writes.
+ */
+#ifndef KITBAG_KV_STORE_H
+#define KITBAG_KV_STORE_H
+
+#include <rocksdb/c.h>
+
+#include "kv/row.h"
+
+struct kv_store {
+    rocksdb_t *db;
+    rocksdb_options_t *options;
+    rocksdb_readoptions_t *read; /* of the newest state */
+    rocksdb_writeoptions_t *write;
+};
+
+/* E_BUSY: another process has it; E_CORRUPT, E_NOSPACE, E_PERMISSION, E_IO. `store` is zeroed and
+ * may be closed after a failure. */
+MUST_CHECK int kv_store_open(struct kv_store *store, const struct kv_options *options,
+                             struct err *err);
+/* All snapshots and scans must be gone. Flushes nothing. Accepts a zeroed one. */
+void kv_store_close(struct kv_store *store);
+
+/* RocksDB's message as a code and a sentence; frees it. */
+int kv_store_err(struct err *err, const char *operation, char *message);
+
+/* A row, borrowed from `pin`, which rocksdb_pinnableslice_destroy frees (it accepts NULL). `read`
+ * NULL: the newest state. E_NOT_FOUND leaves `err` alone. */
+MUST_CHECK int kv_store_get(const struct kv_store *store, const rocksdb_readoptions_t *read,
+                            struct span key, rocksdb_pinnableslice_t **pin, struct span *row,
+                            struct err *err);
+MUST_CHECK int kv_store_write(struct kv_store *store, rocksdb_writebatch_t *batch, struct err *err);
+MUST_CHECK int kv_store_flush(struct kv_store *store, struct err *err);
+
+/* The rows whose keys begin with `prefix`, in order. It is not to be moved, and is closed before
+ * the call that opened it returns. */
+struct kv_scan {
+    rocksdb_iterator_t *iterator;
+    rocksdb_readoptions_t *read;
+    struct kv_key upper; /* RocksDB borrows it */
+};
+
+/* From the first key >= `from` (or > `from`, when `behind`). `snapshot` NULL: the newest state. */
+void kv_scan_open(struct kv_scan *scan, const struct kv_store *store,
+                  const rocksdb_snapshot_t *snapshot, const struct kv_key *prefix,
+                  const struct kv_key *from, bool behind);
+/* The row it stands at, borrowed until kv_scan_step; E_NOT_FOUND at the end, without a sentence. */
+MUST_CHECK int kv_scan_row(const struct kv_scan *scan, struct span *key, struct span *row,
+                           struct err *err);
+void kv_scan_step(struct kv_scan *scan);
+void kv_scan_close(struct kv_scan *scan);
+
+#endif

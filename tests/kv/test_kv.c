@@ -1,0 +1,254 @@
+/* tests/kv/test_kv.c - opening, closing, position, flushing, views. */
+#include "tests/kv/state.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kv/row.h"
+#include "kv/store.h"
+
+static void a_new_folder_is_fresh(void **unused)
+{
+    (void)unused;
+    struct state state;
+    state_open(&state);
+    struct kv_position position;
+    kv_position(state.kv, &position);
+    assert_true(position.fresh);
+    assert_int_equal(position.seq, 0);
+    struct kv_counts counts;
+    assert_int_equal(kv_counts(state.kv, NULL, &counts, NULL), 0);
+    const struct kv_counts none = {0};
+    assert_memory_equal(&counts, &none, sizeof none);
+    state_reopen(&state, true);
+    kv_position(state.kv, &position);
+    assert_true(position.fresh);
+    state_close(&state);
+}
+
+static void the_position_moves_with_the_changes(void **unused)
+{
+    (void)unused;
+    struct state state;
+    state_open(&state);
+    struct change change = {.kind = CHANGE_HISTORY};
+    memset(change.history.id, 7, HISTORY_SIZE);
+    assert_int_equal(state_apply(&state, &change), 1);
+    assert_int_equal(state_create(&state, "user:Ann", 0), 2);
+    state_reopen(&state, true);
+    struct kv_position position;
+    kv_position(state.kv, &position);
+    assert_false(position.fresh);
+    assert_int_equal(position.seq, 2);
+    assert_memory_equal(position.hash, state_hash, SHA256_SIZE);
+    assert_memory_equal(position.history, change.history.id, HISTORY_SIZE);
+    state_close(&state);
+}
+
+static void only_a_flush_makes_durable(void **unused)
+{
+    (void)unused;
+    struct state state;
+    state_open(&state);
+    uint64_t ann = state_create(&state, "user:Ann", 0);
+    (void)state_put(&state, ann, "a", "one");
+    uint64_t flushed = 0;
+    assert_int_equal(kv_flush(state.kv, &flushed, NULL), 0);
+    assert_int_equal(flushed, 2);
+    (void)state_put(&state, ann, "a", "two");
+    (void)state_put(&state, ann, "b", "new");
+    state_reopen(&state, false); /* as after a crash */
+    assert_int_equal(state_seq(&state), 2);
+    assert_string_equal(state_get(&state, NULL, ann, "a"), "=one");
+    assert_string_equal(state_get(&state, NULL, ann, "b"), "");
+    (void)state_put(&state, ann, "a", "two");
+    state_reopen(&state, true);
+    assert_int_equal(state_seq(&state), 3);
+    assert_string_equal(state_get(&state, NULL, ann, "a"), "=two");
+    state_close(&state);
+}
+
+static void a_view_stands_still(void **unused)
+{
+    (void)unused;
+    struct state state;
+    state_open(&state);
+    uint64_t ann = state_create(&state, "user:Ann", 0);
+    (void)state_put(&state, ann, "a", "one");
+    struct kv_view *view = NULL;
+    assert_int_equal(kv_view_new(&view, state.kv, NULL), 0);
+    (void)state_put(&state, ann, "a", "two");
+    (void)state_create(&state, "user:Bea", 0);
+
+    struct kv_position position;
+    assert_int_equal(kv_view_position(state.kv, view, &position, NULL), 0);
+    assert_int_equal(position.seq, 2);
+    assert_int_equal(kv_view_position(state.kv, NULL, &position, NULL), 0);
+    assert_int_equal(position.seq, 4);
+    assert_string_equal(state_get(&state, view, ann, "a"), "=one");
+    assert_string_equal(state_get(&state, NULL, ann, "a"), "=two");
+    struct kv_counts counts;
+    assert_int_equal(kv_counts(state.kv, view, &counts, NULL), 0);
+    assert_int_equal(counts.users, 1);
+    assert_int_equal(kv_counts(state.kv, NULL, &counts, NULL), 0);
+    assert_int_equal(counts.users, 2);
+    kv_view_free(&view);
+    assert_null(view);
+    kv_view_free(&view);
+    state_close(&state);
+}
+
+static void one_process_has_it(void **unused)
+{
+    (void)unused;
+    struct state state;
+    state_open(&state);
+    const struct kv_options options = {state.dir, 4 << 20, 1 << 20};
+    struct kv *second = NULL;
+    struct err err = {0};
+    assert_int_equal(kv_open(&second, &options, &err), E_BUSY); /* this process, twice */
+    assert_null(second);
+    kv_close(&state.kv, false);
+
+    /* Another process: the child opens it before it tells us so, and holds it until we close. */
+    int ready[2];
+    int done[2];
+    assert_int_equal(pipe(ready) | pipe(done), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)close(done[1]);
+        char byte = kv_open(&second, &options, NULL) == 0 ? 'y' : 'n';
+        bool told = write(ready[1], &byte, 1) == 1;
+        _exit(told && read(done[0], &byte, 1) == 0 ? 0 : 1);
+    }
+    char byte = 0;
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    assert_int_equal(byte, 'y');
+    int rc = kv_open(&state.kv, &options, &err);
+    (void)close(done[1]);
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(rc, E_BUSY);
+    assert_null(state.kv);
+    (void)close(ready[0]);
+    (void)close(ready[1]);
+    (void)close(done[0]);
+    state_close(&state);
+}
+
+/* Replace (or, with size 0, remove) one row behind the state's back. */
+static void spoil(const char *dir, struct kv_key key, struct span row)
+{
+    const struct kv_options options = {dir, 4 << 20, 1 << 20};
+    struct kv_store store;
+    assert_int_equal(kv_store_open(&store, &options, NULL), 0);
+    rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+    if (row.size == 0) {
+        rocksdb_writebatch_delete(batch, (const char *)key.data, key.size);
+    } else {
+        rocksdb_writebatch_put(batch, (const char *)key.data, key.size, (const char *)row.data,
+                               row.size);
+    }
+    assert_int_equal(kv_store_write(&store, batch, NULL), 0);
+    rocksdb_writebatch_destroy(batch);
+    assert_int_equal(kv_store_flush(&store, NULL), 0);
+    kv_store_close(&store);
+}
+
+static void check_refused(struct state *state, int code, const char *why)
+{
+    const struct kv_options options = {state->dir, 4 << 20, 1 << 20};
+    struct err err = {0};
+    assert_int_equal(kv_open(&state->kv, &options, &err), code);
+    assert_null(state->kv);
+    assert_non_null(strstr(err.text, why));
+}
+
+static void another_format_is_refused(void **unused)
+{
+    (void)unused;
+    struct state state;
+    state_open(&state);
+    (void)state_create(&state, "user:Ann", 0);
+    kv_close(&state.kv, true);
+
+    struct buf row;
+    buf_init(&row, 64);
+    struct kv_key key = kv_key_format();
+    kv_row_put_format(&row, kv_key_span(&key), KV_FORMAT_VERSION + 1);
+    spoil(state.dir, key, buf_span(&row));
+    check_refused(&state, E_FORMAT, state.dir);
+    row.data[8]++;
+    spoil(state.dir, key, buf_span(&row));
+    check_refused(&state, E_CORRUPT, "checksum");
+    spoil(state.dir, key, span_of(NULL, 0));
+    check_refused(&state, E_CORRUPT, "version");
+    kv_row_put_format(&row, kv_key_span(&key), KV_FORMAT_VERSION);
+    spoil(state.dir, key, buf_span(&row));
+    spoil(state.dir, kv_key_mark(), SPAN_LITERAL("rubbish"));
+    check_refused(&state, E_CORRUPT, "cut short");
+    buf_free(&row);
+    state_close(&state);
+}
+
+static void a_spoiled_row_is_never_not_found(void **unused)
+{
+    (void)unused;
+    struct state state;
+    state_open(&state);
+    uint64_t ann = state_create(&state, "user:Ann", 0);
+    (void)state_put(&state, ann, "a", "one");
+    kv_close(&state.kv, true);
+    spoil(state.dir, kv_key_bag(ann), SPAN_LITERAL("rubbish in place of a row"));
+    spoil(state.dir, kv_key_item(ann, SPAN_LITERAL("a")), SPAN_LITERAL("rubbish, too"));
+    state_reopen(&state, false);
+
+    struct bag_row bag;
+    struct owner owner = state_owner("user:Ann");
+    struct kv_item item;
+    assert_int_equal(kv_bag(state.kv, NULL, ann, &bag, NULL), E_CORRUPT);
+    assert_int_equal(kv_bag_of(state.kv, NULL, &owner, &bag, NULL), E_CORRUPT);
+    assert_int_equal(kv_item(state.kv, NULL, ann, SPAN_LITERAL("a"), &item, NULL), E_CORRUPT);
+    struct change change = {
+        .seq = state_seq(&state) + 1, .kind = CHANGE_BAG_DELETE, .bag_id = ann, .prev = ann + 1};
+    assert_int_equal(kv_apply(state.kv, &change, 1, state_hash, NULL), E_CORRUPT);
+    assert_int_equal(state_seq(&state), 2);
+
+    kv_close(&state.kv, false);
+    spoil(state.dir, kv_key_bag(ann), span_of(NULL, 0));
+    state_reopen(&state, false);
+    assert_int_equal(kv_bag_of(state.kv, NULL, &owner, &bag, NULL), E_CORRUPT);
+    state_close(&state);
+}
+
+static void a_folder_that_can_not_be_made_is_an_error(void **unused)
+{
+    (void)unused;
+    struct state state = {0};
+    tmp_folder_make(state.dir);
+    char path[TMP_FOLDER_MAX];
+    tmp_folder_path(path, state.dir, "file");
+    tmp_folder_write(path, "not a folder");
+    const struct kv_options options = {path, 4 << 20, 1 << 20};
+    struct err err = {0};
+    assert_true(kv_open(&state.kv, &options, &err) < 0);
+    assert_null(state.kv);
+    assert_non_null(strstr(err.text, path));
+    state_close(&state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_new_folder_is_fresh),
+        cmocka_unit_test(the_position_moves_with_the_changes),
+        cmocka_unit_test(only_a_flush_makes_durable),
+        cmocka_unit_test(a_view_stands_still),
+        cmocka_unit_test(one_process_has_it),
+        cmocka_unit_test(another_format_is_refused),
+        cmocka_unit_test(a_spoiled_row_is_never_not_found),
+        cmocka_unit_test(a_folder_that_can_not_be_made_is_an_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
