@@ -80,10 +80,10 @@ struct feed_page {
     bool whole;        /* `since` is older than the bag's purged_to: the whole bag is needed; no
                           rows then; never for since 0 */
     struct wire_position position; /* of the same snapshot */
-    struct span rows;  /* encoded by wire_put_row, one after the other */
+    struct span rows;              /* encoded by wire_put_row, one after the other */
     uint32_t row_count;
-    struct span next;  /* path to go on behind */
-    bool end;          /* no more rows under this snapshot */
+    struct span next; /* path to go on behind */
+    bool end;         /* no more rows under this snapshot */
 };
 
 struct feed_outcome {
@@ -100,15 +100,33 @@ struct feed_event {
         struct span frame;
         uint64_t head_seq; /* TICK */
         struct wire_welcome welcome;
-        struct { uint64_t device; uint8_t history[HISTORY_SIZE]; } joined;
         struct {
-            uint64_t ref; int code; const char *text;
-            const struct bag_row *bags; size_t count;
+            uint64_t device;
+            uint8_t history[HISTORY_SIZE];
+        } joined;
+        struct {
+            uint64_t ref;
+            int code;
+            const char *text;
+            const struct bag_row *bags;
+            size_t count;
         } signed_in;
-        struct { uint64_t ref; int code; const char *text; } signed_out;
-        struct { uint64_t bag_id; int code; const char *text; uint64_t last_seq; } bag;
+        struct {
+            uint64_t ref;
+            int code;
+            const char *text;
+        } signed_out;
+        struct {
+            uint64_t bag_id;
+            int code;
+            const char *text;
+            uint64_t last_seq;
+        } bag;
         struct feed_page page;
-        struct { const struct feed_outcome *list; size_t count; } outcomes;
+        struct {
+            const struct feed_outcome *list;
+            size_t count;
+        } outcomes;
         /* COMMITTED: in order of seq. `encoded[i]` is changes[i] in the stream form, made once per
          * batch and shared by all feeds. Changes of bags that are not followed are skipped. */
         struct {
@@ -118,7 +136,10 @@ struct feed_event {
             size_t count;
         } committed;
         enum wire_state state;
-        struct { int code; const char *text; } end;
+        struct {
+            int code;
+            const char *text;
+        } end;
     };
 };
 
@@ -148,20 +169,44 @@ struct feed_action {
         struct span send;
         struct wire_hello hello;
         struct wire_join join;
-        struct { uint64_t ref; struct span user; struct wire_list groups; } sign_in;
-        struct { uint64_t ref, bag_id; } sign_out;
-        struct { uint64_t bag_id, cursor; } follow;
-        struct { uint64_t bag_id; } unfollow;
-        struct { bool urgent; } turn;
-        struct { uint64_t bag_id, since; struct span after; size_t budget_bytes; } read;
-        struct { uint64_t confirmed; struct wire_list operations; } write;
-        struct { uint64_t seq; } heard;
-        struct { int code; const char *text; } cut; /* why, for the log */
+        struct {
+            uint64_t ref;
+            struct span user;
+            struct wire_list groups;
+        } sign_in;
+        struct {
+            uint64_t ref, bag_id;
+        } sign_out;
+        struct {
+            uint64_t bag_id, cursor;
+        } follow;
+        struct {
+            uint64_t bag_id;
+        } unfollow;
+        struct {
+            bool urgent;
+        } turn;
+        struct {
+            uint64_t bag_id, since;
+            struct span after;
+            size_t budget_bytes;
+        } read;
+        struct {
+            uint64_t confirmed;
+            struct wire_list operations;
+        } write;
+        struct {
+            uint64_t seq;
+        } heard;
+        struct {
+            int code;
+            const char *text;
+        } cut; /* why, for the log */
     };
 };
 
-/* What a step wants done, in order. The list, and everything it points to, belongs to the pool or to
- * the event and lives until the next step of any feed of the pool. */
+/* What a step wants done, in order. The list, and everything it points to, belongs to the pool or
+ * to the event and lives until the next step of any feed of the pool. */
 struct feed_actions {
     const struct feed_action *list;
     size_t count;
@@ -172,7 +217,7 @@ void feed_free(struct feed **feed); /* gives its bytes back to the budget */
 /* After DO_CUT (always the last of its list) steps do nothing. */
 struct feed_actions feed_step(struct feed *feed, const struct feed_event *event);
 
-bool feed_open(const struct feed *feed);            /* HELLO was accepted */
+bool feed_open(const struct feed *feed); /* HELLO was accepted */
 uint64_t feed_session(const struct feed *feed);
 size_t feed_bags(const struct feed *feed);
 size_t feed_bytes(const struct feed *feed); /* of memory that it holds */

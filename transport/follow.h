@@ -1,7 +1,7 @@
 /* transport/follow.h - the client's side of the protocol, as a pure step.
  *
- * follow_step(follow, event) -> actions: no socket, no clock, no disk. The caller (client/) owns the
- * dealer, the replica and the outbox, carries out the actions in order and reports what came of
+ * follow_step(follow, event) -> actions: no socket, no clock, no disk. The caller (client/) owns
+ * the dealer, the replica and the outbox, carries out the actions in order and reports what came of
  * them.
  *
  * How to answer. DO_IDENTIFY, DO_LIST_BAGS, DO_LIVE, DO_PAGE and DO_READ_OPS are questions: a step
@@ -28,12 +28,12 @@
 struct follow;
 
 enum {
-    FOLLOW_CONNECT_MS = 5000,      /* for each of the handshakes and HELLO */
-    FOLLOW_RETRY_FIRST_MS = 200,   /* the second try at the latest; the first comes at once */
+    FOLLOW_CONNECT_MS = 5000,    /* for each of the handshakes and HELLO */
+    FOLLOW_RETRY_FIRST_MS = 200, /* the second try at the latest; the first comes at once */
     FOLLOW_RETRY_MAX_MS = 5000,
-    FOLLOW_REFUSED_MS = 60000,     /* after a refusal that stands until somebody acts */
-    FOLLOW_STEADY_MS = 5000,       /* a session that lasted so long makes the pauses short again */
-    FOLLOW_DEFER_FIRST_MS = 200,   /* before deferred operations are sent again */
+    FOLLOW_REFUSED_MS = 60000,   /* after a refusal that stands until somebody acts */
+    FOLLOW_STEADY_MS = 5000,     /* a session that lasted so long makes the pauses short again */
+    FOLLOW_DEFER_FIRST_MS = 200, /* before deferred operations are sent again */
     FOLLOW_DEFER_MAX_MS = 5000,
 };
 
@@ -52,26 +52,26 @@ struct follow_options {
 };
 
 enum follow_event_kind {
-    FOLLOW_START,       /* begin to connect */
-    FOLLOW_STOP,        /* say BYE and disconnect */
-    FOLLOW_UP,          /* the handshakes are done */
-    FOLLOW_DOWN,        /* the connection was lost or could not be made; code E_UNREACHABLE, or
-                           E_TOKEN_UNKNOWN / E_NOT_ALLOWED when the server refused the key */
+    FOLLOW_START, /* begin to connect */
+    FOLLOW_STOP,  /* say BYE and disconnect */
+    FOLLOW_UP,    /* the handshakes are done */
+    FOLLOW_DOWN,  /* the connection was lost or could not be made; code E_UNREACHABLE, or
+                     E_TOKEN_UNKNOWN / E_NOT_ALLOWED when the server refused the key */
     FOLLOW_FRAME,
-    FOLLOW_TICK,        /* time passed; also what follow_next_tick asked for */
-    FOLLOW_IDENTITY,    /* answer to DO_IDENTIFY */
-    FOLLOW_BAGS,        /* the replica's bags and cursors: answer to DO_LIST_BAGS, and again for
-                           bags that became known later (after SIGNED_IN), or whose cursor went
-                           back because they are to be fetched anew */
-    FOLLOW_FORGET,      /* a bag is no longer kept: UNFOLLOW it */
-    FOLLOW_APPLIED,     /* answer to DO_LIVE and DO_PAGE: 0, or E_CORRUPT: nothing of it was
-                           applied, fetch that bag anew from cursor; any other code disconnects */
-    FOLLOW_OPS,         /* the outbox holds operations up to number `last`; outcomes up to
-                           `confirmed` are known for good. Before START, after each write, and
-                           after DO_NEW_WRITER with the new numbers */
-    FOLLOW_OPS_READ,    /* answer to DO_READ_OPS */
-    FOLLOW_SIGN_IN,     /* not OPEN: answered with E_UNREACHABLE at once. An answer that a lost
-                           session owed never comes: DO_STATUS tells of the loss */
+    FOLLOW_TICK,     /* time passed; also what follow_next_tick asked for */
+    FOLLOW_IDENTITY, /* answer to DO_IDENTIFY */
+    FOLLOW_BAGS,     /* the replica's bags and cursors: answer to DO_LIST_BAGS, and again for
+                        bags that became known later (after SIGNED_IN), or whose cursor went
+                        back because they are to be fetched anew */
+    FOLLOW_FORGET,   /* a bag is no longer kept: UNFOLLOW it */
+    FOLLOW_APPLIED,  /* answer to DO_LIVE and DO_PAGE: 0, or E_CORRUPT: nothing of it was
+                        applied, fetch that bag anew from cursor; any other code disconnects */
+    FOLLOW_OPS,      /* the outbox holds operations up to number `last`; outcomes up to
+                        `confirmed` are known for good. Before START, after each write, and
+                        after DO_NEW_WRITER with the new numbers */
+    FOLLOW_OPS_READ, /* answer to DO_READ_OPS */
+    FOLLOW_SIGN_IN,  /* not OPEN: answered with E_UNREACHABLE at once. An answer that a lost
+                        session owed never comes: DO_STATUS tells of the loss */
     FOLLOW_SIGN_OUT,
 };
 
@@ -79,29 +79,55 @@ struct follow_event {
     enum follow_event_kind kind;
     uint64_t now_ms; /* monotonic; with every event */
     union {
-        struct { int code; const char *text; } down;
-        struct span frame;
-        struct { struct wire_hello hello; struct wire_join join; } identity;
-        struct { const struct wire_bag *list; size_t count; bool urgent; } bags;
-        struct { uint64_t bag_id; } forget;
-        struct { int code; uint64_t bag_id, cursor; } applied;
-        struct { uint64_t last, confirmed; } ops;
-        /* encoded operations of consecutive numbers, one after the other */
-        struct { uint64_t first; uint32_t count; struct span bytes; } ops_read;
         struct {
-            uint64_t ref; struct span user; const struct span *groups; size_t group_count;
+            int code;
+            const char *text;
+        } down;
+        struct span frame;
+        struct {
+            struct wire_hello hello;
+            struct wire_join join;
+        } identity;
+        struct {
+            const struct wire_bag *list;
+            size_t count;
+            bool urgent;
+        } bags;
+        struct {
+            uint64_t bag_id;
+        } forget;
+        struct {
+            int code;
+            uint64_t bag_id, cursor;
+        } applied;
+        struct {
+            uint64_t last, confirmed;
+        } ops;
+        /* encoded operations of consecutive numbers, one after the other */
+        struct {
+            uint64_t first;
+            uint32_t count;
+            struct span bytes;
+        } ops_read;
+        struct {
+            uint64_t ref;
+            struct span user;
+            const struct span *groups;
+            size_t group_count;
         } sign_in;
-        struct { uint64_t ref, bag_id; } sign_out;
+        struct {
+            uint64_t ref, bag_id;
+        } sign_out;
     };
 };
 
 enum follow_action_kind {
-    FOLLOW_DO_CONNECT,    /* to address number `address`, a new socket */
+    FOLLOW_DO_CONNECT, /* to address number `address`, a new socket */
     FOLLOW_DO_DISCONNECT,
     FOLLOW_DO_SEND,
-    FOLLOW_DO_IDENTIFY,   /* who are we now? answer FOLLOW_IDENTITY at once */
-    FOLLOW_DO_LIST_BAGS,  /* after WELCOME: answer FOLLOW_BAGS with all bags kept */
-    FOLLOW_DO_WELCOME,    /* for status; the fleet and device bags that are to be kept */
+    FOLLOW_DO_IDENTIFY,  /* who are we now? answer FOLLOW_IDENTITY at once */
+    FOLLOW_DO_LIST_BAGS, /* after WELCOME: answer FOLLOW_BAGS with all bags kept */
+    FOLLOW_DO_WELCOME,   /* for status; the fleet and device bags that are to be kept */
     FOLLOW_DO_JOINED,
     FOLLOW_DO_LIVE,       /* apply in one transaction; answer FOLLOW_APPLIED at once */
     FOLLOW_DO_PAGE,       /* stage or, at the last, apply; answer FOLLOW_APPLIED at once */
@@ -117,8 +143,8 @@ enum follow_action_kind {
                              then FOLLOW_OPS; it connects again, so that HELLO tells the writer */
     FOLLOW_DO_SIGNED_IN,
     FOLLOW_DO_SIGNED_OUT,
-    FOLLOW_DO_STATUS,     /* the phase changed, or why it is as it is: code 0, or E_STOPPED and
-                             E_READ_ONLY of the server while OPEN, or what ended the session */
+    FOLLOW_DO_STATUS, /* the phase changed, or why it is as it is: code 0, or E_STOPPED and
+                         E_READ_ONLY of the server while OPEN, or what ended the session */
 };
 
 struct follow_action {
@@ -127,23 +153,56 @@ struct follow_action {
         size_t address;
         struct span send;
         struct wire_welcome welcome;
-        struct { uint64_t device; uint8_t history[HISTORY_SIZE]; } joined;
-        struct { struct wire_position position; struct wire_list changes; } live;
+        struct {
+            uint64_t device;
+            uint8_t history[HISTORY_SIZE];
+        } joined;
+        struct {
+            struct wire_position position;
+            struct wire_list changes;
+        } live;
         struct {
             uint64_t bag_id, flags, since, cursor;
             struct wire_position position;
             struct wire_list rows;
         } page;
-        struct { uint64_t bag_id; int code; uint64_t last_seq; const char *text; } bag;
-        struct { uint64_t from; uint32_t max_count; size_t max_bytes; } read_ops;
-        struct { uint64_t number; int code; uint64_t seq; const char *text; } outcome;
-        struct { int code; const char *text; } deferred;
         struct {
-            uint64_t ref; int code; const char *text; struct wire_list bags;
+            uint64_t bag_id;
+            int code;
+            uint64_t last_seq;
+            const char *text;
+        } bag;
+        struct {
+            uint64_t from;
+            uint32_t max_count;
+            size_t max_bytes;
+        } read_ops;
+        struct {
+            uint64_t number;
+            int code;
+            uint64_t seq;
+            const char *text;
+        } outcome;
+        struct {
+            int code;
+            const char *text;
+        } deferred;
+        struct {
+            uint64_t ref;
+            int code;
+            const char *text;
+            struct wire_list bags;
         } signed_in; /* wire_owner_at */
-        struct { uint64_t ref; int code; const char *text; } signed_out;
         struct {
-            enum follow_phase phase; int code; const char *text; uint64_t retry_at_ms;
+            uint64_t ref;
+            int code;
+            const char *text;
+        } signed_out;
+        struct {
+            enum follow_phase phase;
+            int code;
+            const char *text;
+            uint64_t retry_at_ms;
         } status;
     };
 };

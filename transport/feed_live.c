@@ -1,0 +1,143 @@
+/* transport/feed_live.c - the changes of a batch, to a session that is caught up with their bags.
+ *
+ * Changes of a bag go out all or not at all: what does not follow what was sent, or does not fit
+ * the credit, leaves its bag behind, to be paged.
+ */
+#include <stdlib.h>
+
+#include "transport/feed_state.h"
+
+enum { LIVE_HEAD_BYTES = 512 }; /* of the message and of the PART frames around it, at most */
+
+static bool room_for_picks(struct feed_pool *pool, size_t count)
+{
+    if (count > pool->pick_capacity) {
+        uint32_t *picks = realloc(pool->picks, count * sizeof *picks);
+        if (picks == NULL) {
+            pool->failed = E_NOMEM;
+            return false;
+        }
+        pool->picks = picks;
+        pool->pick_capacity = count;
+    }
+    return true;
+}
+
+/* Whether the change goes on where the session's sight of its bag ends. */
+static bool pick(struct feed *feed, struct feed_bag *bag, const struct change *change)
+{
+    if (change->seq > bag->newest) {
+        bag->newest = change->seq;
+    }
+    bool caught_up = bag->state == FEED_BAG_LIVE;
+    bool to_be_told_so = bag->state == FEED_BAG_TELL && bag->code == 0;
+    if ((!caught_up && !to_be_told_so) || change->seq <= bag->sent) {
+        return false;
+    }
+    if (to_be_told_so || (bag->batch_bytes == 0 && change->prev != bag->sent)) {
+        feed_bag_to_behind(feed, bag);
+        return false;
+    }
+    return true;
+}
+
+static void pick_all(struct feed *feed, const struct feed_event *event)
+{
+    for (size_t i = 0; i < event->committed.count; i++) {
+        const struct change *change = event->committed.changes[i];
+        struct feed_bag *bag = feed_bag_find(feed, change->bag_id);
+        feed->pool->picks[i] = IDMAP_NONE;
+        if (bag != NULL && pick(feed, bag, change)) {
+            feed->pool->picks[i] = idmap_number(&feed->bags, bag);
+            bag->batch_bytes += (uint32_t)event->committed.encoded[i].size;
+        }
+    }
+}
+
+static size_t room(const struct feed *feed)
+{
+    size_t credit = feed_outgoing(feed) ? 0 : feed_credit(feed);
+    size_t max = credit < FEED_LIVE_MAX ? credit : FEED_LIVE_MAX;
+    return max < LIVE_HEAD_BYTES ? 0 : max - LIVE_HEAD_BYTES;
+}
+
+/* Of the picked ones those whose bags fit, bag by bag as they come; returns how many changes. */
+static uint32_t choose(struct feed *feed, size_t count)
+{
+    size_t left = room(feed);
+    uint32_t chosen = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t *number = &feed->pool->picks[i];
+        if (*number == IDMAP_NONE) {
+            continue;
+        }
+        struct feed_bag *bag = feed_bag_at(feed, *number);
+        size_t bytes = bag->batch_bytes; /* 0: its bag was judged before */
+        bag->batch_bytes = 0;
+        if (bytes > left) {
+            feed_bag_to_behind(feed, bag);
+        }
+        if (bag->state != FEED_BAG_LIVE) {
+            *number = IDMAP_NONE;
+            continue;
+        }
+        left -= bytes;
+        chosen++;
+    }
+    return chosen;
+}
+
+static void send_chosen(struct feed *feed, const struct feed_event *event, uint32_t chosen)
+{
+    struct buf *message = &feed->pool->message;
+    buf_reset(message);
+    wire_begin_live(message, feed->session, &event->committed.position, chosen);
+    for (size_t i = 0; i < event->committed.count; i++) {
+        if (feed->pool->picks[i] != IDMAP_NONE) {
+            (void)buf_append_span(message, event->committed.encoded[i]);
+            feed_bag_at(feed, feed->pool->picks[i])->sent = event->committed.changes[i]->seq;
+        }
+    }
+    int rc = buf_error(message);
+    if (rc == 0) {
+        rc = feed_send_data(feed, buf_span(message));
+    }
+    if (rc != 0) {
+        feed->pool->failed = rc;
+    }
+}
+
+/* The deletion was sent, or it is told by BAG as soon as there is credit. */
+static void drop_deleted(struct feed *feed, const struct feed_event *event)
+{
+    for (size_t i = 0; i < event->committed.count; i++) {
+        const struct change *change = event->committed.changes[i];
+        struct feed_bag *bag = NULL;
+        if (change->kind == CHANGE_BAG_DELETE) {
+            bag = feed_bag_find(feed, change->bag_id);
+        }
+        if (bag == NULL || !bag->subscribed) {
+            continue;
+        }
+        if (feed->pool->picks[i] != IDMAP_NONE) {
+            feed_bag_drop(feed, bag);
+        } else {
+            feed_bag_unsubscribe(feed, bag);
+            feed_bag_to_tell(feed, bag, E_BAG_GONE);
+        }
+    }
+}
+
+void feed_live(struct feed *feed, const struct feed_event *event)
+{
+    size_t count = event->committed.count;
+    if (!room_for_picks(feed->pool, count)) {
+        return;
+    }
+    pick_all(feed, event);
+    uint32_t chosen = choose(feed, count);
+    if (chosen > 0) {
+        send_chosen(feed, event, chosen);
+    }
+    drop_deleted(feed, event);
+}
