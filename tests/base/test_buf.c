@@ -162,6 +162,24 @@ static void a_huge_size_does_not_overflow(void **state)
     buf_append(&buf, "abc", 3);
     assert_null(buf_extend(&buf, SIZE_MAX - 1));
     assert_int_equal(buf_error(&buf), E_TOO_LARGE);
+    buf_reset(&buf);
+    fail_alloc_at(1); /* no machine has this much, but sanitizers would make it their business */
+    assert_null(buf_extend(&buf, SIZE_MAX / 2 + 10));
+    assert_true(fail_alloc_stop());
+    assert_int_equal(buf_error(&buf), E_NOMEM);
+    buf_free(&buf);
+}
+
+static void extend_zeroes_what_was_used_before(void **state)
+{
+    (void)state;
+    struct buf buf;
+    buf_init(&buf, 10);
+    buf_append(&buf, "abc", 3);
+    buf_reset(&buf);
+    uint8_t *bytes = buf_extend(&buf, 3);
+    assert_non_null(bytes);
+    assert_memory_equal(bytes, "\0\0\0", 3);
     buf_free(&buf);
 }
 
@@ -263,6 +281,7 @@ int main(void)
         cmocka_unit_test(the_maximum_holds_for_every_append),
         cmocka_unit_test(a_failure_sticks_until_reset),
         cmocka_unit_test(a_huge_size_does_not_overflow),
+        cmocka_unit_test(extend_zeroes_what_was_used_before),
         cmocka_unit_test(extend_gives_an_address_for_nothing),
         cmocka_unit_test(steal_hands_over_with_a_nul),
         cmocka_unit_test(every_allocation_may_fail),

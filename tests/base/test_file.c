@@ -342,6 +342,7 @@ static void a_locked_folder_names_its_process(void **state)
     assert_true(fd >= 0);
     assert_int_equal(dir_lock(folder, &err), E_BUSY); /* also within one process */
     assert_int_equal(close(fd), 0);
+    tmp_folder_write(lock, "4194304000\nand more than comes\n");
     fd = dir_lock(folder, &err);
     assert_true(fd >= 0);
     assert_int_equal(close(fd), 0);

@@ -169,6 +169,16 @@ static void counts_that_lie_are_malformed(void **state)
     }
 }
 
+static void a_lie_is_found_at_once(void **state)
+{
+    (void)state;
+    /* Not only when the budget or the bytes are used up. */
+    assert_int_equal(pack_guard(BYTES("\x86\x01\x01\x01\x01\x01"), 3), E_MALFORMED);
+    assert_int_equal(pack_guard(BYTES("\x83\x01\x01\x01\x01\x01"), 3), E_MALFORMED);
+    assert_int_equal(pack_guard(BYTES("\x96\x01\x01\x01\x01\x01"), 3), E_MALFORMED);
+    assert_int_equal(pack_guard(BYTES("\x95\x01\x01\x01\x01\x01"), 3), E_TOO_LARGE);
+}
+
 static void exactly_one_object(void **state)
 {
     (void)state;
@@ -316,12 +326,15 @@ static void unpack_reuses_its_memory(void **state)
         pack_u64(&large, i);
     }
     const msgpack_zone *zone = NULL;
+    size_t room = 0; /* left in the zone after the small message, each time the same */
     for (unsigned round = 0; round < 50; round++) {
         bool is_large = round % 3 == 0;
         struct span bytes = is_large ? buf_span(&large) : BYTES("\x92\x07\xc4\x02zz");
         assert_int_equal(unpack_open(&unpacked, bytes, PLENTY), 0);
         assert_true(zone == NULL || zone == unpacked.zone);
         zone = unpacked.zone;
+        assert_true(is_large || room == 0 || zone->chunk_list.free == room);
+        room = is_large ? room : zone->chunk_list.free;
         struct walk walk = walk_array(&unpacked.root);
         assert_int_equal(walk_u64(&walk), is_large ? 0 : 7);
         assert_int_equal(walk_end(&walk, true), 0);
@@ -463,6 +476,17 @@ static void bytes_have_exactly_their_size(void **state)
     }
 }
 
+static void a_walk_does_not_look_past_its_end(void **state)
+{
+    (void)state;
+    msgpack_object objects[2] = {{.type = MSGPACK_OBJECT_NIL}, {.type = MSGPACK_OBJECT_NIL}};
+    msgpack_object array = {.type = MSGPACK_OBJECT_ARRAY, .via.array = {1, objects}};
+    struct walk walk = walk_array(&array);
+    assert_true(walk_nil(&walk));
+    assert_false(walk_nil(&walk));
+    assert_int_equal(walk_end(&walk, false), 0);
+}
+
 static void what_is_no_array_cannot_be_walked(void **state)
 {
     (void)state;
@@ -497,6 +521,7 @@ int main(void)
         cmocka_unit_test(every_tag_is_known),
         cmocka_unit_test(types_we_never_write_are_malformed),
         cmocka_unit_test(counts_that_lie_are_malformed),
+        cmocka_unit_test(a_lie_is_found_at_once),
         cmocka_unit_test(exactly_one_object),
         cmocka_unit_test(a_cut_message_is_malformed_at_every_byte),
         cmocka_unit_test(the_element_budget_holds),
@@ -510,6 +535,7 @@ int main(void)
         cmocka_unit_test(the_first_failure_sticks),
         cmocka_unit_test(every_getter_checks_its_type),
         cmocka_unit_test(bytes_have_exactly_their_size),
+        cmocka_unit_test(a_walk_does_not_look_past_its_end),
         cmocka_unit_test(what_is_no_array_cannot_be_walked),
         cmocka_unit_test(packing_survives_failing_allocations),
     };

@@ -130,10 +130,13 @@ static void send_all(struct thread *self, void *context)
     thread_ready(self, 0, NULL);
     for (unsigned i = 0; i < EACH; i++) {
         sender->items[i] = (struct item){sender->id, i};
-        /* Short waits, so that both a time-out and a wake-up happen. */
+        /* All kinds of waiting, so that time-outs and wake-ups happen side by side. */
+        static const unsigned waits_ms[] = {0, 1, UINT_MAX};
+        unsigned wait_ms = waits_ms[i % 3];
         int rc = E_BUSY;
         while (rc == E_BUSY) {
-            rc = queue_push(sender->queue, &sender->items[i], i % 3);
+            rc = queue_push(sender->queue, &sender->items[i], wait_ms);
+            ASSERT(rc != E_BUSY || wait_ms != UINT_MAX);
         }
         ASSERT(rc == 0);
     }
