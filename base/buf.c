@@ -82,24 +82,32 @@ static int grow(struct buf *buf, size_t needed)
     return 0;
 }
 
-int buf_reserve(struct buf *buf, size_t size)
+/* What a full buffer does for `size` more bytes. */
+static int make_room(struct buf *buf, size_t size)
 {
-    if (buf->error != 0) {
-        return buf->error;
+    if (buf->error == 0 && size > buf->max - buf->size) {
+        buf->error = E_TOO_LARGE;
     }
-    if (size <= buf->capacity - buf->size) {
+    return buf->error != 0 ? buf->error : grow(buf, buf->size + size);
+}
+
+/* The way of nearly every append: writers of messages call it per element. */
+static inline int reserve(struct buf *buf, size_t size)
+{
+    if (buf->error == 0 && size <= buf->capacity - buf->size) {
         return 0;
     }
-    if (size > buf->max - buf->size) {
-        buf->error = E_TOO_LARGE;
-        return buf->error;
-    }
-    return grow(buf, buf->size + size);
+    return make_room(buf, size);
+}
+
+int buf_reserve(struct buf *buf, size_t size)
+{
+    return reserve(buf, size);
 }
 
 int buf_append(struct buf *buf, const void *data, size_t size)
 {
-    int rc = buf_reserve(buf, size);
+    int rc = reserve(buf, size);
     if (rc != 0 || size == 0) {
         return rc;
     }
