@@ -17,8 +17,7 @@
 #include "journal/segment_inside.h"
 
 enum {
-    FIRST_READ = 4096,      /* one page; most batches of a lone writer fit it */
-    BATCH_ALIGNMENT = 4096, /* of the buffer that is written from */
+    FIRST_READ = 4096, /* one page; most batches of a lone writer fit it */
     BATCH_CAPACITY_MIN = 64 << 10,
 };
 
@@ -112,8 +111,8 @@ static int reserve(struct segment *segment, size_t size, struct err *err)
     while (capacity < size) {
         capacity *= 2;
     }
-    void *bytes = NULL;
-    if (posix_memalign(&bytes, BATCH_ALIGNMENT, capacity) != 0) {
+    uint8_t *bytes = malloc(capacity);
+    if (bytes == NULL) {
         return err_set(err, E_NOMEM, "out of memory");
     }
     free(segment->batch);
