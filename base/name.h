@@ -1,6 +1,7 @@
 /* base/name.h - names of people and groups, and paths of items.
  *
- * Names are compared after NFKC and case folding and shown as they were first written. Limits are
+ * Names are compared after NFKC and case folding (Unicode's NFKC_Casefold, in which characters that
+ * nobody sees, such as a zero-width space, vanish) and shown as they were first written. Limits are
  * checked after folding: a full-width '/' folds to '/', and 255 bytes can fold to 2,800.
  */
 #ifndef KITBAG_BASE_NAME_H

@@ -189,6 +189,11 @@ static void paths_too_long_or_missing_are_errors(void **state)
     assert_int_equal(err.code, E_INVALID);
     name[PATH_MAX - sizeof ".partial" + 1] = '\0'; /* one too long, with what is put behind */
     assert_int_equal(file_replace(name, "x", 1, 0600, &err), E_INVALID);
+    name[sizeof name - 2] = '\0';
+    memset(name, 'a', sizeof name - 2);
+    assert_int_equal(dir_sync_parent(name, &err), E_INVALID);
+    assert_int_equal(dir_make(name, 0700, &err), E_INVALID);
+    assert_int_equal(dir_lock(name, &err), E_INVALID);
     char missing[TMP_FOLDER_MAX];
     tmp_folder_path(missing, folder, "no/such/file");
     assert_int_equal(file_replace(missing, "x", 1, 0600, &err), E_NOT_FOUND);
@@ -351,6 +356,22 @@ static void a_locked_folder_names_its_process(void **state)
     expect_content(lock, own);
 }
 
+static void a_lock_that_cannot_be_written_is_let_go(void **state)
+{
+    (void)state;
+    static const char *const calls[] = {"ftruncate", "pwrite"};
+    for (size_t i = 0; i < 2; i++) {
+        struct err err = {0};
+        io_calls_start();
+        io_calls_fail(calls[i], 1, EIO);
+        assert_int_equal(dir_lock(folder, &err), E_IO);
+        io_calls_stop();
+        int fd = dir_lock(folder, &err);
+        assert_true(fd >= 0);
+        assert_int_equal(close(fd), 0);
+    }
+}
+
 static void joins_paths_with_one_slash(void **state)
 {
     (void)state;
@@ -385,6 +406,7 @@ int main(void)
         IN_FOLDER(the_parent_is_found),
         IN_FOLDER(folders_are_made_with_their_parents),
         IN_FOLDER(a_locked_folder_names_its_process),
+        IN_FOLDER(a_lock_that_cannot_be_written_is_let_go),
         IN_FOLDER(joins_paths_with_one_slash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/pack.h"
 #include "tests/support/fail_alloc.h"
+#include "tests/support/no_memory.h"
 
 enum { PLENTY = 1000000 };
 
@@ -357,6 +358,29 @@ static void unpacked_bytes_point_into_the_message(void **state)
     unpack_close(&unpacked);
 }
 
+static void unpacking_without_memory_is_an_error(void **state)
+{
+    (void)state;
+    enum { COUNT = 1000000 }; /* objects of 24 bytes: more than a heap has at hand */
+    struct unpacked unpacked = {0};
+    struct buf buf;
+    buf_init(&buf, COUNT + 5);
+    pack_array(&buf, COUNT);
+    assert_non_null(buf_extend(&buf, COUNT));
+    if (!no_memory_begin()) {
+        buf_free(&buf);
+        skip();
+    }
+    int rc = unpack_open(&unpacked, buf_span(&buf), COUNT + 1);
+    no_memory_end();
+    assert_int_equal(rc, E_NOMEM);
+    assert_int_equal(unpacked.root.type, MSGPACK_OBJECT_NIL);
+    assert_int_equal(unpack_open(&unpacked, buf_span(&buf), COUNT + 1), 0);
+    assert_int_equal(unpacked.root.via.array.size, COUNT);
+    unpack_close(&unpacked);
+    buf_free(&buf);
+}
+
 /* --- walking --- */
 
 static struct walk open_walk(struct unpacked *unpacked, struct span bytes)
@@ -530,6 +554,7 @@ int main(void)
         cmocka_unit_test(unpack_guards_first),
         cmocka_unit_test(unpack_reuses_its_memory),
         cmocka_unit_test(unpacked_bytes_point_into_the_message),
+        cmocka_unit_test(unpacking_without_memory_is_an_error),
         cmocka_unit_test(walk_reads_all_types),
         cmocka_unit_test(leftovers_are_an_error_unless_allowed),
         cmocka_unit_test(the_first_failure_sticks),

@@ -15,6 +15,7 @@
 #include "base/thread.h"
 #include "tests/support/died.h"
 #include "tests/support/fail_alloc.h"
+#include "tests/support/no_memory.h"
 
 struct seen {
     bool prepared;
@@ -114,6 +115,22 @@ static void without_memory_there_is_no_thread(void **state)
     assert_int_equal(err.code, E_NOMEM);
 }
 
+/* Runs first: later, the C library keeps a stack of an ended thread at hand. */
+static void without_a_stack_there_is_no_thread(void **state)
+{
+    (void)state;
+    struct thread *thread = NULL;
+    struct err err = {0};
+    if (!no_memory_begin()) {
+        skip();
+    }
+    int rc = thread_start(&thread, "feed", fail_with_words, NULL, &err);
+    no_memory_end();
+    assert_int_equal(rc, E_SYSTEM);
+    assert_null(thread);
+    assert_string_equal(err.text, "start thread 'feed': Resource temporarily unavailable");
+}
+
 static void never_ready(struct thread *self, void *context)
 {
     (void)self;
@@ -157,6 +174,7 @@ static void bodies_and_names_that_break_the_rules_are_mistakes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_a_stack_there_is_no_thread),
         cmocka_unit_test(start_returns_when_ready_and_join_when_done),
         cmocka_unit_test(signals_are_left_to_the_main_thread),
         cmocka_unit_test(a_body_that_cannot_start_is_reported),
