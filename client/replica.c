@@ -1,0 +1,348 @@
+/* client/replica.c - opening the replica, its transactions, and its meta records. */
+#include "client/replica.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "client/replica_inside.h"
+
+enum { READERS_MAX = 512 };
+
+static const char *const table_names[TABLES] = {"meta", "bags", "names", "ids", "items", "stage"};
+
+int replica_error(const struct replica *replica, int rc, const char *doing, struct err *err)
+{
+    switch (rc) {
+    case 0:
+        return 0;
+    case MDB_NOTFOUND:
+        return err_set(err, E_NOT_FOUND, "%s: there is no such record", doing);
+    case MDB_MAP_FULL:
+        return err_set(err, E_NOSPACE,
+                       "%s: '%s' has reached the size it was given; give it more (map_bytes)",
+                       doing, replica->path);
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_INVALID:
+    case MDB_PANIC:
+    case MDB_BAD_TXN:
+    case MDB_VERSION_MISMATCH:
+        return err_set(err, E_CORRUPT, "%s: the replica in '%s' is damaged (%s)", doing,
+                       replica->path, mdb_strerror(rc));
+    default:
+        break;
+    }
+    if (rc > 0) {
+        errno = rc;
+        return err_sys(err, doing, replica->path);
+    }
+    return err_set(err, E_SYSTEM, "%s: '%s': %s", doing, replica->path, mdb_strerror(rc));
+}
+
+/* --- transactions --- */
+
+int replica_read_begin(struct replica *replica, MDB_txn **txn, struct err *err)
+{
+    int rc = mdb_txn_begin(replica->env, NULL, MDB_RDONLY, txn);
+    return replica_error(replica, rc, "read", err);
+}
+
+int replica_write_begin(struct replica *replica, MDB_txn **txn, struct err *err)
+{
+    int rc = mdb_txn_begin(replica->env, NULL, 0, txn);
+    return replica_error(replica, rc, "begin to write", err);
+}
+
+int replica_write_end(struct replica *replica, MDB_txn **txn, int rc, struct err *err)
+{
+    if (rc != 0) {
+        mdb_txn_abort(*txn);
+        *txn = NULL;
+        return rc;
+    }
+    rc = mdb_txn_commit(*txn); /* frees it, whatever comes of it */
+    *txn = NULL;
+    return replica_error(replica, rc, "commit", err);
+}
+
+int replica_sync(struct replica *replica, struct err *err)
+{
+    ASSERT(replica != NULL);
+    return replica_error(replica, mdb_env_sync(replica->env, 1), "sync", err);
+}
+
+/* --- opening --- */
+
+static int open_tables(struct replica *replica, struct err *err)
+{
+    MDB_txn *txn = NULL;
+    int rc = replica_write_begin(replica, &txn, err);
+    if (rc != 0) {
+        return rc;
+    }
+    for (size_t i = 0; rc == 0 && i < TABLES; i++) {
+        rc = mdb_dbi_open(txn, table_names[i], MDB_CREATE, &replica->tables[i]);
+        rc = replica_error(replica, rc, "open a table", err);
+    }
+    return replica_write_end(replica, &txn, rc, err);
+}
+
+/* LMDB maps what its root names: pages behind the end of a file that was cut would kill the process
+ * at the first look. */
+static int check_size(struct replica *replica, struct err *err)
+{
+    MDB_envinfo info;
+    MDB_stat stat_;
+    int fd = -1;
+    struct stat file;
+    int rc = mdb_env_info(replica->env, &info);
+    rc = rc != 0 ? rc : mdb_env_stat(replica->env, &stat_);
+    rc = rc != 0 ? rc : mdb_env_get_fd(replica->env, &fd);
+    if (rc != 0) {
+        return replica_error(replica, rc, "look at", err);
+    }
+    if (fstat(fd, &file) != 0) {
+        return err_sys(err, "look at", replica->path);
+    }
+    if (((uint64_t)info.me_last_pgno + 1) * stat_.ms_psize > (uint64_t)file.st_size) {
+        return err_set(err, E_CORRUPT, "the replica in '%s' was cut short", replica->path);
+    }
+    return 0;
+}
+
+static int open_env(struct replica *replica, uint64_t map_bytes, struct err *err)
+{
+    int rc = mdb_env_create(&replica->env);
+    rc = rc != 0 ? rc : mdb_env_set_mapsize(replica->env, map_bytes);
+    rc = rc != 0 ? rc : mdb_env_set_maxdbs(replica->env, TABLES);
+    rc = rc != 0 ? rc : mdb_env_set_maxreaders(replica->env, READERS_MAX);
+    /* NOTLS: a reader is bound to its transaction, not to its thread. NOMETASYNC: one sync a commit
+     * and not two; the root goes with the next one, so a power cut may undo the last commit. */
+    rc = rc != 0 ? rc : mdb_env_open(replica->env, replica->path, MDB_NOTLS | MDB_NOMETASYNC, 0600);
+    if (rc != 0) {
+        return replica_error(replica, rc, "open", err);
+    }
+    int stale = 0;
+    (void)mdb_reader_check(replica->env, &stale); /* of a process that was killed */
+    return check_size(replica, err);
+}
+
+static int put_u64(struct replica *replica, MDB_txn *txn, const struct record_key *key,
+                   uint64_t value, struct err *err)
+{
+    uint8_t bytes[8];
+    put_be64(bytes, value);
+    return replica_record_put(replica, txn, TABLE_META, key, span_of(bytes, sizeof bytes), err);
+}
+
+static struct record_key key_text(const char *text)
+{
+    struct record_key key = {.size = strlen(text)};
+    ASSERT(key.size > 0 && key.size <= sizeof key.bytes);
+    memcpy(key.bytes, text, key.size);
+    return key;
+}
+
+static int check_format(struct replica *replica, MDB_txn *txn, struct err *err)
+{
+    struct record_key key = key_text("format");
+    struct span value;
+    int rc = replica_record_get(replica, txn, TABLE_META, &key, &value, err);
+    if (rc == E_NOT_FOUND) {
+        return put_u64(replica, txn, &key, REPLICA_FORMAT, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    uint64_t version = value.size == 8 ? get_be64(value.data) : 0;
+    if (version == REPLICA_FORMAT) {
+        return 0;
+    }
+    return err_set(err, E_FORMAT,
+                   "the replica in '%s' has format %llu, this version knows %d: use the newer "
+                   "kitbag that made it",
+                   replica->path, (unsigned long long)version, REPLICA_FORMAT);
+}
+
+static int prepare(struct replica *replica, struct err *err)
+{
+    MDB_txn *txn = NULL;
+    int rc = replica_write_begin(replica, &txn, err);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = check_format(replica, txn, err);
+    if (rc == 0) {
+        rc = replica_error(replica, mdb_drop(txn, replica->tables[TABLE_STAGE], 0),
+                           "throw staged pages away", err);
+    }
+    return replica_write_end(replica, &txn, rc, err);
+}
+
+int replica_open(struct replica **out, const char *dir, uint64_t map_bytes, struct err *err)
+{
+    ASSERT(out != NULL);
+    ASSERT(dir != NULL);
+    ASSERT(map_bytes > 0);
+    int rc = dir_make(dir, 0700, err);
+    if (rc != 0) {
+        return rc;
+    }
+    struct replica *replica = calloc(1, sizeof *replica);
+    if (replica == NULL) {
+        return err_set(err, E_NOMEM, "open '%s': out of memory", dir);
+    }
+    replica->path = strdup(dir);
+    rc = replica->path == NULL ? err_set(err, E_NOMEM, "open '%s': out of memory", dir)
+                               : open_env(replica, map_bytes, err);
+    rc = rc != 0 ? rc : open_tables(replica, err);
+    rc = rc != 0 ? rc : prepare(replica, err);
+    uint64_t dropped = 0;
+    rc = rc != 0 ? rc : replica_bag_repair(replica, &dropped, err);
+    if (rc != 0) {
+        replica_close(&replica);
+        return rc;
+    }
+    *out = replica;
+    return 0;
+}
+
+void replica_close(struct replica **replica)
+{
+    if (replica == NULL || *replica == NULL) {
+        return;
+    }
+    if ((*replica)->env != NULL) {
+        (void)mdb_env_sync((*replica)->env, 1); /* what is lost is fetched again */
+        mdb_env_close((*replica)->env);
+    }
+    free((*replica)->path);
+    free(*replica);
+    *replica = NULL;
+}
+
+/* --- the position --- */
+
+/* A damaged record counts as none: the server is then asked for everything that is newer. */
+static int get_meta(struct replica *replica, MDB_txn *txn, const char *name, size_t size,
+                    struct span *value, struct err *err)
+{
+    struct record_key key = key_text(name);
+    int rc = replica_record_get(replica, txn, TABLE_META, &key, value, err);
+    if (rc == E_NOT_FOUND || rc == E_CORRUPT || (rc == 0 && value->size != size)) {
+        *value = (struct span){NULL, 0};
+        return 0;
+    }
+    return rc;
+}
+
+int replica_position(struct replica *replica, struct replica_position *out, struct err *err)
+{
+    ASSERT(replica != NULL);
+    ASSERT(out != NULL);
+    MDB_txn *txn = NULL;
+    int rc = replica_read_begin(replica, &txn, err);
+    if (rc != 0) {
+        return rc;
+    }
+    struct replica_position position = {0};
+    struct span history = {NULL, 0};
+    struct span at = {NULL, 0};
+    rc = get_meta(replica, txn, "history", HISTORY_SIZE, &history, err);
+    rc = rc != 0 ? rc : get_meta(replica, txn, "position", 8 + SHA256_SIZE, &at, err);
+    if (rc == 0 && history.size > 0) {
+        position.has_history = true;
+        memcpy(position.history, history.data, HISTORY_SIZE);
+        if (at.size > 0) {
+            position.seq = get_be64(at.data);
+            memcpy(position.hash, at.data + 8, SHA256_SIZE);
+        }
+    }
+    mdb_txn_abort(txn);
+    if (rc == 0) {
+        *out = position;
+    }
+    return rc;
+}
+
+int replica_put_position(struct replica *replica, MDB_txn *txn, uint64_t seq,
+                         const uint8_t hash[SHA256_SIZE], struct err *err)
+{
+    struct span at = {NULL, 0};
+    int rc = get_meta(replica, txn, "position", 8 + SHA256_SIZE, &at, err);
+    if (rc != 0 || (at.size > 0 && get_be64(at.data) >= seq)) {
+        return rc;
+    }
+    uint8_t bytes[8 + SHA256_SIZE];
+    put_be64(bytes, seq);
+    memcpy(bytes + 8, hash, SHA256_SIZE);
+    struct record_key key = key_text("position");
+    return replica_record_put(replica, txn, TABLE_META, &key, span_of(bytes, sizeof bytes), err);
+}
+
+int replica_set_history(struct replica *replica, const uint8_t history[HISTORY_SIZE],
+                        struct err *err)
+{
+    ASSERT(replica != NULL);
+    MDB_txn *txn = NULL;
+    int rc = replica_write_begin(replica, &txn, err);
+    if (rc != 0) {
+        return rc;
+    }
+    struct record_key key = key_text("history");
+    rc = replica_record_put(replica, txn, TABLE_META, &key, span_of(history, HISTORY_SIZE), err);
+    if (rc == 0) {
+        key = key_text("position");
+        rc = replica_record_delete(replica, txn, TABLE_META, &key, err);
+    }
+    return replica_write_end(replica, &txn, rc, err);
+}
+
+/* --- notes --- */
+
+static struct record_key key_note(const char *name)
+{
+    size_t size = strlen(name);
+    ASSERT(size > 0 && size <= NOTE_NAME_MAX);
+    struct record_key key = {.size = 5 + size};
+    memcpy(key.bytes, "note:", 5);
+    memcpy(key.bytes + 5, name, size);
+    return key;
+}
+
+int replica_note_set(struct replica *replica, const char *name, struct span value, struct err *err)
+{
+    ASSERT(replica != NULL);
+    struct record_key key = key_note(name);
+    MDB_txn *txn = NULL;
+    int rc = replica_write_begin(replica, &txn, err);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = value.size > 0 ? replica_record_put(replica, txn, TABLE_META, &key, value, err)
+                        : replica_record_delete(replica, txn, TABLE_META, &key, err);
+    return replica_write_end(replica, &txn, rc, err);
+}
+
+int replica_note_get(struct replica *replica, const char *name, struct buf *out, struct err *err)
+{
+    ASSERT(replica != NULL);
+    ASSERT(out != NULL);
+    struct record_key key = key_note(name);
+    MDB_txn *txn = NULL;
+    int rc = replica_read_begin(replica, &txn, err);
+    if (rc != 0) {
+        return rc;
+    }
+    struct span value;
+    rc = replica_record_get(replica, txn, TABLE_META, &key, &value, err);
+    if (rc == 0 && buf_append_span(out, value) != 0) {
+        rc = err_set(err, buf_error(out), "the note '%s' does not fit", name);
+    }
+    mdb_txn_abort(txn);
+    return rc;
+}
