@@ -48,8 +48,11 @@ int batch_changes(const struct batch *batch, struct unpacked *scratch, journal_c
     ASSERT(!batch->clean_stop);
 
     int rc = unpack_open(scratch, batch->payload, change_elements_max(batch->count));
-    if (rc != 0) {
-        return malformed(batch, batch->base_seq, rc, err_meaning(rc), err);
+    if (rc == E_NOMEM) {
+        return err_set(err, rc, "out of memory");
+    }
+    if (rc != 0) { /* also more elements than so many changes can have */
+        return malformed(batch, batch->base_seq, E_MALFORMED, err_meaning(rc), err);
     }
     return each_change(batch, &scratch->root, each, context, err);
 }

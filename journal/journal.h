@@ -87,7 +87,8 @@ void journal_cursor_close(struct journal_cursor **cursor);
 MUST_CHECK int journal_cursor_next(struct journal_cursor *cursor, struct batch *out,
                                    struct err *err);
 
-/* Decode a batch's changes one by one. `each` returning non-zero stops and is returned. */
+/* Decode a batch's changes one by one. `each` returning non-zero stops and is returned. `scratch`
+ * is zeroed before its first use, and closed by its owner. E_MALFORMED names the change. */
 typedef int journal_change_fn(void *context, const struct change *change, struct err *err);
 MUST_CHECK int batch_changes(const struct batch *batch, struct unpacked *scratch,
                              journal_change_fn *each, void *context, struct err *err);
