@@ -54,7 +54,7 @@ static void a_table_is_aligned_by_width(void **state)
                              "Bo?[2J   1200  no\n");
     print(ROWS, OUTPUT_NDJSON, rows, out, sizeof out);
     assert_string_equal(out, "{\"name\":\"あや\",\"items\":5,\"here\":true}\n"
-                             "{\"name\":\"Bo\\u001b[2J\",\"items\":1200,\"here\":false}\n");
+                             "{\"name\":\"Bo\\u001B[2J\",\"items\":1200,\"here\":false}\n");
     json_decref(rows);
 }
 
