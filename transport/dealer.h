@@ -21,15 +21,18 @@ MUST_CHECK int dealer_connect(struct dealer *dealer, const char *endpoint,
 void dealer_disconnect(struct dealer *dealer);
 
 enum dealer_event {
-    DEALER_NOTHING,   /* the time is over */
-    DEALER_WOKEN,     /* by dealer_wake */
-    DEALER_UP,        /* TCP and CURVE handshakes are done */
-    DEALER_DOWN,      /* the connection was lost or could not be made; it tries no more by itself */
-    DEALER_REFUSED,   /* the server does not know our key (ZAP 400) */
+    DEALER_NOTHING, /* the time is over */
+    DEALER_WOKEN,   /* by dealer_wake */
+    DEALER_UP,      /* TCP and CURVE handshakes are done */
+    DEALER_DOWN,    /* the connection was lost or could not be made; it tries no more by itself */
+    DEALER_REFUSED, /* the server does not know our key (ZAP 400) */
     DEALER_MESSAGE,
 };
 
-/* Wait for one event. `fds` (may be NULL) are polled too. `bytes` borrowed until the next call. */
+/* Wait for one event; timeout_ms -1: for ever. `bytes` (of DEALER_MESSAGE, else empty) are borrowed
+ * until the next call. Messages that came before the connection was lost are told before its loss.
+ * After DEALER_DOWN and DEALER_REFUSED there is no connection: nothing but a wake comes until the
+ * next dealer_connect. */
 enum dealer_event dealer_wait(struct dealer *dealer, int timeout_ms, struct span *bytes);
 void dealer_wake(struct dealer *dealer);
 

@@ -1,0 +1,348 @@
+/* transport/connections.c - a table by descriptor, and a look at each now and then. */
+#include "transport/connections.h"
+
+#include <arpa/inet.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+
+/* A peer may choose its routing id, so that the table's hash is keyed; and a table that can't grow
+ * is an error of one connection, not the end of the program. */
+static uint64_t table_seed;
+#define HASH_FUNCTION(key, size, value)                                                            \
+    ((value) = (unsigned)hash64(span_of((key), (size)), table_seed))
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+#include <utlist.h>
+
+struct connection {
+    int fd;
+    uint64_t cookie;
+    uint64_t opened_ms;
+    uint64_t bytes_before; /* received up to the last look that found a message had come */
+    bool heard;            /* since the last look */
+    bool heard_ever;
+    uint64_t cut_at_ms;             /* 0: not to be cut */
+    struct peer peer;               /* size 0: not heard yet */
+    UT_hash_handle hh;              /* by peer */
+    struct connection *prev, *next; /* of those to be cut, in order of their time */
+};
+
+struct connections {
+    struct connection **by_fd;
+    size_t by_fd_size;
+    size_t count;
+    size_t max;
+    struct connection *by_peer;
+    struct connection *to_cut;
+    size_t look_at; /* the descriptor to look at next */
+    uint64_t look_ms;
+};
+
+int connections_new(struct connections **out, size_t max, struct err *err)
+{
+    ASSERT(max > 0);
+    struct connections *connections = calloc(1, sizeof *connections);
+    if (connections == NULL) {
+        return err_set(err, E_NOMEM, "no memory for a table of connections");
+    }
+    connections->max = max;
+    if (table_seed == 0) {
+        table_seed = random_u64();
+    }
+    *out = connections;
+    return 0;
+}
+
+static struct connection *at_fd(const struct connections *connections, int fd)
+{
+    return fd >= 0 && (size_t)fd < connections->by_fd_size ? connections->by_fd[fd] : NULL;
+}
+
+static struct connection *of_peer(const struct connections *connections, const struct peer *peer)
+{
+    struct connection *found = NULL;
+    HASH_FIND(hh, connections->by_peer, peer, sizeof *peer, found);
+    return found;
+}
+
+static void forget(struct connections *connections, struct connection *connection)
+{
+    if (connection->peer.size > 0) {
+        HASH_DEL(connections->by_peer, connection);
+    }
+    if (connection->cut_at_ms != 0) {
+        DL_DELETE(connections->to_cut, connection);
+    }
+    connections->by_fd[connection->fd] = NULL;
+    connections->count--;
+    free(connection);
+}
+
+void connections_free(struct connections **connections)
+{
+    if (connections == NULL || *connections == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < (*connections)->by_fd_size; i++) {
+        if ((*connections)->by_fd[i] != NULL) {
+            forget(*connections, (*connections)->by_fd[i]);
+        }
+    }
+    free((*connections)->by_fd);
+    free(*connections);
+    *connections = NULL;
+}
+
+/* --- descriptors --- */
+
+static uint64_t cookie_of(int fd)
+{
+    uint64_t cookie = 0;
+    socklen_t size = sizeof cookie;
+    return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
+}
+
+/* ZeroMQ's thread may close the descriptor, and another take its number, at any moment: a duplicate
+ * stays what it is while its cookie is compared and it is shut down. */
+static void shut(const struct connection *connection)
+{
+    int fd = dup(connection->fd);
+    if (fd < 0) {
+        return; /* gone, or no descriptor is left: the next look tries again */
+    }
+    if (cookie_of(fd) == connection->cookie) {
+        (void)shutdown(fd, SHUT_RDWR); /* ENOTCONN: the peer was faster */
+    }
+    (void)close(fd);
+}
+
+static bool grow(struct connections *connections, size_t needed)
+{
+    size_t size = connections->by_fd_size != 0 ? connections->by_fd_size : 64;
+    while (size < needed) {
+        size *= 2;
+    }
+    struct connection **by_fd = realloc(connections->by_fd, size * sizeof *by_fd);
+    if (by_fd == NULL) {
+        return false;
+    }
+    memset(by_fd + connections->by_fd_size, 0, (size - connections->by_fd_size) * sizeof *by_fd);
+    connections->by_fd = by_fd;
+    connections->by_fd_size = size;
+    return true;
+}
+
+void connections_opened(struct connections *connections, int fd, uint64_t now_ms)
+{
+    struct connection *before = at_fd(connections, fd);
+    if (before != NULL) {
+        forget(connections, before); /* its end was not told: the number is another's now */
+    }
+    struct connection connection = {.fd = fd, .cookie = cookie_of(fd), .opened_ms = now_ms};
+    if (fd < 0 || connection.cookie == 0) {
+        return; /* closed already */
+    }
+    struct connection *kept = NULL;
+    if ((size_t)fd < connections->by_fd_size || grow(connections, (size_t)fd + 1)) {
+        kept = malloc(sizeof *kept);
+    }
+    if (kept == NULL) {
+        shut(&connection);
+        return;
+    }
+    *kept = connection;
+    connections->by_fd[fd] = kept;
+    connections->count++;
+    if (connections->count > connections->max) {
+        shut(kept);
+    }
+}
+
+void connections_closed(struct connections *connections, int fd)
+{
+    struct connection *connection = at_fd(connections, fd);
+    if (connection != NULL) {
+        forget(connections, connection);
+    }
+}
+
+/* --- peers --- */
+
+static bool peer_equal(const struct peer *a, const struct peer *b)
+{
+    return memcmp(a, b, sizeof *a) == 0;
+}
+
+bool connections_current(const struct connections *connections, int fd, const struct peer *peer)
+{
+    const struct connection *connection = at_fd(connections, fd);
+    return connection != NULL && peer_equal(&connection->peer, peer);
+}
+
+/* False: another connection bears this id, or there is no memory. */
+static bool name(struct connections *connections, struct connection *connection,
+                 const struct peer *peer)
+{
+    if (connection->peer.size > 0 || of_peer(connections, peer) != NULL) {
+        return false;
+    }
+    connection->peer = *peer;
+    HASH_ADD(hh, connections->by_peer, peer, sizeof connection->peer, connection);
+    if (connection->hh.tbl == NULL) {
+        connection->peer = (struct peer){0};
+        return false;
+    }
+    return true;
+}
+
+bool connections_heard(struct connections *connections, int fd, const struct peer *peer)
+{
+    ASSERT(peer->size > 0 && peer->size <= PEER_MAX_BYTES);
+    struct connection *connection = at_fd(connections, fd);
+    if (connection == NULL) {
+        return false;
+    }
+    if (!peer_equal(&connection->peer, peer) && !name(connections, connection, peer)) {
+        return false;
+    }
+    connection->heard = true;
+    connection->heard_ever = true;
+    return connection->cut_at_ms == 0;
+}
+
+static void cut(struct connections *connections, struct connection *connection, uint64_t now_ms)
+{
+    if (connection != NULL && connection->cut_at_ms == 0) {
+        connection->cut_at_ms = now_ms + CONNECTION_GRACE_MS;
+        DL_APPEND(connections->to_cut, connection);
+    }
+}
+
+void connections_cut(struct connections *connections, const struct peer *peer, uint64_t now_ms)
+{
+    cut(connections, of_peer(connections, peer), now_ms);
+}
+
+void connections_cut_fd(struct connections *connections, int fd, uint64_t now_ms)
+{
+    cut(connections, at_fd(connections, fd), now_ms);
+}
+
+size_t connections_count(const struct connections *connections)
+{
+    return connections->count;
+}
+
+void connections_address(const struct connections *connections, const struct peer *peer, char *out,
+                         size_t out_size)
+{
+    ASSERT(out_size > 0);
+    out[0] = '\0';
+    const struct connection *connection = of_peer(connections, peer);
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    if (connection == NULL ||
+        getpeername(connection->fd, (struct sockaddr *)&address, &size) != 0 ||
+        cookie_of(connection->fd) != connection->cookie) {
+        return;
+    }
+    char host[NI_MAXHOST];
+    char port[NI_MAXSERV];
+    if (getnameinfo((struct sockaddr *)&address, size, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+        return;
+    }
+    static const char mapped[] = "::ffff:"; /* an IPv4 peer of a socket for both */
+    bool is_mapped = strncmp(host, mapped, sizeof mapped - 1) == 0 && strchr(host, '.') != NULL;
+    bool brackets = !is_mapped && strchr(host, ':') != NULL;
+    (void)snprintf(out, out_size, brackets ? "[%s]:%s" : "%s:%s",
+                   is_mapped ? host + sizeof mapped - 1 : host, port);
+}
+
+/* --- looking --- */
+
+/* Bytes that came on the connection and were taken out of it; 0 when that can't be told. */
+static uint64_t bytes_taken(int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t size = sizeof info;
+    int waiting = 0;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
+        ioctl(fd, SIOCINQ, &waiting) != 0 || (uint64_t)waiting > info.tcpi_bytes_received) {
+        return 0;
+    }
+    return (uint64_t)info.tcpi_bytes_received - (uint64_t)waiting;
+}
+
+/* A message that is received leaves nothing behind it in ZeroMQ but what came later. */
+static void look_at(struct connection *connection, uint64_t now_ms, bool drained)
+{
+    if (!connection->heard_ever && now_ms - connection->opened_ms >= CONNECTION_SILENT_MS) {
+        shut(connection);
+        return;
+    }
+    uint64_t taken = drained || connection->heard ? bytes_taken(connection->fd) : 0;
+    if (taken == 0) {
+        return;
+    }
+    if (connection->heard) {
+        connection->bytes_before = taken;
+        connection->heard = false;
+    } else if (taken > connection->bytes_before + CONNECTION_AHEAD_MAX) {
+        shut(connection);
+    }
+}
+
+/* Each is shut down once more after every grace, until ZeroMQ tells its end. */
+static void cut_those_due(struct connections *connections, uint64_t now_ms)
+{
+    while (connections->to_cut != NULL && connections->to_cut->cut_at_ms <= now_ms) {
+        struct connection *connection = connections->to_cut;
+        shut(connection);
+        connection->cut_at_ms = now_ms + CONNECTION_GRACE_MS;
+        DL_DELETE(connections->to_cut, connection);
+        DL_APPEND(connections->to_cut, connection);
+    }
+}
+
+void connections_look(struct connections *connections, uint64_t now_ms, bool drained)
+{
+    cut_those_due(connections, now_ms);
+    if (now_ms < connections->look_ms) {
+        return;
+    }
+    connections->look_ms = now_ms + CONNECTION_SCAN_MS;
+    size_t looked = 0;
+    for (size_t i = 0; i < connections->by_fd_size && looked < CONNECTION_SCAN_COUNT; i++) {
+        if (connections->look_at >= connections->by_fd_size) {
+            connections->look_at = 0;
+        }
+        struct connection *connection = connections->by_fd[connections->look_at++];
+        if (connection != NULL) {
+            look_at(connection, now_ms, drained);
+            looked++;
+        }
+    }
+}
+
+int connections_wait_ms(const struct connections *connections, uint64_t now_ms)
+{
+    if (connections->count == 0) {
+        return -1;
+    }
+    uint64_t next = connections->look_ms;
+    if (connections->to_cut != NULL && connections->to_cut->cut_at_ms < next) {
+        next = connections->to_cut->cut_at_ms;
+    }
+    return next > now_ms ? (int)(next - now_ms) : 0;
+}

@@ -1,0 +1,61 @@
+/* transport/connections.h - the TCP connections behind the router's socket, and cutting them.
+ *
+ * ZeroMQ can't disconnect a peer and does not say what it holds of one: this table knows each
+ * connection by its descriptor, which the descriptor's cookie ties to one connection for ever, and
+ * ends it by shutdown(). Keeps true: no descriptor but that very connection's is ever shut down.
+ *
+ * A connection is cut when
+ *   - there are more than the maximum (the newest goes),
+ *   - no message came within CONNECTION_SILENT_MS of its beginning, be it that the handshake is
+ *     not done or that the peer has nothing to say,
+ *   - CONNECTION_AHEAD_MAX bytes came without a message: a message of endless parts, which
+ *     ZeroMQ collects in memory before anybody sees it,
+ *   - the owner says so.
+ *
+ * Owned by the router's thread. Times are a monotonic clock's ms.
+ */
+#ifndef KITBAG_TRANSPORT_CONNECTIONS_H
+#define KITBAG_TRANSPORT_CONNECTIONS_H
+
+#include "transport/router.h"
+
+enum {
+    CONNECTION_SILENT_MS = 10000,
+    CONNECTION_AHEAD_MAX = 1 << 20,
+    CONNECTION_GRACE_MS = 100,   /* from connections_cut to the cut: a last ERROR gets through */
+    CONNECTION_SCAN_MS = 50,     /* between two looks */
+    CONNECTION_SCAN_COUNT = 512, /* connections of one look */
+};
+
+struct connections;
+
+/* `max` connections at a time. E_NOMEM. */
+MUST_CHECK int connections_new(struct connections **out, size_t max, struct err *err);
+void connections_free(struct connections **connections);
+
+/* A connection was accepted, and closed, as ZeroMQ's monitor tells it. */
+void connections_opened(struct connections *connections, int fd, uint64_t now_ms);
+void connections_closed(struct connections *connections, int fd);
+
+/* A message of `peer` came on `fd`. False: it is not to be read, because the connection is being
+ * cut, is not one that was opened (it may have gone meanwhile), or was another peer's. */
+bool connections_heard(struct connections *connections, int fd, const struct peer *peer);
+/* Is this the peer that was heard on `fd` last? Then there is no need to ask the monitor. */
+bool connections_current(const struct connections *connections, int fd, const struct peer *peer);
+
+/* Cut after CONNECTION_GRACE_MS. */
+void connections_cut(struct connections *connections, const struct peer *peer, uint64_t now_ms);
+void connections_cut_fd(struct connections *connections, int fd, uint64_t now_ms);
+
+/* Cut those whose time has come, and look at some of the others. `drained`: the owner has read all
+ * messages there are, so that bytes without a message mean something. */
+void connections_look(struct connections *connections, uint64_t now_ms, bool drained);
+/* How long to wait until the next look: -1 when there is nothing to look at. */
+int connections_wait_ms(const struct connections *connections, uint64_t now_ms);
+
+size_t connections_count(const struct connections *connections);
+/* "192.0.2.7:51234" into `out`; "" when it is gone. */
+void connections_address(const struct connections *connections, const struct peer *peer, char *out,
+                         size_t out_size);
+
+#endif

@@ -1,0 +1,276 @@
+/* transport/dealer.c - one DEALER and the monitor that tells how its connection does.
+ *
+ * A dealer never connects again by itself: its next try is put off for longer than any session
+ * lasts. To forbid it (RECONNECT_IVL -1) would make ZeroMQ drop what was received and not yet read,
+ * and the last message of a server that cuts tells why it does.
+ */
+#include "transport/dealer.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include "base/clock.h"
+#include "transport/wire.h"
+
+enum {
+    HIGH_WATER = 64, /* messages, each way */
+    CONNECT_MS = 5000,
+    HANDSHAKE_MS = 5000,
+    HEARTBEAT_MS = 2000,
+    HEARTBEAT_LOST_MS = 10000,
+    RECONNECT_MS = INT_MAX,
+    CURVE_OVERHEAD = 128, /* MAXMSGSIZE counts the encrypted message */
+    ITEMS = 3,            /* of a poll: wake, monitor, DEALER */
+};
+
+enum state { IDLE, CONNECTING, UP };
+
+struct dealer {
+    void *zmq;
+    void *socket;  /* NULL when IDLE */
+    void *monitor; /* of the socket */
+    enum state state;
+    unsigned
+        tries; /* each try's monitor has a name of its own: the last one's may not be free yet */
+    int wake_fd;
+    atomic_bool woken;
+    zmq_msg_t message; /* the newest, which dealer_wait lends */
+};
+
+int dealer_new(struct dealer **out, struct err *err)
+{
+    ASSERT(out != NULL);
+    struct dealer *dealer = calloc(1, sizeof *dealer);
+    if (dealer == NULL) {
+        return err_set(err, E_NOMEM, "no memory for a connection to the server");
+    }
+    int rc = zmq_msg_init(&dealer->message);
+    ASSERT(rc == 0);
+    dealer->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (dealer->wake_fd < 0) {
+        rc = err_sys(err, "eventfd", "to wake the client");
+        dealer_free(&dealer);
+        return rc;
+    }
+    dealer->zmq = zmq_ctx_new();
+    if (dealer->zmq == NULL) {
+        dealer_free(&dealer);
+        return err_set(err, E_SYSTEM, "ZeroMQ does not start: %s", zmq_strerror(errno));
+    }
+    *out = dealer;
+    return 0;
+}
+
+void dealer_free(struct dealer **dealer)
+{
+    if (dealer == NULL || *dealer == NULL) {
+        return;
+    }
+    dealer_disconnect(*dealer);
+    (void)zmq_msg_close(&(*dealer)->message);
+    if ((*dealer)->zmq != NULL) {
+        (void)zmq_ctx_term((*dealer)->zmq);
+    }
+    if ((*dealer)->wake_fd >= 0) {
+        (void)close((*dealer)->wake_fd);
+    }
+    free(*dealer);
+    *dealer = NULL;
+}
+
+void dealer_disconnect(struct dealer *dealer)
+{
+    if (dealer->socket != NULL) {
+        (void)zmq_socket_monitor(dealer->socket, NULL, 0);
+        (void)zmq_close(dealer->socket);
+        dealer->socket = NULL;
+    }
+    if (dealer->monitor != NULL) {
+        (void)zmq_close(dealer->monitor);
+        dealer->monitor = NULL;
+    }
+    dealer->state = IDLE;
+}
+
+/* --- connecting --- */
+
+static int set_int(void *socket, int option, int value)
+{
+    return zmq_setsockopt(socket, option, &value, sizeof value);
+}
+
+static int set_options(void *socket, const uint8_t server_key[KEY_SIZE], const struct key_pair *own)
+{
+    int failed = set_int(socket, ZMQ_LINGER, 0);
+    failed |= set_int(socket, ZMQ_IPV6, 1);
+    failed |= set_int(socket, ZMQ_RCVHWM, HIGH_WATER);
+    failed |= set_int(socket, ZMQ_SNDHWM, HIGH_WATER);
+    failed |= set_int(socket, ZMQ_CONNECT_TIMEOUT, CONNECT_MS);
+    failed |= set_int(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
+    failed |= set_int(socket, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS);
+    failed |= set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_LOST_MS);
+    failed |= set_int(socket, ZMQ_RECONNECT_IVL, RECONNECT_MS);
+    int64_t most = WIRE_FRAME_MAX + CURVE_OVERHEAD;
+    failed |= zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &most, sizeof most);
+    failed |= zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, server_key, KEY_SIZE);
+    failed |= zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, own->public_key, KEY_SIZE);
+    failed |= zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, own->secret_key, KEY_SIZE);
+    return failed;
+}
+
+static int open_monitor(struct dealer *dealer)
+{
+    const int events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
+                       ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_CLOSED;
+    char name[64];
+    (void)snprintf(name, sizeof name, "inproc://kitbag.dealer.%u", dealer->tries++);
+    if (zmq_socket_monitor(dealer->socket, name, events) != 0) {
+        return -1;
+    }
+    dealer->monitor = zmq_socket(dealer->zmq, ZMQ_PAIR);
+    return dealer->monitor == NULL || set_int(dealer->monitor, ZMQ_LINGER, 0) != 0 ||
+                   set_int(dealer->monitor, ZMQ_RCVHWM, 0) != 0 ||
+                   zmq_connect(dealer->monitor, name) != 0
+               ? -1
+               : 0;
+}
+
+int dealer_connect(struct dealer *dealer, const char *endpoint, const uint8_t server_key[KEY_SIZE],
+                   const struct key_pair *own, struct err *err)
+{
+    ASSERT(endpoint != NULL && own != NULL);
+    dealer_disconnect(dealer);
+    dealer->socket = zmq_socket(dealer->zmq, ZMQ_DEALER);
+    if (dealer->socket == NULL || set_options(dealer->socket, server_key, own) != 0 ||
+        open_monitor(dealer) != 0) {
+        int rc = err_set(err, E_SYSTEM, "ZeroMQ gives no socket: %s", zmq_strerror(errno));
+        dealer_disconnect(dealer);
+        return rc;
+    }
+    if (zmq_connect(dealer->socket, endpoint) != 0) {
+        int rc = err_set(err, E_INVALID, "can't connect to %s: %s", endpoint, zmq_strerror(errno));
+        dealer_disconnect(dealer);
+        return rc;
+    }
+    dealer->state = CONNECTING;
+    return 0;
+}
+
+/* --- waiting --- */
+
+void dealer_wake(struct dealer *dealer)
+{
+    if (!atomic_exchange(&dealer->woken, true)) {
+        uint64_t one = 1;
+        ssize_t written = write(dealer->wake_fd, &one, sizeof one);
+        ASSERT(written == sizeof one);
+    }
+}
+
+/* The descriptor is read before the flag is taken back, so that a wake in between is not lost; and
+ * whenever it is readable, because the flag may have been taken before it was written. */
+static bool take_wake(struct dealer *dealer, bool readable)
+{
+    if (!readable && !atomic_load(&dealer->woken)) {
+        return false;
+    }
+    uint64_t count;
+    (void)!read(dealer->wake_fd, &count, sizeof count); /* EAGAIN: not written yet */
+    return atomic_exchange(&dealer->woken, false);
+}
+
+/* The next of ZeroMQ's events that means something to us; DEALER_NOTHING when none waits. */
+static enum dealer_event read_monitor(struct dealer *dealer)
+{
+    uint8_t bytes[6];
+    while (zmq_recv(dealer->monitor, bytes, sizeof bytes, ZMQ_DONTWAIT) == sizeof bytes) {
+        uint16_t event;
+        memcpy(&event, bytes, sizeof event);
+        char address[256];
+        (void)zmq_recv(dealer->monitor, address, sizeof address, ZMQ_DONTWAIT);
+        switch (event) {
+        case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
+            dealer->state = UP;
+            return DEALER_UP;
+        case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+            dealer_disconnect(dealer);
+            return DEALER_REFUSED;
+        default:
+            dealer_disconnect(dealer);
+            return DEALER_DOWN;
+        }
+    }
+    return DEALER_NOTHING;
+}
+
+/* A message of more than one part is none of ours: whoever sends it is no server of ours. */
+static enum dealer_event read_message(struct dealer *dealer, struct span *bytes)
+{
+    if (dealer->state != UP || zmq_msg_recv(&dealer->message, dealer->socket, ZMQ_DONTWAIT) < 0) {
+        return DEALER_NOTHING;
+    }
+    if (zmq_msg_more(&dealer->message) != 0 || zmq_msg_size(&dealer->message) > WIRE_FRAME_MAX) {
+        dealer_disconnect(dealer);
+        return DEALER_DOWN;
+    }
+    *bytes = span_of(zmq_msg_data(&dealer->message), zmq_msg_size(&dealer->message));
+    return DEALER_MESSAGE;
+}
+
+/* What is there now. Messages come before the news that the connection is lost, which came after
+ * them; none is read before the news that it is up. */
+static enum dealer_event look(struct dealer *dealer, bool wake_readable, struct span *bytes)
+{
+    if (take_wake(dealer, wake_readable)) {
+        return DEALER_WOKEN;
+    }
+    enum dealer_event event = read_message(dealer, bytes);
+    if (event == DEALER_NOTHING && dealer->monitor != NULL) {
+        event = read_monitor(dealer);
+    }
+    return event;
+}
+
+/* Returns whether the descriptor of the wake is readable. */
+static bool wait_for_any(struct dealer *dealer, int timeout_ms)
+{
+    zmq_pollitem_t items[ITEMS] = {
+        {.fd = dealer->wake_fd, .events = ZMQ_POLLIN},
+        {.socket = dealer->monitor, .events = ZMQ_POLLIN},
+        {.socket = dealer->socket, .events = ZMQ_POLLIN},
+    };
+    int count = dealer->state == IDLE ? 1 : dealer->state == UP ? ITEMS : ITEMS - 1;
+    (void)zmq_poll(items, count, timeout_ms); /* EINTR: we look, and wait for the rest */
+    return (items[0].revents & ZMQ_POLLIN) != 0;
+}
+
+enum dealer_event dealer_wait(struct dealer *dealer, int timeout_ms, struct span *bytes)
+{
+    ASSERT(bytes != NULL);
+    *bytes = (struct span){NULL, 0};
+    enum dealer_event event = look(dealer, false, bytes);
+    uint64_t now_ms = clock_mono_ms(&clock_system);
+    uint64_t end_ms = now_ms + (timeout_ms > 0 ? (uint64_t)timeout_ms : 0);
+    while (event == DEALER_NOTHING && (timeout_ms < 0 || now_ms < end_ms)) {
+        bool woken = wait_for_any(dealer, timeout_ms < 0 ? -1 : (int)(end_ms - now_ms));
+        event = look(dealer, woken, bytes);
+        now_ms = clock_mono_ms(&clock_system);
+    }
+    return event;
+}
+
+int dealer_send(struct dealer *dealer, struct span bytes)
+{
+    ASSERT(bytes.size <= WIRE_FRAME_MAX);
+    if (dealer->state != UP) {
+        return E_UNREACHABLE;
+    }
+    return zmq_send(dealer->socket, bytes.data, bytes.size, ZMQ_DONTWAIT) < 0 ? E_BUSY : 0;
+}
