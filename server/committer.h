@@ -1,0 +1,94 @@
+/* server/committer.h - THE write path: whatever changes the journal comes through here.
+ *
+ * Requests are judged and planned as they come, into the open draft; committer_commit makes it
+ * durable (one journal_append: one write, one sync), applies it to kv/ and tells the registry;
+ * committer_deliver hands out the answers and the changes. A draft that is full is committed at
+ * once, so nothing waits in a queue and memory is bounded by what one caller adds in between.
+ *
+ * Keeps true: no answer that a batch is the ground for, and no change, leaves before the batch's
+ * sync returned and kv/ holds it. After a failed write or sync nothing is written ever again
+ * (COMMITTER_FAILED). When applying failed after the sync, nothing is told, no request is taken
+ * (COMMITTER_BEHIND) until committer_recovered; whoever repeats an operation then gets its outcome.
+ * A full disk defers what is in the draft, and the next draft is tried again.
+ *
+ * Owned by the main thread.
+ */
+#ifndef KITBAG_SERVER_COMMITTER_H
+#define KITBAG_SERVER_COMMITTER_H
+
+#include "server/joining.h"
+#include "server/operations.h"
+#include "server/signing.h"
+#include "server/submits.h"
+
+struct committer;
+
+enum committer_state {
+    COMMITTER_RUNNING,
+    COMMITTER_BEHIND, /* kv/ lacks a batch that the journal has */
+    COMMITTER_FAILED, /* the journal takes nothing more */
+};
+
+/* Where what was committed goes. Called by committer_deliver only, in this order for each batch:
+ * devices, replies, changes. What is given is borrowed for the call. A call may plan further
+ * requests, but neither commit nor deliver. */
+struct committer_sink {
+    /* The record of this device changed: it may be removed. */
+    void (*device_changed)(void *context, uint64_t device);
+    void (*replies)(void *context, const struct reply *replies, size_t count);
+    void (*changes)(void *context, const struct change *changes, size_t count,
+                    const struct journal_position *head);
+    void *context;
+};
+
+struct committer_options {
+    struct journal *journal;   /* borrowed for life */
+    struct kv *kv;             /* borrowed until committer_recovered gives another; holds all that
+                                  the journal has */
+    struct registry *registry; /* borrowed for life, loaded */
+    struct limits limits;
+    const struct clock *clock; /* borrowed for life */
+    struct committer_sink sink;
+    /* Instead of kv_apply, for tests; NULL: kv_apply. */
+    int (*apply)(struct kv *kv, const struct change *changes, size_t count,
+                 const uint8_t hash[SHA256_SIZE], struct err *err);
+};
+
+/* With a journal without changes, the history is begun: seq 1 HISTORY, 2 the server's bag, 3 the
+ * fleet's. E_IO, E_NOSPACE, E_CORRUPT (there is no bag of the server or the fleet), E_NOMEM. */
+MUST_CHECK int committer_new(struct committer **out, const struct committer_options *options,
+                             struct err *err);
+/* What is in the open draft is given up. */
+void committer_free(struct committer **committer);
+
+/* Requests. The answer comes by the sink. Operations: E_MALFORMED with a sentence, the session is
+ * to be ended. Submits: E_NOMEM when no answer will come. */
+MUST_CHECK int committer_operation(struct committer *committer, const struct operation_from *from,
+                                   const msgpack_object *object, struct err *err);
+void committer_sign_in(struct committer *committer, const struct sign_in *sign_in);
+void committer_sign_out(struct committer *committer, const struct sign_out *sign_out);
+void committer_join(struct committer *committer, const struct join *join);
+MUST_CHECK int committer_submit(struct committer *committer, const struct submit *submit,
+                                void *ticket, uint64_t index);
+
+/* Commit what was planned. Failures end here: they are answered, logged, and show in the state. */
+void committer_commit(struct committer *committer);
+void committer_deliver(struct committer *committer);
+/* Is there something to commit or to deliver? */
+bool committer_waiting(const struct committer *committer);
+
+enum committer_state committer_state(const struct committer *committer);
+/* Why it is not running; "" when it is. */
+const char *committer_state_text(const struct committer *committer);
+uint64_t committer_changes(const struct committer *committer); /* committed since the start */
+uint64_t committer_server_bag(const struct committer *committer);
+uint64_t committer_fleet_bag(const struct committer *committer);
+struct kv *committer_kv(const struct committer *committer);
+
+/* The state has to be closed before it can be opened again: rows of it are let go. Only while
+ * BEHIND; between this and committer_recovered no request may be made. */
+void committer_release(struct committer *committer);
+/* The state was opened again as `kv` and holds all that the journal has: go on with it. */
+void committer_recovered(struct committer *committer, struct kv *kv);
+
+#endif

@@ -1,0 +1,162 @@
+/* server/draft.c - growing arrays of changes and answers, and the payload as it will be written. */
+#include "server/draft.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    DRAFT_GAP = 5, /* the longest head of a msgpack array */
+    CAPACITY_FIRST = 16,
+    CAPACITY_KEPT = 4096, /* of changes and answers, when a draft is used again */
+    BODY_KEPT_BYTES = 1 << 20,
+};
+
+int draft_new(struct draft **out)
+{
+    ASSERT(out != NULL);
+    struct draft *draft = calloc(1, sizeof *draft);
+    if (draft == NULL) {
+        return E_NOMEM;
+    }
+    buf_init(&draft->body, DRAFT_GAP + DRAFT_BYTES_MAX);
+    draft_reset(draft, 0, 0);
+    *out = draft;
+    return 0;
+}
+
+void draft_free(struct draft **draft)
+{
+    if (draft == NULL || *draft == NULL) {
+        return;
+    }
+    struct draft *gone = *draft;
+    arena_free(&gone->arena);
+    buf_free(&gone->body);
+    free(gone->changes);
+    free(gone->replies);
+    free(gone);
+    *draft = NULL;
+}
+
+void draft_reset(struct draft *draft, uint64_t base_seq, uint64_t time_ms)
+{
+    ASSERT(draft != NULL);
+    if (draft->capacity > CAPACITY_KEPT) {
+        free(draft->changes);
+        draft->changes = NULL;
+        draft->capacity = 0;
+    }
+    if (draft->reply_capacity > CAPACITY_KEPT) {
+        free(draft->replies);
+        draft->replies = NULL;
+        draft->reply_capacity = 0;
+    }
+    if (draft->body.capacity > BODY_KEPT_BYTES) {
+        buf_free(&draft->body);
+    }
+    arena_reset(&draft->arena);
+    buf_reset(&draft->body);
+    draft->next = NULL;
+    draft->count = 0;
+    draft->sealed = 0;
+    draft->reply_count = 0;
+    draft->base_seq = base_seq;
+    draft->time_ms = time_ms;
+    draft->code = 0;
+    draft->err = (struct err){0};
+    draft->head = (struct journal_position){0};
+}
+
+/* Room for one more element of `size` bytes; false when out of memory. */
+static bool grow(void **array, size_t *capacity, size_t count, size_t size)
+{
+    if (count < *capacity) {
+        return true;
+    }
+    size_t wanted = *capacity == 0 ? CAPACITY_FIRST : *capacity * 2;
+    void *wider = realloc(*array, wanted * size);
+    if (wider == NULL) {
+        return false;
+    }
+    *array = wider;
+    *capacity = wanted;
+    return true;
+}
+
+struct change *draft_next(struct draft *draft)
+{
+    ASSERT(draft != NULL);
+    void *array = draft->changes;
+    bool ok = grow(&array, &draft->capacity, draft->count, sizeof *draft->changes);
+    draft->changes = array;
+    if (!ok) {
+        return NULL;
+    }
+    struct change *change = &draft->changes[draft->count];
+    memset(change, 0, sizeof *change);
+    change->seq = draft->base_seq + draft->count;
+    change->time_ms = draft->time_ms;
+    return change;
+}
+
+void draft_push(struct draft *draft)
+{
+    ASSERT(draft != NULL && draft->count < draft->capacity);
+    draft->count++;
+}
+
+int draft_seal(struct draft *draft)
+{
+    ASSERT(draft != NULL);
+    if (draft->sealed > 0 && draft->count > DRAFT_CHANGES_MAX) {
+        return E_TOO_LARGE;
+    }
+    size_t before = draft->body.size;
+    if (before == 0) {
+        (void)buf_extend(&draft->body, DRAFT_GAP);
+    }
+    for (size_t i = draft->sealed; i < draft->count; i++) {
+        draft->changes[i].set_left = (uint32_t)(draft->count - i - 1);
+        change_encode(&draft->body, &draft->changes[i], CHANGE_JOURNAL);
+    }
+    int rc = buf_error(&draft->body);
+    if (rc != 0) {
+        buf_truncate(&draft->body, before);
+        draft->body.error = 0;
+        return rc;
+    }
+    draft->sealed = draft->count;
+    return 0;
+}
+
+void draft_cut(struct draft *draft)
+{
+    ASSERT(draft != NULL);
+    draft->count = draft->sealed;
+}
+
+struct span draft_payload(struct draft *draft)
+{
+    ASSERT(draft != NULL && draft->sealed > 0);
+    struct buf head;
+    buf_init(&head, DRAFT_GAP);
+    batch_begin(&head, (uint32_t)draft->sealed);
+    ASSERT(buf_error(&head) == 0);
+    size_t skip = DRAFT_GAP - head.size;
+    memcpy(draft->body.data + skip, head.data, head.size);
+    buf_free(&head);
+    return span_of(draft->body.data + skip, draft->body.size - skip);
+}
+
+int draft_reply(struct draft *draft, const struct reply *reply)
+{
+    ASSERT(draft != NULL && reply != NULL);
+    void *array = draft->replies;
+    bool ok = grow(&array, &draft->reply_capacity, draft->reply_count, sizeof *draft->replies);
+    draft->replies = array;
+    if (!ok) {
+        return E_NOMEM;
+    }
+    draft->replies[draft->reply_count++] = *reply;
+    return 0;
+}

@@ -1,0 +1,334 @@
+/* server/operations.c - exactly once, rights, conditions, limits; then changes. */
+#include "server/operations.h"
+
+#include <inttypes.h>
+
+#include "base/log.h"
+#include "server/access.h"
+
+/* One operation on its way. */
+struct job {
+    struct plan *plan;
+    const struct operation_from *from;
+    struct operation operation;
+    struct plan_by by;
+    struct reply reply;
+    struct err err; /* the sentence of a refusal */
+};
+
+/* --- answers --- */
+
+static int answer(struct job *job, int code, uint64_t seq, const char *text)
+{
+    job->reply.code = code;
+    job->reply.seq = seq;
+    job->reply.text =
+        text != NULL && text[0] != '\0' ? arena_text(&job->plan->draft->arena, text) : NULL;
+    /* Without memory for the reply the client gets none, and sends the operation again. */
+    (void)draft_reply(job->plan->draft, &job->reply);
+    return 0;
+}
+
+static int answer_trouble(struct job *job)
+{
+    static struct log_limit limit;
+    uint64_t held_back = 0;
+    if (log_limit_pass(&limit, job->plan->draft->time_ms, &held_back)) {
+        log_event(LOG_ERROR, "commit", "operation.trouble",
+                  "device=%016" PRIx64 " code=%s text=%s held_back=%" PRIu64, job->from->device,
+                  err_name(job->err.code), LOG_Q(job->err.text), held_back);
+    }
+    return answer(job, E_BUSY, 0, "the server could not read its state: it is tried again");
+}
+
+/* --- exactly once --- */
+
+/* A repeat: the same outcome again. */
+static int answer_repeat(struct job *job)
+{
+    struct kv_outcome outcome = {0};
+    int rc = overlay_outcome(&job->plan->overlay, job->from->writer, job->operation.number,
+                             &outcome, &job->err);
+    if (rc == E_NOT_FOUND) {
+        return answer(job, E_WRITER, 0, "this operation's outcome was confirmed long ago");
+    }
+    if (rc != 0) {
+        return answer_trouble(job);
+    }
+    if (outcome.hash != job->by.op.hash) {
+        return answer(job, E_WRITER, 0, "another operation was sent under this number before");
+    }
+    job->reply.pending = true; /* what it repeats may be in this very draft */
+    int code = outcome.code == 0 ? 0 : err_from_wire(outcome.code);
+    uint64_t seq = outcome.seq;
+    if (code == E_BAG_EXISTS && job->operation.kind == OPERATION_CREATE) {
+        struct bag_row bag = {0};
+        if (overlay_bag_of(&job->plan->overlay, &job->operation.owner, &bag, NULL) == 0) {
+            seq = bag.bag_id;
+        }
+    }
+    return answer(job, code, seq, code == 0 ? NULL : err_meaning(code));
+}
+
+/* Is it the writer's next one? 0: go on; 1: answered. */
+static int check_number(struct job *job)
+{
+    struct kv_writer writer = {0};
+    const struct operation_from *from = job->from;
+    uint64_t number = job->operation.number;
+    if (overlay_writer(&job->plan->overlay, from->writer, &writer, &job->err) != 0) {
+        (void)answer_trouble(job);
+        return 1;
+    }
+    if (from->writer == 0 || (writer.known && writer.device != from->device) ||
+        (!writer.known && number != 1)) {
+        (void)answer(job, E_WRITER, 0, NULL);
+        return 1;
+    }
+    if (number <= writer.highest) {
+        (void)answer_repeat(job);
+        return 1;
+    }
+    if (number != writer.highest + 1) {
+        (void)answer(job, E_DEFERRED, 0, "an operation before it is missing");
+        return 1;
+    }
+    if (from->confirmed > writer.highest) {
+        (void)answer(job, E_WRITER, 0, "outcomes are confirmed that were never sent");
+        return 1;
+    }
+    uint64_t confirmed = from->confirmed > writer.confirmed ? from->confirmed : writer.confirmed;
+    if (writer.highest - confirmed >= OPERATIONS_UNCONFIRMED_MAX) {
+        (void)answer(job, E_BUSY, 0, "too many outcomes are not confirmed yet");
+        return 1;
+    }
+    return 0;
+}
+
+/* --- what it asks for --- */
+
+static int plan_creation(struct job *job, uint64_t *seq)
+{
+    struct plan *plan = job->plan;
+    const struct owner *owner = &job->operation.owner;
+    struct bag_row bag = {0};
+    char path[ACCESS_PATH_MAX];
+    int rc = plan_read(overlay_bag_of(&plan->overlay, owner, &bag, &job->err));
+    if (rc == 0) {
+        *seq = bag.bag_id;
+        char text[OWNER_TEXT_MAX];
+        owner_format(&bag.owner, text);
+        return err_set(&job->err, E_BAG_EXISTS, "the server has '%s' already", text);
+    }
+    if (rc != E_NOT_FOUND) {
+        return rc;
+    }
+    struct bag_row device = {0};
+    rc = plan_read(overlay_bag(&plan->overlay, job->from->device_bag, &device, &job->err));
+    if (rc != 0) {
+        return rc == PLAN_TROUBLE ? rc : E_NOT_ALLOWED;
+    }
+    rc = plan_check_owner(plan, owner, &job->err);
+    if (rc != 0) {
+        return rc;
+    }
+    /* The right to use it comes first, so that the last change is the bag's creation. */
+    uint64_t bag_id = plan_next_seq(plan) + 1;
+    struct span right =
+        owner->kind == OWNER_USER ? access_user_path(path, bag_id) : access_made_path(path, bag_id);
+    rc = plan_set(plan, &job->by, device.bag_id, right, span_str(owner->shown), &job->err);
+    if (rc == 0) {
+        rc = plan_create(plan, &job->by, owner, 0, seq, &job->err);
+    }
+    ASSERT(rc != 0 || *seq == bag_id);
+    return rc;
+}
+
+/* Which bag a write means. */
+static int find_bag(struct job *job, struct bag_row *bag)
+{
+    const struct operation *operation = &job->operation;
+    uint64_t bag_id = operation->bag_id;
+    if (bag_id == 0) {
+        struct kv_outcome made = {0};
+        int rc = plan_read(overlay_outcome(&job->plan->overlay, job->from->writer,
+                                           operation->made_by, &made, &job->err));
+        if (rc == PLAN_TROUBLE) {
+            return rc;
+        }
+        if (rc != 0) {
+            return err_set(&job->err, E_BAG_GONE,
+                           "operation %" PRIu64 " was confirmed: name the bag that it made",
+                           operation->made_by);
+        }
+        if (made.code != 0) {
+            return err_set(&job->err, err_from_wire(made.code),
+                           "operation %" PRIu64 ", which was to make the bag, was refused",
+                           operation->made_by);
+        }
+        bag_id = made.seq;
+    }
+    int rc = plan_read(overlay_bag(&job->plan->overlay, bag_id, bag, &job->err));
+    return rc == E_NOT_FOUND ? E_BAG_GONE : rc;
+}
+
+static int check_right(struct job *job, const struct bag_row *bag)
+{
+    struct access access = {
+        .kv = job->plan->overlay.kv,
+        .overlay = &job->plan->overlay,
+        .device = job->from->device,
+        .device_bag = job->from->device_bag,
+    };
+    int rc = access_check(&access, ACCESS_WRITE, bag, &job->err);
+    return rc == 0 || rc == E_NOT_ALLOWED ? rc : PLAN_TROUBLE;
+}
+
+/* One item of a set. A version that the writer named as its condition is one it has seen. */
+static int plan_item(struct job *job, uint64_t bag_id, const struct operation_write *write)
+{
+    int rc = plan_check_write(job->plan, bag_id, write, false, &job->err);
+    if (rc != 0) {
+        return rc;
+    }
+    struct plan_by by = job->by;
+    if (write->has_if_seq) {
+        by.seen = UINT64_MAX;
+    }
+    return write->remove ? plan_remove(job->plan, &by, bag_id, write->path, &job->err)
+                         : plan_set(job->plan, &by, bag_id, write->path, write->value, &job->err);
+}
+
+static int plan_items(struct job *job, uint64_t *seq)
+{
+    struct bag_row bag = {0};
+    int rc = find_bag(job, &bag);
+    if (rc == 0) {
+        rc = check_right(job, &bag);
+    }
+    for (size_t i = 0; i < job->operation.write_count && rc == 0; i++) {
+        struct operation_write write = {0};
+        rc = operation_write_at(&job->operation, i, &write);
+        if (rc == 0) {
+            rc = plan_item(job, bag.bag_id, &write);
+        }
+    }
+    if (rc == 0) {
+        rc = plan_check_quota(job->plan, &bag, &job->err);
+    }
+    *seq = plan_next_seq(job->plan) - 1;
+    return rc;
+}
+
+/* 0, a refusal, PLAN_FULL or PLAN_TROUBLE. */
+static int plan_content(struct job *job, int refused, uint64_t *seq)
+{
+    if (refused != 0) {
+        return refused;
+    }
+    int rc = 0;
+    switch (job->operation.kind) {
+    case OPERATION_EMPTY:
+        rc = E_DROPPED;
+        break;
+    case OPERATION_CREATE:
+        rc = plan_creation(job, seq);
+        break;
+    case OPERATION_WRITE:
+        rc = plan_items(job, seq);
+        break;
+    }
+    return rc == 0 ? plan_seal(job->plan, &job->err) : rc;
+}
+
+/* A refusal is a change too: its outcome has to be known for ever. */
+static int plan_refusal(struct job *job, int code, uint64_t *seq)
+{
+    uint64_t void_seq = plan_next_seq(job->plan);
+    struct err trouble = {0};
+    int rc = plan_void(job->plan, &job->by, code, &trouble);
+    if (rc == 0) {
+        rc = plan_seal(job->plan, &trouble);
+    }
+    if (code != E_BAG_EXISTS || job->operation.kind != OPERATION_CREATE) {
+        *seq = void_seq; /* else it stays the bag that the server has */
+    }
+    return rc;
+}
+
+static int run(struct job *job, int refused)
+{
+    uint64_t seq = 0;
+    plan_begin(job->plan);
+    int rc = plan_content(job, refused, &seq);
+    int code = rc;
+    if (rc < 0) {
+        plan_undo(job->plan);
+        rc = plan_refusal(job, code, &seq);
+    }
+    if (rc != 0) {
+        plan_undo(job->plan);
+        return rc == PLAN_FULL ? rc : answer_trouble(job);
+    }
+    job->reply.pending = true;
+    const char *text = job->err.code != 0 ? job->err.text : err_meaning(code);
+    return answer(job, code, seq, code == 0 ? NULL : text);
+}
+
+/* `refused`: a code that is known beforehand, or 0. 1: answered already. */
+static int prepare(struct job *job, struct plan *plan, const struct operation_from *from,
+                   const msgpack_object *object, int *refused, struct err *err)
+{
+    *job = (struct job){.plan = plan, .from = from};
+    *refused = operation_decode(object, &job->operation, &job->err);
+    if (*refused == E_MALFORMED) {
+        return err_set(err, E_MALFORMED, "%s", job->err.text);
+    }
+    job->reply = (struct reply){
+        .kind = REPLY_OUTCOME, .session = from->session, .number = job->operation.number};
+    if (plan->closed != 0) {
+        (void)answer(job, plan->closed, 0, plan->closed_text);
+        return 1;
+    }
+    job->by = (struct plan_by){
+        .origin = from->device,
+        .actor = "",
+        .has_op = true,
+        .op = {.writer = from->writer,
+               .number = job->operation.number,
+               .hash = operation_hash(&job->operation),
+               .confirmed = from->confirmed},
+        .seen = job->operation.seen,
+    };
+    return check_number(job);
+}
+
+int operations_plan(struct plan *plan, const struct operation_from *from,
+                    const msgpack_object *object, struct err *err)
+{
+    ASSERT(plan != NULL && from != NULL && object != NULL);
+    struct job job;
+    int refused = 0;
+    int rc = prepare(&job, plan, from, object, &refused, err);
+    if (rc != 0) {
+        return rc < 0 ? rc : 0;
+    }
+    return run(&job, refused);
+}
+
+int operations_refuse_large(struct plan *plan, const struct operation_from *from,
+                            const msgpack_object *object, struct err *err)
+{
+    ASSERT(plan != NULL && from != NULL && object != NULL);
+    struct job job;
+    int refused = 0;
+    int rc = prepare(&job, plan, from, object, &refused, err);
+    if (rc != 0) {
+        return rc < 0 ? rc : 0;
+    }
+    refused = err_set(&job.err, E_TOO_LARGE,
+                      "with the values that it replaces, the change set is larger than %d MiB: "
+                      "write fewer items at once",
+                      BATCH_PAYLOAD_MAX >> 20);
+    return run(&job, refused);
+}

@@ -1,0 +1,85 @@
+/* server/plan.h - making changes: each is put into the draft and applied to the overlay at once.
+ *
+ * A request is planned as one or more sets between plan_begin and plan_seal: all of it or, with
+ * plan_undo, none. Owned by the committer's thread.
+ */
+#ifndef KITBAG_SERVER_PLAN_H
+#define KITBAG_SERVER_PLAN_H
+
+#include "journal/operation.h"
+#include "server/draft.h"
+#include "server/overlay.h"
+
+/* What the configuration allows. */
+struct limits {
+    uint64_t items_per_bag;
+    uint64_t bytes_per_bag;
+    uint64_t users;
+    bool groups_managed; /* only administrators put users into groups */
+};
+
+/* Results of planning besides 0 and the negative codes, which are refusals. */
+enum {
+    PLAN_FULL = 1,    /* it does not fit this draft any more: commit, then plan it again */
+    PLAN_TROUBLE = 2, /* the state could not be read or memory ran out: not now; `err` tells */
+};
+
+struct plan {
+    struct overlay overlay;
+    struct draft *draft; /* the open one */
+    struct limits limits;
+    uint64_t server_bag; /* 0: not yet made */
+    uint64_t fleet_bag;
+    int closed; /* 0: changes are taken; else the code that every request gets */
+    const char *closed_text;
+};
+
+/* Who makes a change, and by which operation. */
+struct plan_by {
+    uint64_t origin;   /* a device; 0: the server or an administrator */
+    const char *actor; /* "" for devices; copied */
+    bool has_op;
+    struct change_op op;
+    uint64_t seen; /* the writer knows versions up to here, and its own: others it overwrites
+                      are marked as conflicts. UINT64_MAX: all */
+};
+
+void plan_begin(struct plan *plan);
+/* The changes since plan_begin (or the last plan_seal) are a set. 0, PLAN_FULL or PLAN_TROUBLE,
+ * after which the caller undoes. */
+MUST_CHECK int plan_seal(struct plan *plan, struct err *err);
+/* Takes back everything since plan_begin that is not sealed. */
+void plan_undo(struct plan *plan);
+
+/* Each adds one change; what is given is copied. 0 or PLAN_TROUBLE. The caller has checked that
+ * the change is allowed and fits: the bag is there (or is not, to create it). */
+MUST_CHECK int plan_create(struct plan *plan, const struct plan_by *by, const struct owner *owner,
+                           uint64_t parent, uint64_t *bag_id, struct err *err);
+MUST_CHECK int plan_delete(struct plan *plan, const struct plan_by *by, uint64_t bag_id,
+                           struct err *err);
+MUST_CHECK int plan_set(struct plan *plan, const struct plan_by *by, uint64_t bag_id,
+                        struct span path, struct span value, struct err *err);
+MUST_CHECK int plan_remove(struct plan *plan, const struct plan_by *by, uint64_t bag_id,
+                           struct span path, struct err *err);
+MUST_CHECK int plan_void(struct plan *plan, const struct plan_by *by, int code, struct err *err);
+MUST_CHECK int plan_history(struct plan *plan, const uint8_t id[HISTORY_SIZE], struct err *err);
+
+/* The seq that the next change will have. */
+uint64_t plan_next_seq(const struct plan *plan);
+
+/* The state's answer as a result of planning: 0 stays 0, `absent` codes (E_NOT_FOUND, E_BAG_GONE)
+ * stay, anything else is PLAN_TROUBLE. */
+int plan_read(int rc);
+
+/* Judges one write of a set: path (reserved ones only when `reserved` allows), value, condition.
+ * 0, E_PATH, E_TOO_LARGE, E_CONDITION, PLAN_TROUBLE. */
+MUST_CHECK int plan_check_write(struct plan *plan, uint64_t bag_id,
+                                const struct operation_write *write, bool reserved,
+                                struct err *err);
+/* May one more bag of this owner be made? 0, E_NAME (of a group: too long), E_QUOTA (of users),
+ * PLAN_TROUBLE. */
+MUST_CHECK int plan_check_owner(struct plan *plan, const struct owner *owner, struct err *err);
+/* After a set's changes: does the bag keep its limits? One that grew over them is E_QUOTA. */
+MUST_CHECK int plan_check_quota(struct plan *plan, const struct bag_row *before, struct err *err);
+
+#endif

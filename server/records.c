@@ -1,0 +1,220 @@
+/* server/records.c - JSON by jansson. */
+#include "server/records.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+
+static const char DEVICE_PREFIX[] = "device/";
+static const char TOKEN_PREFIX[] = "token/";
+
+static bool begins_with(struct span path, const char *prefix)
+{
+    size_t size = strlen(prefix);
+    return path.size > size && memcmp(path.data, prefix, size) == 0;
+}
+
+enum record_kind record_kind(struct span path)
+{
+    if (begins_with(path, DEVICE_PREFIX)) {
+        return RECORD_DEVICE;
+    }
+    return begins_with(path, TOKEN_PREFIX) ? RECORD_TOKEN : RECORD_OTHER;
+}
+
+struct span record_device_path(char *out, uint64_t device)
+{
+    char digits[DEVICE_TEXT_MAX];
+    device_format(device, digits);
+    int size = snprintf(out, RECORD_PATH_MAX, "%s%s", DEVICE_PREFIX, digits);
+    return span_of(out, (size_t)size);
+}
+
+struct span record_token_path(char *out, const uint8_t key[KEY_SIZE])
+{
+    char digits[2 * KEY_SIZE + 1];
+    hex_encode(key, KEY_SIZE, digits);
+    int size = snprintf(out, RECORD_PATH_MAX, "%s%s", TOKEN_PREFIX, digits);
+    return span_of(out, (size_t)size);
+}
+
+bool record_device_of(struct span path, uint64_t *device)
+{
+    char digits[DEVICE_TEXT_MAX] = "";
+    size_t skip = sizeof DEVICE_PREFIX - 1;
+    if (record_kind(path) != RECORD_DEVICE || path.size - skip != sizeof digits - 1) {
+        return false;
+    }
+    memcpy(digits, path.data + skip, sizeof digits - 1);
+    return device_parse(digits, device, NULL) == 0 && *device != 0;
+}
+
+bool record_token_of(struct span path, uint8_t key[KEY_SIZE])
+{
+    size_t skip = sizeof TOKEN_PREFIX - 1;
+    return record_kind(path) == RECORD_TOKEN &&
+           hex_decode(span_of(path.data + skip, path.size - skip), key, KEY_SIZE) == 0;
+}
+
+/* --- writing --- */
+
+static void append_json(struct buf *out, json_t *object)
+{
+    char *text = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
+    if (text == NULL) {
+        out->error = E_NOMEM;
+    } else {
+        (void)buf_append_span(out, span_str(text));
+    }
+    free(text);
+    json_decref(object);
+}
+
+void record_put_device(struct buf *out, const struct device_record *record)
+{
+    ASSERT(out != NULL && record != NULL);
+    char key[2 * KEY_SIZE + 1];
+    hex_encode(record->key, KEY_SIZE, key);
+    append_json(out,
+                json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:s}", "name", record->name, "serial",
+                          record->serial, "model", record->model, "software", record->software,
+                          "key", key, "joined_ms", (json_int_t)record->joined_ms, "state",
+                          record->removed ? "removed" : "active"));
+}
+
+void record_put_token(struct buf *out, const struct token_record *record)
+{
+    ASSERT(out != NULL && record != NULL);
+    char device[DEVICE_TEXT_MAX] = "";
+    if (record->used) {
+        device_format(record->device, device);
+    }
+    append_json(out, json_pack("{s:s, s:I, s:s}", "state", record->used ? "used" : "new",
+                               "expires_ms", (json_int_t)record->expires_ms, "device", device));
+}
+
+/* --- reading --- */
+
+/* Reads fields one after the other; the first fault is kept. */
+struct reader {
+    json_t *object;
+    int rc;
+    struct err *err;
+};
+
+static int open_reader(struct reader *reader, struct span value, struct err *err)
+{
+    json_error_t fault;
+    *reader = (struct reader){.err = err};
+    reader->object =
+        json_loadb((const char *)value.data, value.size, JSON_REJECT_DUPLICATES, &fault);
+    if (reader->object == NULL) {
+        return err_set(err, E_MALFORMED, "it is not JSON: line %d: %s", fault.line, fault.text);
+    }
+    return 0;
+}
+
+static void fault(struct reader *reader, const char *field)
+{
+    if (reader->rc == 0) {
+        reader->rc = err_set(reader->err, E_MALFORMED, "its '%s' is not what it should be", field);
+    }
+}
+
+/* A text of less than `size` bytes; absent is empty. */
+static void read_text(struct reader *reader, const char *field, char *out, size_t size)
+{
+    const json_t *value = json_object_get(reader->object, field);
+    const char *text = value == NULL ? "" : json_string_value(value);
+    if (text == NULL || strlen(text) >= size) {
+        fault(reader, field);
+        return;
+    }
+    memcpy(out, text, strlen(text) + 1);
+}
+
+static void read_number(struct reader *reader, const char *field, uint64_t *out)
+{
+    const json_t *value = json_object_get(reader->object, field);
+    if (!json_is_integer(value) || json_integer_value(value) < 0) {
+        fault(reader, field);
+        return;
+    }
+    *out = (uint64_t)json_integer_value(value);
+}
+
+/* `*second` when the text is `b`, not when it is `a`. */
+static void read_choice(struct reader *reader, const char *field, const char *a, const char *b,
+                        bool *second)
+{
+    const char *text = json_string_value(json_object_get(reader->object, field));
+    if (text == NULL || (strcmp(text, a) != 0 && strcmp(text, b) != 0)) {
+        fault(reader, field);
+        return;
+    }
+    *second = strcmp(text, b) == 0;
+}
+
+static void read_key(struct reader *reader, uint8_t out[KEY_SIZE])
+{
+    const char *text = json_string_value(json_object_get(reader->object, "key"));
+    if (text == NULL || hex_decode(span_str(text), out, KEY_SIZE) != 0) {
+        fault(reader, "key");
+    }
+}
+
+int record_get_device(struct device_record *out, struct span path, struct span value,
+                      struct err *err)
+{
+    ASSERT(out != NULL);
+    struct device_record record = {0};
+    if (!record_device_of(path, &record.id)) {
+        return err_set(err, E_MALFORMED, "its path names no device");
+    }
+    struct reader reader;
+    int rc = open_reader(&reader, value, err);
+    if (rc != 0) {
+        return rc;
+    }
+    read_text(&reader, "name", record.name, sizeof record.name);
+    read_text(&reader, "serial", record.serial, sizeof record.serial);
+    read_text(&reader, "model", record.model, sizeof record.model);
+    read_text(&reader, "software", record.software, sizeof record.software);
+    read_key(&reader, record.key);
+    read_number(&reader, "joined_ms", &record.joined_ms);
+    read_choice(&reader, "state", "active", "removed", &record.removed);
+    json_decref(reader.object);
+    if (reader.rc == 0) {
+        *out = record;
+    }
+    return reader.rc;
+}
+
+int record_get_token(struct token_record *out, struct span path, struct span value, struct err *err)
+{
+    ASSERT(out != NULL);
+    struct token_record record = {0};
+    if (!record_token_of(path, record.key)) {
+        return err_set(err, E_MALFORMED, "its path names no join token");
+    }
+    struct reader reader;
+    int rc = open_reader(&reader, value, err);
+    if (rc != 0) {
+        return rc;
+    }
+    char device[DEVICE_TEXT_MAX] = "";
+    read_choice(&reader, "state", "new", "used", &record.used);
+    read_number(&reader, "expires_ms", &record.expires_ms);
+    read_text(&reader, "device", device, sizeof device);
+    if (record.used && device_parse(device, &record.device, NULL) != 0) {
+        fault(&reader, "device");
+    }
+    json_decref(reader.object);
+    if (reader.rc == 0) {
+        *out = record;
+    }
+    return reader.rc;
+}

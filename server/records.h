@@ -1,0 +1,58 @@
+/* server/records.h - a device and a join token as items of the server's bag.
+ *
+ *   device/ID                {"name","serial","model","software","key","joined_ms","state"}
+ *                            key: the CURVE public key in hexadecimal; state: "active", "removed"
+ *   token/HEX(public key)    {"state","expires_ms","device"}
+ *                            state: "new", "used" (then device tells by whom)
+ *
+ * Pure. Times are numbers (milliseconds since 1970), devices 16 hexadecimal digits.
+ */
+#ifndef KITBAG_SERVER_RECORDS_H
+#define KITBAG_SERVER_RECORDS_H
+
+#include "journal/owner.h"
+#include "transport/keys.h"
+#include "transport/wire.h"
+
+enum { RECORD_PATH_MAX = 80, RECORD_TEXT_MAX = 8192 };
+
+struct device_record {
+    uint64_t id;
+    uint8_t key[KEY_SIZE];
+    bool removed;
+    uint64_t joined_ms;
+    char name[WIRE_LABEL_MAX + 1];
+    char serial[WIRE_LABEL_MAX + 1];
+    char model[WIRE_LABEL_MAX + 1];
+    char software[WIRE_LABEL_MAX + 1];
+};
+
+struct token_record {
+    uint8_t key[KEY_SIZE]; /* the public half */
+    bool used;
+    uint64_t expires_ms;
+    uint64_t device; /* when used */
+};
+
+enum record_kind { RECORD_OTHER, RECORD_DEVICE, RECORD_TOKEN };
+enum record_kind record_kind(struct span path);
+
+/* The item's path, into RECORD_PATH_MAX bytes. */
+struct span record_device_path(char *out, uint64_t device);
+struct span record_token_path(char *out, const uint8_t key[KEY_SIZE]);
+
+/* The other way round; false: it is no such path. */
+bool record_device_of(struct span path, uint64_t *device);
+bool record_token_of(struct span path, uint8_t key[KEY_SIZE]);
+
+/* JSON appended to `out`; errors stay in the buffer. */
+void record_put_device(struct buf *out, const struct device_record *record);
+void record_put_token(struct buf *out, const struct token_record *record);
+
+/* E_MALFORMED with a sentence, E_NOMEM. Fields that this version does not know are fine. */
+MUST_CHECK int record_get_device(struct device_record *out, struct span path, struct span value,
+                                 struct err *err);
+MUST_CHECK int record_get_token(struct token_record *out, struct span path, struct span value,
+                                struct err *err);
+
+#endif

@@ -1,0 +1,246 @@
+/* server/registry.c - two tables: what stands at a path, and whose a key is. */
+#include "server/registry.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "server/rows.h"
+#include "server/table.h"
+
+struct entry {
+    struct table_node by_key;
+    struct table_node by_id; /* devices only */
+    enum registry_kind kind; /* DEVICE, REMOVED or TOKEN */
+    uint64_t device;         /* of DEVICE and REMOVED */
+    uint8_t key[KEY_SIZE];
+};
+
+struct registry {
+    struct table keys;
+    struct table devices;
+    uint64_t active;
+};
+
+int registry_new(struct registry **out)
+{
+    ASSERT(out != NULL);
+    *out = calloc(1, sizeof **out);
+    return *out != NULL ? 0 : E_NOMEM;
+}
+
+static void free_entry(void *context, struct table_node *node)
+{
+    (void)context;
+    free(TABLE_OWNER(node, struct entry, by_key));
+}
+
+static void forget_all(struct registry *registry)
+{
+    table_each(&registry->keys, free_entry, NULL);
+    table_clear(&registry->keys);
+    table_clear(&registry->devices);
+    registry->active = 0;
+}
+
+void registry_free(struct registry **registry)
+{
+    if (registry == NULL || *registry == NULL) {
+        return;
+    }
+    forget_all(*registry);
+    table_free(&(*registry)->keys);
+    table_free(&(*registry)->devices);
+    free(*registry);
+    *registry = NULL;
+}
+
+/* --- finding --- */
+
+static uint64_t hash_key(const uint8_t *key)
+{
+    return table_hash(span_of(key, KEY_SIZE), 0);
+}
+
+static uint64_t hash_id(uint64_t device)
+{
+    return table_hash(span_of(&device, sizeof device), 1);
+}
+
+static bool match_key(const struct table_node *node, const void *key)
+{
+    return memcmp(TABLE_OWNER(node, struct entry, by_key)->key, key, KEY_SIZE) == 0;
+}
+
+static bool match_id(const struct table_node *node, const void *key)
+{
+    return TABLE_OWNER(node, struct entry, by_id)->device == *(const uint64_t *)key;
+}
+
+static struct entry *find_key(const struct registry *registry, const uint8_t *key)
+{
+    struct table_node *node = table_find(&registry->keys, hash_key(key), match_key, key);
+    return node != NULL ? TABLE_OWNER(node, struct entry, by_key) : NULL;
+}
+
+static struct entry *find_device(const struct registry *registry, uint64_t device)
+{
+    struct table_node *node = table_find(&registry->devices, hash_id(device), match_id, &device);
+    return node != NULL ? TABLE_OWNER(node, struct entry, by_id) : NULL;
+}
+
+struct registry_peer registry_peer(const struct registry *registry, const uint8_t key[KEY_SIZE])
+{
+    ASSERT(registry != NULL && key != NULL);
+    const struct entry *entry = find_key(registry, key);
+    if (entry == NULL) {
+        return (struct registry_peer){REGISTRY_NOBODY, 0};
+    }
+    return (struct registry_peer){entry->kind, entry->device};
+}
+
+bool registry_holds(const struct registry *registry, uint64_t device, const uint8_t key[KEY_SIZE])
+{
+    struct registry_peer peer = registry_peer(registry, key);
+    return peer.kind == REGISTRY_DEVICE && peer.device == device;
+}
+
+bool registry_knows(const struct registry *registry, uint64_t device)
+{
+    ASSERT(registry != NULL);
+    return find_device(registry, device) != NULL;
+}
+
+uint64_t registry_devices(const struct registry *registry)
+{
+    ASSERT(registry != NULL);
+    return registry->active;
+}
+
+/* --- following --- */
+
+static void forget(struct registry *registry, struct entry *entry)
+{
+    table_remove(&registry->keys, &entry->by_key);
+    if (entry->kind != REGISTRY_TOKEN) {
+        table_remove(&registry->devices, &entry->by_id);
+    }
+    registry->active -= entry->kind == REGISTRY_DEVICE;
+    free(entry);
+}
+
+static int remember(struct registry *registry, enum registry_kind kind, uint64_t device,
+                    const uint8_t *key)
+{
+    struct entry *entry = find_key(registry, key);
+    if (entry != NULL) {
+        forget(registry, entry);
+    }
+    entry = calloc(1, sizeof *entry);
+    if (entry == NULL) {
+        return E_NOMEM;
+    }
+    entry->kind = kind;
+    entry->device = device;
+    memcpy(entry->key, key, KEY_SIZE);
+    table_add(&registry->keys, &entry->by_key, hash_key(key));
+    if (kind != REGISTRY_TOKEN) {
+        table_add(&registry->devices, &entry->by_id, hash_id(device));
+    }
+    registry->active += kind == REGISTRY_DEVICE;
+    return 0;
+}
+
+static int follow_device(struct registry *registry, struct span path, const struct span *value,
+                         struct err *err)
+{
+    uint64_t device = 0;
+    if (!record_device_of(path, &device)) {
+        return err_set(err, E_MALFORMED, "its path names no device");
+    }
+    struct entry *entry = find_device(registry, device);
+    if (entry != NULL) {
+        forget(registry, entry);
+    }
+    if (value == NULL) {
+        return 0;
+    }
+    struct device_record record = {0};
+    int rc = record_get_device(&record, path, *value, err);
+    if (rc != 0) {
+        return rc;
+    }
+    return remember(registry, record.removed ? REGISTRY_REMOVED : REGISTRY_DEVICE, record.id,
+                    record.key);
+}
+
+static int follow_token(struct registry *registry, struct span path, const struct span *value,
+                        struct err *err)
+{
+    uint8_t key[KEY_SIZE];
+    if (!record_token_of(path, key)) {
+        return err_set(err, E_MALFORMED, "its path names no join token");
+    }
+    struct entry *entry = find_key(registry, key);
+    if (entry != NULL && entry->kind != REGISTRY_TOKEN) {
+        return 0; /* a machine has this key by now: that counts */
+    }
+    if (entry != NULL) {
+        forget(registry, entry);
+    }
+    if (value == NULL) {
+        return 0;
+    }
+    struct token_record record = {0};
+    int rc = record_get_token(&record, path, *value, err);
+    return rc != 0 ? rc : remember(registry, REGISTRY_TOKEN, 0, key);
+}
+
+/* `value` NULL: the item was removed. */
+static void follow(struct registry *registry, struct span path, const struct span *value)
+{
+    struct err err = {0};
+    int rc = 0;
+    switch (record_kind(path)) {
+    case RECORD_DEVICE:
+        rc = follow_device(registry, path, value, &err);
+        break;
+    case RECORD_TOKEN:
+        rc = follow_token(registry, path, value, &err);
+        break;
+    case RECORD_OTHER:
+        break;
+    }
+    if (rc != 0) {
+        log_event(LOG_ERROR, "registry", "record.unreadable", "item=%.*s code=%s text=%s",
+                  (int)path.size, (const char *)path.data, err_name(rc), LOG_Q(err.text));
+    }
+}
+
+static int each_item(void *context, struct span path, const struct item_row *row, struct err *err)
+{
+    (void)err;
+    follow(context, path, &row->value);
+    return 0;
+}
+
+int registry_load(struct registry *registry, struct kv *kv, uint64_t server_bag, struct err *err)
+{
+    ASSERT(registry != NULL && kv != NULL);
+    forget_all(registry);
+    return rows_each(kv, server_bag, SPAN_LITERAL(""), each_item, registry, err);
+}
+
+void registry_apply(struct registry *registry, const struct change *change, uint64_t server_bag)
+{
+    ASSERT(registry != NULL && change != NULL);
+    if (change->bag_id != server_bag) {
+        return;
+    }
+    if (change->kind == CHANGE_ITEM_SET) {
+        follow(registry, change->path, &change->value);
+    } else if (change->kind == CHANGE_ITEM_REMOVE) {
+        follow(registry, change->path, NULL);
+    }
+}

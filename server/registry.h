@@ -1,0 +1,36 @@
+/* server/registry.h - the devices and join tokens, in memory: which key is whose.
+ *
+ * The truth is the server's bag (the items of records.h); this follows it, change by change. An
+ * item that can't be understood is logged and counts as absent. Owned by the main thread.
+ */
+#ifndef KITBAG_SERVER_REGISTRY_H
+#define KITBAG_SERVER_REGISTRY_H
+
+#include "kv/kv.h"
+#include "server/records.h"
+
+struct registry;
+
+/* Whose key a connection shows. */
+enum registry_kind { REGISTRY_NOBODY, REGISTRY_DEVICE, REGISTRY_REMOVED, REGISTRY_TOKEN };
+struct registry_peer {
+    enum registry_kind kind;
+    uint64_t device; /* of DEVICE and REMOVED */
+};
+
+MUST_CHECK int registry_new(struct registry **out);
+void registry_free(struct registry **registry);
+
+/* Read everything from the server's bag; what was known before is forgotten. */
+MUST_CHECK int registry_load(struct registry *registry, struct kv *kv, uint64_t server_bag,
+                             struct err *err);
+/* A change was committed: when it is of the server's bag, follow it. */
+void registry_apply(struct registry *registry, const struct change *change, uint64_t server_bag);
+
+struct registry_peer registry_peer(const struct registry *registry, const uint8_t key[KEY_SIZE]);
+/* Is this still the key of the device, and the device not removed? */
+bool registry_holds(const struct registry *registry, uint64_t device, const uint8_t key[KEY_SIZE]);
+bool registry_knows(const struct registry *registry, uint64_t device); /* removed or not */
+uint64_t registry_devices(const struct registry *registry);            /* not removed */
+
+#endif

@@ -1,0 +1,39 @@
+/* server/signing.h - signing in and out: who may use which bags on a device.
+ *
+ * A sign-in registers the user when nobody ever heard of them and, with open groups, puts them into
+ * the groups it names; the items are described in access.h. It makes no change when everything is
+ * there already, so it works on a server that takes no writes.
+ */
+#ifndef KITBAG_SERVER_SIGNING_H
+#define KITBAG_SERVER_SIGNING_H
+
+#include "server/plan.h"
+
+enum { SIGNING_GROUPS_MAX = 1000 }; /* that one user may belong to */
+
+struct sign_in {
+    uint64_t session;
+    uint64_t device;
+    uint64_t device_bag;
+    uint64_t ref;
+    struct span user;          /* as the client wrote it */
+    const struct span *groups; /* borrowed */
+    size_t group_count;
+};
+
+/* Plans it and puts the reply into the draft, which must be without changes (what others changed is
+ * read from kv/). Returns 0 or PLAN_FULL (nothing was done, no reply). */
+MUST_CHECK int sign_in_plan(struct plan *plan, const struct sign_in *sign_in);
+
+struct sign_out {
+    uint64_t session;
+    uint64_t device;
+    uint64_t device_bag;
+    uint64_t ref;
+    uint64_t bag_id; /* the user's */
+};
+
+/* Signing out somebody who is not signed in is done already. */
+MUST_CHECK int sign_out_plan(struct plan *plan, const struct sign_out *sign_out);
+
+#endif

@@ -1,0 +1,197 @@
+/* server/submits.c - an administrator's change set. */
+#include "server/submits.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+
+struct job {
+    struct plan *plan;
+    const struct submit *submit;
+    struct plan_by by;
+    struct reply reply;
+    struct err err;
+    bool trouble; /* while the bags under a user's are deleted */
+};
+
+static int answer(struct job *job, int code)
+{
+    if (code == PLAN_FULL) {
+        return code;
+    }
+    if (code == PLAN_TROUBLE) {
+        log_err(LOG_ERROR, "commit", "submit.trouble", &job->err);
+        code = err_set(&job->err, E_IO, "the server could not read its state: see its log");
+    }
+    job->reply.code = code;
+    job->reply.pending = job->plan->draft->count > 0;
+    if (code != 0) {
+        const char *text = job->err.code == code ? job->err.text : err_meaning(code);
+        job->reply.text = arena_text(&job->plan->draft->arena, text);
+    }
+    return draft_reply(job->plan->draft, &job->reply);
+}
+
+/* --- deleting --- */
+
+static int delete_child(void *context, const struct bag_row *bag, struct err *err)
+{
+    (void)err;
+    struct job *job = context;
+    struct bag_row row = {0};
+    int rc = plan_read(overlay_bag(&job->plan->overlay, bag->bag_id, &row, &job->err));
+    if (rc == 0) {
+        rc = plan_delete(job->plan, &job->by, bag->bag_id, &job->err);
+    }
+    job->trouble = rc == PLAN_TROUBLE; /* else it was deleted already, by an earlier submit */
+    return job->trouble;
+}
+
+static int plan_deletion(struct job *job)
+{
+    struct plan *plan = job->plan;
+    struct bag_row bag = {0};
+    if (job->submit->owner.kind == OWNER_FLEET || job->submit->owner.kind == OWNER_SERVER) {
+        return err_set(&job->err, E_NOT_ALLOWED, "the bag of the fleet or the server stays");
+    }
+    int rc = plan_read(overlay_bag_of(&plan->overlay, &job->submit->owner, &bag, &job->err));
+    if (rc != 0) {
+        return rc;
+    }
+    if (bag.owner.kind == OWNER_USER) {
+        ASSERT(plan->draft->count == plan->draft->sealed);
+        rc = kv_children(plan->overlay.kv, NULL, bag.bag_id, delete_child, job, &job->err);
+        rc = rc == 0 && !job->trouble ? 0 : PLAN_TROUBLE;
+    }
+    if (rc == 0) {
+        job->reply.seq = plan_next_seq(plan);
+        job->reply.id = bag.bag_id;
+        rc = plan_delete(plan, &job->by, bag.bag_id, &job->err);
+    }
+    return rc;
+}
+
+/* --- writing --- */
+
+static int make_bag(struct job *job, struct bag_row *bag)
+{
+    struct plan *plan = job->plan;
+    uint64_t parent = 0;
+    int rc = plan_check_owner(plan, &job->submit->owner, &job->err);
+    if (rc == 0 && job->submit->owner.kind == OWNER_USER_DEVICE) {
+        struct owner user = job->submit->owner;
+        user.kind = OWNER_USER;
+        user.device = 0;
+        struct bag_row row = {0};
+        rc = plan_read(overlay_bag_of(&plan->overlay, &user, &row, &job->err));
+        parent = row.bag_id;
+    }
+    uint64_t bag_id = 0;
+    if (rc == 0) {
+        rc = plan_create(plan, &job->by, &job->submit->owner, parent, &bag_id, &job->err);
+    }
+    if (rc == 0 && overlay_bag(&plan->overlay, bag_id, bag, &job->err) != 0) {
+        rc = PLAN_TROUBLE;
+    }
+    job->reply.created = rc == 0;
+    return rc;
+}
+
+static int plan_item(struct job *job, uint64_t bag_id, const struct operation_write *write)
+{
+    struct plan *plan = job->plan;
+    int rc = plan_check_write(plan, bag_id, write, true, &job->err);
+    if (rc != 0) {
+        return rc;
+    }
+    if (!write->remove) {
+        return plan_set(plan, &job->by, bag_id, write->path, write->value, &job->err);
+    }
+    struct item_row row = {0};
+    if (overlay_item(&plan->overlay, bag_id, write->path, &row, &job->err) != 0) {
+        return PLAN_TROUBLE;
+    }
+    /* Nobody waits for a change that tells that nothing was there. */
+    return row.state != ITEM_LIVE ? 0 : plan_remove(plan, &job->by, bag_id, write->path, &job->err);
+}
+
+static int plan_writes(struct job *job)
+{
+    const struct submit *submit = job->submit;
+    struct bag_row bag = {0};
+    int rc = plan_read(overlay_bag_of(&job->plan->overlay, &submit->owner, &bag, &job->err));
+    if (rc == E_NOT_FOUND && submit->create) {
+        rc = make_bag(job, &bag);
+    }
+    uint64_t first = plan_next_seq(job->plan);
+    for (size_t i = 0; i < submit->write_count && rc == 0; i++) {
+        rc = plan_item(job, bag.bag_id, &submit->writes[i]);
+    }
+    if (rc == 0) {
+        rc = plan_check_quota(job->plan, &bag, &job->err);
+    }
+    uint64_t next = plan_next_seq(job->plan);
+    job->reply.id = bag.bag_id;
+    job->reply.seq = next > first || job->reply.created ? next - 1 : 0;
+    return rc;
+}
+
+static int run(struct job *job)
+{
+    struct plan *plan = job->plan;
+    if (plan->closed != 0) {
+        return err_set(&job->err, plan->closed, "%s", plan->closed_text);
+    }
+    int rc = job->submit->kind == SUBMIT_DELETE ? plan_deletion(job) : plan_writes(job);
+    if (rc == 0 && plan->draft->count > plan->draft->sealed) {
+        rc = plan_seal(plan, &job->err);
+    }
+    return rc;
+}
+
+int submit_plan(struct plan *plan, const struct submit *submit, void *ticket, uint64_t index)
+{
+    ASSERT(plan != NULL && submit != NULL);
+    ASSERT(submit->writes != NULL || submit->write_count == 0);
+    ASSERT(submit->actor != NULL && strlen(submit->actor) <= ACTOR_MAX_BYTES);
+    struct job job = {
+        .plan = plan,
+        .submit = submit,
+        .by = {.actor = submit->actor, .seen = UINT64_MAX},
+        .reply = {.kind = REPLY_SUBMITTED, .number = index, .ticket = ticket},
+    };
+    plan_begin(plan);
+    int rc = run(&job);
+    if (rc != 0) {
+        plan_undo(plan);
+        job.reply.created = false;
+        job.reply.seq = 0;
+        job.reply.id = 0;
+    }
+    return answer(&job, rc);
+}
+
+int submit_refuse_large(struct plan *plan, void *ticket, uint64_t index)
+{
+    ASSERT(plan != NULL);
+    struct job job = {
+        .plan = plan,
+        .reply = {.kind = REPLY_SUBMITTED, .number = index, .ticket = ticket},
+    };
+    int code = err_set(&job.err, E_TOO_LARGE,
+                       "with the values that it replaces, the change set is larger than %d MiB: "
+                       "write fewer items at once",
+                       BATCH_PAYLOAD_MAX >> 20);
+    return answer(&job, code);
+}
+
+void submit_finish(struct submit *submit, const struct reply *reply)
+{
+    ASSERT(submit != NULL && reply != NULL);
+    submit->code = reply->code;
+    submit->created = reply->created;
+    submit->bag_id = reply->id;
+    submit->seq = reply->seq;
+    (void)snprintf(submit->text, sizeof submit->text, "%s", reply->text != NULL ? reply->text : "");
+}
