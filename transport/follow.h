@@ -136,8 +136,7 @@ enum follow_action_kind {
     FOLLOW_DO_READ_OPS,   /* operations from number `from`, at most so many bytes and so many, but
                              one when the first is larger; answer FOLLOW_OPS_READ at once (count 0:
                              none; it is not asked again before the next FOLLOW_OPS) */
-    FOLLOW_DO_OUTCOME,    /* of one operation, in order of numbers; never a deferral. In another
-                             session an outcome above `confirmed` may come again */
+    FOLLOW_DO_OUTCOME,    /* of one operation, in order of numbers, each once; never a deferral */
     FOLLOW_DO_DEFERRED,   /* for status: why operations wait */
     FOLLOW_DO_NEW_WRITER, /* the server says our numbers do not fit: renumber under a new writer,
                              then FOLLOW_OPS; it connects again, so that HELLO tells the writer */

@@ -6,8 +6,7 @@ enum { WRITE_HEAD_BYTES = 64, WRITE_BYTES = WIRE_FRAME_MAX - WRITE_HEAD_BYTES };
 void follow_ops_open(struct follow *follow)
 {
     unanswered_free(&follow->unanswered);
-    follow->ops_done = follow->ops_confirmed;
-    follow->ops_next = follow->ops_confirmed + 1;
+    follow->ops_next = follow->ops_done + 1;
     follow->ops_need_bytes = 0;
     follow->ops_drained = false;
     follow->ops_deferred = false;
@@ -121,6 +120,7 @@ static void take_new_writer(struct follow *follow, const struct wire_outcome *ou
     const char *text = follow_text(follow, outcome->text);
     follow->ops_last = 0;
     follow->ops_confirmed = 0;
+    follow->ops_done = 0;
     (void)follow_act(follow, FOLLOW_DO_NEW_WRITER);
     follow_lose(follow, E_WRITER, text, true);
 }
