@@ -23,11 +23,11 @@ static inline struct segment_id sample_id(uint64_t base_seq)
 static inline void sample_bytes(uint8_t *out, size_t size, uint64_t seq)
 {
     uint64_t state = seq * 0x9e3779b97f4a7c15U + 1;
-    for (size_t i = 0; i < size; i++) {
+    for (size_t i = 0; i < size; i += sizeof state) {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        out[i] = (uint8_t)state;
+        memcpy(out + i, &state, size - i < sizeof state ? size - i : sizeof state);
     }
 }
 
@@ -35,12 +35,13 @@ static inline bool sample_is(struct span bytes, uint64_t seq)
 {
     uint8_t *expected = malloc(bytes.size + 1);
     sample_bytes(expected, bytes.size, seq);
-    bool same = memcmp(expected, bytes.data, bytes.size) == 0;
+    bool same = bytes.size == 0 || memcmp(expected, bytes.data, bytes.size) == 0;
     free(expected);
     return same;
 }
 
-/* A journal batch's payload: `count` changes of an item, each with a value of `size` bytes. */
+/* A journal batch's payload: `count` changes of an item, each with a value of `size` bytes. Only
+ * change 1, which creates the bag, has none. */
 static inline void sample_payload(struct buf *out, uint64_t base_seq, uint32_t count, size_t size)
 {
     uint8_t *value = malloc(size + 1);
@@ -55,6 +56,11 @@ static inline void sample_payload(struct buf *out, uint64_t base_seq, uint32_t c
                                 .origin = 5,
                                 .path = SPAN_LITERAL("copy/default"),
                                 .value = span_of(value, size)};
+        if (seq == 1) {
+            change.kind = CHANGE_BAG_CREATE;
+            change.prev = 0;
+            change.owner = (struct owner){.kind = OWNER_FLEET};
+        }
         change_encode(out, &change, CHANGE_JOURNAL);
     }
     free(value);

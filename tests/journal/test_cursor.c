@@ -1,0 +1,376 @@
+/* tests/journal/test_cursor.c - following the tail, alone and beside a writer; hashes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "base/thread.h"
+#include "tests/journal/journal_samples.h"
+#include "tests/support/fail_alloc.h"
+
+enum { MIB = 1 << 20 };
+
+static struct journal *journal;
+static struct journal_cursor *cursor;
+static struct journal_opened opened;
+
+static int setup(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    tmp_folder_make(sample_dir);
+    if (sample_open(&journal, NULL, &opened, &err) != 0) {
+        fail_msg("%s", err.text);
+    }
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    journal_cursor_close(&cursor);
+    journal_close(&journal, false);
+    tmp_folder_remove(sample_dir);
+    return 0;
+}
+
+static void open_at(uint64_t seq)
+{
+    journal_cursor_close(&cursor);
+    assert_int_equal(journal_cursor_open(&cursor, journal, seq, NULL), 0);
+}
+
+/* The seqs of the next batch; 0 at the head. */
+static uint64_t next_base(void)
+{
+    struct batch batch;
+    int rc = journal_cursor_next(cursor, &batch, NULL);
+    assert_true(rc == 0 || rc == E_NOT_FOUND);
+    return rc == 0 ? batch.base_seq : 0;
+}
+
+static void a_cursor_waits_at_the_head(void **state)
+{
+    (void)state;
+    open_at(1);
+    assert_int_equal(next_base(), 0);
+    assert_int_equal(sample_append(journal, 1, 10), 0);
+    assert_int_equal(sample_append(journal, 3, 10), 0);
+    assert_int_equal(next_base(), 1);
+    assert_int_equal(next_base(), 2);
+    assert_int_equal(next_base(), 0);
+    assert_int_equal(next_base(), 0);
+    assert_int_equal(sample_append(journal, 1, 10), 0);
+    assert_int_equal(next_base(), 5);
+}
+
+static void a_cursor_begins_with_the_batch_that_holds_the_seq(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 10; i++) {
+        assert_int_equal(sample_append(journal, 10, 10), 0);
+    }
+    open_at(1);
+    assert_int_equal(next_base(), 1);
+    open_at(10);
+    assert_int_equal(next_base(), 1);
+    open_at(11);
+    assert_int_equal(next_base(), 11);
+    open_at(55);
+    assert_int_equal(next_base(), 51);
+    open_at(100);
+    assert_int_equal(next_base(), 91);
+    assert_int_equal(next_base(), 0);
+    open_at(101);
+    assert_int_equal(next_base(), 0);
+    open_at(112); /* ahead of the head: waits for the batch that will hold it */
+    assert_int_equal(next_base(), 0);
+    assert_int_equal(sample_append(journal, 10, 10), 0);
+    assert_int_equal(next_base(), 0);
+    assert_int_equal(sample_append(journal, 10, 10), 0);
+    assert_int_equal(next_base(), 111);
+    struct err err = {0};
+    struct journal_cursor *none = NULL;
+    assert_int_equal(journal_cursor_open(&none, journal, 0, &err), E_NOT_FOUND);
+    assert_null(none);
+    journal_cursor_close(&none);
+}
+
+static void a_cursor_crosses_segments(void **state)
+{
+    (void)state;
+    assert_int_equal(sample_append(journal, 1, 10), 0);
+    open_at(1);
+    assert_int_equal(next_base(), 1);
+    for (uint64_t seq = 2; seq < 40; seq++) {
+        assert_int_equal(sample_append(journal, 1, MIB), 0);
+        assert_int_equal(next_base(), seq);
+        assert_int_equal(next_base(), 0);
+    }
+    for (uint64_t seq = 1; seq < 40; seq++) { /* into every segment, first and last batches too */
+        open_at(seq);
+        assert_int_equal(next_base(), seq);
+        assert_int_equal(sample_last_seq(journal, seq), 39);
+    }
+}
+
+static void damage_is_told_and_not_stepped_over(void **state)
+{
+    (void)state;
+    char path[TMP_FOLDER_MAX];
+    struct batch batch;
+    struct err err = {0};
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(sample_append(journal, 1, 1000), 0);
+    }
+    open_at(1);
+    assert_int_equal(next_base(), 1);
+    sample_file(path, 1);
+    off_t second = SEGMENT_HEADER_SIZE + SEGMENT_SECTOR;
+    spoil_flip(path, second + 500, 1);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(journal_cursor_next(cursor, &batch, &err), E_CORRUPT);
+        assert_non_null(strstr(err.text, path));
+        assert_non_null(strstr(err.text, "change 2"));
+    }
+    spoil_flip(path, second + 500, 1);
+    assert_int_equal(next_base(), 2);
+    spoil_pattern(path, second + 1536, 1536); /* the third: as if it had never been written */
+    assert_int_equal(journal_cursor_next(cursor, &batch, &err), E_CORRUPT);
+    assert_non_null(strstr(err.text, "gone"));
+    uint8_t hash[SHA256_SIZE];
+    assert_int_equal(sample_append(journal, 1, 10), 0);
+    assert_int_equal(journal_hash_at(journal, 3, hash, &err), E_CORRUPT);
+}
+
+static void without_memory_nothing_is_opened(void **state)
+{
+    (void)state;
+    assert_int_equal(sample_append(journal, 1, 1000), 0);
+    unsigned nth = 1;
+    for (;; nth++) {
+        struct batch batch;
+        fail_alloc_at(nth);
+        int rc = journal_cursor_open(&cursor, journal, 1, NULL);
+        if (rc == 0) {
+            rc = journal_cursor_next(cursor, &batch, NULL);
+        }
+        bool failed = fail_alloc_stop();
+        journal_cursor_close(&cursor);
+        if (!failed) {
+            assert_int_equal(rc, 0);
+            break;
+        }
+        assert_int_equal(rc, E_NOMEM);
+    }
+    assert_true(nth > 3);
+}
+
+/* --- hashes --- */
+
+static void assert_hash(uint64_t seq, const uint8_t *expected)
+{
+    uint8_t hash[SHA256_SIZE] = {0};
+    struct err err = {0};
+    int rc = journal_hash_at(journal, seq, hash, &err);
+    if (expected == NULL) {
+        assert_int_equal(rc, E_NOT_FOUND);
+        return;
+    }
+    if (rc != 0) {
+        fail_msg("change %d: %s", (int)seq, err.text);
+    }
+    assert_memory_equal(hash, expected, SHA256_SIZE);
+}
+
+static void the_hash_after_a_change_is_found(void **state)
+{
+    (void)state;
+    enum { BATCHES = 300, EACH = 2 };
+    static struct journal_position heads[BATCHES];
+    for (int i = 0; i < BATCHES; i++) {
+        assert_int_equal(sample_append(journal, EACH, i % 3 == 0 ? 40000 : 20000), 0);
+        journal_head(journal, &heads[i]);
+    }
+    for (int again = 0; again < 3; again++) { /* with the writer's marks, none, those made then */
+        for (int i = BATCHES - 1; i >= 0; i -= 7) {
+            assert_hash(heads[i].seq, heads[i].hash);
+            assert_hash(heads[i].seq - 1, NULL); /* in the middle of a batch */
+        }
+        assert_hash(heads[BATCHES - 1].seq + 1, NULL);
+        assert_hash(0, NULL);
+        if (again == 0) {
+            journal_close(&journal, true);
+            assert_int_equal(sample_open(&journal, NULL, &opened, NULL), 0);
+        }
+    }
+    struct journal_stat stat;
+    assert_int_equal(journal_stat(journal, &stat, NULL), 0);
+    assert_true(stat.segments > 1);
+}
+
+static void a_new_journal_has_no_hashes(void **state)
+{
+    (void)state;
+    assert_hash(0, NULL);
+    assert_hash(1, NULL);
+}
+
+/* --- beside a writer --- */
+
+static atomic_bool writing;
+static atomic_ullong hashes_read;
+
+/* Appends over several segments, as the committer does. */
+static void write_thread(struct thread *self, void *context)
+{
+    (void)context;
+    thread_ready(self, 0, NULL);
+    for (uint64_t i = 0; i < 1500; i++) {
+        size_t size = i % 50 == 0 ? 900000 : 10 + (size_t)(i % 97) * 50;
+        if (sample_append(journal, 1 + (uint32_t)(i % 3), size) != 0) {
+            break;
+        }
+    }
+    atomic_store(&writing, false);
+}
+
+/* Reads to the head over and over until the writer is done and all of it was seen. */
+static void follow_thread(struct thread *self, void *context)
+{
+    struct sample_reading *reading = context;
+    struct journal_cursor *own = NULL;
+    int rc = journal_cursor_open(&own, journal, 1, NULL);
+    thread_ready(self, rc, NULL);
+    bool last = false;
+    while (rc == 0 && !reading->wrong) {
+        last = !atomic_load(&writing); /* asked before reading: then nothing comes after it */
+        rc = sample_read_on(own, reading, NULL);
+        rc = rc == E_NOT_FOUND ? 0 : rc;
+        if (last) {
+            break;
+        }
+    }
+    reading->wrong = reading->wrong || rc != 0 || !last;
+    journal_cursor_close(&own);
+}
+
+/* Asks for the head and its hash, as sessions do at hello. */
+static void ask_thread(struct thread *self, void *context)
+{
+    bool *wrong = context;
+    thread_ready(self, 0, NULL);
+    while (atomic_load(&writing) && !*wrong) {
+        struct journal_position head;
+        struct journal_stat stat;
+        uint8_t hash[SHA256_SIZE];
+        journal_head(journal, &head);
+        if (head.seq == 0) {
+            continue;
+        }
+        *wrong = journal_hash_at(journal, head.seq, hash, NULL) != 0 ||
+                 memcmp(hash, head.hash, SHA256_SIZE) != 0 ||
+                 journal_stat(journal, &stat, NULL) != 0 || stat.head_seq < head.seq;
+        atomic_fetch_add(&hashes_read, 1);
+    }
+}
+
+static void cursors_follow_a_writer(void **state)
+{
+    (void)state;
+    struct thread *threads[4] = {NULL};
+    struct sample_reading readings[2] = {{.next_seq = 1}, {.next_seq = 1}};
+    bool wrong = false;
+    atomic_store(&writing, true);
+    assert_int_equal(thread_start(&threads[0], "follow", follow_thread, &readings[0], NULL), 0);
+    assert_int_equal(thread_start(&threads[1], "follow", follow_thread, &readings[1], NULL), 0);
+    assert_int_equal(thread_start(&threads[2], "ask", ask_thread, &wrong, NULL), 0);
+    assert_int_equal(thread_start(&threads[3], "write", write_thread, NULL, NULL), 0);
+    for (int i = 0; i < 4; i++) {
+        thread_join(&threads[i]);
+    }
+    struct journal_position head;
+    struct journal_stat stat;
+    journal_head(journal, &head);
+    assert_int_equal(journal_stat(journal, &stat, NULL), 0);
+    assert_int_equal(head.seq, 3000);
+    assert_true(stat.segments > 3);
+    assert_false(wrong);
+    assert_true(atomic_load(&hashes_read) > 0);
+    for (int i = 0; i < 2; i++) {
+        assert_false(readings[i].wrong);
+        assert_int_equal(readings[i].next_seq, head.seq + 1);
+    }
+}
+
+/* A cursor must not show what is written and not synced: while the sync hangs, it sees nothing. */
+static atomic_bool syncing;
+static atomic_bool sync_may_end;
+
+static int slow_fdatasync(void *context, int fd)
+{
+    (void)context;
+    (void)fd;
+    atomic_store(&syncing, true);
+    while (!atomic_load(&sync_may_end)) {
+        struct timespec wait = {.tv_nsec = 1000000};
+        (void)nanosleep(&wait, NULL);
+    }
+    return 0;
+}
+
+static void append_thread(struct thread *self, void *context)
+{
+    int *rc = context;
+    thread_ready(self, 0, NULL);
+    *rc = sample_append(journal, 1, 10);
+}
+
+static void what_is_not_synced_is_not_shown(void **state)
+{
+    (void)state;
+    struct disk disk = disk_system;
+    struct thread *thread = NULL;
+    struct journal_position head;
+    int rc = -1;
+    disk.fdatasync = slow_fdatasync;
+    journal_close(&journal, false);
+    atomic_store(&sync_may_end, true);
+    assert_int_equal(sample_open(&journal, &disk, &opened, NULL), 0);
+    atomic_store(&sync_may_end, false);
+    atomic_store(&syncing, false);
+    open_at(1);
+    assert_int_equal(thread_start(&thread, "append", append_thread, &rc, NULL), 0);
+    while (!atomic_load(&syncing)) {
+    }
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(next_base(), 0);
+    }
+    journal_head(journal, &head);
+    assert_int_equal(head.seq, 0);
+    atomic_store(&sync_may_end, true);
+    thread_join(&thread);
+    assert_int_equal(rc, 0);
+    assert_int_equal(next_base(), 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_cursor_waits_at_the_head),
+        TEST(a_cursor_begins_with_the_batch_that_holds_the_seq),
+        TEST(a_cursor_crosses_segments),
+        TEST(damage_is_told_and_not_stepped_over),
+        TEST(without_memory_nothing_is_opened),
+        TEST(the_hash_after_a_change_is_found),
+        TEST(a_new_journal_has_no_hashes),
+        TEST(cursors_follow_a_writer),
+        TEST(what_is_not_synced_is_not_shown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
