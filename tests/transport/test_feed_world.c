@@ -135,12 +135,7 @@ static void move_session(int number)
 
 static void move_client(int number)
 {
-    const struct toy_client *client = &toy.clients[number];
-    if (client->session == TOY_NOBODY) {
-        return;
-    }
-    const struct toy_session *session = &toy.sessions[client->session];
-    if (session->down.count > 0 || session->closing) {
+    if (toy_something_comes(&toy, &toy.clients[number])) {
         toy_arrive_down(&toy, number);
     }
 }

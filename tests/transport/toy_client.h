@@ -443,10 +443,12 @@ static inline void toy_begin(struct toy *toy, int clients, uint64_t seed, size_t
     toy->state = WIRE_RUNNING;
     toy->now_ms = 1000;
     assert_int_equal(feed_pool_new(&toy->pool, pool_bytes), 0);
+    for (int i = 0; i < TOY_CLIENTS; i++) {
+        toy->clients[i].session = TOY_NOBODY;
+    }
     for (int i = 0; i < clients; i++) {
         struct follow_options options = {.address_count = 2, .seed = seed + (uint64_t)i};
         assert_int_equal(follow_new(&toy->clients[i].follow, &options), 0);
-        toy->clients[i].session = TOY_NOBODY;
         toy->clients[i].window = WIRE_WINDOW_MAX;
         toy->clients[i].writer = 100 + (uint64_t)i;
     }
@@ -474,6 +476,15 @@ static inline void toy_sign_in(struct toy *toy, int number, int user)
     toy_follow_step(toy, number, event);
 }
 
+static inline bool toy_something_comes(const struct toy *toy, const struct toy_client *client)
+{
+    if (client->session == TOY_NOBODY) {
+        return false;
+    }
+    const struct toy_session *session = &toy->sessions[client->session];
+    return session->down.count > 0 || session->closing;
+}
+
 /* Let everything that is on its way arrive, and everything that is asked for be done, in order. */
 static inline void toy_settle_down(struct toy *toy)
 {
@@ -492,12 +503,10 @@ static inline void toy_settle_down(struct toy *toy)
         }
         for (int i = 0; i < TOY_CLIENTS; i++) {
             const struct toy_client *client = &toy->clients[i];
-            const struct toy_session *session = &toy->sessions[client->session];
             if (client->connecting) {
                 toy_attach(toy, i);
                 busy = true;
-            } else if (client->session != TOY_NOBODY &&
-                       (session->down.count > 0 || session->closing)) {
+            } else if (toy_something_comes(toy, client)) {
                 toy_arrive_down(toy, i);
                 busy = true;
             }
