@@ -1,8 +1,8 @@
 /* admin/backend.h - what administration needs of the server, and how it gets it.
  *
  * admin/ reads the state through kv/ and changes it only through `submit`: there is one write path.
- * server/ fills this struct. All functions may be called from the admin thread, block until the
- * main thread answered, and return E_CLOSED when the server is going down.
+ * server/ fills this struct. All functions may be called from any thread of admin/, by several at
+ * once, block until the main thread answered, and return E_CLOSED when the server is going down.
  */
 #ifndef KITBAG_ADMIN_BACKEND_H
 #define KITBAG_ADMIN_BACKEND_H
@@ -25,10 +25,10 @@ struct submit {
     const struct operation_write *writes; /* borrowed */
     size_t write_count;                   /* may be 0: only registers */
     /* out */
-    int code;          /* 0, E_NOT_FOUND, E_CONDITION, E_PATH, E_TOO_LARGE, E_QUOTA, E_READ_ONLY */
+    int code; /* 0, E_NOT_FOUND, E_CONDITION, E_PATH, E_TOO_LARGE, E_QUOTA, E_READ_ONLY */
     bool created;
     uint64_t bag_id;
-    uint64_t seq;      /* of its last change; 0 when nothing had to be done */
+    uint64_t seq; /* of its last change; 0 when nothing had to be done */
     char text[ERR_TEXT_MAX];
 };
 
@@ -38,9 +38,9 @@ struct server_status {
     enum server_state state;
     char state_text[ERR_TEXT_MAX]; /* why it is read-only */
     uint64_t uptime_ms;
-    uint64_t sessions;      /* connected client machines */
-    uint64_t devices;       /* registered, not removed */
-    uint64_t writes;        /* changes committed since the start */
+    uint64_t sessions; /* connected client machines */
+    uint64_t devices;  /* registered, not removed */
+    uint64_t writes;   /* changes committed since the start */
     uint64_t flushed_seq;
     uint8_t history[HISTORY_SIZE];
     struct journal_position head;
@@ -66,9 +66,10 @@ struct admin_backend {
     int (*status)(void *context, struct server_status *out, struct err *err);
     /* The live part of one device (E_NOT_FOUND: never seen since the start). */
     int (*device)(void *context, uint64_t device, struct device_live *out, struct err *err);
-    /* A new join token as text (TOKEN_TEXT_MAX bytes of `out`); writes its public half. */
-    int (*enroll)(void *context, uint64_t expires_ms, const char *actor, char *out,
-                  size_t out_size, struct err *err);
+    /* A new join token as text (TOKEN_TEXT_MAX bytes of `out`); writes its public half.
+     * `expires_ms` is a point in time, since 1970. */
+    int (*enroll)(void *context, uint64_t expires_ms, const char *actor, char *out, size_t out_size,
+                  struct err *err);
 };
 
 #endif

@@ -153,3 +153,14 @@ int err_from_wire(unsigned long long number)
     }
     return E_MALFORMED;
 }
+
+int err_from_name(const char *name)
+{
+    ASSERT(name != NULL);
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        if (strcmp(rows[i].name, name) == 0) {
+            return rows[i].code;
+        }
+    }
+    return E_MALFORMED;
+}

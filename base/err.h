@@ -86,5 +86,7 @@ const char *err_meaning(int code);
 
 /* A code from its positive number on the wire; E_MALFORMED when the list has none. */
 int err_from_wire(unsigned long long number);
+/* A code from its stable name; E_MALFORMED when the list has none. */
+int err_from_name(const char *name);
 
 #endif

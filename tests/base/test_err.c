@@ -69,6 +69,7 @@ static void names_and_numbers_never_change(void **state)
         assert_string_equal(err_name(code), rows[i].name);
         assert_int_equal(err_exit_code(code), rows[i].exit_code);
         assert_int_equal(err_from_wire((unsigned long long)rows[i].number), code);
+        assert_int_equal(err_from_name(rows[i].name), code);
         assert_true(strlen(err_meaning(code)) > 0);
         for (size_t other = 0; other < i; other++) {
             assert_string_not_equal(rows[i].name, rows[other].name);
@@ -90,6 +91,8 @@ static void unknown_codes_have_words_too(void **state)
     assert_int_equal(err_from_wire(ULLONG_MAX), E_MALFORMED);
     assert_int_equal(err_from_wire(ULLONG_MAX - 1), E_MALFORMED);
     assert_int_equal(err_from_wire(0x100000001ull), E_MALFORMED);
+    assert_int_equal(err_from_name(""), E_MALFORMED);
+    assert_int_equal(err_from_name("Busy"), E_MALFORMED);
 }
 
 static void set_fills_and_returns_the_code(void **state)
