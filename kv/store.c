@@ -3,9 +3,10 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 
 enum {
@@ -144,6 +145,8 @@ int kv_store_open(struct kv_store *store, const struct kv_options *options, stru
     store->read = rocksdb_readoptions_create();
     store->write = rocksdb_writeoptions_create();
     rocksdb_writeoptions_disable_WAL(store->write, 1);
+    rocksdb_writeoptions_set_no_slowdown(store->write, 1);
+    store->stall_max_ms = KV_STALL_MAX_MS;
     char *message = NULL;
     store->db = rocksdb_open(store->options, options->dir, &message);
     return message == NULL ? 0 : kv_store_err(err, "opened", message);
@@ -188,11 +191,24 @@ int kv_store_get(const struct kv_store *store, const rocksdb_readoptions_t *read
     return 0;
 }
 
+/* RocksDB itself would wait without end. */
 int kv_store_write(struct kv_store *store, rocksdb_writebatch_t *batch, struct err *err)
 {
-    char *message = NULL;
-    rocksdb_write(store->db, store->write, batch, &message);
-    return message == NULL ? 0 : kv_store_err(err, "written", message);
+    const struct timespec pause = {.tv_nsec = 1000000};
+    for (uint64_t start_ns = clock_mono_ns();;) {
+        char *message = NULL;
+        rocksdb_write(store->db, store->write, batch, &message);
+        if (message == NULL) {
+            return 0;
+        }
+        bool stalled = strstr(message, "Write stall") != NULL;
+        bool patient = clock_mono_ns() - start_ns < store->stall_max_ms * UINT64_C(1000000);
+        if (!stalled || !patient) {
+            return kv_store_err(err, "written", message);
+        }
+        rocksdb_free(message);
+        (void)nanosleep(&pause, NULL);
+    }
 }
 
 int kv_store_flush(struct kv_store *store, struct err *err)

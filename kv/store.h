@@ -18,7 +18,10 @@ struct kv_store {
     rocksdb_options_t *options;
     rocksdb_readoptions_t *read; /* of the newest state */
     rocksdb_writeoptions_t *write;
+    unsigned stall_max_ms; /* a write waits no longer for a disk that does not keep up */
 };
+
+enum { KV_STALL_MAX_MS = 10000 };
 
 /* E_BUSY: another process has it; E_CORRUPT, E_NOSPACE, E_PERMISSION, E_IO. `store` is zeroed and
  * may be closed after a failure. */
