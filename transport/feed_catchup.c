@@ -34,11 +34,10 @@ void feed_expect_bags(struct feed *feed, const struct bag_row *bags, size_t coun
     }
 }
 
-/* Followed again: the client tells another cursor, what was sent before does not count. But what is
- * known to exist stays known. */
+/* Followed again: the client tells another cursor, what was sent before does not count. What is
+ * known to exist stays known; but that is never taken from what a client says. */
 static void follow_again(struct feed *feed, struct feed_bag *bag, uint64_t cursor)
 {
-    bag->newest = bag->newest < bag->sent ? bag->sent : bag->newest;
     bag->sent = cursor;
     if (bag->state != FEED_BAG_ASKED) {
         feed_bag_to_ask(feed, bag);
