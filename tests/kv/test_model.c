@@ -1,0 +1,386 @@
+/* tests/kv/test_model.c - the state against a model: random changes in random batches, flushes,
+ * cleaning, clean stops and crashes, each followed by a replay of the journal; then everything that
+ * can be read is compared. */
+#include "tests/kv/state.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { BAGS = 6, PATHS = 8, JOURNAL_MAX = 4000, BATCH_MAX = 40 };
+
+static const char *const owner_texts[BAGS] = {"user:Ann",
+                                              "user:Bea",
+                                              "user:Ann/device:0000000000000001",
+                                              "user:Bea/device:0000000000000001",
+                                              "group:Staff",
+                                              "fleet"};
+static const char *const path_texts[PATHS] = {"a", "a/b", "a/c", "b", "c/d/e", "ca", "x", "y"};
+static const char value_text[] = "abcdefghijklmnopqrstuvwxyz";
+
+/* One owner's bag as it should be. */
+struct model_bag {
+    struct bag_row row;
+    struct item_row items[PATHS];
+};
+
+struct world {
+    uint64_t random;
+    struct change journal[JOURNAL_MAX]; /* change n has seq n + 1 */
+    size_t count;
+    struct model_bag bags[BAGS];
+    struct kv_grave graves[JOURNAL_MAX];
+    size_t grave_count;
+    uint64_t highest; /* operation of the one writer */
+};
+
+static uint64_t draw(struct world *world, uint64_t below)
+{
+    world->random = hash64(span_of(&world->random, sizeof world->random), 11);
+    return world->random % below;
+}
+
+/* --- making changes that fit the model --- */
+
+static void put_item(struct world *world, struct model_bag *bag, struct change *change)
+{
+    size_t path = draw(world, PATHS);
+    struct item_row *item = &bag->items[path];
+    change->kind = draw(world, 3) == 0 ? CHANGE_ITEM_REMOVE : CHANGE_ITEM_SET;
+    change->path = span_str(path_texts[path]);
+    if (change->kind == CHANGE_ITEM_SET) {
+        change->value = span_of(value_text, draw(world, sizeof value_text));
+    }
+    change->old_seq = item->state == ITEM_ABSENT ? 0 : item->seq;
+    change->conflict = draw(world, 5) == 0;
+    assert_int_equal(apply_change(change, &bag->row, item, true, NULL), 0);
+}
+
+static void delete_bag(struct world *world, struct model_bag *bag, struct change *change)
+{
+    change->kind = CHANGE_BAG_DELETE;
+    assert_int_equal(apply_change(change, &bag->row, NULL, true, NULL), 0);
+    world->graves[world->grave_count++] =
+        (struct kv_grave){bag->row.bag_id, change->seq, bag->row.owner};
+    *bag = (struct model_bag){0};
+}
+
+/* A user-device bag needs its user's; a user's is kept while it has one. False: not now. */
+static bool create_bag(struct world *world, size_t which, struct change *change)
+{
+    change->kind = CHANGE_BAG_CREATE;
+    change->bag_id = change->seq;
+    change->prev = 0;
+    change->owner = state_owner(owner_texts[which]);
+    if (change->owner.kind == OWNER_USER_DEVICE) {
+        const struct bag_row *user = &world->bags[which - 2].row;
+        if (!user->exists) {
+            return false;
+        }
+        change->parent = user->bag_id;
+    }
+    struct model_bag *bag = &world->bags[which];
+    *bag = (struct model_bag){0};
+    assert_int_equal(apply_change(change, &bag->row, NULL, true, NULL), 0);
+    return true;
+}
+
+static bool next_change(struct world *world, struct change *change)
+{
+    size_t which = draw(world, BAGS);
+    struct model_bag *bag = &world->bags[which];
+    *change = (struct change){.seq = world->count + 1,
+                              .time_ms = 1000 + world->count,
+                              .origin = 5,
+                              .bag_id = bag->row.bag_id,
+                              .prev = bag->row.last_seq};
+    if (draw(world, 4) == 0) {
+        change->has_op = true;
+        change->op = (struct change_op){7, world->highest + 1, draw(world, 1000),
+                                        draw(world, world->highest + 1)};
+    }
+    if (draw(world, 30) == 0 && change->has_op) {
+        change->kind = CHANGE_OP_VOID;
+        change->bag_id = change->prev = 0;
+        change->code = 4;
+    } else if (!bag->row.exists) {
+        if (!create_bag(world, which, change)) {
+            return false;
+        }
+    } else if (draw(world, 25) == 0 && !(which < 2 && world->bags[which + 2].row.exists)) {
+        delete_bag(world, bag, change);
+    } else {
+        put_item(world, bag, change);
+    }
+    world->highest += change->has_op;
+    world->journal[world->count++] = *change;
+    return true;
+}
+
+/* --- comparing --- */
+
+struct reading {
+    const struct model_bag *bag;
+    size_t path;
+    uint64_t since;
+};
+
+/* Paths are in order, so each row has to be the model's next one. */
+static int compare_row(void *context, struct span path, const struct item_row *row, struct err *err)
+{
+    (void)err;
+    struct reading *reading = context;
+    const struct item_row *want = NULL;
+    for (;; reading->path++) {
+        assert_true(reading->path < PATHS);
+        want = &reading->bag->items[reading->path];
+        bool due = reading->since > 0 ? want->state != ITEM_ABSENT && want->seq > reading->since
+                                      : want->state == ITEM_LIVE;
+        if (due) {
+            break;
+        }
+    }
+    assert_true(span_equal(path, span_str(path_texts[reading->path])));
+    assert_int_equal(row->state, want->state);
+    assert_int_equal(row->seq, want->seq);
+    assert_int_equal(row->time_ms, want->time_ms);
+    assert_int_equal(row->origin, want->origin);
+    assert_int_equal(row->conflict, want->conflict);
+    assert_true(span_equal(row->value, want->value));
+    reading->path++;
+    return 0;
+}
+
+static void compare_items(struct kv *kv, const struct model_bag *bag, uint64_t since)
+{
+    struct reading reading = {.bag = bag, .since = since};
+    struct kv_page page = {.bag_id = bag->row.bag_id, .since = since, .budget_bytes = 100};
+    struct buf next;
+    buf_init(&next, PATH_MAX_BYTES);
+    for (bool end = false; !end;) {
+        assert_int_equal(kv_page(kv, NULL, &page, compare_row, &reading, &next, &end, NULL), 0);
+        page.after = buf_span(&next);
+    }
+    buf_free(&next);
+    for (; reading.path < PATHS; reading.path++) { /* nothing is missing at the end */
+        const struct item_row *item = &bag->items[reading.path];
+        assert_true(item->state != ITEM_LIVE || item->seq <= since);
+    }
+}
+
+static void compare_bag(struct kv *kv, struct world *world, size_t which, struct kv_counts *counts)
+{
+    const struct model_bag *want = &world->bags[which];
+    struct owner owner = state_owner(owner_texts[which]);
+    struct bag_row bag;
+    int rc = kv_bag_of(kv, NULL, &owner, &bag, NULL);
+    if (!want->row.exists) {
+        assert_int_equal(rc, E_NOT_FOUND);
+        return;
+    }
+    assert_int_equal(rc, 0);
+    assert_memory_equal(&bag, &want->row, sizeof bag);
+    compare_items(kv, want, 0);
+    compare_items(kv, want, want->row.bag_id + draw(world, world->count));
+    counts->bags++;
+    counts->users += owner.kind == OWNER_USER;
+    counts->groups += owner.kind == OWNER_GROUP;
+    counts->items += bag.items;
+    counts->bytes += bag.bytes;
+}
+
+static void compare_all(struct kv *kv, struct world *world)
+{
+    struct kv_position position;
+    kv_position(kv, &position);
+    assert_int_equal(position.seq, world->count);
+    struct kv_counts want = {0};
+    for (size_t i = 0; i < BAGS; i++) {
+        compare_bag(kv, world, i, &want);
+    }
+    struct kv_counts counts;
+    assert_int_equal(kv_counts(kv, NULL, &counts, NULL), 0);
+    assert_memory_equal(&counts, &want, sizeof want);
+    for (size_t i = 0; i < world->grave_count; i++) {
+        struct kv_grave grave;
+        assert_int_equal(kv_grave(kv, NULL, world->graves[i].bag_id, &grave, NULL), 0);
+        assert_int_equal(grave.last_seq, world->graves[i].last_seq);
+        assert_true(owner_equal(&grave.owner, &world->graves[i].owner));
+    }
+    struct kv_writer writer;
+    assert_int_equal(kv_writer(kv, 7, &writer, NULL), 0);
+    assert_int_equal(writer.highest, world->highest);
+}
+
+/* --- the run --- */
+
+static void apply_from(struct kv *kv, const struct world *world, uint64_t *random)
+{
+    struct kv_position position;
+    kv_position(kv, &position);
+    size_t at = (size_t)position.seq;
+    while (at < world->count) {
+        *random = hash64(span_of(random, sizeof *random), 5);
+        size_t size = 1 + *random % BATCH_MAX;
+        size = size < world->count - at ? size : world->count - at;
+        struct err err = {0};
+        int rc = kv_apply(kv, &world->journal[at], size, state_hash, &err);
+        assert_string_equal(err.text, "");
+        assert_int_equal(rc, 0);
+        at += size;
+    }
+}
+
+static void disturb(struct state *state, struct world *world)
+{
+    uint64_t seq = 0;
+    bool more = false;
+    switch (draw(world, 8)) {
+    case 0:
+        assert_int_equal(kv_flush(state->kv, &seq, NULL), 0);
+        assert_int_equal(seq, world->count);
+        break;
+    case 1:
+    case 2:
+        assert_int_equal(kv_clean(state->kv, 1 + draw(world, 10), &more, NULL), 0);
+        break;
+    case 3:
+        state_reopen(state, true);
+        assert_int_equal(state_seq(state), world->count);
+        break;
+    case 4:
+        state_reopen(state, false);
+        apply_from(state->kv, world, &world->random);
+        break;
+    default:
+        break;
+    }
+}
+
+static void run(uint64_t seed)
+{
+    struct world *world = calloc(1, sizeof *world);
+    assert_non_null(world);
+    world->random = seed;
+    struct state state;
+    state_open(&state);
+    while (world->count < 1500) {
+        size_t until = world->count + 1 + draw(world, BATCH_MAX);
+        while (world->count < until) {
+            struct change change;
+            (void)next_change(world, &change);
+        }
+        apply_from(state.kv, world, &world->random);
+        compare_all(state.kv, world);
+        disturb(&state, world);
+    }
+    compare_all(state.kv, world);
+    assert_true(world->grave_count > 10);
+    assert_true(world->highest > 100);
+    state_close(&state);
+    free(world);
+}
+
+static void random_worlds(void **unused)
+{
+    (void)unused;
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        run(seed);
+    }
+}
+
+/* --- killed at any moment --- */
+
+/* Applies the whole journal again and again, with flushes, until it is killed. */
+_Noreturn static void work_until_killed(const char *dir, const struct world *world, int ready)
+{
+    const struct kv_options options = {dir, 64 << 10, 1 << 20}; /* small: it flushes by itself */
+    struct kv *kv = NULL;
+    if (kv_open(&kv, &options, NULL) != 0 || write(ready, "y", 1) != 1) {
+        _exit(1);
+    }
+    struct kv_position position;
+    kv_position(kv, &position);
+    uint64_t seq = 0;
+    for (size_t at = (size_t)position.seq; at < world->count; at++) {
+        if (kv_apply(kv, &world->journal[at], 1, state_hash, NULL) != 0 ||
+            (at % 97 == 0 && kv_flush(kv, &seq, NULL) != 0)) {
+            _exit(2);
+        }
+    }
+    for (;;) {
+        (void)pause();
+    }
+}
+
+/* The state of the first `count` changes of the journal. */
+static void rebuild(struct world *world, size_t count)
+{
+    struct world *fresh = calloc(1, sizeof *fresh);
+    assert_non_null(fresh);
+    fresh->random = 99;
+    while (fresh->count < count) {
+        struct change change;
+        (void)next_change(fresh, &change);
+    }
+    *world = *fresh;
+    free(fresh);
+}
+
+/* Runs before RocksDB is used in this process: a child has none of its parent's threads. */
+static void killed_at_random_moments(void **unused)
+{
+    (void)unused;
+    struct world *world = calloc(1, sizeof *world);
+    struct world *model = calloc(1, sizeof *model);
+    assert_true(world != NULL && model != NULL);
+    rebuild(world, JOURNAL_MAX);
+    for (unsigned round = 0; round < 8; round++) {
+        struct state state = {0};
+        tmp_folder_make(state.dir);
+        int ready[2];
+        assert_int_equal(pipe(ready), 0);
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            work_until_killed(state.dir, world, ready[1]);
+        }
+        char byte = 0;
+        assert_int_equal(read(ready[0], &byte, 1), 1);
+        (void)usleep(round * 7000);
+        assert_int_equal(kill(child, SIGKILL), 0);
+        int status = 0;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status));
+        (void)close(ready[0]);
+        (void)close(ready[1]);
+
+        /* Another child looks at what is left, for the same reason. */
+        child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            state_reopen(&state, false);
+            rebuild(model, (size_t)state_seq(&state));
+            compare_all(state.kv, model);
+            apply_from(state.kv, world, &world->random);
+            compare_all(state.kv, world);
+            kv_close(&state.kv, false);
+            _exit(0);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+        tmp_folder_remove(state.dir);
+    }
+    free(world);
+    free(model);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(killed_at_random_moments),
+        cmocka_unit_test(random_worlds),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
