@@ -2,6 +2,7 @@
 #include "transport/connections.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netdb.h>
@@ -46,6 +47,8 @@ struct connections {
     struct connection *to_cut;
     size_t look_at; /* the descriptor to look at next */
     uint64_t look_ms;
+    int null_fd;  /* of /dev/null */
+    int spare_fd; /* its duplicate, in the place of which another's stands for a moment */
 };
 
 int connections_new(struct connections **out, size_t max, struct err *err)
@@ -56,6 +59,16 @@ int connections_new(struct connections **out, size_t max, struct err *err)
         return err_set(err, E_NOMEM, "no memory for a table of connections");
     }
     connections->max = max;
+    connections->spare_fd = -1;
+    connections->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (connections->null_fd >= 0) {
+        connections->spare_fd = fcntl(connections->null_fd, F_DUPFD_CLOEXEC, 0);
+    }
+    if (connections->spare_fd < 0) {
+        int rc = err_sys(err, "open", "/dev/null");
+        connections_free(&connections);
+        return rc;
+    }
     if (table_seed == 0) {
         table_seed = random_u64();
     }
@@ -98,6 +111,12 @@ void connections_free(struct connections **connections)
             forget(*connections, (*connections)->by_fd[i]);
         }
     }
+    if ((*connections)->null_fd >= 0) {
+        (void)close((*connections)->null_fd);
+    }
+    if ((*connections)->spare_fd >= 0) {
+        (void)close((*connections)->spare_fd);
+    }
     free((*connections)->by_fd);
     free(*connections);
     *connections = NULL;
@@ -113,17 +132,19 @@ static uint64_t cookie_of(int fd)
 }
 
 /* ZeroMQ's thread may close the descriptor, and another take its number, at any moment: a duplicate
- * stays what it is while its cookie is compared and it is shut down. */
-static void shut(const struct connection *connection)
+ * stays what it is while its cookie is compared and it is shut down. It takes the place of a
+ * descriptor that is held for this, because at the limit there is no other to be had. */
+static void shut(const struct connections *connections, const struct connection *connection)
 {
-    int fd = dup(connection->fd);
-    if (fd < 0) {
-        return; /* gone, or no descriptor is left: the next look tries again */
+    int fd = connections->spare_fd;
+    if (dup3(connection->fd, fd, O_CLOEXEC) < 0) {
+        return; /* closed already */
     }
     if (cookie_of(fd) == connection->cookie) {
         (void)shutdown(fd, SHUT_RDWR); /* ENOTCONN: the peer was faster */
     }
-    (void)close(fd);
+    int rc = dup3(connections->null_fd, fd, O_CLOEXEC);
+    ASSERT(rc == fd);
 }
 
 static bool grow(struct connections *connections, size_t needed)
@@ -157,14 +178,14 @@ void connections_opened(struct connections *connections, int fd, uint64_t now_ms
         kept = malloc(sizeof *kept);
     }
     if (kept == NULL) {
-        shut(&connection);
+        shut(connections, &connection);
         return;
     }
     *kept = connection;
     connections->by_fd[fd] = kept;
     connections->count++;
     if (connections->count > connections->max) {
-        shut(kept);
+        shut(connections, kept);
     }
 }
 
@@ -285,10 +306,11 @@ static uint64_t bytes_taken(int fd)
 }
 
 /* A message that is received leaves nothing behind it in ZeroMQ but what came later. */
-static void look_at(struct connection *connection, uint64_t now_ms, bool drained)
+static void look_at(const struct connections *connections, struct connection *connection,
+                    uint64_t now_ms, bool drained)
 {
     if (!connection->heard_ever && now_ms - connection->opened_ms >= CONNECTION_SILENT_MS) {
-        shut(connection);
+        shut(connections, connection);
         return;
     }
     uint64_t taken = drained || connection->heard ? bytes_taken(connection->fd) : 0;
@@ -299,7 +321,7 @@ static void look_at(struct connection *connection, uint64_t now_ms, bool drained
         connection->bytes_before = taken;
         connection->heard = false;
     } else if (taken > connection->bytes_before + CONNECTION_AHEAD_MAX) {
-        shut(connection);
+        shut(connections, connection);
     }
 }
 
@@ -308,7 +330,7 @@ static void cut_those_due(struct connections *connections, uint64_t now_ms)
 {
     while (connections->to_cut != NULL && connections->to_cut->cut_at_ms <= now_ms) {
         struct connection *connection = connections->to_cut;
-        shut(connection);
+        shut(connections, connection);
         connection->cut_at_ms = now_ms + CONNECTION_GRACE_MS;
         DL_DELETE(connections->to_cut, connection);
         DL_APPEND(connections->to_cut, connection);
@@ -329,7 +351,7 @@ void connections_look(struct connections *connections, uint64_t now_ms, bool dra
         }
         struct connection *connection = connections->by_fd[connections->look_at++];
         if (connection != NULL) {
-            look_at(connection, now_ms, drained);
+            look_at(connections, connection, now_ms, drained);
             looked++;
         }
     }

@@ -29,7 +29,7 @@ enum {
 
 struct connections;
 
-/* `max` connections at a time. E_NOMEM. */
+/* `max` connections at a time. E_NOMEM, or the code of a failed open. */
 MUST_CHECK int connections_new(struct connections **out, size_t max, struct err *err);
 void connections_free(struct connections **connections);
 

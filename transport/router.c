@@ -31,8 +31,9 @@ enum {
     SEND_HWM = 1024,  /* messages to one peer; how many bytes is the caller's (credit) */
     HANDSHAKE_MS = 10000,
     BACKLOG = 1024,
-    CURVE_OVERHEAD = 128, /* MAXMSGSIZE counts the encrypted message; 33 bytes in CURVE today */
-    SWALLOWED_MAX = 64,   /* bad messages that one router_receive passes over */
+    DESCRIPTORS_KEPT = 64, /* at least, from connections: ZeroMQ's own are some twenty */
+    CURVE_OVERHEAD = 128,  /* MAXMSGSIZE counts the encrypted message; 33 bytes in CURVE today */
+    SWALLOWED_MAX = 64,    /* bad messages that one router_receive passes over */
     BUSY_POLL_NS = 50000,
     OWN_ITEMS = 4,       /* of a poll: ROUTER, ZAP, monitor, wake */
     ROUTING_ID_SIZE = 5, /* of ROUTER's own making: a zero byte and a number */
@@ -76,7 +77,8 @@ static size_t connections_allowed(void)
         ASSERT(rc == 0);
     }
     size_t most = limit.rlim_cur > 1 << 20 ? 1 << 20 : (size_t)limit.rlim_cur;
-    return most > 4 ? most - most / 4 : 1;
+    size_t others = most / 4 > DESCRIPTORS_KEPT ? most / 4 : DESCRIPTORS_KEPT;
+    return most > others ? most - others : 1;
 }
 
 static int set_int(void *socket, int option, int value)
