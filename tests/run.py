@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BIN = ROOT / "build/release/bin"
 JOBS = 2
 LINT_TIMEOUT_S = 600
-UNIT_TIMEOUT_S = 300
+UNIT_TIMEOUT_S = 120
 E2E_TIMEOUT_S = 900
 # The unit tests that start threads, run under TSan too, besides those called *threads*.
 THREADED = ("base/log", "base/queue", "base/thread")

@@ -15,7 +15,9 @@ import rules
 
 DATABASE = "build/release/compile_commands.json"
 MEMORY = "build/lint/tidy"
-CONFIGURATION = (".clang-tidy", "tests/.clang-tidy")
+KNOWLEDGE = "tests/lint/analyzer.h"
+KNOWN = "base/err.c"  # defines what KNOWLEDGE is about
+CONFIGURATION = (".clang-tidy", "tests/.clang-tidy", KNOWLEDGE)
 PROBLEM = re.compile(r"^(?P<file>[^\s:][^:]*):(?P<line>\d+):\d+: (?:error|warning): (?P<text>.*)$")
 
 
@@ -58,9 +60,10 @@ def _version():
 
 
 def _run(tree, database, file):
+    knowledge = [] if file == KNOWN else [f"--extra-arg=-include{tree.root / KNOWLEDGE}"]
     done = subprocess.run(
         ["clang-tidy", "--quiet", "-p", str(database), "--extra-arg=-Wno-unknown-warning-option",
-         file], cwd=tree.root, text=True, capture_output=True)
+         *knowledge, file], cwd=tree.root, text=True, capture_output=True)
     problems = []
     for line in done.stdout.split("\n"):
         match = PROBLEM.match(line)
