@@ -188,5 +188,5 @@ def _slow(copy, rule, files):
     database.mkdir(parents=True, exist_ok=True)
     (database / "compile_commands.json").write_text(json.dumps(
         [{"directory": str(copy), "file": str(copy / path),
-          "command": f"cc -std=c17 -Wall -c {path}"} for path in built]))
+          "command": f"cc -std=c17 -Wall -I{copy} -c {path}"} for path in built]))
     return rule(tree)
