@@ -35,8 +35,9 @@ JOBS = 2
 LINT_TIMEOUT_S = 600
 UNIT_TIMEOUT_S = 120
 E2E_TIMEOUT_S = 900
-# The unit tests that start threads, run under TSan too, besides those called *threads*.
-THREADED = ("base/log", "base/queue", "base/thread")
+# Run under TSan too: tests that start threads, and tests of what starts threads by itself.
+STARTS_THREADS = re.compile(r"\b(thread_start|pthread_create)\b")
+THREADED = ("transport/router_hostile",)
 
 TAP = re.compile(r"^(?P<no>not )?ok\b(?: +(?P<number>\d+))?(?: *- *| +)?(?P<text>.*)$")
 SKIP = re.compile(r"# *skip\b:? *(?P<reason>.*)$", re.IGNORECASE)
@@ -96,7 +97,8 @@ def fuzz_parts():
 def threads_parts():
     for source in unit_sources():
         folder, name = source.parent.name, source.stem[5:]
-        if "threads" in name or f"{folder}/{name}" in THREADED:
+        if (f"{folder}/{name}" in THREADED or "threads" in name or
+                STARTS_THREADS.search(source.read_text(encoding="utf-8"))):
             yield Part(f"threads/{folder}/{name}",
                        [str(ROOT / f"build/tsan/tests/test_{folder}_{name}")],
                        UNIT_TIMEOUT_S, SANITIZERS)
