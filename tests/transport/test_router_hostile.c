@@ -172,14 +172,20 @@ static void test_other_mechanisms(void **state)
 
 /* --- raw TCP --- */
 
-static int connect_raw(const struct stage *stage)
+/* -1 when it fails; asserts nothing, for children. */
+static int connect_port(int port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)router_port(stage->server.router, 0)),
+                                  .sin_port = htons((uint16_t)port),
                                   .sin_addr = {htonl(INADDR_LOOPBACK)}};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    return fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0 ? -1 : fd;
+}
+
+static int connect_raw(const struct stage *stage)
+{
+    int fd = connect_port(router_port(stage->server.router, 0));
     assert_true(fd >= 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
     return fd;
 }
 
@@ -319,14 +325,18 @@ static void test_endless_parts(void **state)
 
 enum { DESCRIPTORS = 200, CROWD = 150, CROWDS = 2, SPARE = 20 };
 
-/* A process that opens connections and says nothing. */
-static pid_t start_crowd(struct stage *stage)
+/* A process that opens connections to the port it is told, and says nothing. It begins before
+ * there is a server, so that it has none of the server's descriptors. */
+static pid_t start_crowd(int tell[2])
 {
-    pid_t child = fork();
+    int rc = pipe(tell);
+    pid_t child = rc == 0 ? fork() : -1;
     if (child == 0) {
+        int port = 0;
         (void)alarm(20);
-        for (int i = 0; i < CROWD; i++) {
-            (void)connect_raw(stage);
+        bool told = read(tell[0], &port, sizeof port) == sizeof port;
+        for (int i = 0; i < CROWD && told; i++) {
+            (void)connect_port(port);
         }
         (void)pause();
         _exit(0);
@@ -356,6 +366,14 @@ static bool descriptors_left(void)
     return enough;
 }
 
+static void tell_crowds(const struct stage *stage, int tell[CROWDS][2])
+{
+    int port = router_port(stage->server.router, 0);
+    for (int i = 0; i < CROWDS; i++) {
+        assert_int_equal(write(tell[i][1], &port, sizeof port), sizeof port);
+    }
+}
+
 /* In a process of its own: limits can't be raised again. Returns what was wrong. */
 static int stand_a_crowd(void)
 {
@@ -363,13 +381,15 @@ static int stand_a_crowd(void)
     static struct stage stage;
     struct received received;
     pid_t crowds[CROWDS];
+    int tell[CROWDS][2];
+    for (int i = 0; i < CROWDS; i++) {
+        crowds[i] = start_crowd(tell[i]);
+    }
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
         return 1;
     }
     server_open(&stage.server);
-    for (int i = 0; i < CROWDS; i++) {
-        crowds[i] = start_crowd(&stage);
-    }
+    tell_crowds(&stage, tell);
     run_for(&stage, 1000);
     bool enough = descriptors_left();
     long before_us = processor_us();
