@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "journal/apply.h"
+#include "tests/journal/rows.h"
 
 /* One point of the space of what a change can meet. */
 struct meeting {
@@ -113,7 +114,7 @@ static void check_item(const struct meeting *m, const struct bag_row *before,
     rest.last_seq = 300;
     rest.items = bag->items;
     rest.bytes = bag->bytes;
-    assert_memory_equal(&rest, bag, sizeof rest);
+    assert_same_bag(&rest, bag);
 }
 
 static void meet(const struct meeting *m)
@@ -128,15 +129,15 @@ static void meet(const struct meeting *m)
     if (!should_fit(m)) {
         assert_int_equal(rc, E_CORRUPT);
         assert_string_not_equal(err.text, "");
-        assert_memory_equal(&bag, &bag_before, sizeof bag);
-        assert_memory_equal(&item, &item_before, sizeof item);
+        assert_same_bag(&bag, &bag_before);
+        assert_same_item(&item, &item_before);
         return;
     }
     assert_int_equal(rc, 0);
     assert_string_equal(err.text, "");
     if (m->kind == CHANGE_BAG_DELETE) {
         check_deleted(&bag);
-        assert_memory_equal(&item, &item_before, sizeof item);
+        assert_same_item(&item, &item_before);
     } else {
         check_item(m, &bag_before, &bag, &item);
     }
@@ -186,7 +187,7 @@ static void a_bag_is_created_once(void **state)
         int rc = apply_change(&change, &bag, NULL, true, NULL);
         if (bits != 0) {
             assert_int_equal(rc, E_CORRUPT);
-            assert_memory_equal(&bag, &before, sizeof bag);
+            assert_same_bag(&bag, &before);
             continue;
         }
         assert_int_equal(rc, 0);
@@ -212,7 +213,7 @@ static void some_kinds_touch_no_row(void **state)
     struct bag_row bag = {.exists = true, .bag_id = 9, .last_seq = 10};
     const struct bag_row before = bag;
     assert_int_equal(apply_change(&outcome, &bag, NULL, true, NULL), 0);
-    assert_memory_equal(&bag, &before, sizeof bag);
+    assert_same_bag(&bag, &before);
 }
 
 static void a_conflict_is_kept(void **state)
@@ -276,7 +277,7 @@ static void replica_and_server_stay_the_same(void **state)
         }
         assert_int_equal(server.items, items);
         assert_int_equal(server.bytes, bytes);
-        assert_memory_equal(&server, &replica, sizeof server);
+        assert_same_bag(&server, &replica);
     }
 }
 

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "journal/owner.h"
+#include "tests/journal/rows.h"
 
 static void makes_and_folds(void **state)
 {
@@ -33,7 +34,7 @@ static void refuses_what_is_no_owner(void **state)
     assert_int_equal(owner_make(&owner, OWNER_USER, span_str(""), 0, NULL), E_NAME);
     assert_int_equal(owner_make(&owner, OWNER_USER, span_str("a/b"), 0, NULL), E_NAME);
     assert_int_equal(owner_make(&owner, OWNER_USER, span_str("a／b"), 0, NULL), E_NAME);
-    assert_memory_equal(&owner, &untouched, sizeof owner);
+    assert_same_owner(&owner, &untouched);
 }
 
 static void the_text_form_goes_both_ways(void **state)

@@ -1,6 +1,7 @@
 /* tests/kv/test_model.c - the state against a model: random changes in random batches, flushes,
  * cleaning, clean stops and crashes, each followed by a replay of the journal; then everything that
  * can be read is compared. */
+#include "tests/journal/rows.h"
 #include "tests/kv/state.h"
 
 #include <signal.h>
@@ -179,7 +180,7 @@ static void compare_bag(struct kv *kv, struct world *world, size_t which, struct
         return;
     }
     assert_int_equal(rc, 0);
-    assert_memory_equal(&bag, &want->row, sizeof bag);
+    assert_same_bag(&bag, &want->row);
     compare_items(kv, want, 0);
     compare_items(kv, want, want->row.bag_id + draw(world, world->count));
     counts->bags++;
@@ -304,7 +305,7 @@ _Noreturn static void work_until_killed(const char *dir, const struct world *wor
     uint64_t seq = 0;
     for (size_t at = (size_t)position.seq; at < world->count; at++) {
         if (kv_apply(kv, &world->journal[at], 1, state_hash, NULL) != 0 ||
-            (at % 97 == 0 && kv_flush(kv, &seq, NULL) != 0)) {
+            (at % 997 == 0 && kv_flush(kv, &seq, NULL) != 0)) {
             _exit(2);
         }
     }
@@ -347,7 +348,7 @@ static void killed_at_random_moments(void **unused)
         }
         char byte = 0;
         assert_int_equal(read(ready[0], &byte, 1), 1);
-        (void)usleep(round * 7000);
+        (void)usleep(round * 9000);
         assert_int_equal(kill(child, SIGKILL), 0);
         int status = 0;
         assert_int_equal(waitpid(child, &status, 0), child);
@@ -360,6 +361,7 @@ static void killed_at_random_moments(void **unused)
         assert_true(child >= 0);
         if (child == 0) {
             state_reopen(&state, false);
+            print_message("killed: back at change %llu\n", (unsigned long long)state_seq(&state));
             rebuild(model, (size_t)state_seq(&state));
             compare_all(state.kv, model);
             apply_from(state.kv, world, &world->random);
