@@ -11,11 +11,11 @@
 /* What is known of a bag. */
 struct bag_row {
     bool exists;
-    uint64_t bag_id;   /* = the seq of its creation */
-    uint64_t parent;   /* of a user-device bag: the user's bag, else 0 */
-    uint64_t last_seq; /* of its newest change */
-    uint64_t items;    /* live ones */
-    uint64_t bytes;    /* paths and values of live ones */
+    uint64_t bag_id;    /* = the seq of its creation */
+    uint64_t parent;    /* of a user-device bag: the user's bag, else 0 */
+    uint64_t last_seq;  /* of its newest change */
+    uint64_t items;     /* live ones */
+    uint64_t bytes;     /* paths and values of live ones */
     uint64_t purged_to; /* tombstones up to this seq are gone: a lower cursor gets the whole bag */
     struct owner owner;
 };
@@ -43,7 +43,7 @@ struct item_row {
  * its last_seq is not the change's prev; or the change carries a journal's old_seq that is not the
  * row's (checked only when `check_old`: replicas keep no tombstones).
  */
-MUST_CHECK int apply_change(const struct change *change, struct bag_row *bag,
-                            struct item_row *item, bool check_old, struct err *err);
+MUST_CHECK int apply_change(const struct change *change, struct bag_row *bag, struct item_row *item,
+                            bool check_old, struct err *err);
 
 #endif

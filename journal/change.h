@@ -74,7 +74,7 @@ struct change {
     uint64_t code;   /* OP_VOID: positive number of base/err.h */
     uint64_t parent; /* BAG_CREATE: the user's bag of a user-device bag, else 0 */
     union {
-        struct owner owner;             /* BAG_CREATE */
+        struct owner owner;            /* BAG_CREATE */
         struct change_history history; /* HISTORY */
     };
 };

@@ -10,8 +10,8 @@
 
 /* Numbers are on disk and on the wire. */
 enum owner_kind {
-    OWNER_FLEET = 1,       /* read by every device, written by administrators */
-    OWNER_SERVER = 2,      /* registry, tokens: sent to no device */
+    OWNER_FLEET = 1,  /* read by every device, written by administrators */
+    OWNER_SERVER = 2, /* registry, tokens: sent to no device */
     OWNER_GROUP = 3,
     OWNER_USER = 4,
     OWNER_USER_DEVICE = 5, /* one user's items on one device; its parent is the user's bag */

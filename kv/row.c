@@ -321,7 +321,7 @@ static int row_close(const struct rest *rest, struct span key, struct err *err)
 
 int kv_row_get_format(struct span key, struct span row, uint32_t *version, struct err *err)
 {
-    struct rest rest;
+    struct rest rest = {0};
     int rc = row_open(key, row, &rest, err);
     if (rc != 0) {
         return rc;
@@ -336,7 +336,7 @@ int kv_row_get_format(struct span key, struct span row, uint32_t *version, struc
 
 int kv_row_get_mark(struct span key, struct span row, struct kv_mark *out, struct err *err)
 {
-    struct rest rest;
+    struct rest rest = {0};
     int rc = row_open(key, row, &rest, err);
     if (rc != 0) {
         return rc;
@@ -359,7 +359,7 @@ int kv_row_get_mark(struct span key, struct span row, struct kv_mark *out, struc
 
 int kv_row_get_bag(struct span key, struct span row, struct bag_row *out, struct err *err)
 {
-    struct rest rest;
+    struct rest rest = {0};
     int rc = row_open(key, row, &rest, err);
     if (rc != 0) {
         return rc;
@@ -387,7 +387,7 @@ int kv_row_get_bag(struct span key, struct span row, struct bag_row *out, struct
 
 int kv_row_get_id(struct span key, struct span row, uint64_t *bag_id, struct err *err)
 {
-    struct rest rest;
+    struct rest rest = {0};
     int rc = row_open(key, row, &rest, err);
     if (rc != 0) {
         return rc;
@@ -402,7 +402,7 @@ int kv_row_get_id(struct span key, struct span row, uint64_t *bag_id, struct err
 
 int kv_row_get_item(struct span key, struct span row, struct item_row *out, struct err *err)
 {
-    struct rest rest;
+    struct rest rest = {0};
     int rc = row_open(key, row, &rest, err);
     if (rc != 0) {
         return rc;
@@ -424,7 +424,7 @@ int kv_row_get_item(struct span key, struct span row, struct item_row *out, stru
 
 int kv_row_get_writer(struct span key, struct span row, struct kv_writer *out, struct err *err)
 {
-    struct rest rest;
+    struct rest rest = {0};
     int rc = row_open(key, row, &rest, err);
     if (rc != 0) {
         return rc;
@@ -442,7 +442,7 @@ int kv_row_get_writer(struct span key, struct span row, struct kv_writer *out, s
 
 int kv_row_get_outcome(struct span key, struct span row, struct kv_outcome *out, struct err *err)
 {
-    struct rest rest;
+    struct rest rest = {0};
     int rc = row_open(key, row, &rest, err);
     if (rc != 0) {
         return rc;
