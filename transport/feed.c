@@ -395,7 +395,7 @@ static void on_open_event(struct feed *feed, const struct feed_event *event)
     case FEED_SENT_FAILED:
     case FEED_END:
     default:
-        ASSERT(!"an event of no kind");
+        ASSERT(false);
     }
 }
 

@@ -373,7 +373,7 @@ static void on_event(struct follow *follow, const struct follow_event *event)
         sign_out(follow, event);
         break;
     default:
-        ASSERT(!"an event of no kind");
+        ASSERT(false);
     }
 }
 

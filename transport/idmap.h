@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 
-enum { IDMAP_NONE = UINT32_MAX }; /* no item has this number */
+#define IDMAP_NONE UINT32_MAX /* no item has this number */
 
 struct idmap {
     uint64_t seed;
