@@ -12,9 +12,9 @@
 struct journal;
 
 struct journal_options {
-    const char *dir;          /* borrowed during the call; made when it is not there (0700) */
-    uint64_t segment_bytes;   /* of new segments; 64 MiB is usual, at least 8 MiB */
-    const struct disk *disk;  /* borrowed for life; NULL: the real one */
+    const char *dir;         /* borrowed during the call; made when it is not there (0700) */
+    uint64_t segment_bytes;  /* of new segments; 64 MiB is usual, at least 8 MiB */
+    const struct disk *disk; /* borrowed for life; NULL: the real one */
 };
 
 /* A position of the journal: the last change of a batch, and the hash up to it. */
@@ -34,8 +34,8 @@ struct journal_opened {
  * is verified whole and its tail settled (see segment.h); of older ones the header chain is checked
  * at the joints. E_CORRUPT names file, offset and seq; E_FORMAT, E_NOSPACE, E_IO, E_PERMISSION. */
 MUST_CHECK int journal_open(struct journal **out, const struct journal_options *options,
-                            const uint8_t new_history[HISTORY_SIZE],
-                            struct journal_opened *opened, struct err *err);
+                            const uint8_t new_history[HISTORY_SIZE], struct journal_opened *opened,
+                            struct err *err);
 
 /* With `clean`, leaves the mark of a clean stop (not after a failure). */
 void journal_close(struct journal **journal, bool clean);
@@ -49,8 +49,7 @@ uint64_t journal_floor(const struct journal *journal); /* the first seq that it 
  * sync) every further append returns E_READ_ONLY: nothing is retried, because a retry may lie.
  * E_NOSPACE while making a new segment leaves the journal usable: the append was not begun. */
 MUST_CHECK int journal_append(struct journal *journal, uint32_t count, uint64_t time_ms,
-                              struct span payload, struct journal_position *head,
-                              struct err *err);
+                              struct span payload, struct journal_position *head, struct err *err);
 bool journal_failed(const struct journal *journal);
 
 /* Pre-write the next segment when the current one is more than half full, so that rolling costs
@@ -65,8 +64,8 @@ MUST_CHECK int journal_hash_at(struct journal *journal, uint64_t seq, uint8_t ou
 
 struct journal_stat {
     uint64_t segments;
-    uint64_t bytes;       /* of batches, without what is pre-written */
-    uint64_t file_bytes;  /* on disk */
+    uint64_t bytes;      /* of batches, without what is pre-written */
+    uint64_t file_bytes; /* on disk */
     uint64_t floor_seq;
     uint64_t head_seq;
     uint64_t first_time_ms;

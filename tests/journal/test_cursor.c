@@ -1,13 +1,10 @@
-/* tests/journal/test_cursor.c - following the tail, alone and beside a writer; hashes. */
+/* tests/journal/test_cursor.c - following the tail, and the hash after a change. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stddef.h>
-#include <time.h>
 
 #include <cmocka.h>
 
-#include "base/thread.h"
 #include "tests/journal/journal_samples.h"
 #include "tests/support/fail_alloc.h"
 
@@ -219,144 +216,6 @@ static void a_new_journal_has_no_hashes(void **state)
     assert_hash(1, NULL);
 }
 
-/* --- beside a writer --- */
-
-static atomic_bool writing;
-static atomic_ullong hashes_read;
-
-/* Appends over several segments, as the committer does. */
-static void write_thread(struct thread *self, void *context)
-{
-    (void)context;
-    thread_ready(self, 0, NULL);
-    for (uint64_t i = 0; i < 1500; i++) {
-        size_t size = i % 50 == 0 ? 900000 : 10 + (size_t)(i % 97) * 50;
-        if (sample_append(journal, 1 + (uint32_t)(i % 3), size) != 0) {
-            break;
-        }
-    }
-    atomic_store(&writing, false);
-}
-
-/* Reads to the head over and over until the writer is done and all of it was seen. */
-static void follow_thread(struct thread *self, void *context)
-{
-    struct sample_reading *reading = context;
-    struct journal_cursor *own = NULL;
-    int rc = journal_cursor_open(&own, journal, 1, NULL);
-    thread_ready(self, rc, NULL);
-    bool last = false;
-    while (rc == 0 && !reading->wrong) {
-        last = !atomic_load(&writing); /* asked before reading: then nothing comes after it */
-        rc = sample_read_on(own, reading, NULL);
-        rc = rc == E_NOT_FOUND ? 0 : rc;
-        if (last) {
-            break;
-        }
-    }
-    reading->wrong = reading->wrong || rc != 0 || !last;
-    journal_cursor_close(&own);
-}
-
-/* Asks for the head and its hash, as sessions do at hello. */
-static void ask_thread(struct thread *self, void *context)
-{
-    bool *wrong = context;
-    thread_ready(self, 0, NULL);
-    while (atomic_load(&writing) && !*wrong) {
-        struct journal_position head;
-        struct journal_stat stat;
-        uint8_t hash[SHA256_SIZE];
-        journal_head(journal, &head);
-        if (head.seq == 0) {
-            continue;
-        }
-        *wrong = journal_hash_at(journal, head.seq, hash, NULL) != 0 ||
-                 memcmp(hash, head.hash, SHA256_SIZE) != 0 ||
-                 journal_stat(journal, &stat, NULL) != 0 || stat.head_seq < head.seq;
-        atomic_fetch_add(&hashes_read, 1);
-    }
-}
-
-static void cursors_follow_a_writer(void **state)
-{
-    (void)state;
-    struct thread *threads[4] = {NULL};
-    struct sample_reading readings[2] = {{.next_seq = 1}, {.next_seq = 1}};
-    bool wrong = false;
-    atomic_store(&writing, true);
-    assert_int_equal(thread_start(&threads[0], "follow", follow_thread, &readings[0], NULL), 0);
-    assert_int_equal(thread_start(&threads[1], "follow", follow_thread, &readings[1], NULL), 0);
-    assert_int_equal(thread_start(&threads[2], "ask", ask_thread, &wrong, NULL), 0);
-    assert_int_equal(thread_start(&threads[3], "write", write_thread, NULL, NULL), 0);
-    for (int i = 0; i < 4; i++) {
-        thread_join(&threads[i]);
-    }
-    struct journal_position head;
-    struct journal_stat stat;
-    journal_head(journal, &head);
-    assert_int_equal(journal_stat(journal, &stat, NULL), 0);
-    assert_int_equal(head.seq, 3000);
-    assert_true(stat.segments > 3);
-    assert_false(wrong);
-    assert_true(atomic_load(&hashes_read) > 0);
-    for (int i = 0; i < 2; i++) {
-        assert_false(readings[i].wrong);
-        assert_int_equal(readings[i].next_seq, head.seq + 1);
-    }
-}
-
-/* A cursor must not show what is written and not synced: while the sync hangs, it sees nothing. */
-static atomic_bool syncing;
-static atomic_bool sync_may_end;
-
-static int slow_fdatasync(void *context, int fd)
-{
-    (void)context;
-    (void)fd;
-    atomic_store(&syncing, true);
-    while (!atomic_load(&sync_may_end)) {
-        struct timespec wait = {.tv_nsec = 1000000};
-        (void)nanosleep(&wait, NULL);
-    }
-    return 0;
-}
-
-static void append_thread(struct thread *self, void *context)
-{
-    int *rc = context;
-    thread_ready(self, 0, NULL);
-    *rc = sample_append(journal, 1, 10);
-}
-
-static void what_is_not_synced_is_not_shown(void **state)
-{
-    (void)state;
-    struct disk disk = disk_system;
-    struct thread *thread = NULL;
-    struct journal_position head;
-    int rc = -1;
-    disk.fdatasync = slow_fdatasync;
-    journal_close(&journal, false);
-    atomic_store(&sync_may_end, true);
-    assert_int_equal(sample_open(&journal, &disk, &opened, NULL), 0);
-    atomic_store(&sync_may_end, false);
-    atomic_store(&syncing, false);
-    open_at(1);
-    assert_int_equal(thread_start(&thread, "append", append_thread, &rc, NULL), 0);
-    while (!atomic_load(&syncing)) {
-    }
-    for (int i = 0; i < 100; i++) {
-        assert_int_equal(next_base(), 0);
-    }
-    journal_head(journal, &head);
-    assert_int_equal(head.seq, 0);
-    atomic_store(&sync_may_end, true);
-    thread_join(&thread);
-    assert_int_equal(rc, 0);
-    assert_int_equal(next_base(), 1);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -369,8 +228,6 @@ int main(void)
         TEST(without_memory_nothing_is_opened),
         TEST(the_hash_after_a_change_is_found),
         TEST(a_new_journal_has_no_hashes),
-        TEST(cursors_follow_a_writer),
-        TEST(what_is_not_synced_is_not_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* support/crash_disk.c - a disk for journal/ that records, fails, and loses power. */
+/* tests/support/crash_disk.c - a disk for journal/ that records, fails, and loses power. */
 #include "tests/support/crash_disk.h"
 
 #include <errno.h>

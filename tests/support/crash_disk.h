@@ -1,4 +1,4 @@
-/* support/crash_disk.h - a disk for journal/ that records, fails, and loses power.
+/* tests/support/crash_disk.h - a disk for journal/ that records, fails, and loses power.
  *
  * Writes go to the real files at once, as they do to the page cache; what they replaced is kept
  * until a sync. crash_disk_cut then plays a power cut: of what was not synced any sector may be
