@@ -1,13 +1,11 @@
 /* transport/dealer.c - one DEALER and the monitor that tells how its connection does.
  *
- * A dealer never connects again by itself: its next try is put off for longer than any session
- * lasts. To forbid it (RECONNECT_IVL -1) would make ZeroMQ drop what was received and not yet read,
- * and the last message of a server that cuts tells why it does.
+ * A dealer never connects again by itself: a session begins with a new socket, so that nothing of
+ * the last one can arrive in it.
  */
 #include "transport/dealer.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +23,7 @@ enum {
     HANDSHAKE_MS = 5000,
     HEARTBEAT_MS = 2000,
     HEARTBEAT_LOST_MS = 10000,
-    RECONNECT_MS = INT_MAX,
+    RECONNECT_NEVER = -1,
     CURVE_OVERHEAD = 128, /* MAXMSGSIZE counts the encrypted message */
     ITEMS = 3,            /* of a poll: wake, monitor, DEALER */
 };
@@ -116,7 +114,7 @@ static int set_options(void *socket, const uint8_t server_key[KEY_SIZE], const s
     failed |= set_int(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
     failed |= set_int(socket, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS);
     failed |= set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_LOST_MS);
-    failed |= set_int(socket, ZMQ_RECONNECT_IVL, RECONNECT_MS);
+    failed |= set_int(socket, ZMQ_RECONNECT_IVL, RECONNECT_NEVER);
     int64_t most = WIRE_FRAME_MAX + CURVE_OVERHEAD;
     failed |= zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &most, sizeof most);
     failed |= zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, server_key, KEY_SIZE);

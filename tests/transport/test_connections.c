@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -169,20 +170,24 @@ static void test_bytes_without_a_message(void **state)
 static void test_bytes_that_wait(void **state)
 {
     (void)state;
+    enum { LEFT = 32768 };
+    static uint8_t bytes[2 * LEFT];
     struct line line = open_line();
     struct peer peer = peer_of(1);
-    static uint8_t bytes[65536];
     connections_opened(table, line.here, START_MS);
     assert_true(connections_heard(table, line.here, &peer));
-    size_t sent = 0;
-    for (ssize_t got = 1; got > 0;) {
-        got = send(line.there, bytes, sizeof bytes, MSG_DONTWAIT);
-        sent += got > 0 ? (size_t)got : 0;
+    connections_look(table, START_MS, true);
+    send_bytes(line, CONNECTION_AHEAD_MAX - LEFT);
+    assert_int_equal(send(line.there, bytes, sizeof bytes, 0), sizeof bytes);
+    int waiting = 0;
+    while (waiting < (int)sizeof bytes) {
+        assert_int_equal(ioctl(line.here, FIONREAD, &waiting), 0);
     }
-    assert_true(sent > CONNECTION_AHEAD_MAX);
     connections_look(table, START_MS + CONNECTION_SCAN_MS, true);
-    connections_look(table, START_MS + 2 * CONNECTION_SCAN_MS, true);
     assert_false(is_cut(line));
+    assert_int_equal(recv(line.here, bytes, sizeof bytes, MSG_WAITALL), sizeof bytes);
+    connections_look(table, START_MS + 2 * CONNECTION_SCAN_MS, true);
+    assert_true(is_cut(line));
     close_line(line);
 }
 

@@ -182,7 +182,7 @@ static void test_last_words(void **state)
         assert_int_equal(router_send(router, &received.peer, span_str("because")), 0);
         router_cut(router, &received.peer);
         /* The dealer looks only when all of it has happened. */
-        uint64_t end_ms = clock_mono_ms(&clock_system) + 150;
+        uint64_t end_ms = clock_mono_ms(&clock_system) + 250;
         while (clock_mono_ms(&clock_system) < end_ms) {
             assert_int_equal(router_wait(router, NULL, 0, 10), 0);
         }
