@@ -107,25 +107,32 @@ static int delete_bag(struct pass *pass, const struct change *change, struct err
     if (rc != 0) {
         return rc;
     }
-    struct kv_key keys[] = {index_key(cell->bag), kv_key_grave(change->bag_id),
-                            kv_key_doomed(change->bag_id)};
-    struct kv_cell *rows[3] = {0}; /* index, grave, doomed */
-    for (size_t i = 0; i < 3; i++) {
-        rc = kv_overlay_get(&pass->overlay, &keys[i], &rows[i], err);
-        if (rc != 0) {
-            return rc;
-        }
+    /* No bag bears its number again, so that it has neither grave nor doom yet. */
+    const struct kv_key keys[] = {index_key(cell->bag), kv_key_grave(change->bag_id),
+                                  kv_key_doomed(change->bag_id)};
+    struct kv_cell *index = NULL;
+    struct kv_cell *grave = NULL;
+    struct kv_cell *doomed = NULL;
+    rc = kv_overlay_get(&pass->overlay, &keys[0], &index, err);
+    if (rc == 0) {
+        rc = kv_overlay_put(&pass->overlay, &keys[1], false, &grave, err);
     }
-    if (!rows[0]->present || rows[0]->id != change->bag_id) {
+    if (rc == 0) {
+        rc = kv_overlay_put(&pass->overlay, &keys[2], false, &doomed, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    if (!index->present || index->id != change->bag_id) {
         return misfit(change, "the directory does not name the bag", err);
     }
     cell->present = false;
     cell->dirty = true;
-    rows[0]->present = false;
-    rows[0]->dirty = true;
-    rows[1]->present = rows[1]->dirty = true;
-    *rows[1]->bag = *cell->bag;
-    rows[2]->present = rows[2]->dirty = true;
+    index->present = false;
+    index->dirty = true;
+    grave->present = grave->dirty = true;
+    *grave->bag = *cell->bag;
+    doomed->present = doomed->dirty = true;
     count_bag(&pass->mark.counts, cell->bag->owner.kind, false);
     pass->mark.counts.items -= items;
     pass->mark.counts.bytes -= bytes;
@@ -173,7 +180,7 @@ static int drop_outcomes(struct pass *pass, uint64_t writer, uint64_t from, uint
     for (uint64_t number = from; number <= to; number++) {
         struct kv_key key = kv_key_outcome(writer, number);
         struct kv_cell *cell = NULL;
-        int rc = kv_overlay_get(&pass->overlay, &key, &cell, err);
+        int rc = kv_overlay_put(&pass->overlay, &key, true, &cell, err);
         if (rc != 0) {
             return rc;
         }
@@ -183,22 +190,30 @@ static int drop_outcomes(struct pass *pass, uint64_t writer, uint64_t from, uint
     return 0;
 }
 
-/* A writer's first operation, its next one, or another change of its newest. */
-static int check_number(const struct change *change, const struct kv_writer *writer,
-                        const struct kv_cell *outcome, struct err *err)
+/* A writer's first operation, its next one, or another change of its newest. Only of the last is
+ * there an outcome. */
+static int get_outcome(struct pass *pass, const struct change *change,
+                       const struct kv_writer *writer, struct kv_cell **out, struct err *err)
 {
     const struct change_op *op = &change->op;
-    if (writer->known && writer->device != change->origin) {
+    struct kv_key key = kv_key_outcome(op->writer, op->number);
+    if (!writer->known) {
+        return kv_overlay_put(&pass->overlay, &key, false, out, err);
+    }
+    if (writer->device != change->origin) {
         return misfit(change, "its writer is another device's", err);
     }
-    if (writer->known && op->number != writer->highest && op->number != writer->highest + 1) {
+    if (op->number == writer->highest + 1) {
+        return kv_overlay_put(&pass->overlay, &key, false, out, err);
+    }
+    if (op->number != writer->highest) {
         return misfit(change, "its operation is not its writer's next one", err);
     }
-    bool again = writer->known && op->number == writer->highest;
-    if (again != outcome->present || (again && outcome->outcome.hash != op->hash)) {
-        return misfit(change, "its operation was done before", err);
+    int rc = kv_overlay_get(&pass->overlay, &key, out, err);
+    if (rc == 0 && (!(*out)->present || (*out)->outcome.hash != op->hash)) {
+        rc = misfit(change, "its operation was done before", err);
     }
-    return 0;
+    return rc;
 }
 
 static int note_operation(struct pass *pass, const struct change *change, struct err *err)
@@ -210,12 +225,8 @@ static int note_operation(struct pass *pass, const struct change *change, struct
     if (rc != 0) {
         return rc;
     }
-    key = kv_key_outcome(op->writer, op->number);
     struct kv_cell *outcome = NULL;
-    rc = kv_overlay_get(&pass->overlay, &key, &outcome, err);
-    if (rc == 0) {
-        rc = check_number(change, &cell->writer, outcome, err);
-    }
+    rc = get_outcome(pass, change, &cell->writer, &outcome, err);
     if (rc != 0) {
         return rc;
     }

@@ -141,8 +141,9 @@ static struct kv_cell *new_cell(const struct kv_key *key, uint64_t hash)
     return cell;
 }
 
-int kv_overlay_get(struct kv_overlay *overlay, const struct kv_key *key, struct kv_cell **out,
-                   struct err *err)
+/* The cell of `key`; `fresh` when it was made now and stands for no row yet. */
+static int find_cell(struct kv_overlay *overlay, const struct kv_key *key, struct kv_cell **out,
+                     bool *fresh, struct err *err)
 {
     if (overlay->count == overlay->capacity) {
         int rc = grow(overlay, err);
@@ -152,23 +153,36 @@ int kv_overlay_get(struct kv_overlay *overlay, const struct kv_key *key, struct 
     }
     uint64_t hash = hash64(kv_key_span(key), overlay->seed);
     size_t slot = find_slot(overlay, kv_key_span(key), hash);
-    if (overlay->slots[slot] != NULL) {
-        *out = overlay->slots[slot];
-        return 0;
+    *fresh = overlay->slots[slot] == NULL;
+    if (*fresh) {
+        struct kv_cell *cell = new_cell(key, hash);
+        if (cell == NULL) {
+            return out_of_memory(err);
+        }
+        overlay->slots[slot] = cell;
+        overlay->cells[overlay->count++] = cell;
     }
-    struct kv_cell *cell = new_cell(key, hash);
-    if (cell == NULL) {
-        return out_of_memory(err);
-    }
-    int rc = load(overlay, cell, err);
-    if (rc != 0) {
-        free_cell(cell);
-        return rc;
-    }
-    overlay->slots[slot] = cell;
-    overlay->cells[overlay->count++] = cell;
-    *out = cell;
+    *out = overlay->slots[slot];
     return 0;
+}
+
+int kv_overlay_get(struct kv_overlay *overlay, const struct kv_key *key, struct kv_cell **out,
+                   struct err *err)
+{
+    bool fresh = false;
+    int rc = find_cell(overlay, key, out, &fresh, err);
+    return rc == 0 && fresh ? load(overlay, *out, err) : rc;
+}
+
+int kv_overlay_put(struct kv_overlay *overlay, const struct kv_key *key, bool stored,
+                   struct kv_cell **out, struct err *err)
+{
+    bool fresh = false;
+    int rc = find_cell(overlay, key, out, &fresh, err);
+    if (rc == 0 && fresh) {
+        (*out)->stored = stored;
+    }
+    return rc;
 }
 
 /* --- writing --- */

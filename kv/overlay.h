@@ -44,8 +44,13 @@ void kv_overlay_init(struct kv_overlay *overlay, const struct kv_store *store);
 void kv_overlay_free(struct kv_overlay *overlay);
 
 /* The row of `key` as it is now, read from the store the first time. It stays where it is until
- * kv_overlay_free. E_NOMEM, E_CORRUPT, E_IO. */
+ * kv_overlay_free. E_NOMEM, E_CORRUPT, E_IO: the overlay is of no more use then. */
 MUST_CHECK int kv_overlay_get(struct kv_overlay *overlay, const struct kv_key *key,
+                              struct kv_cell **out, struct err *err);
+
+/* The same without asking the store, for rows of which is known whether it has them: a look-up is
+ * what applying costs. Not present and not dirty the first time; `stored` as told. E_NOMEM. */
+MUST_CHECK int kv_overlay_put(struct kv_overlay *overlay, const struct kv_key *key, bool stored,
                               struct kv_cell **out, struct err *err);
 
 /* Append all dirty rows to `batch`, in the order of keys. `scratch` holds one row. E_NOMEM. */

@@ -132,6 +132,40 @@ static void a_key_has_one_cell_however_many_there_are(void **unused)
     tmp_folder_remove(dir);
 }
 
+static void what_is_known_is_not_looked_up(void **unused)
+{
+    (void)unused;
+    char dir[TMP_FOLDER_MAX];
+    struct kv_store store;
+    open_store(&store, dir);
+    struct kv_overlay overlay;
+    kv_overlay_init(&overlay, &store);
+    fill(&overlay);
+    write_overlay(&overlay, &store, 8);
+    kv_overlay_free(&overlay);
+
+    kv_overlay_init(&overlay, &store);
+    struct kv_key key = kv_key_outcome(7, 2);
+    struct kv_cell *cell = NULL;
+    assert_int_equal(kv_overlay_put(&overlay, &key, true, &cell, NULL), 0);
+    assert_false(cell->present);
+    assert_ptr_equal(get(&overlay, key), cell); /* and it is not looked up later */
+    assert_false(cell->present);
+    cell->dirty = true;
+    write_overlay(&overlay, &store, 1); /* a deletion */
+    kv_overlay_free(&overlay);
+
+    kv_overlay_init(&overlay, &store);
+    assert_false(get(&overlay, key)->present);
+    assert_true(get(&overlay, kv_key_writer(7))->present);
+    key = kv_key_writer(7);
+    assert_int_equal(kv_overlay_put(&overlay, &key, false, &cell, NULL), 0);
+    assert_true(cell->present && cell->stored); /* it was looked up before */
+    kv_overlay_free(&overlay);
+    kv_store_close(&store);
+    tmp_folder_remove(dir);
+}
+
 /* 70 keys, so that the table grows, then the write. */
 static int run_out(struct kv_store *store, unsigned nth, bool *failed)
 {
@@ -180,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_go_to_the_store_and_back),
         cmocka_unit_test(a_key_has_one_cell_however_many_there_are),
+        cmocka_unit_test(what_is_known_is_not_looked_up),
         cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
