@@ -292,17 +292,18 @@ void connections_address(const struct connections *connections, const struct pee
 
 /* --- looking --- */
 
-/* Bytes that came on the connection and were taken out of it; 0 when that can't be told. */
-static uint64_t bytes_taken(int fd)
+/* Bytes that came on the connection and were taken out of it. False when that can't be told. */
+static bool bytes_taken(int fd, uint64_t *taken)
 {
     struct tcp_info info = {0};
     socklen_t size = sizeof info;
     int waiting = 0;
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
         ioctl(fd, SIOCINQ, &waiting) != 0 || (uint64_t)waiting > info.tcpi_bytes_received) {
-        return 0;
+        return false;
     }
-    return (uint64_t)info.tcpi_bytes_received - (uint64_t)waiting;
+    *taken = (uint64_t)info.tcpi_bytes_received - (uint64_t)waiting;
+    return true;
 }
 
 /* A message that is received leaves nothing behind it in ZeroMQ but what came later. */
@@ -313,8 +314,8 @@ static void look_at(const struct connections *connections, struct connection *co
         shut(connections, connection);
         return;
     }
-    uint64_t taken = drained || connection->heard ? bytes_taken(connection->fd) : 0;
-    if (taken == 0) {
+    uint64_t taken = 0;
+    if ((!drained && !connection->heard) || !bytes_taken(connection->fd, &taken)) {
         return;
     }
     if (connection->heard) {
