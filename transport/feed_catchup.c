@@ -174,7 +174,7 @@ static bool lane_has_work(const struct feed *feed, int lane)
 static int next_lane(const struct feed *feed)
 {
     size_t least =
-        feed->window / 2 < FEED_PAGE_BYTES / 2 ? (size_t)feed->window / 2 : FEED_PAGE_BYTES / 2;
+        feed->window < FEED_PAGE_BYTES ? (size_t)feed->window / 2 + 1 : FEED_PAGE_BYTES / 2;
     bool idle = feed->sent_bytes == feed->acknowledged_bytes;
     if (feed->reading != READING_NONE || feed->starved || feed_outgoing(feed) ||
         (!idle && feed_credit(feed) < least)) {
