@@ -109,6 +109,9 @@ static int append(struct committer *committer, struct draft *draft)
     }
     if (rc == E_NOSPACE && !journal_failed(committer->options.journal)) {
         log_no_space(committer, err);
+        /* What follows in this round is deferred too, so that nothing overtakes what was. */
+        committer->plan.closed = E_NOSPACE;
+        committer->plan.closed_text = "the server's disk is full";
         return rc;
     }
     (void)err_prefix(err, "the journal can't be written and nothing more is taken until kitbagd "
@@ -237,6 +240,10 @@ void committer_deliver(struct committer *committer)
         deliver_draft(committer, draft);
         give_back(committer, draft);
     }
+    if (committer->plan.closed == E_NOSPACE) {
+        committer->plan.closed = 0;
+        committer->plan.closed_text = NULL;
+    }
 }
 
 /* --- requests --- */
@@ -259,7 +266,7 @@ static void before_lonely_request(struct committer *committer)
     before_request(committer);
 }
 
-int committer_operation(struct committer *committer, const struct operation_from *from,
+int committer_operation(struct committer *committer, struct operation_from *from,
                         const msgpack_object *object, struct err *err)
 {
     ASSERT(committer != NULL && from != NULL && object != NULL);

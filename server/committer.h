@@ -63,7 +63,7 @@ void committer_free(struct committer **committer);
 
 /* Requests. The answer comes by the sink. Operations: E_MALFORMED with a sentence, the session is
  * to be ended. Submits: E_NOMEM when no answer will come. */
-MUST_CHECK int committer_operation(struct committer *committer, const struct operation_from *from,
+MUST_CHECK int committer_operation(struct committer *committer, struct operation_from *from,
                                    const msgpack_object *object, struct err *err);
 void committer_sign_in(struct committer *committer, const struct sign_in *sign_in);
 void committer_sign_out(struct committer *committer, const struct sign_out *sign_out);

@@ -5,11 +5,12 @@
 
 #include "base/log.h"
 #include "server/access.h"
+#include "transport/wire.h"
 
 /* One operation on its way. */
 struct job {
     struct plan *plan;
-    const struct operation_from *from;
+    struct operation_from *from;
     struct operation operation;
     struct plan_by by;
     struct reply reply;
@@ -20,6 +21,10 @@ struct job {
 
 static int answer(struct job *job, int code, uint64_t seq, const char *text)
 {
+    uint64_t *deferred_from = &job->from->deferred_from;
+    if (wire_deferred(code) && (*deferred_from == 0 || *deferred_from > job->operation.number)) {
+        *deferred_from = job->operation.number;
+    }
     job->reply.code = code;
     job->reply.seq = seq;
     job->reply.text =
@@ -276,7 +281,7 @@ static int run(struct job *job, int refused)
 }
 
 /* `refused`: a code that is known beforehand, or 0. 1: answered already. */
-static int prepare(struct job *job, struct plan *plan, const struct operation_from *from,
+static int prepare(struct job *job, struct plan *plan, struct operation_from *from,
                    const msgpack_object *object, int *refused, struct err *err)
 {
     *job = (struct job){.plan = plan, .from = from};
@@ -288,6 +293,10 @@ static int prepare(struct job *job, struct plan *plan, const struct operation_fr
         .kind = REPLY_OUTCOME, .session = from->session, .number = job->operation.number};
     if (plan->closed != 0) {
         (void)answer(job, plan->closed, 0, plan->closed_text);
+        return 1;
+    }
+    if (from->deferred_from != 0 && job->operation.number > from->deferred_from) {
+        (void)answer(job, E_DEFERRED, 0, "an operation before it was deferred");
         return 1;
     }
     job->by = (struct plan_by){
@@ -303,8 +312,15 @@ static int prepare(struct job *job, struct plan *plan, const struct operation_fr
     return check_number(job);
 }
 
-int operations_plan(struct plan *plan, const struct operation_from *from,
-                    const msgpack_object *object, struct err *err)
+uint64_t operation_number(const msgpack_object *object)
+{
+    ASSERT(object != NULL);
+    struct walk walk = walk_array(object);
+    return walk_u64(&walk);
+}
+
+int operations_plan(struct plan *plan, struct operation_from *from, const msgpack_object *object,
+                    struct err *err)
 {
     ASSERT(plan != NULL && from != NULL && object != NULL);
     struct job job;
@@ -316,7 +332,7 @@ int operations_plan(struct plan *plan, const struct operation_from *from,
     return run(&job, refused);
 }
 
-int operations_refuse_large(struct plan *plan, const struct operation_from *from,
+int operations_refuse_large(struct plan *plan, struct operation_from *from,
                             const msgpack_object *object, struct err *err)
 {
     ASSERT(plan != NULL && from != NULL && object != NULL);

@@ -89,7 +89,6 @@ static int find_or_make(struct job *job, const struct owner *owner, struct bag_r
     return rc;
 }
 
-/* 1: there is such an item, 0: none; or PLAN_TROUBLE as a negative. */
 static int has_item(struct job *job, uint64_t bag_id, struct span path, bool *has)
 {
     struct item_row row = {0};
@@ -206,9 +205,9 @@ static int plan_groups(struct job *job, const struct sign_in *sign_in)
         }
         rc = rc < 0 ? PLAN_TROUBLE : rc;
     }
-    if (rc == 0 && job->bag_count > SIGNING_GROUPS_MAX) {
-        rc = err_set(&job->err, E_QUOTA, "'%s' would belong to more than %d groups",
-                     job->user.owner.shown, SIGNING_GROUPS_MAX);
+    if (rc == 0 && job->bag_count > SIGNING_BAGS_MAX) {
+        rc = err_set(&job->err, E_QUOTA, "'%s' would have more than %d bags: too many groups",
+                     job->user.owner.shown, SIGNING_BAGS_MAX);
     }
     return rc;
 }

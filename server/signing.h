@@ -8,8 +8,9 @@
 #define KITBAG_SERVER_SIGNING_H
 
 #include "server/plan.h"
+#include "transport/feed.h"
 
-enum { SIGNING_GROUPS_MAX = 1000 }; /* that one user may belong to */
+enum { SIGNING_BAGS_MAX = FEED_SIGNED_IN_MAX }; /* what one SIGNED_IN lists */
 
 struct sign_in {
     uint64_t session;

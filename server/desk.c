@@ -1,0 +1,321 @@
+/* server/desk.c - a list of tickets under a lock. */
+#include "server/desk.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    PIECE_BYTES = 256 << 10, /* of values, before machines get their turn */
+    PIECE_WRITES = 1000,
+};
+
+enum ticket_kind { TICKET_SUBMIT, TICKET_STATUS, TICKET_DEVICE };
+
+/* Lives on the stack of the thread that waits. Between handing in and `done` it is the main
+ * thread's. */
+struct ticket {
+    struct ticket *next;
+    enum ticket_kind kind;
+    struct submit *submits;
+    size_t submit_count;
+    size_t planned;
+    size_t answered;
+    struct server_status *status;
+    uint64_t device;
+    struct device_live *live;
+    int rc;
+    bool done; /* under the lock */
+};
+
+struct desk {
+    struct desk_options options;
+    /* The lock guards the list, `closed` and every ticket's `done`: callers are other threads. */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct ticket *first;
+    struct ticket *last;
+    bool closed;
+    /* The main thread's: submits that are being worked on, the oldest first. */
+    struct ticket *active;
+};
+
+/* --- the callers --- */
+
+static int hand_in(struct desk *desk, struct ticket *ticket, struct err *err)
+{
+    (void)pthread_mutex_lock(&desk->lock);
+    if (desk->closed) {
+        (void)pthread_mutex_unlock(&desk->lock);
+        return err_set(err, E_CLOSED, "the server is shutting down");
+    }
+    if (desk->first == NULL) {
+        desk->first = ticket;
+    } else {
+        desk->last->next = ticket;
+    }
+    desk->last = ticket;
+    (void)pthread_mutex_unlock(&desk->lock);
+    desk->options.wake(desk->options.context);
+    (void)pthread_mutex_lock(&desk->lock);
+    while (!ticket->done) {
+        (void)pthread_cond_wait(&desk->changed, &desk->lock);
+    }
+    (void)pthread_mutex_unlock(&desk->lock);
+    return ticket->rc == 0 ? 0 : err_set(err, ticket->rc, "%s", err_meaning(ticket->rc));
+}
+
+static int backend_submit(void *context, struct submit *submits, size_t count, struct err *err)
+{
+    ASSERT(context != NULL && (submits != NULL || count == 0));
+    struct ticket ticket = {.kind = TICKET_SUBMIT, .submits = submits, .submit_count = count};
+    return count == 0 ? 0 : hand_in(context, &ticket, err);
+}
+
+static int backend_status(void *context, struct server_status *out, struct err *err)
+{
+    ASSERT(context != NULL && out != NULL);
+    struct ticket ticket = {.kind = TICKET_STATUS, .status = out};
+    return hand_in(context, &ticket, err);
+}
+
+static int backend_device(void *context, uint64_t device, struct device_live *out, struct err *err)
+{
+    ASSERT(context != NULL && out != NULL);
+    struct ticket ticket = {.kind = TICKET_DEVICE, .device = device, .live = out};
+    return hand_in(context, &ticket, err);
+}
+
+/* The token's public half goes into the server's bag. */
+static int submit_token(struct desk *desk, const struct token_record *record, const char *actor,
+                        struct err *err)
+{
+    char path[RECORD_PATH_MAX];
+    struct buf text;
+    buf_init(&text, RECORD_TEXT_MAX);
+    record_put_token(&text, record);
+    struct operation_write write = {.path = record_token_path(path, record->key),
+                                    .value = buf_span(&text)};
+    struct submit submit = {
+        .kind = SUBMIT_WRITE,
+        .actor = actor,
+        .owner = {.kind = OWNER_SERVER},
+        .writes = &write,
+        .write_count = 1,
+    };
+    int rc = buf_error(&text);
+    if (rc != 0) {
+        rc = err_set(err, rc, "a join token: out of memory");
+    } else {
+        rc = backend_submit(desk, &submit, 1, err);
+    }
+    buf_free(&text);
+    if (rc == 0 && submit.code != 0) {
+        rc = err_set(err, submit.code, "%s", submit.text);
+    }
+    return rc;
+}
+
+static int backend_enroll(void *context, uint64_t expires_ms, const char *actor, char *out,
+                          size_t out_size, struct err *err)
+{
+    ASSERT(context != NULL && actor != NULL && out != NULL && out_size >= TOKEN_TEXT_MAX);
+    struct desk *desk = context;
+    struct key_pair pair;
+    key_pair_make(&pair);
+    struct join_token token = desk->options.token;
+    token.expires_ms = expires_ms;
+    memcpy(token.secret, pair.secret_key, KEY_SIZE);
+    struct token_record record = {.expires_ms = expires_ms};
+    memcpy(record.key, pair.public_key, KEY_SIZE);
+    int rc = submit_token(desk, &record, actor, err);
+    if (rc == 0) {
+        rc = token_format(&token, out, err);
+    }
+    key_wipe(&pair, sizeof pair);
+    key_wipe(&token, sizeof token);
+    return rc;
+}
+
+void desk_backend(struct desk *desk, struct admin_backend *out)
+{
+    ASSERT(desk != NULL && out != NULL);
+    *out = (struct admin_backend){
+        .context = desk,
+        .kv = committer_kv(desk->options.committer),
+        .journal = desk->options.journal,
+        .journal_dir = desk->options.journal_dir,
+        .submit = backend_submit,
+        .status = backend_status,
+        .device = backend_device,
+        .enroll = backend_enroll,
+    };
+}
+
+/* --- the main thread --- */
+
+static void finish(struct desk *desk, struct ticket *ticket, int rc)
+{
+    (void)pthread_mutex_lock(&desk->lock);
+    ticket->rc = rc;
+    ticket->done = true; /* its memory may be gone as soon as the lock is free */
+    (void)pthread_cond_broadcast(&desk->changed);
+    (void)pthread_mutex_unlock(&desk->lock);
+}
+
+static struct ticket *take_all(struct desk *desk)
+{
+    (void)pthread_mutex_lock(&desk->lock);
+    struct ticket *all = desk->first;
+    desk->first = NULL;
+    desk->last = NULL;
+    (void)pthread_mutex_unlock(&desk->lock);
+    return all;
+}
+
+static void begin(struct desk *desk, struct ticket *ticket)
+{
+    int rc = 0;
+    switch (ticket->kind) {
+    case TICKET_STATUS:
+        desk->options.status(desk->options.context, ticket->status);
+        finish(desk, ticket, 0);
+        break;
+    case TICKET_DEVICE:
+        rc = desk->options.device(desk->options.context, ticket->device, ticket->live);
+        finish(desk, ticket, rc);
+        break;
+    case TICKET_SUBMIT: {
+        struct ticket **end = &desk->active;
+        while (*end != NULL) {
+            end = &(*end)->next;
+        }
+        ticket->next = NULL;
+        *end = ticket;
+        break;
+    }
+    }
+}
+
+static size_t weight(const struct submit *submit)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < submit->write_count; i++) {
+        bytes += submit->writes[i].path.size + submit->writes[i].value.size;
+    }
+    return bytes;
+}
+
+/* The first ticket that has something left to plan. */
+static struct ticket *unplanned(const struct desk *desk)
+{
+    struct ticket *ticket = desk->active;
+    while (ticket != NULL && ticket->planned == ticket->submit_count) {
+        ticket = ticket->next;
+    }
+    return ticket;
+}
+
+static void leave(struct desk *desk, struct ticket *ticket)
+{
+    struct ticket **at = &desk->active;
+    while (*at != ticket) {
+        at = &(*at)->next;
+    }
+    *at = ticket->next;
+    finish(desk, ticket, 0);
+}
+
+static void count_answer(struct desk *desk, struct ticket *ticket)
+{
+    ticket->answered++;
+    if (ticket->answered == ticket->submit_count) {
+        leave(desk, ticket);
+    }
+}
+
+static void plan_piece(struct desk *desk)
+{
+    size_t bytes = 0;
+    size_t writes = 0;
+    struct ticket *ticket = NULL;
+    while (bytes < PIECE_BYTES && writes < PIECE_WRITES && (ticket = unplanned(desk)) != NULL) {
+        struct submit *submit = &ticket->submits[ticket->planned];
+        bytes += weight(submit);
+        writes += submit->write_count + 1;
+        uint64_t index = ticket->planned++;
+        int rc = committer_submit(desk->options.committer, submit, ticket, index);
+        if (rc != 0) {
+            submit->code = rc;
+            strcpy(submit->text, "the server is out of memory");
+            count_answer(desk, ticket);
+        }
+    }
+}
+
+bool desk_work(struct desk *desk)
+{
+    ASSERT(desk != NULL);
+    struct ticket *ticket = take_all(desk);
+    while (ticket != NULL) {
+        struct ticket *next = ticket->next;
+        begin(desk, ticket);
+        ticket = next;
+    }
+    plan_piece(desk);
+    return unplanned(desk) != NULL;
+}
+
+void desk_reply(struct desk *desk, const struct reply *reply)
+{
+    ASSERT(desk != NULL && reply != NULL && reply->kind == REPLY_SUBMITTED);
+    struct ticket *ticket = reply->ticket;
+    submit_finish(&ticket->submits[reply->number], reply);
+    count_answer(desk, ticket);
+}
+
+void desk_close(struct desk *desk)
+{
+    ASSERT(desk != NULL);
+    (void)pthread_mutex_lock(&desk->lock);
+    desk->closed = true;
+    (void)pthread_mutex_unlock(&desk->lock);
+    struct ticket *ticket = take_all(desk);
+    while (ticket != NULL) {
+        struct ticket *next = ticket->next;
+        finish(desk, ticket, E_CLOSED);
+        ticket = next;
+    }
+    while (desk->active != NULL) {
+        ticket = desk->active;
+        ASSERT(ticket->answered == ticket->planned);
+        desk->active = ticket->next;
+        finish(desk, ticket, E_CLOSED);
+    }
+}
+
+int desk_new(struct desk **out, const struct desk_options *options, struct err *err)
+{
+    ASSERT(out != NULL && options != NULL && options->wake != NULL);
+    struct desk *desk = calloc(1, sizeof *desk);
+    if (desk == NULL) {
+        return err_set(err, E_NOMEM, "the desk: out of memory");
+    }
+    desk->options = *options;
+    (void)pthread_mutex_init(&desk->lock, NULL);
+    (void)pthread_cond_init(&desk->changed, NULL);
+    *out = desk;
+    return 0;
+}
+
+void desk_free(struct desk **desk)
+{
+    if (desk == NULL || *desk == NULL) {
+        return;
+    }
+    ASSERT((*desk)->first == NULL && (*desk)->active == NULL);
+    (void)pthread_cond_destroy(&(*desk)->changed);
+    (void)pthread_mutex_destroy(&(*desk)->lock);
+    free(*desk);
+    *desk = NULL;
+}

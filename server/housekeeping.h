@@ -1,0 +1,27 @@
+/* server/housekeeping.h - a thread for what blocks on the disk and nobody waits for: the next
+ * segment of the journal is written ahead, the state is flushed.
+ */
+#ifndef KITBAG_SERVER_HOUSEKEEPING_H
+#define KITBAG_SERVER_HOUSEKEEPING_H
+
+#include "journal/journal.h"
+#include "kv/kv.h"
+
+struct housekeeping;
+
+struct housekeeping_options {
+    struct journal *journal;    /* borrowed until the stop */
+    struct kv *kv;              /* borrowed until the stop */
+    uint64_t flush_interval_ms; /* when few changes came */
+    uint64_t flush_changes;     /* so many are flushed at once; 0: 200,000 */
+};
+
+MUST_CHECK int housekeeping_start(struct housekeeping **out,
+                                  const struct housekeeping_options *options, struct err *err);
+/* Waits for a flush that is under way. */
+void housekeeping_stop(struct housekeeping **housekeeping);
+
+/* Up to where the state is on disk: replaying would begin behind it. Any thread. */
+uint64_t housekeeping_flushed(const struct housekeeping *housekeeping);
+
+#endif

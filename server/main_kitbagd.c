@@ -1,0 +1,142 @@
+/* server/main_kitbagd.c - the program kitbagd: what was asked for, and its exit code. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "server/options.h"
+#include "server/start.h"
+#include "server/tokens.h"
+
+enum { OUTPUT_MAX_BYTES = 64 << 20 };
+
+/* Words to a person go to stderr, as one line; the code is the command's. */
+static int complain(const struct err *err)
+{
+    (void)fprintf(stderr, "kitbagd: %s\n", err->text);
+    if (err->code == E_USAGE) {
+        (void)fprintf(stderr, "'kitbagd --help' tells how it is used.\n");
+    }
+    return err_exit_code(err->code);
+}
+
+static int print(const struct buf *out)
+{
+    if (out->size > 0 && fwrite(out->data, out->size, 1, stdout) != 1) {
+        return 1;
+    }
+    return fflush(stdout) == 0 ? 0 : 1;
+}
+
+static int sample_config(void)
+{
+    struct buf out;
+    buf_init(&out, OUTPUT_MAX_BYTES);
+    config_sample(settings_keys, &out);
+    int code = buf_error(&out) == 0 ? print(&out) : 1;
+    buf_free(&out);
+    return code;
+}
+
+static int ask_for_tokens(const struct options *options, const struct settings *settings)
+{
+    struct err err = {0};
+    struct buf out;
+    buf_init(&out, OUTPUT_MAX_BYTES);
+    int rc = tokens_request(settings->data_dir, options->count, options->expires_ms, &out, &err);
+    int code = rc == 0 ? print(&out) : complain(&err);
+    buf_free(&out);
+    return code;
+}
+
+/* SIGHUP: of all settings the log's level can change while the server runs. */
+static void reload(void *context)
+{
+    const struct options *options = context;
+    struct config *config = NULL;
+    struct settings settings;
+    struct err err = {0};
+    int rc = options_config(options, &config, &err);
+    if (rc == 0) {
+        rc = settings_read(&settings, config, &err);
+    }
+    if (rc == 0) {
+        log_set_level(settings.log_level);
+        log_event(LOG_INFO, "server", "reloaded", "log_level=%s",
+                  log_level_name(settings.log_level));
+    } else {
+        log_err(LOG_ERROR, "server", "not_reloaded", &err);
+    }
+    config_free(&config);
+}
+
+static int serve(struct options *options, const struct settings *settings)
+{
+    struct err err = {0};
+    struct server *server = NULL;
+    (void)umask(0077);
+    log_set_level(settings->log_level);
+    if (options->console || options->admin_password_file) {
+        log_event(LOG_INFO, "server", "console.later",
+                  "text=\"the web console and its accounts come with a later version\"");
+    }
+    struct server_options wanted = {.settings = settings, .reload = reload, .context = options};
+    int rc = server_start(&server, &wanted, &err);
+    if (rc != 0) {
+        return complain(&err);
+    }
+    log_event(LOG_INFO, "server", "ready", "version=%s port=%d data=%s", KITBAG_VERSION,
+              server_port(server), LOG_Q(settings->data_dir));
+    rc = server_run(server, &err);
+    server_stop(&server);
+    if (rc != 0) {
+        return complain(&err);
+    }
+    log_event(LOG_INFO, "server", "stopped", NULL);
+    return 0;
+}
+
+static int run_verb(struct options *options)
+{
+    struct err err = {0};
+    struct config *config = NULL;
+    struct settings settings;
+    int rc = options_config(options, &config, &err);
+    if (rc == 0) {
+        rc = settings_read(&settings, config, &err);
+    }
+    int code = 0;
+    if (rc != 0) {
+        code = complain(&err);
+    } else if (options->verb == VERB_CHECK_CONFIG) {
+        code = printf("the configuration is valid\n") > 0 ? 0 : 1;
+    } else if (options->verb == VERB_TOKEN) {
+        code = ask_for_tokens(options, &settings);
+    } else {
+        code = serve(options, &settings);
+    }
+    config_free(&config);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    struct err err = {0};
+    if (options_parse(&options, argc, argv, &err) != 0) {
+        return complain(&err);
+    }
+    switch (options.verb) {
+    case VERB_HELP:
+        return fputs(options_help, stdout) >= 0 ? 0 : 1;
+    case VERB_VERSION:
+        return printf("kitbagd %s\n", KITBAG_VERSION) > 0 ? 0 : 1;
+    case VERB_SAMPLE_CONFIG:
+        return sample_config();
+    case VERB_SERVE:
+    case VERB_TOKEN:
+    case VERB_CHECK_CONFIG:
+        break;
+    }
+    return run_verb(&options);
+}

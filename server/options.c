@@ -1,0 +1,218 @@
+/* server/options.c - getopt_long, and what it leaves to be checked. */
+#include "server/options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "server/settings.h"
+
+const char options_help[] =
+    "kitbagd - the server of Kitbag: keeps people's settings the same on every machine\n"
+    "\n"
+    "Usage: kitbagd [OPTION]...          serve until SIGTERM\n"
+    "       kitbagd token [OPTION]...    ask the running server for join tokens, one a line\n"
+    "\n"
+    "  --data DIR                  the data folder, made at the first start (/var/lib/kitbagd)\n"
+    "  --listen tcp://HOST:PORT    where client machines connect (tcp://0.0.0.0:8443)\n"
+    "  --advertise HOST[:PORT]     how client machines reach this server; goes into join tokens;\n"
+    "                              may be given several times\n"
+    "  --config FILE               read this file in place of /etc/kitbag/kitbagd.conf\n"
+    "  --set KEY=VALUE             any key of the configuration, such as stream.heartbeat=5s\n"
+    "  --log-level LEVEL           debug, info, warning or error\n"
+    "  --check-config              say whether the configuration is valid, and exit\n"
+    "  --sample-config             print a commented configuration, and exit\n"
+    "  --console HOST:PORT         accepted; the web console comes with a later version\n"
+    "  --admin-password-file FILE  accepted; accounts come with a later version\n"
+    "  --help, --version\n"
+    "\n"
+    "token:\n"
+    "  --count N                   how many (1)\n"
+    "  --expires TIME              how long they can be used: 30m, 1h, 7d (1h)\n"
+    "\n"
+    "Examples:\n"
+    "  kitbagd --data ./server --listen tcp://127.0.0.1:8443\n"
+    "  kitbagd token --count 3 --expires 1d --data ./server\n"
+    "\n"
+    "Exit codes: 0 ok, 1 failure, 2 usage, 5 not allowed, 6 no server answers.\n";
+
+enum {
+    OPT_DATA = 256,
+    OPT_LISTEN,
+    OPT_ADVERTISE,
+    OPT_CONFIG,
+    OPT_SET,
+    OPT_LOG_LEVEL,
+    OPT_CHECK_CONFIG,
+    OPT_SAMPLE_CONFIG,
+    OPT_CONSOLE,
+    OPT_ADMIN_PASSWORD_FILE,
+    OPT_HELP,
+    OPT_VERSION,
+    OPT_COUNT,
+    OPT_EXPIRES,
+};
+
+enum { TOKENS_MAX = 10000 };
+
+static const struct option long_options[] = {
+    {"data", required_argument, NULL, OPT_DATA},
+    {"listen", required_argument, NULL, OPT_LISTEN},
+    {"advertise", required_argument, NULL, OPT_ADVERTISE},
+    {"config", required_argument, NULL, OPT_CONFIG},
+    {"set", required_argument, NULL, OPT_SET},
+    {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
+    {"check-config", no_argument, NULL, OPT_CHECK_CONFIG},
+    {"sample-config", no_argument, NULL, OPT_SAMPLE_CONFIG},
+    {"console", required_argument, NULL, OPT_CONSOLE},
+    {"admin-password-file", required_argument, NULL, OPT_ADMIN_PASSWORD_FILE},
+    {"help", no_argument, NULL, OPT_HELP},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {"count", required_argument, NULL, OPT_COUNT},
+    {"expires", required_argument, NULL, OPT_EXPIRES},
+    {NULL, 0, NULL, 0},
+};
+
+static int add_flag(struct options *out, const char *key, const char *value, const char *origin,
+                    struct err *err)
+{
+    if (out->flag_count == OPTIONS_FLAGS_MAX) {
+        return err_set(err, E_USAGE, "these are too many options");
+    }
+    out->flags[out->flag_count++] = (struct options_flag){key, value, origin};
+    return 0;
+}
+
+static int add_advertise(struct options *out, const char *value, struct err *err)
+{
+    bool first = out->advertise[0] == '\0';
+    size_t used = strlen(out->advertise);
+    int size = snprintf(out->advertise + used, sizeof out->advertise - used, "%s%s",
+                        first ? "" : ",", value);
+    if (size < 0 || (size_t)size >= sizeof out->advertise - used) {
+        return err_set(err, E_USAGE, "--advertise: these are too many addresses");
+    }
+    return first ? add_flag(out, "server.advertise", out->advertise, "--advertise", err) : 0;
+}
+
+/* KEY=VALUE; the '=' in argv becomes the key's end. */
+static int add_set(struct options *out, char *text, struct err *err)
+{
+    char *equals = strchr(text, '=');
+    if (equals == NULL) {
+        return err_set(err, E_USAGE, "--set '%s': it wants KEY=VALUE", text);
+    }
+    *equals = '\0';
+    return add_flag(out, text, equals + 1, "--set", err);
+}
+
+static int parse_count(struct options *out, const char *text, struct err *err)
+{
+    char *end = NULL;
+    unsigned long count = strtoul(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || count == 0 || count > TOKENS_MAX) {
+        return err_set(err, E_USAGE, "--count '%s': it wants a number from 1 to %d", text,
+                       TOKENS_MAX);
+    }
+    out->count = count;
+    return 0;
+}
+
+static int take_option(struct options *out, int option, char *argument, struct err *err)
+{
+    switch (option) {
+    case OPT_DATA:
+        return add_flag(out, "server.data", argument, "--data", err);
+    case OPT_LISTEN:
+        return add_flag(out, "server.listen", argument, "--listen", err);
+    case OPT_ADVERTISE:
+        return add_advertise(out, argument, err);
+    case OPT_CONFIG:
+        out->config_file = argument;
+        return 0;
+    case OPT_SET:
+        return add_set(out, argument, err);
+    case OPT_LOG_LEVEL:
+        return add_flag(out, "server.log_level", argument, "--log-level", err);
+    case OPT_CHECK_CONFIG:
+        out->verb = VERB_CHECK_CONFIG;
+        return 0;
+    case OPT_SAMPLE_CONFIG:
+        out->verb = VERB_SAMPLE_CONFIG;
+        return 0;
+    case OPT_CONSOLE:
+        out->console = true;
+        return add_flag(out, "server.console", argument, "--console", err);
+    case OPT_ADMIN_PASSWORD_FILE:
+        out->admin_password_file = true;
+        return 0;
+    case OPT_HELP:
+        out->verb = VERB_HELP;
+        return 0;
+    case OPT_VERSION:
+        out->verb = VERB_VERSION;
+        return 0;
+    case OPT_COUNT:
+        return parse_count(out, argument, err);
+    case OPT_EXPIRES:
+        return clock_parse_duration(argument, &out->expires_ms) == 0 && out->expires_ms > 0
+                   ? 0
+                   : err_set(err, E_USAGE, "--expires '%s': it wants a time such as 1h", argument);
+    default:
+        break;
+    }
+    ASSERT(!"an option that the table has and nobody takes");
+    return E_USAGE;
+}
+
+int options_parse(struct options *out, int argc, char **argv, struct err *err)
+{
+    ASSERT(out != NULL && argv != NULL);
+    *out = (struct options){.verb = VERB_SERVE, .count = 1, .expires_ms = 3600000};
+    optind = 0; /* glibc: begin anew */
+    opterr = 0;
+    int option = 0;
+    while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
+        if (option == ':') {
+            return err_set(err, E_USAGE, "'%s' wants a value", argv[optind - 1]);
+        }
+        if (option == '?') {
+            return err_set(err, E_USAGE, "'%s' is no option of kitbagd", argv[optind - 1]);
+        }
+        int rc = take_option(out, option, optarg, err);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    for (int i = optind; i < argc; i++) {
+        if (strcmp(argv[i], "token") != 0 || i > optind) {
+            return err_set(err, E_USAGE, "'%s' is no verb of kitbagd", argv[i]);
+        }
+        if (out->verb == VERB_SERVE) {
+            out->verb = VERB_TOKEN;
+        }
+    }
+    return 0;
+}
+
+int options_config(const struct options *options, struct config **out, struct err *err)
+{
+    ASSERT(options != NULL && out != NULL);
+    struct config *config = NULL;
+    int rc = config_new(&config, settings_keys, err);
+    if (rc == 0) {
+        rc = config_load(config, "kitbagd", options->config_file, err);
+    }
+    for (size_t i = 0; i < options->flag_count && rc == 0; i++) {
+        const struct options_flag *flag = &options->flags[i];
+        rc = config_set(config, flag->key, flag->value, flag->origin, err);
+    }
+    if (rc != 0) {
+        config_free(&config);
+        return rc;
+    }
+    *out = config;
+    return 0;
+}

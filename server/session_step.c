@@ -1,0 +1,94 @@
+/* server/session_step.c - one feed: step it, carry out its actions, answer its question. */
+#include <inttypes.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "server/sessions_inside.h"
+
+/* What a list of actions left to be done when it was finished. */
+struct outcome {
+    const struct feed_action *question;
+    const struct feed_action *cut;
+    bool send_failed;
+};
+
+static void carry_out(struct sessions *sessions, struct session *session,
+                      const struct feed_action *action, struct outcome *outcome)
+{
+    const struct sessions_port *port = &sessions->options.port;
+    switch (action->kind) {
+    case FEED_DO_SEND:
+        if (port->send(port->context, &session->peer, action->send) != 0) {
+            outcome->send_failed = true;
+        }
+        break;
+    case FEED_DO_UNFOLLOW:
+        followers_remove(&sessions->followers, &session->follower, action->unfollow.bag_id);
+        break;
+    case FEED_DO_WANT_TURN:
+        turns_want(&sessions->turns, &session->turn, action->turn.urgent);
+        break;
+    case FEED_DO_HEARD: {
+        struct seen *seen = sessions_seen(sessions, session->device);
+        if (seen != NULL) {
+            seen->live.seq = action->heard.seq;
+            seen->live.last_seen_ms = clock_wall_ms(sessions->options.clock);
+        }
+        break;
+    }
+    case FEED_DO_CUT:
+        outcome->cut = action;
+        break;
+    case FEED_DO_HELLO:
+    case FEED_DO_JOIN:
+    case FEED_DO_SIGN_IN:
+    case FEED_DO_SIGN_OUT:
+    case FEED_DO_FOLLOW:
+    case FEED_DO_READ:
+    case FEED_DO_WRITE:
+        ASSERT(outcome->question == NULL); /* a step asks one */
+        outcome->question = action;
+        break;
+    }
+}
+
+static void cut(struct sessions *sessions, struct session *session,
+                const struct feed_action *action)
+{
+    log_event(LOG_INFO, "session", "ended", "device=%016" PRIx64 " peer=%s code=%s text=%s",
+              session->device,
+              sessions->options.port.address(sessions->options.port.context, &session->peer),
+              action->cut.code == 0 ? "ok" : err_name(action->cut.code), LOG_Q(action->cut.text));
+    sessions->options.port.cut(sessions->options.port.context, &session->peer);
+    sessions_forget(sessions, session);
+}
+
+void session_run(struct sessions *sessions, struct session *session, struct feed_event event)
+{
+    ASSERT(sessions != NULL && session != NULL);
+    bool more = true;
+    while (more) {
+        event.now_ms = sessions_now(sessions);
+        struct feed_actions actions = feed_step(session->feed, &event);
+        struct outcome outcome = {0};
+        for (size_t i = 0; i < actions.count; i++) {
+            carry_out(sessions, session, &actions.list[i], &outcome);
+        }
+        if (outcome.cut != NULL) {
+            cut(sessions, session, outcome.cut);
+            return;
+        }
+        more =
+            outcome.question != NULL && session_answer(sessions, session, outcome.question, &event);
+        if (outcome.send_failed) {
+            event = (struct feed_event){.kind = FEED_SENT_FAILED};
+            more = true;
+        }
+    }
+}
+
+void session_end(struct sessions *sessions, struct session *session, int code, const char *text)
+{
+    session_run(sessions, session,
+                (struct feed_event){.kind = FEED_END, .end = {.code = code, .text = text}});
+}

@@ -1,0 +1,158 @@
+/* server/settings.c - the table of keys, and the checks that a type alone can't make. */
+#include "server/settings.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const struct config_key settings_keys[] = {
+    {"server.data", CONFIG_TEXT, "/var/lib/kitbagd",
+     "The data folder: journal, state, keys. It is made at the first start, for this account "
+     "alone.",
+     0, 0},
+    {"server.listen", CONFIG_TEXT, "tcp://0.0.0.0:8443",
+     "Where client machines connect: one or more endpoints, separated by commas.", 0, 0},
+    {"server.advertise", CONFIG_TEXT, NULL,
+     "HOST or HOST:PORT under which client machines reach this server, separated by commas; they "
+     "go into join tokens. Empty: the addresses of this machine.",
+     0, 0},
+    {"server.console", CONFIG_TEXT, "0.0.0.0:8444",
+     "Where the web console will listen. It comes with a later version; until then nothing does.",
+     0, 0},
+    {"server.log_level", CONFIG_TEXT, "info",
+     "The least level that is logged: debug, info, warning or error. Read again at SIGHUP.", 0, 0},
+    {"journal.segment_size", CONFIG_SIZE, "64M",
+     "The size of a file of the journal; written ahead of need.", 8 << 20, 1 << 30},
+    {"state.memtable_size", CONFIG_SIZE, "64M",
+     "Changes that are collected in memory before they go to a file of the state.", 1 << 20,
+     UINT64_C(4) << 30},
+    {"state.cache_size", CONFIG_SIZE, "256M", "Memory for blocks of the state's files.", 1 << 20,
+     0},
+    {"state.flush_interval", CONFIG_DURATION, "60s",
+     "After this time changes go to a file even when they are few: less to replay after a crash.",
+     1000, 86400000},
+    {"limits.users", CONFIG_NUMBER, "1000000", "Users at most.", 1, 0},
+    {"limits.items_per_bag", CONFIG_NUMBER, "20000", "Items of one user, group or machine.", 1, 0},
+    {"limits.bytes_per_bag", CONFIG_SIZE, "64M", "Bytes of one user's, group's or machine's items.",
+     1 << 20, 0},
+    {"limits.bags_per_session", CONFIG_NUMBER, "100000", "Bags that one machine may follow.", 1, 0},
+    {"limits.sessions", CONFIG_NUMBER, "65536", "Connections that are served at once.", 1, 0},
+    {"limits.message_memory", CONFIG_SIZE, "64M",
+     "Memory for messages in parts, of all connections together.", 4 << 20, 0},
+    {"groups.mode", CONFIG_TEXT, "open",
+     "open: a sign-in puts its user into the groups it names; managed: only administrators do.", 0,
+     0},
+    {"stream.heartbeat", CONFIG_DURATION, "2s",
+     "A sign of life is due after this time; after five of them without one, a connection is over.",
+     100, 60000},
+    {"stream.io_threads", CONFIG_NUMBER, "2", "Threads that encrypt and decrypt.", 1, 16},
+    {"stream.busy_poll", CONFIG_BOOL, "no",
+     "Spin for a moment before sleeping: a faster answer for more processor time.", 0, 0},
+    {NULL, CONFIG_TEXT, NULL, NULL, 0, 0},
+};
+
+static int bad(const struct config *config, const char *key, const char *what, struct err *err)
+{
+    return err_set(err, E_INVALID, "%s = '%.80s' (%s): %s", key, config_text(config, key),
+                   config_origin(config, key), what);
+}
+
+/* The next part of a list with commas, without the space around it; false at the end. */
+static bool next_part(const char **text, struct span *part)
+{
+    static const char space[] = " \t";
+    const char *at = *text + strspn(*text, " \t,");
+    if (*at == '\0') {
+        return false;
+    }
+    size_t size = strcspn(at, ",");
+    *text = at + size;
+    while (size > 0 && strchr(space, at[size - 1]) != NULL) {
+        size--;
+    }
+    *part = span_of(at, size);
+    return true;
+}
+
+static int read_listen(struct settings *out, const struct config *config, struct err *err)
+{
+    static const char key[] = "server.listen";
+    const char *text = config_text(config, key);
+    struct span part;
+    size_t count = 0;
+    size_t used = 0;
+    while (next_part(&text, &part)) {
+        if (count == SETTINGS_ENDPOINTS_MAX || used + part.size + 1 > sizeof out->listen_text) {
+            return bad(config, key, "these are too many endpoints, or too long ones", err);
+        }
+        char *copy = out->listen_text + used;
+        memcpy(copy, part.data, part.size);
+        copy[part.size] = '\0';
+        used += part.size + 1;
+        if (strncmp(copy, "tcp://", 6) != 0 || strrchr(copy + 6, ':') == NULL) {
+            return bad(config, key, "an endpoint looks like tcp://0.0.0.0:8443", err);
+        }
+        out->listen[count++] = copy;
+    }
+    return count > 0 ? 0 : bad(config, key, "an endpoint looks like tcp://0.0.0.0:8443", err);
+}
+
+static int read_advertise(struct settings *out, const struct config *config, struct err *err)
+{
+    static const char key[] = "server.advertise";
+    const char *text = config_text(config, key);
+    struct span part;
+    while (next_part(&text, &part)) {
+        if (out->advertise_count == TOKEN_ADDRESSES_MAX || part.size > ADDRESS_MAX_BYTES) {
+            return bad(config, key, "these are more than 8 addresses, or one is too long", err);
+        }
+        char *copy = out->advertise[out->advertise_count++];
+        memcpy(copy, part.data, part.size);
+        copy[part.size] = '\0';
+        char endpoint[ADDRESS_MAX_BYTES + 32];
+        if (address_endpoint(copy, endpoint, sizeof endpoint, NULL) != 0) {
+            return bad(config, key, "an address looks like server.example.org or 192.0.2.1:8443",
+                       err);
+        }
+    }
+    return 0;
+}
+
+int settings_read(struct settings *out, const struct config *config, struct err *err)
+{
+    ASSERT(out != NULL && config != NULL);
+    memset(out, 0, sizeof *out);
+    out->data_dir = config_text(config, "server.data");
+    if (out->data_dir[0] == '\0') {
+        return bad(config, "server.data", "the data folder needs a path", err);
+    }
+    int rc = read_listen(out, config, err);
+    if (rc == 0) {
+        rc = read_advertise(out, config, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    if (!log_parse_level(config_text(config, "server.log_level"), &out->log_level)) {
+        return bad(config, "server.log_level", "the levels are debug, info, warning and error",
+                   err);
+    }
+    const char *mode = config_text(config, "groups.mode");
+    out->limits.groups_managed = strcmp(mode, "managed") == 0;
+    if (!out->limits.groups_managed && strcmp(mode, "open") != 0) {
+        return bad(config, "groups.mode", "it is open or managed", err);
+    }
+    out->segment_bytes = config_u64(config, "journal.segment_size");
+    out->memtable_bytes = config_u64(config, "state.memtable_size");
+    out->cache_bytes = config_u64(config, "state.cache_size");
+    out->flush_interval_ms = config_u64(config, "state.flush_interval");
+    out->limits.users = config_u64(config, "limits.users");
+    out->limits.items_per_bag = config_u64(config, "limits.items_per_bag");
+    out->limits.bytes_per_bag = config_u64(config, "limits.bytes_per_bag");
+    out->bags_per_session = config_u64(config, "limits.bags_per_session");
+    out->sessions = config_u64(config, "limits.sessions");
+    out->message_bytes = config_u64(config, "limits.message_memory");
+    out->heartbeat_ms = config_u64(config, "stream.heartbeat");
+    out->io_threads = (int)config_u64(config, "stream.io_threads");
+    out->busy_poll = config_bool(config, "stream.busy_poll");
+    return 0;
+}

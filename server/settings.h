@@ -1,0 +1,39 @@
+/* server/settings.h - what can be configured, and the values in the form that the parts want. */
+#ifndef KITBAG_SERVER_SETTINGS_H
+#define KITBAG_SERVER_SETTINGS_H
+
+#include "base/config.h"
+#include "base/log.h"
+#include "server/plan.h"
+#include "transport/token.h"
+
+enum { SETTINGS_ENDPOINTS_MAX = 8 };
+
+/* Ends with a row whose name is NULL. */
+extern const struct config_key settings_keys[];
+
+/* Checked values. Texts are borrowed from the config. */
+struct settings {
+    const char *data_dir;
+    const char *listen[SETTINGS_ENDPOINTS_MAX + 1]; /* NULL-ended, into listen_text */
+    char listen_text[2048];
+    size_t advertise_count;
+    char advertise[TOKEN_ADDRESSES_MAX][ADDRESS_MAX_BYTES + 1]; /* HOST or HOST:PORT */
+    enum log_level log_level;
+    uint64_t segment_bytes;
+    uint64_t memtable_bytes;
+    uint64_t cache_bytes;
+    uint64_t flush_interval_ms;
+    struct limits limits;
+    uint64_t bags_per_session;
+    uint64_t sessions;
+    uint64_t message_bytes;
+    uint64_t heartbeat_ms;
+    int io_threads;
+    bool busy_poll;
+};
+
+/* E_INVALID with a sentence that names the key and where its value came from. */
+MUST_CHECK int settings_read(struct settings *out, const struct config *config, struct err *err);
+
+#endif

@@ -1,0 +1,453 @@
+/* server/start.c - what starts when, and what stops when. */
+#include "server/start.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "admin/local.h"
+#include "admin/local_request.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "server/addresses.h"
+#include "server/data_folder.h"
+#include "server/housekeeping.h"
+#include "server/loop.h"
+#include "server/notify.h"
+#include "server/recovery.h"
+
+enum { RECOVER_EVERY_MS = 1000, FAREWELL_MS = 150 };
+
+struct server {
+    struct server_options options;
+    uint64_t started_ms;
+    int lock;
+    int signal_fd;
+    struct key_pair curve;
+    struct sign_pair sign;
+    char journal_dir[PATH_MAX];
+    char socket_path[PATH_MAX];
+    struct recovery_options recovery;
+    struct journal *journal;
+    struct kv *kv;
+    struct registry *registry;
+    struct committer *committer;
+    struct router *router;
+    struct sessions *sessions;
+    struct desk *desk;
+    struct housekeeping *housekeeping;
+    struct admin_backend backend;
+    struct admin_local *local;
+};
+
+/* --- glue --- */
+
+static void on_device(void *context, uint64_t device)
+{
+    struct server *server = context;
+    sessions_device_changed(server->sessions, device);
+}
+
+static void on_replies(void *context, const struct reply *replies, size_t count)
+{
+    struct server *server = context;
+    size_t i = 0;
+    while (i < count) {
+        size_t same = 0;
+        while (i + same < count && replies[i + same].kind != REPLY_SUBMITTED) {
+            same++;
+        }
+        sessions_replies(server->sessions, &replies[i], same);
+        i += same;
+        if (i < count) {
+            desk_reply(server->desk, &replies[i]);
+            i++;
+        }
+    }
+}
+
+static void on_changes(void *context, const struct change *changes, size_t count,
+                       const struct journal_position *head)
+{
+    struct server *server = context;
+    sessions_changes(server->sessions, changes, count, head);
+}
+
+static bool on_admit(void *context, const uint8_t key[KEY_SIZE])
+{
+    const struct server *server = context;
+    return registry_peer(server->registry, key).kind != REGISTRY_NOBODY;
+}
+
+static int port_send(void *context, const struct peer *peer, struct span bytes)
+{
+    struct server *server = context;
+    return router_send(server->router, peer, bytes);
+}
+
+static void port_cut(void *context, const struct peer *peer)
+{
+    struct server *server = context;
+    router_cut(server->router, peer);
+}
+
+static const char *port_address(void *context, const struct peer *peer)
+{
+    struct server *server = context;
+    return router_address(server->router, peer);
+}
+
+static void desk_wake(void *context)
+{
+    struct server *server = context;
+    router_wake(server->router);
+}
+
+static int desk_device(void *context, uint64_t device, struct device_live *out)
+{
+    const struct server *server = context;
+    return sessions_device(server->sessions, device, out);
+}
+
+static void desk_status(void *context, struct server_status *out)
+{
+    const struct server *server = context;
+    const char *why = committer_state_text(server->committer);
+    *out = (struct server_status){
+        .state = committer_state(server->committer) == COMMITTER_RUNNING ? SERVER_RUNNING
+                                                                         : SERVER_READ_ONLY,
+        .uptime_ms = clock_mono_ms(&clock_system) - server->started_ms,
+        .sessions = sessions_count(server->sessions),
+        .devices = registry_devices(server->registry),
+        .writes = committer_changes(server->committer),
+        .flushed_seq = housekeeping_flushed(server->housekeeping),
+    };
+    memcpy(out->state_text, why, strnlen(why, sizeof out->state_text - 1));
+    journal_history(server->journal, out->history);
+    journal_head(server->journal, &out->head);
+}
+
+static void on_progress(void *context, uint64_t seq, uint64_t head)
+{
+    (void)context;
+    notify_send("STATUS=replaying the journal: %" PRIu64 " of %" PRIu64
+                "\nEXTEND_TIMEOUT_USEC=60000000",
+                seq, head);
+}
+
+static void on_reload(void *context)
+{
+    const struct server *server = context;
+    if (server->options.reload != NULL) {
+        server->options.reload(server->options.context);
+    }
+}
+
+/* --- starting --- */
+
+static int start_signals(struct server *server, struct err *err)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    server->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    return server->signal_fd >= 0 ? 0 : err_sys(err, "open", "signalfd");
+}
+
+static int start_folder(struct server *server, struct err *err)
+{
+    const char *dir = server->options.settings->data_dir;
+    char keys[PATH_MAX];
+    int rc = data_folder_open(dir, &server->lock, err);
+    if (rc != 0) {
+        return rc;
+    }
+    if (path_join(keys, sizeof keys, dir, "keys") != 0 ||
+        path_join(server->journal_dir, sizeof server->journal_dir, dir, "journal") != 0 ||
+        path_join(server->socket_path, sizeof server->socket_path, dir, ADMIN_SOCKET_NAME) != 0) {
+        return err_set(err, E_INVALID, "the path of the data folder '%.60s...' is too long", dir);
+    }
+    return keys_load_server(keys, &server->curve, &server->sign, err);
+}
+
+static int start_stores(struct server *server, struct err *err)
+{
+    const struct settings *settings = server->options.settings;
+    struct recovered recovered = {0};
+    server->recovery = (struct recovery_options){
+        .dir = settings->data_dir,
+        .segment_bytes = settings->segment_bytes,
+        .memtable_bytes = settings->memtable_bytes,
+        .cache_bytes = settings->cache_bytes,
+        .progress = on_progress,
+    };
+    int rc = recovery_open(&recovered, &server->recovery, err);
+    if (rc != 0) {
+        return rc;
+    }
+    server->journal = recovered.journal;
+    server->kv = recovered.kv;
+    struct journal_position head;
+    journal_head(server->journal, &head);
+    log_event(LOG_INFO, "server", "journal.opened",
+              "head=%" PRIu64 " floor=%" PRIu64 " tail=%s replayed=%" PRIu64, head.seq,
+              journal_floor(server->journal),
+              recovered.opened.tail == SEGMENT_TAIL_CLEAN  ? "clean"
+              : recovered.opened.tail == SEGMENT_TAIL_OPEN ? "open"
+                                                           : "torn",
+              recovered.replayed);
+    return 0;
+}
+
+static int start_committer(struct server *server, struct err *err)
+{
+    if (registry_new(&server->registry) != 0) {
+        return err_set(err, E_NOMEM, "the registry: out of memory");
+    }
+    struct committer_options options = {
+        .journal = server->journal,
+        .kv = server->kv,
+        .registry = server->registry,
+        .limits = server->options.settings->limits,
+        .clock = &clock_system,
+        .sink = {on_device, on_replies, on_changes, server},
+    };
+    int rc = committer_new(&server->committer, &options, err);
+    return rc != 0 ? rc
+                   : registry_load(server->registry, server->kv,
+                                   committer_server_bag(server->committer), err);
+}
+
+static int start_stream(struct server *server, struct err *err)
+{
+    const struct settings *settings = server->options.settings;
+    struct router_options router = {
+        .listen = settings->listen,
+        .keys = &server->curve,
+        .io_threads = settings->io_threads,
+        .admit = on_admit,
+        .context = server,
+        .busy_poll = settings->busy_poll,
+    };
+    int rc = router_open(&server->router, &router, err);
+    if (rc != 0) {
+        return rc;
+    }
+    struct sessions_options sessions = {
+        .port = {port_send, port_cut, port_address, server},
+        .committer = server->committer,
+        .registry = server->registry,
+        .journal = server->journal,
+        .clock = &clock_system,
+        .heartbeat_ms = settings->heartbeat_ms,
+        .bags_max = settings->bags_per_session,
+        .sessions_max = settings->sessions,
+        .budget_bytes = settings->message_bytes,
+    };
+    return sessions_new(&server->sessions, &sessions, err);
+}
+
+static int start_housekeeping(struct server *server, struct err *err)
+{
+    struct housekeeping_options options = {
+        .journal = server->journal,
+        .kv = server->kv,
+        .flush_interval_ms = server->options.settings->flush_interval_ms,
+    };
+    return housekeeping_start(&server->housekeeping, &options, err);
+}
+
+static int start_administration(struct server *server, struct err *err)
+{
+    const struct settings *settings = server->options.settings;
+    struct desk_options options = {
+        .wake = desk_wake,
+        .status = desk_status,
+        .device = desk_device,
+        .context = server,
+        .committer = server->committer,
+        .journal = server->journal,
+        .journal_dir = server->journal_dir,
+    };
+    memcpy(options.token.server_key, server->curve.public_key, KEY_SIZE);
+    memcpy(options.token.signing_key, server->sign.public_key, KEY_SIZE);
+    addresses_fill(&options.token, (const char(*)[ADDRESS_MAX_BYTES + 1]) settings->advertise,
+                   settings->advertise_count, settings->listen[0], server_port(server));
+    int rc = desk_new(&server->desk, &options, err);
+    if (rc != 0) {
+        return rc;
+    }
+    desk_backend(server->desk, &server->backend);
+    return admin_local_start(&server->local, &server->backend, server->socket_path, err);
+}
+
+static int start_all(struct server *server, struct err *err)
+{
+    int (*const steps[])(struct server *, struct err *) = {
+        start_signals, start_folder,       start_stores,        start_committer,
+        start_stream,  start_housekeeping, start_administration};
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        int rc = steps[i](server, err);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+int server_start(struct server **out, const struct server_options *options, struct err *err)
+{
+    ASSERT(out != NULL && options != NULL && options->settings != NULL);
+    struct server *server = calloc(1, sizeof *server);
+    if (server == NULL) {
+        return err_set(err, E_NOMEM, "the server: out of memory");
+    }
+    server->options = *options;
+    server->lock = -1;
+    server->signal_fd = -1;
+    server->started_ms = clock_mono_ms(&clock_system);
+    int rc = start_all(server, err);
+    if (rc != 0) {
+        server_stop(&server);
+        return rc;
+    }
+    *out = server;
+    return 0;
+}
+
+int server_port(const struct server *server)
+{
+    ASSERT(server != NULL);
+    return router_port(server->router, 0);
+}
+
+/* --- the state is opened again --- */
+
+static void stop_administration(struct server *server)
+{
+    if (server->desk != NULL) {
+        desk_close(server->desk);
+    }
+    admin_local_stop(&server->local);
+    desk_free(&server->desk);
+}
+
+/* One try: 0, or what went wrong. */
+static int reopen(struct server *server, struct err *err)
+{
+    uint64_t replayed = 0;
+    int rc = recovery_open_state(&server->kv, server->journal, &server->recovery, &replayed, err);
+    if (rc == 0) {
+        rc = registry_load(server->registry, server->kv, committer_server_bag(server->committer),
+                           err);
+        if (rc != 0) {
+            kv_close(&server->kv, false);
+        }
+    }
+    return rc;
+}
+
+/* Nobody reads the state while it is away: the sessions end and come again, administration stops.
+ * Tries until it works or a signal comes. */
+static int recover(void *context)
+{
+    struct server *server = context;
+    struct err err = {0};
+    stop_administration(server);
+    housekeeping_stop(&server->housekeeping);
+    sessions_end_all(server->sessions, E_READ_ONLY, committer_state_text(server->committer));
+    committer_release(server->committer);
+    kv_close(&server->kv, false);
+    while (reopen(server, &err) != 0) {
+        log_err(LOG_ERROR, "server", "state.not_opened", &err);
+        struct pollfd signals = {.fd = server->signal_fd, .events = POLLIN};
+        if (poll(&signals, 1, RECOVER_EVERY_MS) > 0) {
+            return E_CLOSED; /* the signal: there is nothing left to save */
+        }
+    }
+    committer_recovered(server->committer, server->kv);
+    int rc = start_housekeeping(server, &err);
+    if (rc == 0) {
+        rc = start_administration(server, &err);
+    }
+    if (rc != 0) {
+        log_err(LOG_ERROR, "server", "not_recovered", &err);
+    }
+    return rc;
+}
+
+/* --- running and stopping --- */
+
+int server_run(struct server *server, struct err *err)
+{
+    ASSERT(server != NULL);
+    struct loop_options options = {
+        .router = server->router,
+        .sessions = server->sessions,
+        .committer = server->committer,
+        .desk = &server->desk,
+        .clock = &clock_system,
+        .signal_fd = server->signal_fd,
+        .reload = on_reload,
+        .recover = recover,
+        .context = server,
+    };
+    notify_send("READY=1\nSTATUS=running");
+    int rc = loop_run(&options, err);
+    notify_send("STOPPING=1");
+    return rc;
+}
+
+/* Machines are told, so that they try again soon and not after a silence. */
+static void say_farewell(struct server *server)
+{
+    if (server->sessions == NULL || sessions_count(server->sessions) == 0) {
+        return;
+    }
+    sessions_end_all(server->sessions, E_CLOSED, "the server is shutting down");
+    uint64_t until = clock_mono_ms(&clock_system) + FAREWELL_MS;
+    for (uint64_t now = 0; now < until; now = clock_mono_ms(&clock_system)) {
+        if (router_wait(server->router, NULL, 0, 10) != 0) {
+            return;
+        }
+    }
+}
+
+void server_stop(struct server **server)
+{
+    if (server == NULL || *server == NULL) {
+        return;
+    }
+    struct server *gone = *server;
+    stop_administration(gone);
+    if (gone->kv != NULL) {
+        say_farewell(gone);
+    }
+    housekeeping_stop(&gone->housekeeping);
+    sessions_free(&gone->sessions);
+    router_close(&gone->router);
+    bool clean = gone->committer != NULL && committer_state(gone->committer) == COMMITTER_RUNNING;
+    committer_free(&gone->committer);
+    registry_free(&gone->registry);
+    kv_close(&gone->kv, clean);
+    journal_close(&gone->journal, clean);
+    key_wipe(&gone->curve, sizeof gone->curve);
+    key_wipe(&gone->sign, sizeof gone->sign);
+    if (gone->signal_fd >= 0) {
+        (void)close(gone->signal_fd);
+    }
+    if (gone->lock >= 0) {
+        (void)close(gone->lock);
+    }
+    free(gone);
+    *server = NULL;
+}
