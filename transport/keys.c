@@ -14,10 +14,8 @@
 #include "base/file.h"
 #include "base/hash.h"
 
-_Static_assert(KEY_SIZE == crypto_box_SECRETKEYBYTES && KEY_SIZE == crypto_sign_SEEDBYTES,
-               "CURVE keys and seeds of Ed25519 are of one size");
-_Static_assert((size_t)SIGN_SECRET_SIZE == crypto_sign_SECRETKEYBYTES,
-               "an Ed25519 key is seed and public key");
+_Static_assert((size_t)KEY_SIZE == crypto_box_SECRETKEYBYTES, "a CURVE key");
+_Static_assert((size_t)SIGN_SECRET_SIZE == crypto_sign_SECRETKEYBYTES, "a seed and a public key");
 
 enum { HEX_SIZE = 2 * KEY_SIZE, FILE_SIZE = 2 * (HEX_SIZE + 1), FILE_SIZE_MAX = 4096 };
 

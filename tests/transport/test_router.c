@@ -47,7 +47,7 @@ static void test_there_and_back(void **state)
     assert_memory_equal(&received.peer, &peer, sizeof peer);
     const char *address = router_address(server->router, &peer);
     assert_int_equal(strncmp(address, "127.0.0.1:", 10), 0);
-    assert_true(atoi(address + 10) > 0);
+    assert_true(strtol(address + 10, NULL, 10) > 0);
     assert_int_equal(router_send(server->router, &peer, span_str("welcome")), 0);
     char text[16];
     assert_int_equal(client_receive(&client, server, WAIT_MS, text, sizeof text), 7);

@@ -18,12 +18,17 @@ static const char golden[] =
     "qqqqqqqqqqqqqqrEILu7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7xCDMzMzMzMzMzMzMzMzM"
     "zMzMzMzMzMzMzMzMzMzMzMzMzM8AAAGLz-Voew";
 
+static void set_address(char address[ADDRESS_MAX_BYTES + 1], const char *text)
+{
+    (void)snprintf(address, ADDRESS_MAX_BYTES + 1, "%s", text);
+}
+
 static void make_sample(struct join_token *token)
 {
     memset(token, 0, sizeof *token);
     token->address_count = 2;
-    (void)strcpy(token->addresses[0], "kitbag.example:8443");
-    (void)strcpy(token->addresses[1], "[::1]:9000");
+    set_address(token->addresses[0], "kitbag.example:8443");
+    set_address(token->addresses[1], "[::1]:9000");
     memset(token->server_key, 0xaa, KEY_SIZE);
     memset(token->signing_key, 0xbb, KEY_SIZE);
     memset(token->secret, 0xcc, KEY_SIZE);
@@ -145,7 +150,7 @@ static void test_number_of_addresses(void **state)
     token.address_count = TOKEN_ADDRESSES_MAX;
     for (size_t i = 0; i < TOKEN_ADDRESSES_MAX; i++) {
         memset(token.addresses[i], 'a' + (int)i, 253);
-        (void)strcpy(token.addresses[i] + 253, ":65535");
+        memcpy(token.addresses[i] + 253, ":65535", 7);
     }
     assert_int_equal(token_format(&token, text, NULL), 0);
     assert_int_equal(token_parse(&back, text, NULL), 0);
@@ -159,7 +164,7 @@ static void test_bad_address_in_token(void **state)
     char text[TOKEN_TEXT_MAX] = "untouched";
     struct err err = {0};
     make_sample(&token);
-    (void)strcpy(token.addresses[1], "a b");
+    set_address(token.addresses[1], "a b");
     assert_int_equal(token_format(&token, text, &err), E_INVALID);
     assert_non_null(strstr(err.text, "'a b'"));
     assert_string_equal(text, "untouched");
