@@ -1,95 +1,162 @@
 /* client/outbox.h - local writes that the server has not taken up, in a file of their own.
  *
- * People's unsent writes must survive a damaged replica, so they lie in segment files
- * (journal/segment.h) of their own folder: DIR/outbox/. Each batch holds one record:
- * [1, time_ms, operation bytes bin, bag text str]     an operation
- * [2, number, code, seq, text]                        its outcome (code 0: taken up at seq)
- * [3, number]                                         it is gone: visible in the replica, or dropped
- * [4, writer]                                         the writer number from here on
+ * People's unsent writes must survive a damaged replica, so they lie in a segment file
+ * (journal/segment.h), DIR/outbox.seg; its records are described at the head of outbox_record.c.
  *
- * Keeps true: outbox_add returns when the operation is on disk. Numbers rise by one per writer. An
- * operation that was taken up stays visible (`acked`) until its bag's cursor passed its seq.
- * Memory: the operations that are not gone, at most `max_bytes` of them. The file is rewritten
- * small when most of it is gone. Safe from any thread.
+ * Names: an operation has an `id` for good, by which programs and people ask for it, and for the
+ * server a `number` that rises by one per writer. Ids survive a new writer, numbers do not.
+ *
+ * Keeps true:
+ *   - A function that adds returns when the operation is on disk, and only then is it visible or
+ *     sent. Threads that add at the same time share one sync.
+ *   - What was perhaps sent is sent again byte for byte until its outcome is known and durable.
+ *   - An operation that was taken up stays visible until outbox_passed: its bag's cursor passed its
+ *     seq. Of several visible writes to an item the newest counts.
+ *   - After a failed write nothing more is taken (E_IO) until it is opened again; reading goes on.
+ *   - Memory and file: what is pending, visible or refused, at most `max_bytes` of it; the file is
+ *     rewritten small when it is full. On a machine that never joined (outbox_set_alone) writes
+ *     that later ones replaced go then, so what it keeps is bounded by its live items.
+ *
+ * Safe from any thread. Callbacks run under the outbox's lock: they may read the replica, and
+ * nothing of the outbox.
  */
 #ifndef KITBAG_CLIENT_OUTBOX_H
 #define KITBAG_CLIENT_OUTBOX_H
 
+#include "journal/disk.h"
 #include "journal/operation.h"
-#include "journal/segment.h"
 
 struct outbox;
+
+/* `dir` is made when it is not there. `disk` NULL: the real one. E_CORRUPT names the file, E_FORMAT
+ * a newer version; nothing is changed then. */
+MUST_CHECK int outbox_open(struct outbox **out, const char *dir, uint64_t max_bytes,
+                           const struct disk *disk, struct err *err);
+/* Writes what is not durable yet and the mark of a clean stop. */
+void outbox_close(struct outbox **outbox);
+
+/* True until the machine joins: nothing was ever sent. */
+void outbox_set_alone(struct outbox *outbox, bool alone);
+
+uint64_t outbox_writer(struct outbox *outbox);
+uint64_t outbox_last(struct outbox *outbox); /* the highest number that is on disk */
+/* The server may forget outcomes up to this number: they are durable here, and no operation that
+ * may be sent again names one of these as its maker. */
+uint64_t outbox_confirmed(struct outbox *outbox);
+
+/* --- adding --- */
+
+/* Whose bag is written to. */
+struct outbox_target {
+    const struct owner *owner;
+    uint64_t bag_id; /* 0: the bag that the CREATE with id `made_by` makes */
+    uint64_t made_by;
+    uint64_t seen; /* cursor of the replica's bag */
+};
+/* E_QUOTA (full: max_bytes), E_TOO_LARGE (over OPERATION_BYTES_MAX), E_NOSPACE, E_IO, E_BAG_GONE
+ * (no such CREATE), or the code with which its CREATE was refused. `id` may be NULL. */
+MUST_CHECK int outbox_write(struct outbox *outbox, const struct outbox_target *target,
+                            const struct operation_write *writes, size_t count, uint64_t time_ms,
+                            uint64_t *id, struct err *err);
+MUST_CHECK int outbox_create(struct outbox *outbox, const struct owner *owner, uint64_t time_ms,
+                             uint64_t *id, struct err *err);
+/* A refused write as a new one, without its conditions; the refused one is gone. E_NOT_FOUND: no
+ * refused write has this id. */
+MUST_CHECK int outbox_retry(struct outbox *outbox, uint64_t id, const struct outbox_target *target,
+                            uint64_t time_ms, uint64_t *new_id, struct err *err);
+/* Forget a refused one, or a pending one that was not sent yet (in its place an empty one is sent).
+ * E_NOT_FOUND; E_BUSY: it was perhaps sent, its outcome has to be awaited. */
+MUST_CHECK int outbox_drop(struct outbox *outbox, uint64_t id, struct err *err);
+
+/* --- sending --- */
+
+/* Operations from number `from` on, one encoding after the other: at least one when there is one,
+ * at most `max_count`, and at most `max_bytes` unless the first alone is larger. What is handed out
+ * counts as sent from now on. E_NOSPACE, E_IO: it could not be noted that something is sent. */
+MUST_CHECK int outbox_read(struct outbox *outbox, uint64_t from, uint32_t max_count,
+                           size_t max_bytes, struct buf *out, uint32_t *count, struct err *err);
+/* No more is sent for now (noted with the next write). */
+void outbox_stop_sending(struct outbox *outbox);
+
+/* What the server said of `number`; not a deferral. Visible at once (who waits is woken), durable
+ * with the next write or outbox_flush; repeats are ignored. `told` is filled (may be NULL). */
+struct outbox_told {
+    uint64_t id; /* 0: nothing is known of this number */
+    enum operation_kind kind;
+    bool news;          /* false: this outcome was known */
+    struct owner owner; /* of the bag */
+    uint64_t bag_id;    /* CREATE, code 0 or E_BAG_EXISTS: the bag; WRITE: its bag */
+};
+void outbox_outcome(struct outbox *outbox, uint64_t number, int code, uint64_t seq,
+                    const char *text, struct outbox_told *told);
+/* Makes outcomes durable. Costs nothing when all are. */
+MUST_CHECK int outbox_flush(struct outbox *outbox, struct err *err);
+/* A new writer number: what has no outcome is numbered from 1 on. Durable. */
+MUST_CHECK int outbox_renumber(struct outbox *outbox, struct err *err);
+
+/* Taken up operations on `bag_id` with a seq up to `cursor` stop being visible, once their outcome
+ * is durable. Returns how many still wait for that: flush, and call again. `each` (may be NULL) is
+ * told every item that was visible by such an operation until now and by no other. */
+typedef void outbox_gone_fn(void *context, const struct owner *owner, struct span path,
+                            const struct span *value); /* value NULL: it was a removal */
+size_t outbox_passed(struct outbox *outbox, uint64_t bag_id, uint64_t cursor, outbox_gone_fn *each,
+                     void *context);
+/* The bag is gone: nothing of it is visible any more (what is pending will be refused). */
+void outbox_hide(struct outbox *outbox, uint64_t bag_id);
+
+/* --- reading --- */
 
 enum outbox_state { OUTBOX_PENDING, OUTBOX_ACKED, OUTBOX_REFUSED };
 
 /* Borrowed for the callback. */
 struct outbox_entry {
-    uint64_t number;
+    uint64_t id;
     enum outbox_state state;
+    enum operation_kind kind;
+    const struct owner *owner;
+    uint64_t bag_id; /* 0: not known yet */
     uint64_t time_ms;
-    const char *bag;         /* text form of the owner it was written to */
-    struct operation operation;
-    struct span bytes;       /* the operation's encoding */
-    uint64_t seq;            /* ACKED: last seq of its changes */
-    int code;                /* REFUSED */
+    struct span first_path; /* of its first write */
+    size_t items;
+    size_t bytes;
+    uint64_t seq; /* ACKED: of its last change */
+    int code;     /* REFUSED */
     const char *text;
 };
-
-/* E_CORRUPT names the file; what can be read before the fault is kept aside by the caller's word
- * only (nothing is thrown away here). */
-MUST_CHECK int outbox_open(struct outbox **out, const char *dir, uint64_t max_bytes,
-                           const struct disk *disk, struct err *err);
-void outbox_close(struct outbox **outbox);
-
-uint64_t outbox_writer(struct outbox *outbox);
-uint64_t outbox_last(struct outbox *outbox);      /* the highest number given out */
-uint64_t outbox_confirmed(struct outbox *outbox); /* all outcomes up to it are recorded here */
-
-/* Add an operation: `encode` is called under the lock with the number it gets. E_QUOTA (full). */
-typedef void outbox_encode_fn(void *context, uint64_t number, struct buf *out);
-MUST_CHECK int outbox_add(struct outbox *outbox, const char *bag, uint64_t time_ms,
-                          outbox_encode_fn *encode, void *context, uint64_t *number,
-                          struct err *err);
-/* Record what the server said of it (durable; several may be recorded in one call and sync). */
-struct outbox_outcome {
-    uint64_t number;
-    int code;
-    uint64_t seq;
-    char text[ERR_TEXT_MAX];
-};
-MUST_CHECK int outbox_record(struct outbox *outbox, const struct outbox_outcome *outcomes,
-                             size_t count, struct err *err);
-/* Acked operations on `bag_id` up to `cursor` are visible in the replica: they go (need not be
- * durable: after a crash they are found acked again, and go then). */
-void outbox_passed(struct outbox *outbox, uint64_t bag_id, uint64_t cursor);
-/* The CREATE `number` made (or met) bag_id: its WRITEs name that from now on. */
-MUST_CHECK int outbox_made(struct outbox *outbox, uint64_t number, uint64_t bag_id,
-                           struct err *err);
-/* Forget a refused one, or a pending one (it is then sent EMPTY). E_NOT_FOUND. */
-MUST_CHECK int outbox_drop(struct outbox *outbox, uint64_t number, struct err *err);
-/* A new writer number: everything pending is renumbered from 1. */
-MUST_CHECK int outbox_renumber(struct outbox *outbox, struct err *err);
-
-/* In order of numbers. */
+/* In order of ids. Not 0 from `each` stops and is returned. */
 typedef int outbox_entry_fn(void *context, const struct outbox_entry *entry, struct err *err);
 MUST_CHECK int outbox_each(struct outbox *outbox, enum outbox_state state, outbox_entry_fn *each,
                            void *context, struct err *err);
-/* What is to be sent from number `from` on: encodings one after the other (dropped ones EMPTY). */
-MUST_CHECK int outbox_read(struct outbox *outbox, uint64_t from, uint32_t max_count,
-                           size_t max_bytes, struct buf *out, uint32_t *count, struct err *err);
-/* The newest visible (pending or acked) write to an item: 1 found (value appended to `value`, or
- * `removed`), 0 none. */
-int outbox_lookup(struct outbox *outbox, const char *bag, struct span path, struct buf *value,
-                  bool *removed, uint64_t *time_ms);
-/* All visible writes of a bag, newest per path, in order of paths. */
+/* The CREATEs whose bag is not settled in the replica yet; code 0 or E_BAG_EXISTS with a bag_id, or
+ * bag_id 0 while it is pending, or the code of its refusal. */
+struct outbox_made {
+    uint64_t id;
+    struct owner owner;
+    uint64_t bag_id;
+    int code;
+};
+typedef int outbox_made_fn(void *context, const struct outbox_made *made, struct err *err);
+MUST_CHECK int outbox_creates(struct outbox *outbox, outbox_made_fn *each, void *context,
+                              struct err *err);
+/* The replica has it: it need not be told again. */
+void outbox_made_done(struct outbox *outbox, uint64_t id);
+/* The newest visible write to an item: 0 (value appended to `value`, or `removed`), E_NOT_FOUND,
+ * or the buffer's error. */
+MUST_CHECK int outbox_lookup(struct outbox *outbox, const struct owner *owner, struct span path,
+                             struct buf *value, bool *removed, uint64_t *time_ms);
+/* The newest visible write of each item of a bag, in order of paths, that begins with `prefix`. */
 typedef int outbox_item_fn(void *context, struct span path, const struct span *value,
                            uint64_t time_ms, struct err *err); /* value NULL: removed */
-MUST_CHECK int outbox_items(struct outbox *outbox, const char *bag, struct span prefix,
+MUST_CHECK int outbox_items(struct outbox *outbox, const struct owner *owner, struct span prefix,
                             outbox_item_fn *each, void *context, struct err *err);
-/* 0 when it was taken up, its code when refused, E_DEFERRED while pending, E_NOT_FOUND. `text`
- * (ERR_TEXT_MAX bytes) gets the sentence of a refusal. */
-int outbox_outcome(struct outbox *outbox, uint64_t number, char *text);
+/* Waits until the outcome of `id` is known: 0 (taken up, or dropped), the code of its refusal
+ * (sentence in `err`), E_TIMEOUT, E_NOT_FOUND (never given out), E_CLOSED (outbox_wake_all). */
+MUST_CHECK int outbox_wait(struct outbox *outbox, uint64_t id, unsigned timeout_ms,
+                           struct err *err);
+/* Everybody who waits in outbox_wait gets E_CLOSED, now and later. */
+void outbox_wake_all(struct outbox *outbox);
 void outbox_counts(struct outbox *outbox, uint64_t *pending, uint64_t *refused);
+/* Reads the file again: checksums and chained hashes. Adding waits meanwhile. E_CORRUPT. */
 MUST_CHECK int outbox_verify(struct outbox *outbox, uint64_t *batches, struct err *err);
 
 #endif
