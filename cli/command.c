@@ -35,7 +35,9 @@ static void table_add(struct option_table *table, const struct option_spec *spec
             continue;
         }
         ASSERT(table->count < LONG_OPTIONS_MAX);
-        int has_arg = specs->value != NULL ? required_argument : no_argument;
+        int has_arg = specs->value == NULL     ? no_argument
+                      : specs->value[0] == '[' ? optional_argument
+                                               : required_argument;
         table->longs[table->count] =
             (struct option){specs->name, has_arg, NULL, FIRST_OPTION + (int)table->count};
         table->specs[table->count++] = specs;
@@ -145,7 +147,8 @@ static void print_options(FILE *out, const struct option_spec *specs)
             (void)snprintf(letter, sizeof letter, "-%c, ", specs->letter);
         }
         (void)snprintf(left, sizeof left, "%s--%s%s%s", letter, specs->name,
-                       specs->value != NULL ? " " : "", specs->value != NULL ? specs->value : "");
+                       specs->value != NULL && specs->value[0] != '[' ? " " : "",
+                       specs->value != NULL ? specs->value : "");
         (void)fprintf(out, "  %-26s %s\n", left, specs->help);
     }
 }

@@ -18,7 +18,7 @@ enum { OPTIONS_GIVEN_MAX = 64 };
 struct option_spec {
     const char *name;  /* "if-seq", without dashes */
     char letter;       /* 'o', or 0 */
-    const char *value; /* what to call its value in help ("N"), NULL: it takes none */
+    const char *value; /* its value in help ("N"); "[=N]": may be left out; NULL: takes none */
     const char *help;
 };
 

@@ -23,6 +23,7 @@ static const struct option_spec all_options[] = {
     {"data", 'd', "DIR", "the data folder"},
     {"yes", 'y', NULL, "do not ask"},
     {"tag", 0, "T", "may be repeated"},
+    {"wait", 0, "[=TIME]", "wait, for 10s when no time is given"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -108,6 +109,11 @@ static void repeated_options(void **state)
     assert_string_equal(invocation_option_at(&seen, "tag", 1), "b");
     assert_null(invocation_option_at(&seen, "tag", 2));
     assert_string_equal(invocation_option(&seen, "tag"), "b");
+    assert_int_equal(run_words("user ls --wait zo", out, sizeof out), 0);
+    assert_int_equal(seen.arg_count, 1);
+    assert_string_equal(invocation_option(&seen, "wait"), "");
+    assert_int_equal(run_words("user ls --wait=3s zo", out, sizeof out), 0);
+    assert_string_equal(invocation_option(&seen, "wait"), "3s");
 }
 
 static void wrong_use_exits_2_and_says_why(void **state)

@@ -1,9 +1,9 @@
-/* server/notify.h - what systemd is told: ready, stopping, a line of status, still alive.
+/* base/notify.h - what systemd is told: ready, stopping, a line of status, still alive.
  *
  * Does nothing when NOTIFY_SOCKET is not set. Never fails: nobody could act on it.
  */
-#ifndef KITBAG_SERVER_NOTIFY_H
-#define KITBAG_SERVER_NOTIFY_H
+#ifndef KITBAG_BASE_NOTIFY_H
+#define KITBAG_BASE_NOTIFY_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
-/* server/notify.c - one datagram to a Unix socket, as sd_notify(3) describes it. */
-#include "server/notify.h"
+/* base/notify.c - one datagram to a Unix socket, as sd_notify(3) describes it. */
+#include "base/notify.h"
 
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,0 +1,145 @@
+/* cli/kitbag_machine.c - joining, starting and stopping, status, verify. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cli/kitbag_status.h"
+#include "cli/kitbag_verbs.h"
+
+enum { JOIN_TIMEOUT_MAX_MS = 600000 };
+
+static void pack_or_nil(struct buf *request, const char *text)
+{
+    if (text != NULL) {
+        pack_cstr(request, text);
+    } else {
+        pack_nil(request);
+    }
+}
+
+static void pack_servers(const struct invocation *invocation, struct buf *request)
+{
+    uint32_t count = 0;
+    while (invocation_option_at(invocation, "server", count) != NULL) {
+        count++;
+    }
+    pack_array(request, count);
+    for (uint32_t i = 0; i < count; i++) {
+        pack_cstr(request, invocation_option_at(invocation, "server", i));
+    }
+}
+
+int verb_join(const struct invocation *invocation, struct err *err)
+{
+    const char *policy = invocation_option(invocation, "policy");
+    const char *timeout = invocation_option(invocation, "timeout");
+    uint64_t timeout_ms = 0;
+    if (policy != NULL && strcmp(policy, "server-wins") != 0) {
+        return err_set(err, E_USAGE, "--policy takes server-wins, not '%s'", policy);
+    }
+    if (timeout != NULL &&
+        (clock_parse_duration(timeout, &timeout_ms) != 0 || timeout_ms > JOIN_TIMEOUT_MAX_MS)) {
+        return err_set(err, E_USAGE, "--timeout takes a time such as 10s, at most 10m, not '%s'",
+                       timeout);
+    }
+    struct call call = {0};
+    call_begin(&call, "join", 6);
+    pack_cstr(&call.request, invocation->args[0]);
+    pack_servers(invocation, &call.request);
+    pack_or_nil(&call.request, invocation_option(invocation, "name"));
+    pack_or_nil(&call.request, invocation_option(invocation, "serial"));
+    pack_or_nil(&call.request, invocation_option(invocation, "model"));
+    pack_u64(&call.request, timeout_ms);
+    int rc = call_run(&call, invocation, err);
+    if (rc == 0) {
+        struct span device = walk_str(&call.end.results);
+        uint64_t users = walk_u64(&call.end.results);
+        uint64_t writes = walk_u64(&call.end.results);
+        (void)fprintf(stderr, "Joined as device %.*s.\n", (int)device.size,
+                      (const char *)device.data);
+        if (users > 0 || writes > 0) {
+            (void)fprintf(stderr,
+                          "%llu users of this machine and %llu writes are sent to the server; "
+                          "where the server has a user already, its copy replaces this one's.\n",
+                          (unsigned long long)users, (unsigned long long)writes);
+        }
+        if (!call.end.by_agent) {
+            (void)fputs("Start the agent to stay connected: kitbag agent\n", stderr);
+        }
+    }
+    call_close(&call);
+    return rc;
+}
+
+static int simple(const struct invocation *invocation, const char *verb, struct err *err)
+{
+    struct call call = {0};
+    call_begin(&call, verb, 0);
+    int rc = call_run(&call, invocation, err);
+    bool by_agent = call.end.by_agent;
+    call_close(&call);
+    if (rc == 0 && !by_agent && strcmp(verb, "start") == 0) {
+        (void)fputs("No agent is running here: start one to connect (kitbag agent).\n", stderr);
+    }
+    return rc;
+}
+
+int verb_sync_start(const struct invocation *invocation, struct err *err)
+{
+    return simple(invocation, "start", err);
+}
+
+int verb_sync_stop(const struct invocation *invocation, struct err *err)
+{
+    return simple(invocation, "stop", err);
+}
+
+int verb_status(const struct invocation *invocation, struct err *err)
+{
+    static const struct output_column columns[] = {{"phase", "State", false},
+                                                   {"code", "Problem", false},
+                                                   {"text", "What to do", false},
+                                                   {"name", "Machine", false},
+                                                   {"device", "Device ID", false},
+                                                   {"server", "Server", false},
+                                                   {"connected", "Connected", false},
+                                                   {"agent", "Agent", false},
+                                                   {"last_heard", "Last heard", false},
+                                                   {"seq", "Seq here", false},
+                                                   {"head_seq", "Seq there", false},
+                                                   {"users", "Users", false},
+                                                   {"bags", "Bags", false},
+                                                   {"bags_complete", "Complete", false},
+                                                   {"items", "Items", false},
+                                                   {"pending", "To be sent", false},
+                                                   {"refused", "Refused", false},
+                                                   {"history", "History", false},
+                                                   {NULL, NULL, false}};
+    json_t *status = NULL;
+    enum output_format format;
+    int rc = output_format(invocation, &format, err);
+    if (rc == 0) {
+        rc = status_ask(invocation, &status, err);
+    }
+    if (rc == 0) {
+        output_object(format, columns, status);
+    }
+    json_decref(status);
+    return rc;
+}
+
+int verb_verify(const struct invocation *invocation, struct err *err)
+{
+    struct call call = {0};
+    call_begin(&call, "verify", 0);
+    int rc = call_run(&call, invocation, err);
+    if (rc == 0) {
+        uint64_t records = walk_u64(&call.end.results);
+        (void)walk_u64(&call.end.results);
+        uint64_t batches = walk_u64(&call.end.results);
+        (void)printf("%llu records of the replica and %llu batches of the outbox are whole.\n",
+                     (unsigned long long)records, (unsigned long long)batches);
+    }
+    call_close(&call);
+    return rc;
+}
