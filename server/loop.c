@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "server/notify.h"
+#include "base/notify.h"
 
 enum {
     RECEIVE_MESSAGES = 1024, /* of one round */

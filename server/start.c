@@ -14,11 +14,11 @@
 #include "admin/local_request.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/notify.h"
 #include "server/addresses.h"
 #include "server/data_folder.h"
 #include "server/housekeeping.h"
 #include "server/loop.h"
-#include "server/notify.h"
 #include "server/recovery.h"
 
 enum { RECOVER_EVERY_MS = 1000, FAREWELL_MS = 150 };

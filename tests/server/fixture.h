@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -47,6 +48,7 @@ struct fixture {
     struct clock_fake time;
     struct clock clock;
     struct unpacked unpacked;
+    struct committer_sink sink; /* NULL functions: the fixture's own */
     /* what the sink was given since fx_forget */
     struct kept_reply replies[KEPT_MAX];
     size_t reply_count;
@@ -136,13 +138,16 @@ UNUSED static int fx_try_open(struct fixture *fx, struct err *err)
     if (registry_new(&fx->registry) != 0) {
         return E_NOMEM;
     }
+    if (fx->sink.replies == NULL) {
+        fx->sink = (struct committer_sink){fx_on_device, fx_on_replies, fx_on_changes, fx};
+    }
     struct committer_options wanted = {
         .journal = fx->journal,
         .kv = fx->kv,
         .registry = fx->registry,
         .limits = fx->limits,
         .clock = &fx->clock,
-        .sink = {fx_on_device, fx_on_replies, fx_on_changes, fx},
+        .sink = fx->sink,
         .apply = fx->apply,
     };
     rc = committer_new(&fx->committer, &wanted, err);

@@ -1,0 +1,200 @@
+/* tests/server/sessions_fixture.h - sessions without sockets: peers are numbers, what is sent is
+ * decoded and kept. */
+#ifndef KITBAG_TESTS_SERVER_SESSIONS_FIXTURE_H
+#define KITBAG_TESTS_SERVER_SESSIONS_FIXTURE_H
+
+#include <stdlib.h>
+
+#include "server/sessions.h"
+#include "tests/server/fixture.h"
+
+enum { SENT_MAX = 256 };
+
+struct sent {
+    uint8_t peer;
+    uint8_t *bytes;
+    size_t size;
+};
+
+struct net {
+    struct fixture *fx;
+    struct sessions *sessions;
+    struct sent sent[SENT_MAX];
+    size_t sent_count;
+    size_t read;   /* net_next has shown those before it */
+    bool cut[256]; /* by peer */
+    uint8_t deaf;  /* sending to this peer fails */
+    struct unpacked unpacked;
+    struct wire_message message; /* the one that net_next showed last */
+};
+
+UNUSED static int net_send(void *context, const struct peer *peer, struct span bytes)
+{
+    struct net *net = context;
+    if (peer->id[0] == net->deaf) {
+        return E_BUSY;
+    }
+    assert_true(net->sent_count < SENT_MAX);
+    struct sent *sent = &net->sent[net->sent_count++];
+    *sent = (struct sent){peer->id[0], malloc(bytes.size), bytes.size};
+    memcpy(sent->bytes, bytes.data, bytes.size);
+    return 0;
+}
+
+UNUSED static void net_cut(void *context, const struct peer *peer)
+{
+    struct net *net = context;
+    net->cut[peer->id[0]] = true;
+}
+
+UNUSED static const char *net_address(void *context, const struct peer *peer)
+{
+    (void)context;
+    (void)peer;
+    return "192.0.2.1:9";
+}
+
+UNUSED static void net_on_device(void *context, uint64_t device)
+{
+    struct net *net = context;
+    fx_on_device(net->fx, device);
+    sessions_device_changed(net->sessions, device);
+}
+
+UNUSED static void net_on_replies(void *context, const struct reply *replies, size_t count)
+{
+    struct net *net = context;
+    fx_on_replies(net->fx, replies, count);
+    sessions_replies(net->sessions, replies, count);
+}
+
+UNUSED static void net_on_changes(void *context, const struct change *changes, size_t count,
+                                  const struct journal_position *head)
+{
+    struct net *net = context;
+    fx_on_changes(net->fx, changes, count, head);
+    sessions_changes(net->sessions, changes, count, head);
+}
+
+UNUSED static struct net *net_new(void)
+{
+    log_set_level(LOG_ERROR + 1);
+    struct net *net = calloc(1, sizeof *net);
+    assert_non_null(net);
+    net->fx = fx_new();
+    net->fx->sink = (struct committer_sink){net_on_device, net_on_replies, net_on_changes, net};
+    fx_open(net->fx);
+    struct sessions_options options = {
+        .port = {net_send, net_cut, net_address, net},
+        .committer = net->fx->committer,
+        .registry = net->fx->registry,
+        .journal = net->fx->journal,
+        .clock = &net->fx->clock,
+        .heartbeat_ms = 2000,
+        .bags_max = 1000,
+        .sessions_max = 100,
+        .budget_bytes = 8 << 20,
+    };
+    assert_int_equal(sessions_new(&net->sessions, &options, NULL), 0);
+    return net;
+}
+
+UNUSED static void net_free(struct net *net)
+{
+    sessions_free(&net->sessions);
+    fx_free(net->fx);
+    for (size_t i = 0; i < net->sent_count; i++) {
+        free(net->sent[i].bytes);
+    }
+    unpack_close(&net->unpacked);
+    free(net);
+}
+
+UNUSED static struct peer net_peer(uint8_t number)
+{
+    return (struct peer){.size = 1, .id = {number}};
+}
+
+UNUSED static void net_frame(struct net *net, uint8_t number, const uint8_t key[KEY_SIZE],
+                             struct buf *frame)
+{
+    struct peer peer = net_peer(number);
+    assert_int_equal(buf_error(frame), 0);
+    sessions_message(net->sessions, &peer, key, buf_span(frame));
+    buf_free(frame);
+}
+
+/* The next message that was sent to the peer, decoded; fails when there is none. */
+UNUSED static const struct wire_message *net_next(struct net *net, uint8_t peer)
+{
+    while (net->read < net->sent_count && net->sent[net->read].peer != peer) {
+        net->read++;
+    }
+    assert_true(net->read < net->sent_count);
+    const struct sent *sent = &net->sent[net->read++];
+    struct err err = {0};
+    assert_int_equal(
+        wire_decode(span_of(sent->bytes, sent->size), &net->unpacked, &net->message, &err), 0);
+    return &net->message;
+}
+
+UNUSED static bool net_silent(const struct net *net, uint8_t peer)
+{
+    for (size_t i = net->read; i < net->sent_count; i++) {
+        if (net->sent[i].peer == peer) {
+            return false;
+        }
+    }
+    return true;
+}
+
+UNUSED static void net_run(struct net *net)
+{
+    do {
+        fx_run(net->fx);
+    } while (sessions_turns(net->sessions, 100) || committer_waiting(net->fx->committer));
+}
+
+UNUSED static struct buf net_buf(void)
+{
+    struct buf out;
+    buf_init(&out, WIRE_MESSAGE_MAX);
+    return out;
+}
+
+UNUSED static struct wire_hello net_greeting(const struct machine *machine)
+{
+    return (struct wire_hello){
+        .version = WIRE_VERSION,
+        .device = machine->device,
+        .writer = machine->writer,
+        .software = SPAN_LITERAL("test 1"),
+        .window = WIRE_WINDOW_MAX,
+    };
+}
+
+/* HELLO; the session's number of its WELCOME. */
+UNUSED static uint64_t net_hello(struct net *net, uint8_t peer, const struct machine *machine)
+{
+    struct buf frame = net_buf();
+    struct wire_hello hello = net_greeting(machine);
+    wire_put_hello(&frame, &hello);
+    net_frame(net, peer, machine->key, &frame);
+    const struct wire_message *message = net_next(net, peer);
+    assert_int_equal(message->type, WIRE_WELCOME);
+    assert_int_equal(message->welcome.device, machine->device);
+    assert_int_equal(message->welcome.device_bag, machine->bag);
+    return message->session;
+}
+
+UNUSED static void net_follow(struct net *net, uint8_t peer, const struct machine *machine,
+                              uint64_t session, uint64_t bag_id, uint64_t cursor)
+{
+    struct buf frame = net_buf();
+    struct wire_bag bag = {bag_id, cursor};
+    wire_put_follow(&frame, session, &bag, 1);
+    net_frame(net, peer, machine->key, &frame);
+    net_run(net);
+}
+
+#endif
