@@ -1,0 +1,100 @@
+/* cli/kitbag_program.c - kitbag's table of commands. It has no administrative verb. */
+#include "cli/kitbag_program.h"
+
+#include "cli/kitbag_verbs.h"
+
+static const struct option_spec all_options[] = {
+    {"data", 0, "DIR", "this machine's data folder"},
+    {"socket", 0, "PATH", "the agent's local socket (DIR/agent.sock)"},
+    {"config", 0, "FILE", "read this instead of /etc/kitbag/kitbag.conf"},
+    {"output", 'o', "FORMAT", "table, json or ndjson"},
+    {"yes", 'y', NULL, "do not ask"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec join_options[] = {
+    {"server", 0, "HOST[:PORT]", "connect there instead of the token's addresses; may be repeated"},
+    {"name", 0, "NAME", "what administrators see (the host's name)"},
+    {"serial", 0, "TEXT", "this machine's serial number"},
+    {"model", 0, "TEXT", "this machine's model"},
+    {"policy", 0, "POLICY", "when both have a user's data: server-wins"},
+    {"timeout", 0, "TIME", "how long to wait for the server (10s)"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec login_options[] = {
+    {"group", 0, "ID", "a group of the user; may be repeated"},
+    {"timeout", 0, "TIME", "how long to wait for the server (5s)"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec bag_options[] = {
+    {"bag", 0, "BAG", "group:ID, device:ID, fleet or user:NAME, instead of USER"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec ls_options[] = {
+    {"bag", 0, "BAG", "group:ID, device:ID, fleet or user:NAME, instead of USER"},
+    {"values", 0, NULL, "show the values too"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec write_options[] = {
+    {"bag", 0, "BAG", "group:ID, device:ID or user:NAME, instead of USER"},
+    {"if-seq", 0, "N", "only when the item's seq is N (0: when there is none)"},
+    {"wait", 0, "[=TIME]", "until the server has it, at most TIME (10s)"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct command commands[] = {
+    {"join", "TOKEN", "join a server with a token from its administrator",
+     "join kb1.kgGR... --name copier-3\n", join_options, 1, 1, verb_join},
+    {"agent", "", "run this machine's replica in the foreground", "--data /var/lib/kitbag agent\n",
+     NULL, 0, 0, verb_agent},
+    {"sync start", "", "connect, and stay connected", NULL, NULL, 0, 0, verb_sync_start},
+    {"sync stop", "", "disconnect; what is kept stays usable", NULL, NULL, 0, 0, verb_sync_stop},
+    {"sync status", "", "the same as status", NULL, NULL, 0, 0, verb_status},
+    {"login", "USER", "sign a user in: their settings are fetched and kept here",
+     "login zoe --group sales\nlogin zoe --timeout 2s\n", login_options, 1, 1, verb_login},
+    {"logout", "USER", "sign a user out: their settings are no longer kept here", NULL, NULL, 1, 1,
+     verb_logout},
+    {"users", "", "who is signed in here", NULL, NULL, 0, 0, verb_users},
+    {"get", "USER ITEM", "print an item's value, exactly its bytes",
+     "get zoe copy/default\nget --bag group:sales address-list/group/7\n", bag_options, 1, 2,
+     verb_get},
+    {"set", "USER ITEM VALUE|@FILE|-", "write an item: durable here at once, then sent",
+     "set zoe copy/default '{\"sides\":2}'\nset zoe home/picture @me.png --wait\n", write_options,
+     2, 3, verb_set},
+    {"rm", "USER ITEM", "remove an item", "rm zoe copy/default\n", write_options, 1, 2, verb_rm},
+    {"apply", "USER FILE", "write many items at once: all of them or none",
+     "apply zoe settings.json\napply zoe - <<<'{\"copy/default\": \"a\", \"fax/default\": null}'\n",
+     write_options, 1, 2, verb_apply},
+    {"ls", "USER [PREFIX]", "list a user's items", "ls zoe address-list\nls zoe --values -o json\n",
+     ls_options, 0, 2, verb_ls},
+    {"watch", "[USER]", "print changes as they come", "watch zoe\nwatch -o ndjson\n", bag_options,
+     0, 1, verb_watch},
+    {"outbox ls", "", "writes that wait to be sent", NULL, NULL, 0, 0, verb_outbox_ls},
+    {"outbox refused", "", "writes that the server refused, and why", NULL, NULL, 0, 0,
+     verb_outbox_refused},
+    {"outbox retry", "OP|all", "send a refused write again", "outbox retry 12\n", NULL, 1, 1,
+     verb_outbox_retry},
+    {"outbox drop", "OP|all", "forget a write that was refused or not sent", "outbox drop 12\n",
+     NULL, 1, 1, verb_outbox_drop},
+    {"status", "", "is this machine connected and current, and if not, what to do", NULL, NULL, 0,
+     0, verb_status},
+    {"verify", "", "read everything kept here and compare checksums and hashes", NULL, NULL, 0, 0,
+     verb_verify},
+    {"doctor", "", "check one thing after the other and say what to mend", NULL, NULL, 0, 0,
+     verb_doctor},
+    {NULL, NULL, NULL, NULL, NULL, 0, 0, NULL},
+};
+
+const struct program kitbag_program = {
+    "kitbag",
+    "Personal settings that follow their person: the command of a client machine.",
+    all_options,
+    commands,
+    "Settings: /etc/kitbag/kitbag.conf, KITBAG_CLIENT_DATA and the like.\n"
+    "Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 conflict, 5 not allowed, 6 "
+    "unreachable.\n",
+};
