@@ -94,22 +94,19 @@ static int cross(struct place *place, struct piece *next, struct err *err)
     return 0;
 }
 
-/* Is there a batch to read? 0, or E_NOT_FOUND at the head. */
+/* Is there a batch to read? 0, or E_NOT_FOUND at the head. `next` is asked for first: once there
+ * is one, the `end` that is loaded after it is final. */
 static int place_wait(struct place *place, struct err *err)
 {
     for (;;) {
-        struct piece *piece = place->piece;
-        if (place->at.offset < atomic_load_explicit(&piece->end, memory_order_acquire)) {
+        struct piece *next = atomic_load_explicit(&place->piece->next, memory_order_acquire);
+        off_t end = atomic_load_explicit(&place->piece->end, memory_order_acquire);
+        if (place->at.offset < end) {
             return 0;
         }
-        struct piece *next = atomic_load_explicit(&piece->next, memory_order_acquire);
         if (next == NULL) {
             return err_set(err, E_NOT_FOUND, "change %llu is not there yet",
                            (unsigned long long)place->at.seq);
-        }
-        /* a batch may have come between the two looks; now `end` stands still */
-        if (place->at.offset < atomic_load_explicit(&piece->end, memory_order_acquire)) {
-            return 0;
         }
         int rc = cross(place, next, err);
         if (rc != 0) {

@@ -7,9 +7,8 @@
  *   the committer  1. syncs a batch  2. stores the piece's `end` (release)
  *   and to roll    3. makes the new piece  4. stores the old piece's `next` (release); from then
  *                  on the old piece's `end` stands still
- *   the cursor     a. loads `end` (acquire): below it everything is synced
- *                  b. at `end`: loads `next` (acquire); if there is one, loads `end` again, which
- *                     is final now, before it leaves the piece
+ *   the cursor     a. loads `next` (acquire)  b. loads `end` (acquire): below it everything is
+ *                  synced. At `end` it goes on to `next` if (a) found one: then (b) was final
  */
 #ifndef KITBAG_JOURNAL_JOURNAL_INSIDE_H
 #define KITBAG_JOURNAL_JOURNAL_INSIDE_H

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -12,6 +13,22 @@
 #include "tests/journal/journal_samples.h"
 
 enum { MIB = 1 << 20 };
+
+/* Stands in for the system's: verify waits with it before it looks again. No time passes, and the
+ * test says what happens meanwhile. */
+static void (*while_waiting)(void);
+static unsigned waits;
+
+int nanosleep(const struct timespec *wait, struct timespec *left)
+{
+    (void)wait;
+    (void)left;
+    waits++;
+    if (while_waiting != NULL) {
+        while_waiting();
+    }
+    return 0;
+}
 
 static struct journal *journal;
 static struct verify_report report;
@@ -48,6 +65,7 @@ static int teardown(void **state)
 
 static int verify(void)
 {
+    waits = 0;
     return journal_verify(sample_dir, &report, NULL, NULL, &err);
 }
 
@@ -123,7 +141,37 @@ static void a_torn_tail_is_told_and_left(void **state)
     sample_file(path, 1);
     spoil_pattern(path, 8192 + 512, 512);
     is_whole(SEGMENT_TAIL_TORN, 2, 4);
+    assert_int_equal(waits, 3); /* it does not come to rest */
     is_whole(SEGMENT_TAIL_TORN, 2, 4);
+}
+
+/* Two sectors of the last batch that arrive while verify waits. */
+static uint8_t late[1024];
+
+static void write_late(void)
+{
+    char path[TMP_FOLDER_MAX];
+    sample_file(path, 1);
+    spoil_write(path, waits == 1 ? 8192 + 512 : 8192, late + (waits == 1 ? 512 : 0), 512);
+}
+
+/* The server is in the middle of a write: first cut short, then with nothing at its beginning. */
+static void what_is_being_written_is_waited_for(void **state)
+{
+    (void)state;
+    char path[TMP_FOLDER_MAX];
+    sample_file(path, 1);
+    spoil_read(path, 8192, late, sizeof late);
+    spoil_pattern(path, 8192, sizeof late);
+    while_waiting = write_late;
+    is_whole(SEGMENT_TAIL_OPEN, 3, 5);
+    assert_int_equal(waits, 2);
+    /* half a sector: what a reader may see of a page that is being copied */
+    uint8_t zeros[100] = {0};
+    spoil_write(path, 8192 + 700, zeros, sizeof zeros);
+    is_whole(SEGMENT_TAIL_OPEN, 3, 5);
+    assert_int_equal(waits, 1);
+    while_waiting = NULL;
 }
 
 static void each_kind_of_damage_is_named(void **state)
@@ -315,6 +363,7 @@ int main(void)
         TEST(a_journal_without_changes_is_whole),
         TEST(no_journal_is_told),
         TEST(a_torn_tail_is_told_and_left),
+        TEST(what_is_being_written_is_waited_for),
         TEST(each_kind_of_damage_is_named),
         TEST(a_forged_batch_is_noticed),
         TEST(a_payload_without_sense_is_noticed),
