@@ -263,6 +263,4 @@ static inline void rig_commit_one(uint64_t bag_id, uint64_t seq, uint64_t prev, 
     rig_commit(&change, 1);
 }
 
-#define RIG_TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
-
 #endif

@@ -257,6 +257,4 @@ static inline void rig_followed(uint64_t bag_id, uint64_t cursor)
     assert_int_equal(wire_bag_at(&message->follow.bags, 0).cursor, cursor);
 }
 
-#define RIG_TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
-
 #endif

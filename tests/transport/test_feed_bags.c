@@ -182,16 +182,18 @@ static void as_many_bags_as_may_be(void **state)
     rig_ended(E_QUOTA);
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RIG_TEST(in_the_order_they_came),
-        RIG_TEST(leaving_the_line),
-        RIG_TEST(leaving_between_question_and_answer),
-        RIG_TEST(leaving_while_its_page_is_read),
-        RIG_TEST(a_bag_between_rounds_goes_to_the_end),
-        RIG_TEST(a_sign_in_goes_first),
-        RIG_TEST(as_many_bags_as_may_be),
+        TEST(in_the_order_they_came),
+        TEST(leaving_the_line),
+        TEST(leaving_between_question_and_answer),
+        TEST(leaving_while_its_page_is_read),
+        TEST(a_bag_between_rounds_goes_to_the_end),
+        TEST(a_sign_in_goes_first),
+        TEST(as_many_bags_as_may_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

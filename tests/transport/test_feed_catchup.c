@@ -320,29 +320,31 @@ static void a_small_rest_of_credit_is_a_small_page(void **state)
     assert_in_range(rig_did(FEED_DO_READ)->read.budget_bytes, 39000, 40000);
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RIG_TEST(up_to_date_is_told_at_once),
-        RIG_TEST(not_allowed_is_told),
-        RIG_TEST(ahead_of_the_bag_is_diverged),
-        RIG_TEST(a_change_between_question_and_answer),
-        RIG_TEST(an_answer_that_nobody_asked_for),
-        RIG_TEST(followed_again),
-        RIG_TEST(followed_again_and_not_allowed_any_more),
-        RIG_TEST(a_lie_is_not_remembered),
-        RIG_TEST(what_is_owed_waits_for_credit),
-        RIG_TEST(a_difference_of_one_page),
-        RIG_TEST(a_whole_bag),
-        RIG_TEST(a_bag_that_changes_meanwhile),
-        RIG_TEST(an_old_snapshot_does_not_end_it),
-        RIG_TEST(an_empty_page_in_between_is_not_sent),
-        RIG_TEST(purged),
-        RIG_TEST(deleted_while_it_is_read),
-        RIG_TEST(what_can_not_be_read),
-        RIG_TEST(a_turn_is_asked_for_once),
-        RIG_TEST(no_turn_without_credit),
-        RIG_TEST(a_small_rest_of_credit_is_a_small_page),
+        TEST(up_to_date_is_told_at_once),
+        TEST(not_allowed_is_told),
+        TEST(ahead_of_the_bag_is_diverged),
+        TEST(a_change_between_question_and_answer),
+        TEST(an_answer_that_nobody_asked_for),
+        TEST(followed_again),
+        TEST(followed_again_and_not_allowed_any_more),
+        TEST(a_lie_is_not_remembered),
+        TEST(what_is_owed_waits_for_credit),
+        TEST(a_difference_of_one_page),
+        TEST(a_whole_bag),
+        TEST(a_bag_that_changes_meanwhile),
+        TEST(an_old_snapshot_does_not_end_it),
+        TEST(an_empty_page_in_between_is_not_sent),
+        TEST(purged),
+        TEST(deleted_while_it_is_read),
+        TEST(what_can_not_be_read),
+        TEST(a_turn_is_asked_for_once),
+        TEST(no_turn_without_credit),
+        TEST(a_small_rest_of_credit_is_a_small_page),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

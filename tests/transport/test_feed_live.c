@@ -227,22 +227,24 @@ static void a_deletion_before_it_was_asked(void **state)
     assert_int_equal(rig_count(FEED_DO_UNFOLLOW), 0);
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RIG_TEST(one_message_a_batch),
-        RIG_TEST(nothing_of_what_is_not_followed),
-        RIG_TEST(what_was_sent_already_is_skipped),
-        RIG_TEST(a_gap_is_paged),
-        RIG_TEST(nothing_live_before_the_last_page),
-        RIG_TEST(what_was_to_be_told_is_paged),
-        RIG_TEST(bag_by_bag_as_credit_goes),
-        RIG_TEST(as_long_as_one_message_may_be),
-        RIG_TEST(a_deletion_is_sent_live),
-        RIG_TEST(a_deletion_of_a_bag_that_is_behind),
-        RIG_TEST(a_deletion_between_pages),
-        RIG_TEST(a_deletion_without_credit),
-        RIG_TEST(a_deletion_before_it_was_asked),
+        TEST(one_message_a_batch),
+        TEST(nothing_of_what_is_not_followed),
+        TEST(what_was_sent_already_is_skipped),
+        TEST(a_gap_is_paged),
+        TEST(nothing_live_before_the_last_page),
+        TEST(what_was_to_be_told_is_paged),
+        TEST(bag_by_bag_as_credit_goes),
+        TEST(as_long_as_one_message_may_be),
+        TEST(a_deletion_is_sent_live),
+        TEST(a_deletion_of_a_bag_that_is_behind),
+        TEST(a_deletion_between_pages),
+        TEST(a_deletion_without_credit),
+        TEST(a_deletion_before_it_was_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -290,27 +290,29 @@ static void signing_in_and_out_without_a_session(void **state)
     assert_int_equal(rig_did(FOLLOW_DO_SIGNED_OUT)->signed_out.code, E_UNREACHABLE);
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RIG_TEST(welcome),
-        RIG_TEST(a_welcome_of_another_version),
-        RIG_TEST(no_session_number),
-        RIG_TEST(odd_heartbeats),
-        RIG_TEST(joining),
-        RIG_TEST(frames_that_come_too_early_or_too_late),
-        RIG_TEST(states),
-        RIG_TEST(hello_first),
-        RIG_TEST(a_remark),
-        RIG_TEST(what_is_no_message),
-        RIG_TEST(a_message_of_a_client),
-        RIG_TEST(parts_are_put_together),
-        RIG_TEST(parts_that_do_not_continue),
-        RIG_TEST(parts_of_another_session),
-        RIG_TEST(parts_of_what_is_no_message),
-        RIG_TEST(signing_in),
-        RIG_TEST(signing_out),
-        RIG_TEST(signing_in_and_out_without_a_session),
+        TEST(welcome),
+        TEST(a_welcome_of_another_version),
+        TEST(no_session_number),
+        TEST(odd_heartbeats),
+        TEST(joining),
+        TEST(frames_that_come_too_early_or_too_late),
+        TEST(states),
+        TEST(hello_first),
+        TEST(a_remark),
+        TEST(what_is_no_message),
+        TEST(a_message_of_a_client),
+        TEST(parts_are_put_together),
+        TEST(parts_that_do_not_continue),
+        TEST(parts_of_another_session),
+        TEST(parts_of_what_is_no_message),
+        TEST(signing_in),
+        TEST(signing_out),
+        TEST(signing_in_and_out_without_a_session),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

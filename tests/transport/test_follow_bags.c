@@ -343,30 +343,32 @@ static void a_page_that_can_not_be_applied(void **state)
     page_is(WIRE_PAGE_FIRST | WIRE_PAGE_LAST | WIRE_PAGE_WHOLE, 31);
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RIG_TEST(all_bags_in_messages_of_a_thousand),
-        RIG_TEST(what_is_followed_already_is_not_followed_again),
-        RIG_TEST(bags_without_a_session),
-        RIG_TEST(forgetting),
-        RIG_TEST(complete),
-        RIG_TEST(complete_at_another_cursor_is_an_old_answer),
-        RIG_TEST(gone_or_not_allowed),
-        RIG_TEST(what_fits_is_handed_on),
-        RIG_TEST(old_and_strange_changes_are_left_out),
-        RIG_TEST(a_gap),
-        RIG_TEST(a_gap_alone),
-        RIG_TEST(a_deletion),
-        RIG_TEST(a_deletion_of_the_only_bag),
-        RIG_TEST(a_damaged_bag),
-        RIG_TEST(a_replica_that_fails),
-        RIG_TEST(a_change_that_is_none),
-        RIG_TEST(pages_from_first_to_last),
-        RIG_TEST(a_rest_of_other_pages),
-        RIG_TEST(a_difference_from_what_is_not_here),
-        RIG_TEST(pages_never_lead_back),
-        RIG_TEST(a_page_that_can_not_be_applied),
+        TEST(all_bags_in_messages_of_a_thousand),
+        TEST(what_is_followed_already_is_not_followed_again),
+        TEST(bags_without_a_session),
+        TEST(forgetting),
+        TEST(complete),
+        TEST(complete_at_another_cursor_is_an_old_answer),
+        TEST(gone_or_not_allowed),
+        TEST(what_fits_is_handed_on),
+        TEST(old_and_strange_changes_are_left_out),
+        TEST(a_gap),
+        TEST(a_gap_alone),
+        TEST(a_deletion),
+        TEST(a_deletion_of_the_only_bag),
+        TEST(a_damaged_bag),
+        TEST(a_replica_that_fails),
+        TEST(a_change_that_is_none),
+        TEST(pages_from_first_to_last),
+        TEST(a_rest_of_other_pages),
+        TEST(a_difference_from_what_is_not_here),
+        TEST(pages_never_lead_back),
+        TEST(a_page_that_can_not_be_applied),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -261,23 +261,25 @@ static void silence_is_a_loss(void **state)
     rig_status(FOLLOW_CONNECTING, E_TIMEOUT); /* at once: it had lasted */
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RIG_TEST(start),
-        RIG_TEST(the_pauses_grow),
-        RIG_TEST(pauses_differ_by_seed),
-        RIG_TEST(all_addresses_in_turn),
-        RIG_TEST(a_lost_session_tries_its_own_address_first),
-        RIG_TEST(sessions_that_do_not_last),
-        RIG_TEST(handshakes_have_their_time),
-        RIG_TEST(refused_for_a_minute),
-        RIG_TEST(an_unknown_key),
-        RIG_TEST(ended_by_the_server),
-        RIG_TEST(stopping_an_open_session),
-        RIG_TEST(stopping_while_it_connects_or_waits),
-        RIG_TEST(heartbeats_when_nothing_else_is_sent),
-        RIG_TEST(silence_is_a_loss),
+        TEST(start),
+        TEST(the_pauses_grow),
+        TEST(pauses_differ_by_seed),
+        TEST(all_addresses_in_turn),
+        TEST(a_lost_session_tries_its_own_address_first),
+        TEST(sessions_that_do_not_last),
+        TEST(handshakes_have_their_time),
+        TEST(refused_for_a_minute),
+        TEST(an_unknown_key),
+        TEST(ended_by_the_server),
+        TEST(stopping_an_open_session),
+        TEST(stopping_while_it_connects_or_waits),
+        TEST(heartbeats_when_nothing_else_is_sent),
+        TEST(silence_is_a_loss),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

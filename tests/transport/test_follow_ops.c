@@ -324,23 +324,25 @@ static void a_new_writer(void **state)
     asked(1);
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RIG_TEST(sent_and_answered),
-        RIG_TEST(an_outbox_that_has_none),
-        RIG_TEST(as_many_as_may_be_unanswered),
-        RIG_TEST(as_many_bytes_as_may_be_unanswered),
-        RIG_TEST(the_largest_operation_in_parts),
-        RIG_TEST(deferred),
-        RIG_TEST(pauses_grow_and_become_short_again),
-        RIG_TEST(running_again_ends_the_pause),
-        RIG_TEST(a_new_session_sends_what_has_no_outcome),
-        RIG_TEST(an_outcome_that_is_known),
-        RIG_TEST(out_of_order),
-        RIG_TEST(of_what_was_not_sent),
-        RIG_TEST(done_behind_a_deferral),
-        RIG_TEST(a_new_writer),
+        TEST(sent_and_answered),
+        TEST(an_outbox_that_has_none),
+        TEST(as_many_as_may_be_unanswered),
+        TEST(as_many_bytes_as_may_be_unanswered),
+        TEST(the_largest_operation_in_parts),
+        TEST(deferred),
+        TEST(pauses_grow_and_become_short_again),
+        TEST(running_again_ends_the_pause),
+        TEST(a_new_session_sends_what_has_no_outcome),
+        TEST(an_outcome_that_is_known),
+        TEST(out_of_order),
+        TEST(of_what_was_not_sent),
+        TEST(done_behind_a_deferral),
+        TEST(a_new_writer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -240,16 +240,18 @@ static void without_memory_the_session_is_lost(void **state)
     follow_free(&follow);
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RIG_TEST(a_small_window),
-        RIG_TEST(a_large_window),
-        RIG_TEST(parts_of_data),
-        RIG_TEST(parts_of_an_answer),
-        RIG_TEST(a_new_session_counts_from_nothing),
-        RIG_TEST(the_answer_comes_next),
-        RIG_TEST(without_memory_the_session_is_lost),
+        TEST(a_small_window),
+        TEST(a_large_window),
+        TEST(parts_of_data),
+        TEST(parts_of_an_answer),
+        TEST(a_new_session_counts_from_nothing),
+        TEST(the_answer_comes_next),
+        TEST(without_memory_the_session_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
