@@ -135,17 +135,9 @@ static int decode_create(struct walk *walk, struct operation *operation, struct 
     return owner_make(&operation->owner, (enum owner_kind)kind, shown, 0, err);
 }
 
-static int decode_body(struct walk *walk, struct operation *operation, struct err *err)
+static int decode_empty(const struct walk *walk, struct err *err)
 {
-    switch (operation->kind) {
-    case OPERATION_EMPTY:
-        return walk_end(walk, false) == 0 ? 0 : malformed(err, "an empty one has a body");
-    case OPERATION_WRITE:
-        return decode_write(walk, operation, err);
-    case OPERATION_CREATE:
-        return decode_create(walk, operation, err);
-    }
-    return malformed(err, "its kind is not one that this version knows");
+    return walk_end(walk, false) == 0 ? 0 : malformed(err, "an empty one has a body");
 }
 
 int operation_decode(const msgpack_object *object, struct operation *out, struct err *err)
@@ -159,7 +151,9 @@ int operation_decode(const msgpack_object *object, struct operation *out, struct
     if (walk.error != 0 || operation.number == 0) {
         return malformed(err, "its number or its kind is not what it should be");
     }
-    int rc = decode_body(&walk, &operation, err);
+    int rc = operation.kind == OPERATION_WRITE    ? decode_write(&walk, &operation, err)
+             : operation.kind == OPERATION_CREATE ? decode_create(&walk, &operation, err)
+                                                  : decode_empty(&walk, err);
     if (rc != E_MALFORMED) {
         *out = operation;
     }

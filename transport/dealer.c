@@ -15,6 +15,7 @@
 #include <zmq.h>
 
 #include "base/clock.h"
+#include "transport/descriptors.h"
 #include "transport/wire.h"
 
 enum {
@@ -24,8 +25,10 @@ enum {
     HEARTBEAT_MS = 2000,
     HEARTBEAT_LOST_MS = 10000,
     RECONNECT_NEVER = -1,
-    CURVE_OVERHEAD = 128, /* MAXMSGSIZE counts the encrypted message */
-    ITEMS = 3,            /* of a poll: wake, monitor, DEALER */
+    CURVE_OVERHEAD = 128,      /* MAXMSGSIZE counts the encrypted message */
+    DESCRIPTORS_OF_START = 20, /* eleven today */
+    DESCRIPTORS_OF_TRY = 8,    /* three today */
+    ITEMS = 3,                 /* of a poll: wake, monitor, DEALER */
 };
 
 enum state { IDLE, CONNECTING, UP };
@@ -42,6 +45,23 @@ struct dealer {
     zmq_msg_t message; /* the newest, which dealer_wait lends */
 };
 
+/* ZeroMQ starts its threads with its first socket, and dies when it finds no descriptor then. */
+static int start(struct dealer *dealer, struct err *err)
+{
+    int rc = descriptors_need(DESCRIPTORS_OF_START, err);
+    if (rc != 0) {
+        return rc;
+    }
+    dealer->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    dealer->zmq = zmq_ctx_new();
+    void *first = dealer->zmq != NULL ? zmq_socket(dealer->zmq, ZMQ_DEALER) : NULL;
+    if (dealer->wake_fd < 0 || first == NULL) {
+        return err_set(err, E_SYSTEM, "ZeroMQ does not start: %s", zmq_strerror(errno));
+    }
+    (void)zmq_close(first);
+    return 0;
+}
+
 int dealer_new(struct dealer **out, struct err *err)
 {
     ASSERT(out != NULL);
@@ -49,18 +69,13 @@ int dealer_new(struct dealer **out, struct err *err)
     if (dealer == NULL) {
         return err_set(err, E_NOMEM, "no memory for a connection to the server");
     }
+    dealer->wake_fd = -1;
     int rc = zmq_msg_init(&dealer->message);
     ASSERT(rc == 0);
-    dealer->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (dealer->wake_fd < 0) {
-        rc = err_sys(err, "eventfd", "to wake the client");
+    rc = start(dealer, err);
+    if (rc != 0) {
         dealer_free(&dealer);
         return rc;
-    }
-    dealer->zmq = zmq_ctx_new();
-    if (dealer->zmq == NULL) {
-        dealer_free(&dealer);
-        return err_set(err, E_SYSTEM, "ZeroMQ does not start: %s", zmq_strerror(errno));
     }
     *out = dealer;
     return 0;
@@ -145,15 +160,19 @@ int dealer_connect(struct dealer *dealer, const char *endpoint, const uint8_t se
 {
     ASSERT(endpoint != NULL && own != NULL);
     dealer_disconnect(dealer);
+    int rc = descriptors_need(DESCRIPTORS_OF_TRY, err);
+    if (rc != 0) {
+        return rc;
+    }
     dealer->socket = zmq_socket(dealer->zmq, ZMQ_DEALER);
     if (dealer->socket == NULL || set_options(dealer->socket, server_key, own) != 0 ||
         open_monitor(dealer) != 0) {
-        int rc = err_set(err, E_SYSTEM, "ZeroMQ gives no socket: %s", zmq_strerror(errno));
+        rc = err_set(err, E_SYSTEM, "ZeroMQ gives no socket: %s", zmq_strerror(errno));
         dealer_disconnect(dealer);
         return rc;
     }
     if (zmq_connect(dealer->socket, endpoint) != 0) {
-        int rc = err_set(err, E_INVALID, "can't connect to %s: %s", endpoint, zmq_strerror(errno));
+        rc = err_set(err, E_INVALID, "can't connect to %s: %s", endpoint, zmq_strerror(errno));
         dealer_disconnect(dealer);
         return rc;
     }

@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "transport/connections.h"
+#include "transport/descriptors.h"
 #include "transport/wire.h"
 #include "transport/zap.h"
 
@@ -156,6 +157,10 @@ static int listen_at(struct router *router, const char *endpoint, struct err *er
 
 static int start(struct router *router, const struct router_options *options, struct err *err)
 {
+    int rc = descriptors_need(DESCRIPTORS_MAX, err);
+    if (rc != 0) {
+        return rc;
+    }
     router->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (router->wake_fd < 0) {
         return err_sys(err, "eventfd", "to wake the router");
@@ -164,7 +169,7 @@ static int start(struct router *router, const struct router_options *options, st
     if (router->zmq == NULL || zmq_ctx_set(router->zmq, ZMQ_IO_THREADS, options->io_threads) != 0) {
         return err_set(err, E_SYSTEM, "ZeroMQ does not start: %s", zmq_strerror(errno));
     }
-    int rc = zap_open(&router->zap, router->zmq, options->admit, options->context, err);
+    rc = zap_open(&router->zap, router->zmq, options->admit, options->context, err);
     if (rc != 0) {
         return rc;
     }

@@ -6,10 +6,13 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "tests/support/fail_alloc.h"
 #include "tests/transport/peers.h"
 #include "transport/dealer.h"
 #include "transport/wire.h"
@@ -269,6 +272,97 @@ static void test_wake(void **state)
     assert_int_equal(dealer_wait(pair->dealer, 20, &bytes), DEALER_NOTHING);
 }
 
+/* A server that has the right key and breaks the rules of the frame. */
+static void test_server_that_misbehaves(void **state)
+{
+    struct pair *pair = *state;
+    static uint8_t large[WIRE_FRAME_MAX + 1];
+    static const struct {
+        struct span first;
+        bool more;
+    } cases[] = {{{(const uint8_t *)"part", 4}, true}, {{large, sizeof large}, false}};
+    for (size_t i = 0; i < 2; i++) {
+        void *zmq = zmq_ctx_new();
+        void *socket = zmq_socket(zmq, ZMQ_ROUTER);
+        set_number(socket, ZMQ_LINGER, 0);
+        set_number(socket, ZMQ_CURVE_SERVER, 1);
+        assert_int_equal(
+            zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, pair->server.keys.secret_key, KEY_SIZE), 0);
+        assert_int_equal(zmq_bind(socket, "tcp://127.0.0.1:*"), 0);
+        size_t size = sizeof pair->server.endpoint;
+        assert_int_equal(zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, pair->server.endpoint, &size),
+                         0);
+        connect_with(pair, pair->server.keys.public_key);
+        expect_event(pair, DEALER_UP);
+        assert_int_equal(dealer_send(pair->dealer, span_str("hello")), 0);
+        uint8_t id[5];
+        char text[16];
+        assert_int_equal(zmq_recv(socket, id, sizeof id, 0), sizeof id);
+        assert_int_equal(zmq_recv(socket, text, sizeof text, 0), 5);
+        assert_int_equal(zmq_send(socket, id, sizeof id, ZMQ_SNDMORE), sizeof id);
+        assert_int_equal(zmq_send(socket, cases[i].first.data, cases[i].first.size,
+                                  cases[i].more ? ZMQ_SNDMORE : 0),
+                         cases[i].first.size);
+        if (cases[i].more) {
+            assert_int_equal(zmq_send(socket, "part", 4, 0), 4);
+        }
+        expect_event(pair, DEALER_DOWN);
+        assert_int_equal(dealer_send(pair->dealer, span_str("x")), E_UNREACHABLE);
+        (void)zmq_close(socket);
+        (void)zmq_ctx_term(zmq);
+    }
+}
+
+static void test_out_of_memory(void **state)
+{
+    (void)state;
+    struct dealer *dealer = NULL;
+    struct err err = {0};
+    fail_alloc_at(1);
+    assert_int_equal(dealer_new(&dealer, &err), E_NOMEM);
+    assert_true(fail_alloc_stop());
+    assert_null(dealer);
+}
+
+/* In a process of its own. With few descriptors it fails with a sentence or works; it never dies
+ * and leaves nothing open. */
+static int stand_few_descriptors(void)
+{
+    int wrong = 0;
+    for (rlim_t most = 3; most < 24; most++) {
+        struct rlimit limit = {most, 64};
+        struct dealer *dealer = NULL;
+        struct err err = {0};
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+            return 1;
+        }
+        int rc = dealer_new(&dealer, &err);
+        struct key_pair keys;
+        key_pair_make(&keys);
+        if (rc == 0) {
+            rc = dealer_connect(dealer, "tcp://127.0.0.1:1", keys.public_key, &keys, &err);
+        }
+        wrong += rc == 0 || (rc == err.code && err.text[0] != '\0') ? 0 : 1;
+        dealer_free(&dealer);
+    }
+    return wrong == 0 ? 0 : 2;
+}
+
+static void test_few_descriptors(void **state)
+{
+    (void)state;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)alarm(20);
+        _exit(stand_few_descriptors());
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void test_free_of_nothing(void **state)
 {
     (void)state;
@@ -291,6 +385,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_connect_again_drops_the_old, setup, teardown),
         cmocka_unit_test_setup_teardown(test_server_that_does_not_read, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wake, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_server_that_misbehaves, setup, teardown),
+        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_few_descriptors),
         cmocka_unit_test(test_free_of_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

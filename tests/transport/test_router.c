@@ -2,11 +2,15 @@
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -430,6 +434,63 @@ static void test_out_of_memory(void **state)
     }
 }
 
+static void test_wait_without_memory(void **state)
+{
+    struct server *server = *state;
+    fail_alloc_at(1);
+    assert_int_equal(router_wait(server->router, NULL, 0, 1), E_NOMEM);
+    assert_true(fail_alloc_stop());
+    assert_int_equal(router_wait(server->router, NULL, 0, 1), 0);
+}
+
+static void no_action(int number)
+{
+    (void)number;
+}
+
+static void test_signal_ends_a_wait(void **state)
+{
+    struct server *server = *state;
+    struct sigaction action = {.sa_handler = no_action};
+    struct sigaction before;
+    struct itimerval soon = {.it_value = {.tv_usec = 50000}};
+    assert_int_equal(sigaction(SIGALRM, &action, &before), 0);
+    assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
+    uint64_t took_ms = wait_took_ms(server, 5000);
+    assert_true(took_ms >= 40 && took_ms < 2000);
+    assert_int_equal(sigaction(SIGALRM, &before, NULL), 0);
+}
+
+/* In a process of its own. With few descriptors it fails with a sentence or works. */
+static int stand_few_descriptors(void)
+{
+    static const char *const listen[] = {"tcp://127.0.0.1:*", NULL};
+    int wrong = 0;
+    int opened = 0;
+    for (rlim_t most = 3; most < 100; most += 3) {
+        struct rlimit limit = {most, most};
+        struct err err = {0};
+        pid_t child = fork(); /* the router raises the limit to what was left to it */
+        if (child == 0) {
+            int failed = setrlimit(RLIMIT_NOFILE, &limit);
+            int rc = failed == 0 ? open_at(listen, &err) : 1;
+            _exit(rc == 0 ? 1 : rc == err.code && err.text[0] != '\0' ? 0 : 2);
+        }
+        int status = 0;
+        (void)waitpid(child, &status, 0);
+        wrong += WIFEXITED(status) && WEXITSTATUS(status) != 2 ? 0 : 1;
+        opened += WIFEXITED(status) && WEXITSTATUS(status) == 1 ? 1 : 0;
+    }
+    print_message("few descriptors: %d opened, %d wrong\n", opened, wrong);
+    return opened > 0 && wrong == 0 ? 0 : 2;
+}
+
+static void test_few_descriptors(void **state)
+{
+    (void)state;
+    assert_int_equal(stand_few_descriptors(), 0);
+}
+
 static void test_close_of_nothing(void **state)
 {
     (void)state;
@@ -456,6 +517,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_addresses_to_listen_at, setup, teardown),
         cmocka_unit_test(test_ipv6),
         cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test_setup_teardown(test_wait_without_memory, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_signal_ends_a_wait, setup, teardown),
+        cmocka_unit_test(test_few_descriptors),
         cmocka_unit_test(test_close_of_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "tests/support/died.h"
+#include "tests/support/no_memory.h"
 #include "tests/transport/read_all.h"
 #include "tests/transport/wire_samples.h"
 
@@ -438,6 +439,42 @@ static void test_texts_are_utf8(void **state)
     }
 }
 
+static void put_texts(const char *shown, const char *sentence)
+{
+    begin(WIRE_SIGNED_IN, 4);
+    pack_u64(&made, 1);
+    pack_u64(&made, 0);
+    pack_cstr(&made, sentence);
+    pack_array(&made, 1);
+    pack_array(&made, 5);
+    pack_u64(&made, 1);
+    pack_u64(&made, OWNER_USER);
+    pack_cstr(&made, shown);
+    pack_u64(&made, 0);
+    pack_u64(&made, 0);
+}
+
+static void test_texts_in_lists_are_utf8(void **state)
+{
+    (void)state;
+    put_texts("caf\xc3\xa9", "");
+    assert_int_equal(read_made(), 0);
+    put_texts("caf\xe9", "");
+    assert_int_equal(read_made(), E_MALFORMED);
+    put_texts("ann", "caf\xe9");
+    assert_int_equal(read_made(), E_MALFORMED);
+    for (int good = 0; good < 2; good++) {
+        begin(WIRE_OUTCOME, 1);
+        pack_array(&made, 1);
+        pack_array(&made, 4);
+        pack_u64(&made, 1);
+        pack_u64(&made, 1);
+        pack_u64(&made, 1);
+        pack_cstr(&made, good == 1 ? "caf\xc3\xa9" : "caf\xe9");
+        assert_int_equal(read_made(), good == 1 ? 0 : E_MALFORMED);
+    }
+}
+
 static void read_past_the_end(void *context)
 {
     (void)wire_group_at(context, 1);
@@ -453,6 +490,25 @@ static void test_index_past_the_end(void **state)
     buf_reset(&made);
 }
 
+static void test_out_of_memory(void **state)
+{
+    (void)state;
+    struct unpacked fresh = {0};
+    struct wire_message message = {.session = 77};
+    struct err err = {0};
+    put_elements(WIRE_ELEMENTS_MAX);
+    if (!no_memory_begin()) {
+        skip();
+    }
+    int rc = wire_decode(buf_span(&made), &fresh, &message, &err);
+    no_memory_end();
+    assert_int_equal(rc, E_NOMEM);
+    assert_int_equal(err.code, E_NOMEM);
+    assert_int_equal(message.session, 77);
+    unpack_close(&fresh);
+    buf_reset(&made);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -462,7 +518,9 @@ int main(void)
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_number_of_elements),
         cmocka_unit_test(test_texts_are_utf8),
+        cmocka_unit_test(test_texts_in_lists_are_utf8),
         cmocka_unit_test(test_index_past_the_end),
+        cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
