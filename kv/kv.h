@@ -42,10 +42,16 @@ void kv_position(const struct kv *kv, struct kv_position *out); /* any thread */
 /* Apply the changes of whole batches: all of them, and the position, in one RocksDB batch. A
  * HISTORY change sets the history. `changes` must follow kv_position directly (E_CORRUPT when a
  * change does not fit what it meets, with a sentence; nothing is applied then). Bag creation adds
- * the owner to the directory; a parent's deletion (BAG_DELETE of a user's bag) is followed by
- * nothing here: its user-device bags have BAG_DELETE changes of their own. op fields keep the
- * writers' rows and outcomes. A failed RocksDB write is E_IO or E_NOSPACE: the caller stops
- * writing, reopens and replays. */
+ * the owner to the directory; the parent of a user-device bag must be its user's bag. A parent's
+ * deletion (BAG_DELETE of a user's bag) is followed by nothing here: its user-device bags have
+ * BAG_DELETE changes of their own.
+ *
+ * op fields keep the writers' rows and outcomes. A writer belongs to the device (origin) of its
+ * first operation and may begin with any number; then each operation is the next one, or another
+ * change of the newest, with its hash: all else is E_CORRUPT, for the caller must have seen to it.
+ *
+ * Waits up to 10 s for a disk that does not keep up, then E_IO. A failed RocksDB write is E_IO or
+ * E_NOSPACE: the caller stops writing, reopens and replays. E_NOMEM: nothing happened. */
 MUST_CHECK int kv_apply(struct kv *kv, const struct change *changes, size_t count,
                         const uint8_t hash[SHA256_SIZE], struct err *err);
 
@@ -110,7 +116,7 @@ struct kv_item {
     struct item_row row; /* row.value borrowed from `pin` */
     void *pin;
 };
-/* ITEM_ABSENT is not an error: 0 with that state. */
+/* ITEM_ABSENT is not an error: 0 with that state; so are all items of a bag that is not there. */
 MUST_CHECK int kv_item(struct kv *kv, struct kv_view *view, uint64_t bag_id, struct span path,
                        struct kv_item *out, struct err *err);
 void kv_item_free(struct kv_item *item);
@@ -118,7 +124,9 @@ void kv_item_free(struct kv_item *item);
 /* Rows of a bag in order of paths, from behind `after` (empty: from the start), with seq > since;
  * with since == 0 only live ones, else tombstones too. Ends when about `budget_bytes` of rows were
  * looked at (sent or skipped) or the bag ends: then `*end` is true. `next` receives the path to go
- * on behind (its maximum at least PATH_MAX_BYTES), so a page without rows still makes progress. */
+ * on behind (its maximum at least PATH_MAX_BYTES), so a page without rows still makes progress; it
+ * stays as it was when nothing was looked at, and may be what `after` borrows from. E_NOT_FOUND and
+ * E_BAG_GONE as kv_bag; E_INVALID (after or prefix longer than a path); what `each` returned. */
 typedef int kv_row_fn(void *context, struct span path, const struct item_row *row, struct err *err);
 struct kv_page {
     uint64_t bag_id;

@@ -1,9 +1,11 @@
 /* tests/kv/test_kv.c - opening, closing, position, flushing, views. */
 #include "tests/kv/state.h"
 
+#include <stdatomic.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/thread.h"
 #include "kv/row.h"
 #include "kv/store.h"
 
@@ -98,19 +100,22 @@ static void a_view_stands_still(void **unused)
     state_close(&state);
 }
 
+/* Opens the state, tells so, and holds it until the other side closes `done`. */
+_Noreturn static void hold(const struct kv_options *options, int ready, int done)
+{
+    struct kv *kv = NULL;
+    char byte = kv_open(&kv, options, NULL) == 0 ? 'y' : 'n';
+    bool told = write(ready, &byte, 1) == 1;
+    _exit(told && read(done, &byte, 1) == 0 ? 0 : 1);
+}
+
+/* Before all others: a child has none of the threads of a parent that has used RocksDB. */
 static void one_process_has_it(void **unused)
 {
     (void)unused;
-    struct state state;
-    state_open(&state);
+    struct state state = {0};
+    tmp_folder_make(state.dir);
     const struct kv_options options = {state.dir, 4 << 20, 1 << 20};
-    struct kv *second = NULL;
-    struct err err = {0};
-    assert_int_equal(kv_open(&second, &options, &err), E_BUSY); /* this process, twice */
-    assert_null(second);
-    kv_close(&state.kv, false);
-
-    /* Another process: the child opens it before it tells us so, and holds it until we close. */
     int ready[2];
     int done[2];
     assert_int_equal(pipe(ready) | pipe(done), 0);
@@ -118,22 +123,98 @@ static void one_process_has_it(void **unused)
     assert_true(child >= 0);
     if (child == 0) {
         (void)close(done[1]);
-        char byte = kv_open(&second, &options, NULL) == 0 ? 'y' : 'n';
-        bool told = write(ready[1], &byte, 1) == 1;
-        _exit(told && read(done[0], &byte, 1) == 0 ? 0 : 1);
+        hold(&options, ready[1], done[0]);
     }
+    (void)close(ready[1]);
+    (void)close(done[0]);
     char byte = 0;
     assert_int_equal(read(ready[0], &byte, 1), 1);
     assert_int_equal(byte, 'y');
-    int rc = kv_open(&state.kv, &options, &err);
+    struct err err = {0};
+    assert_int_equal(kv_open(&state.kv, &options, &err), E_BUSY);
+    assert_null(state.kv);
     (void)close(done[1]);
+    (void)close(ready[0]);
     int status = 0;
     assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(rc, E_BUSY);
-    assert_null(state.kv);
-    (void)close(ready[0]);
-    (void)close(ready[1]);
-    (void)close(done[0]);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+
+    state_reopen(&state, false);
+    struct kv *second = NULL;
+    assert_int_equal(kv_open(&second, &options, &err), E_BUSY); /* this process, twice */
+    assert_null(second);
+    state_close(&state);
+}
+
+/* --- readers beside the applying thread --- */
+
+struct reader {
+    struct kv *kv;
+    atomic_bool stop;
+    int rounds;
+};
+
+static int count_row(void *context, struct span path, const struct item_row *row, struct err *err)
+{
+    (void)path;
+    (void)row;
+    (void)err;
+    ++*(uint64_t *)context;
+    return 0;
+}
+
+/* Each view must agree with itself: the bag counts what its pages show, as of the position. */
+static void read_views(struct thread *self, void *context)
+{
+    struct reader *reader = context;
+    thread_ready(self, 0, NULL);
+    while (!atomic_load(&reader->stop) || reader->rounds == 0) {
+        struct kv_view *view = NULL;
+        struct kv_position position;
+        struct bag_row bag;
+        uint64_t rows = 0;
+        struct kv_page page = {.bag_id = 1, .budget_bytes = 100};
+        struct buf next;
+        buf_init(&next, PATH_MAX_BYTES);
+        kv_position(reader->kv, &position);
+        uint64_t before = position.seq;
+        ASSERT(kv_view_new(&view, reader->kv, NULL) == 0);
+        ASSERT(kv_view_position(reader->kv, view, &position, NULL) == 0);
+        ASSERT(kv_bag(reader->kv, view, 1, &bag, NULL) == 0);
+        for (bool end = false; !end; page.after = buf_span(&next)) {
+            ASSERT(kv_page(reader->kv, view, &page, count_row, &rows, &next, &end, NULL) == 0);
+        }
+        ASSERT(position.seq >= before);
+        ASSERT(bag.last_seq == position.seq);
+        ASSERT(bag.items == rows);
+        kv_view_free(&view);
+        buf_free(&next);
+        reader->rounds++;
+    }
+}
+
+static void views_agree_with_themselves_while_changes_come(void **unused)
+{
+    (void)unused;
+    struct state state;
+    state_open(&state);
+    uint64_t ann = state_create(&state, "user:Ann", 0);
+    struct reader reader = {.kv = state.kv};
+    struct thread *thread = NULL;
+    assert_int_equal(thread_start(&thread, "reader", read_views, &reader, NULL), 0);
+    uint64_t flushed = 0;
+    for (int i = 0; i < 1500; i++) {
+        char path[16];
+        (void)snprintf(path, sizeof path, "p%d", i * 7 % 50);
+        (void)state_put(&state, ann, path, i % 3 == 0 ? NULL : "value");
+        if (i % 500 == 499) {
+            assert_int_equal(kv_flush(state.kv, &flushed, NULL), 0);
+        }
+    }
+    atomic_store(&reader.stop, true);
+    thread_join(&thread);
+    assert_true(reader.rounds > 0);
     state_close(&state);
 }
 
@@ -241,11 +322,12 @@ static void a_folder_that_can_not_be_made_is_an_error(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_process_has_it),
         cmocka_unit_test(a_new_folder_is_fresh),
         cmocka_unit_test(the_position_moves_with_the_changes),
         cmocka_unit_test(only_a_flush_makes_durable),
         cmocka_unit_test(a_view_stands_still),
-        cmocka_unit_test(one_process_has_it),
+        cmocka_unit_test(views_agree_with_themselves_while_changes_come),
         cmocka_unit_test(another_format_is_refused),
         cmocka_unit_test(a_spoiled_row_is_never_not_found),
         cmocka_unit_test(a_folder_that_can_not_be_made_is_an_error),
