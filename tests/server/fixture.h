@@ -174,14 +174,20 @@ UNUSED static void fx_open(struct fixture *fx)
     }
 }
 
+/* What fx_new sets, but the folder. */
+UNUSED static void fx_prepare(struct fixture *fx)
+{
+    fx->limits = (struct limits){.items_per_bag = 1000, .bytes_per_bag = 8 << 20, .users = 100};
+    fx->time = (struct clock_fake){.wall_ms = 1700000000000, .mono_ms = 1000};
+    fx->clock = clock_of_fake(&fx->time);
+}
+
 UNUSED static struct fixture *fx_new(void)
 {
     struct fixture *fx = calloc(1, sizeof *fx);
     assert_non_null(fx);
     tmp_folder_make(fx->dir);
-    fx->limits = (struct limits){.items_per_bag = 1000, .bytes_per_bag = 8 << 20, .users = 100};
-    fx->time = (struct clock_fake){.wall_ms = 1700000000000, .mono_ms = 1000};
-    fx->clock = clock_of_fake(&fx->time);
+    fx_prepare(fx);
     return fx;
 }
 
