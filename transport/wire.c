@@ -320,8 +320,9 @@ static void read_part(struct reader *reader, struct wire_message *out)
     part->bytes = walk_bin(&reader->walk);
     if (part->total > WIRE_MESSAGE_MAX) {
         refuse(reader, "the whole of it is over 3.5 MiB");
-    } else if (part->bytes.size == 0 || part->offset >= part->total ||
-               part->bytes.size > part->total - part->offset) {
+    } else if (part->bytes.size == 0 || part->bytes.size > WIRE_PART_BYTES) {
+        refuse(reader, "it holds no bytes, or more than 61,440");
+    } else if (part->offset >= part->total || part->bytes.size > part->total - part->offset) {
         refuse(reader, "its bytes do not lie within the whole");
     }
 }

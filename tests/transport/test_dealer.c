@@ -263,7 +263,7 @@ static void test_wake(void **state)
     uint64_t begin_ms = clock_mono_ms(&clock_system);
     assert_int_equal(dealer_wait(pair->dealer, -1, &bytes), DEALER_WOKEN);
     uint64_t took_ms = clock_mono_ms(&clock_system) - begin_ms;
-    assert_true(took_ms >= 40 && took_ms < 1000);
+    assert_true(took_ms >= 40 && took_ms < 5000);
     assert_int_equal(pthread_join(thread, NULL), 0);
     /* Many wakes are one; one before the wait counts. */
     dealer_wake(pair->dealer);

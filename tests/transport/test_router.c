@@ -263,11 +263,11 @@ static void test_wake(void **state)
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, wake_later, server->router), 0);
     uint64_t took_ms = wait_took_ms(server, -1);
-    assert_true(took_ms >= 40 && took_ms < 1000);
+    assert_true(took_ms >= 40 && took_ms < 5000);
     assert_int_equal(pthread_join(thread, NULL), 0);
     router_wake(server->router);
     router_wake(server->router);
-    assert_true(wait_took_ms(server, 1000) < 500);
+    assert_true(wait_took_ms(server, 5000) < 2000);
     assert_true(wait_took_ms(server, 30) >= 29); /* many wakes are one */
 }
 
@@ -276,7 +276,7 @@ static void test_timeouts(void **state)
     struct server *server = *state;
     struct client client;
     struct received received;
-    assert_true(wait_took_ms(server, 0) < 20);
+    assert_true(wait_took_ms(server, 0) < 1000);
     assert_true(wait_took_ms(server, 60) >= 59);
     client_open(&client, server);
     client_send(&client, "hello");
@@ -284,9 +284,9 @@ static void test_timeouts(void **state)
     expect_silence(server, 50);
     /* With connections to look after, it wakes up in between and sleeps on. */
     uint64_t took_ms = wait_took_ms(server, 200);
-    assert_true(took_ms >= 199 && took_ms < 400);
+    assert_true(took_ms >= 199 && took_ms < 2000);
     client_send(&client, "again");
-    assert_true(wait_took_ms(server, 3000) < 1000);
+    assert_true(wait_took_ms(server, 9000) < 5000);
     expect_message(server, &received, "again");
     client_close(&client);
 }
@@ -456,8 +456,8 @@ static void test_signal_ends_a_wait(void **state)
     struct itimerval soon = {.it_value = {.tv_usec = 50000}};
     assert_int_equal(sigaction(SIGALRM, &action, &before), 0);
     assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
-    uint64_t took_ms = wait_took_ms(server, 5000);
-    assert_true(took_ms >= 40 && took_ms < 2000);
+    uint64_t took_ms = wait_took_ms(server, 9000);
+    assert_true(took_ms >= 40 && took_ms < 5000);
     assert_int_equal(sigaction(SIGALRM, &before, NULL), 0);
 }
 

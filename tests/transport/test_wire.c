@@ -408,6 +408,8 @@ static void test_part_bounds(void **state)
         {WIRE_MESSAGE_MAX, 0, 1, 0},
         {WIRE_MESSAGE_MAX, WIRE_MESSAGE_MAX - 1, 1, 0},
         {10, 4, 6, 0},
+        {WIRE_MESSAGE_MAX, 0, WIRE_PART_BYTES, 0},
+        {WIRE_MESSAGE_MAX, 0, WIRE_PART_BYTES + 1, E_MALFORMED},
         {0, 0, 0, E_MALFORMED},
         {1, 0, 0, E_MALFORMED},
         {1, 1, 0, E_MALFORMED},
@@ -419,7 +421,7 @@ static void test_part_bounds(void **state)
         {UINT64_MAX, 0, 1, E_MALFORMED},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        static const uint8_t bytes[16];
+        static const uint8_t bytes[WIRE_PART_BYTES + 1];
         begin(WIRE_PART, 1, 4);
         pack_u64(&made, 1);
         pack_u64(&made, cases[i].total);

@@ -3,9 +3,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
+#include "base/file.h"
 #include "tests/support/died.h"
 #include "tests/transport/wire_samples.h"
 
@@ -23,6 +25,35 @@ static void test_golden_bytes(void **state)
         assert_string_equal(hex, samples[i].golden);
         buf_free(&out);
     }
+}
+
+/* The same bytes stand in docs/protocol.md: a line with the name, then lines of hexadecimal. */
+static void test_bytes_of_the_page(void **state)
+{
+    (void)state;
+    struct buf page;
+    buf_init(&page, 1 << 20);
+    assert_int_equal(file_read(KITBAG_SOURCE_DIR "/docs/protocol.md", &page, NULL), 0);
+    (void)buf_append_u8(&page, 0);
+    assert_int_equal(buf_error(&page), 0);
+    for (size_t i = 0; i < SAMPLES; i++) {
+        char line[64];
+        (void)snprintf(line, sizeof line, "\n%s\n", samples[i].name);
+        const char *at = strstr((const char *)page.data, line);
+        if (at == NULL) {
+            fail_msg("%s is not on the page", samples[i].name);
+        }
+        at += strlen(line);
+        const char *expected = samples[i].golden;
+        for (; *expected != '\0'; at++) {
+            if (*at != '\n') {
+                assert_int_equal(*at, *expected);
+                expected++;
+            }
+        }
+        assert_true(at[0] == '\n' && (at[1] == '\n' || at[1] == '`'));
+    }
+    buf_free(&page);
 }
 
 /* A buffer that is too small says so, wherever its end comes. */
@@ -203,6 +234,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden_bytes),
+        cmocka_unit_test(test_bytes_of_the_page),
         cmocka_unit_test(test_every_size_of_buffer),
         cmocka_unit_test(test_sentences_are_made_fit),
         cmocka_unit_test(test_limits),
