@@ -159,8 +159,6 @@ void feed_bag_to_live(struct feed *feed, struct feed_bag *bag, uint64_t sent)
     go_to(feed, bag, FEED_BAG_LIVE);
     bag->sent = sent;
     bag->newest = bag->newest < sent ? sent : bag->newest;
-    bag->started = false;
-    bag->whole = false;
     bag->urgent = false;
 }
 

@@ -19,7 +19,6 @@ void follow_forget_session(struct follow *follow)
     follow->taken_count = 0;
     idmap_free(&follow->bags);
     parts_in_free(&follow->in);
-    unanswered_free(&follow->unanswered);
 }
 
 /* Why: of what ended the last try, 0 for the first. */

@@ -115,14 +115,18 @@ static void followed_again(void **state)
     assert_int_equal(feed_bags(rig.feed), 1);
 }
 
+/* Unsubscribed at once, also where there is no credit to tell why. */
 static void followed_again_and_not_allowed_any_more(void **state)
 {
     (void)state;
-    rig_open(WIRE_WINDOW_MAX);
+    rig_open(10);
     rig_live_bag(1, 10);
     rig_follow(1, 10);
     rig_answer_bag(1, E_NOT_ALLOWED, 0);
+    assert_int_equal(rig.did.count, 1);
     assert_int_equal(rig_did(FEED_DO_UNFOLLOW)->unfollow.bag_id, 1);
+    rig_credit(7);
+    assert_int_equal(rig.did.count, 1);
     assert_int_equal(rig_sent(0, WIRE_BAG)->bag.code, -E_NOT_ALLOWED);
 }
 
@@ -137,6 +141,23 @@ static void a_lie_is_not_remembered(void **state)
     read_is(4, "");
     page(10, true);
     (void)page_is(WIRE_PAGE_FIRST | WIRE_PAGE_LAST, 4, 10);
+}
+
+/* What was sent exists, even when an answer or a snapshot is older. */
+static void what_was_sent_is_remembered(void **state)
+{
+    (void)state;
+    behind(5, 10);
+    read_is(5, "");
+    page(12, true);
+    rig_follow(1, 6);
+    rig_answer_bag(1, 0, 10);
+    read_is(6, "");
+    page(10, true);
+    (void)page_is(WIRE_PAGE_FIRST, 6, 10);
+    read_is(10, "");
+    page(12, true);
+    (void)page_is(WIRE_PAGE_LAST, 6, 12);
 }
 
 static void what_is_owed_waits_for_credit(void **state)
@@ -333,6 +354,7 @@ int main(void)
         TEST(followed_again),
         TEST(followed_again_and_not_allowed_any_more),
         TEST(a_lie_is_not_remembered),
+        TEST(what_was_sent_is_remembered),
         TEST(what_is_owed_waits_for_credit),
         TEST(a_difference_of_one_page),
         TEST(a_whole_bag),

@@ -107,25 +107,26 @@ static void what_was_to_be_told_is_paged(void **state)
 /* A bag that does not fit leaves room for one behind it that does. */
 static void bag_by_bag_as_credit_goes(void **state)
 {
-    static const struct rig_change batch[] = {{1, 21, 20, 3000, false},
-                                              {2, 22, 20, 2000, false},
-                                              {1, 23, 21, 3000, false},
-                                              {3, 24, 20, 500, false},
-                                              {2, 25, 22, 1000, false}};
+    static const struct rig_change batch[] = {{1, 21, 20, 3000, false}, {2, 22, 20, 2000, false},
+                                              {1, 23, 21, 3000, false}, {3, 24, 20, 500, false},
+                                              {2, 25, 22, 1000, false}, {4, 26, 20, 2000, false}};
     static const uint64_t seqs[] = {22, 24, 25};
     (void)state;
     rig_open(5000);
-    for (uint64_t bag_id = 1; bag_id <= 3; bag_id++) {
+    for (uint64_t bag_id = 1; bag_id <= 4; bag_id++) {
         rig_live_bag(bag_id, 20);
     }
-    rig_commit(batch, 5);
+    rig_commit(batch, 6);
     sent_changes_are(seqs, 3);
     assert_int_equal(rig_count(FEED_DO_WANT_TURN), 0); /* too little credit is left */
-    rig_credit(21 + rig_frame(0).size);
+    rig_credit(28 + rig_frame(0).size);
     assert_int_equal(rig_count(FEED_DO_WANT_TURN), 1);
     rig_turn();
     assert_int_equal(rig_did(FEED_DO_READ)->read.bag_id, 1);
     assert_int_equal(rig_did(FEED_DO_READ)->read.since, 20); /* nothing of it was sent */
+    rig_answer_page((struct rig_page){.bag_id = 1, .last_seq = 23, .end = true});
+    rig_turn();
+    assert_int_equal(rig_did(FEED_DO_READ)->read.bag_id, 4);
 }
 
 static void as_long_as_one_message_may_be(void **state)

@@ -174,6 +174,8 @@ static void other_data_waits_for_the_parts_but_answers_do_not(void **state)
     assert_true(before >= 4 && before < 17);
     rig_commit_one(2, 31, 30, 8);
     assert_int_equal(rig.did.count, 0); /* bag 2 is behind */
+    rig_live_bag(3, 40);
+    assert_int_equal(rig.did.count, 0); /* BAG waits as well */
     struct feed_event event = {.kind = FEED_STATE};
     event.state = WIRE_STOPPED;
     rig_step(event);
@@ -184,6 +186,7 @@ static void other_data_waits_for_the_parts_but_answers_do_not(void **state)
     while (rig_count(FEED_DO_WANT_TURN) == 0) {
         credit_all();
     }
+    assert_int_equal(rig_sent(rig_count(FEED_DO_SEND) - 1, WIRE_BAG)->bag.bag_id, 3);
     rig_turn();
     assert_int_equal(rig_did(FEED_DO_READ)->read.bag_id, 2);
     assert_int_equal(rig_did(FEED_DO_READ)->read.since, 30);

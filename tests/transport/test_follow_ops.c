@@ -285,6 +285,16 @@ static void out_of_order(void **state)
     assert_int_equal(rig_did(FOLLOW_DO_STATUS)->status.code, E_MALFORMED);
 }
 
+static void deferred_out_of_order(void **state)
+{
+    (void)state;
+    told(3, 0);
+    rig_open(NULL, 0);
+    read_ops(1, 3, 10);
+    put_outcomes(2, 1, E_BUSY);
+    assert_int_equal(rig_did(FOLLOW_DO_STATUS)->status.code, E_MALFORMED);
+}
+
 static void of_what_was_not_sent(void **state)
 {
     (void)state;
@@ -340,6 +350,7 @@ int main(void)
         TEST(a_new_session_sends_what_has_no_outcome),
         TEST(an_outcome_that_is_known),
         TEST(out_of_order),
+        TEST(deferred_out_of_order),
         TEST(of_what_was_not_sent),
         TEST(done_behind_a_deferral),
         TEST(a_new_writer),

@@ -410,7 +410,6 @@ static inline bool toy_carry_out(struct toy *toy, struct toy_session *session,
         session->wants_turn = true;
         return false;
     case FEED_DO_HEARD:
-        return false;
     case FEED_DO_CUT:
         return false;
     default:
