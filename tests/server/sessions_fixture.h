@@ -197,4 +197,50 @@ UNUSED static void net_follow(struct net *net, uint8_t peer, const struct machin
     net_run(net);
 }
 
+UNUSED static void net_write(struct net *net, uint8_t peer, const struct machine *machine,
+                             uint64_t session, uint64_t number, uint64_t bag_id, const char *path,
+                             const char *value)
+{
+    struct buf frame = net_buf();
+    struct operation_write write = {
+        .path = span_str(path), .remove = value == NULL, .value = span_str(value ? value : "")};
+    wire_begin_write(&frame, session, machine->confirmed, 1);
+    operation_begin_write(&frame, number, bag_id, 0, UINT64_MAX >> 1, 1);
+    operation_put_write(&frame, &write);
+    net_frame(net, peer, machine->key, &frame);
+}
+
+UNUSED static struct wire_outcome net_outcome(struct net *net, uint8_t peer)
+{
+    const struct wire_message *message = net_next(net, peer);
+    assert_int_equal(message->type, WIRE_OUTCOME);
+    assert_int_equal(message->outcome.entries.count, 1);
+    return wire_outcome_at(&message->outcome.entries, 0);
+}
+
+UNUSED static void net_expect_error(struct net *net, uint8_t peer, int code)
+{
+    const struct wire_message *message = net_next(net, peer);
+    assert_int_equal(message->type, WIRE_ERROR);
+    assert_int_equal(message->error.code, -code);
+    assert_true(message->error.fatal);
+    assert_true(net->cut[peer]);
+}
+
+UNUSED static uint64_t net_sign_in(struct net *net, uint8_t peer, const struct machine *machine,
+                                   uint64_t session, const char *user, const char *group)
+{
+    struct buf frame = net_buf();
+    struct span name = span_str(group != NULL ? group : "");
+    wire_put_sign_in(&frame, session, 7, span_str(user), &name, group != NULL ? 1 : 0);
+    net_frame(net, peer, machine->key, &frame);
+    net_run(net);
+    const struct wire_message *message = net_next(net, peer);
+    assert_int_equal(message->type, WIRE_SIGNED_IN);
+    assert_int_equal(message->signed_in.ref, 7);
+    assert_int_equal(message->signed_in.code, 0);
+    assert_int_equal(message->signed_in.bags.count, group != NULL ? 2 : 1);
+    return wire_owner_at(&message->signed_in.bags, 0).bag_id;
+}
+
 #endif

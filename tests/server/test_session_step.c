@@ -1,0 +1,77 @@
+/* One session's end is nobody else's. */
+#include "tests/server/sessions_fixture.h"
+
+static int setup(void **state)
+{
+    *state = net_new();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    net_free(*state);
+    return 0;
+}
+
+static void bad_bytes_end_one_session_only(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    struct machine b;
+    fx_join(net->fx, &a, 1);
+    fx_join(net->fx, &b, 2);
+    uint64_t on_a = net_hello(net, 1, &a);
+    uint64_t on_b = net_hello(net, 2, &b);
+    struct buf frame = net_buf();
+    (void)buf_append(&frame, "\xdd\xff\xff\xff\xff", 5);
+    net_frame(net, 1, a.key, &frame);
+    net_expect_error(net, 1, E_MALFORMED);
+    on_a = net_hello(net, 3, &a);
+    frame = net_buf();
+    wire_begin_write(&frame, on_a, 0, 1);
+    pack_array(&frame, 1);
+    pack_u64(&frame, 0);
+    net_frame(net, 3, a.key, &frame);
+    net_expect_error(net, 3, E_MALFORMED);
+    net_write(net, 2, &b, on_b, 1, b.bag, "p", "v");
+    net_run(net);
+    assert_int_equal(net_outcome(net, 2).code, 0);
+}
+
+static void silence_and_deafness_end_a_session(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    struct machine b;
+    fx_join(net->fx, &a, 1);
+    fx_join(net->fx, &b, 2);
+    (void)net_hello(net, 1, &a);
+    (void)net_hello(net, 2, &b);
+    net->deaf = 2;
+    net->fx->time.mono_ms += 2000;
+    for (size_t i = 0; i < 10; i++) {
+        sessions_tick(net->sessions);
+    }
+    assert_int_equal(net_next(net, 1)->type, WIRE_HEARTBEAT);
+    assert_true(net->cut[2]);
+    assert_false(net->cut[1]);
+    net->fx->time.mono_ms += 8000;
+    for (size_t i = 0; i < 10; i++) {
+        sessions_tick(net->sessions);
+    }
+    assert_true(net->cut[1]);
+    assert_int_equal(sessions_count(net->sessions), 0);
+    struct peer peer = net_peer(1);
+    sessions_lost(net->sessions, &peer);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(bad_bytes_end_one_session_only),
+        TEST(silence_and_deafness_end_a_session),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
