@@ -203,6 +203,31 @@ static void a_bag_is_created_once(void **state)
     }
 }
 
+static void each_count_of_a_bag_is_guarded(void **state)
+{
+    (void)state;
+    const struct change change = {.seq = 3,
+                                  .kind = CHANGE_ITEM_REMOVE,
+                                  .bag_id = 1,
+                                  .prev = 2,
+                                  .path = SPAN_LITERAL("a"),
+                                  .old_seq = 2};
+    const struct {
+        uint64_t items;
+        uint64_t bytes;
+        int code;
+    } cases[] = {{0, 3, E_CORRUPT}, {1, 2, E_CORRUPT}, {1, 3, 0}};
+    for (size_t i = 0; i < 3; i++) {
+        struct bag_row bag = {.exists = true,
+                              .bag_id = 1,
+                              .last_seq = 2,
+                              .items = cases[i].items,
+                              .bytes = cases[i].bytes};
+        struct item_row item = {.state = ITEM_LIVE, .seq = 2, .value = SPAN_LITERAL("xy")};
+        assert_int_equal(apply_change(&change, &bag, &item, true, NULL), cases[i].code);
+    }
+}
+
 static void some_kinds_touch_no_row(void **state)
 {
     (void)state;
@@ -286,6 +311,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_meeting),
         cmocka_unit_test(a_bag_is_created_once),
+        cmocka_unit_test(each_count_of_a_bag_is_guarded),
         cmocka_unit_test(some_kinds_touch_no_row),
         cmocka_unit_test(a_conflict_is_kept),
         cmocka_unit_test(replica_and_server_stay_the_same),

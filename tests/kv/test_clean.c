@@ -93,6 +93,22 @@ static void several_bags_in_one_go(void **unused)
     state_close(&state);
 }
 
+static void empty_bags_cost_too(void **unused)
+{
+    (void)unused;
+    struct state state;
+    state_open(&state);
+    for (int i = 0; i < 25; i++) {
+        char owner[16];
+        (void)snprintf(owner, sizeof owner, "user:u%d", i);
+        (void)state_delete(&state, state_create(&state, owner, 0));
+    }
+    assert_true(clean(&state, 10));
+    assert_true(clean(&state, 10));
+    assert_false(clean(&state, 10));
+    state_close(&state);
+}
+
 static void a_budget_of_one_comes_to_an_end(void **unused)
 {
     (void)unused;
@@ -161,6 +177,7 @@ int main(void)
         cmocka_unit_test(nothing_to_do),
         cmocka_unit_test(a_budget_is_kept),
         cmocka_unit_test(several_bags_in_one_go),
+        cmocka_unit_test(empty_bags_cost_too),
         cmocka_unit_test(a_budget_of_one_comes_to_an_end),
         cmocka_unit_test(a_crash_undoes_no_more_than_it_may),
         cmocka_unit_test(a_view_keeps_what_is_cleaned),
