@@ -1,0 +1,139 @@
+/* admin/api.c - the table of routes, and what several of their functions need. */
+#include "admin/api.h"
+
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+const struct admin_route admin_api_routes[] = {
+    {"GET", "/api/v1/status", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", admin_api_status},
+    {"GET", "/api/v1/owners", ADMIN_LANE_LIST, ADMIN_BODY_NONE, "kind search limit cursor",
+     admin_api_owners},
+    {"GET", "/api/v1/owners/{kind}/{name}", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", admin_api_owner},
+    {"GET", "/api/v1/owners/{kind}/{name}/items", ADMIN_LANE_LIST, ADMIN_BODY_NONE,
+     "values limit cursor", admin_api_items},
+    {"POST", "/api/v1/owners/delete", ADMIN_LANE_LONG, ADMIN_BODY_JSON, "",
+     admin_api_owners_delete},
+    {"POST", "/api/v1/owners/import", ADMIN_LANE_LONG, ADMIN_BODY_FILE, "format colleagues dry_run",
+     admin_api_import},
+    {"POST", "/api/v1/owners/{kind}/{name}/address-list", ADMIN_LANE_LONG, ADMIN_BODY_FILE,
+     "format dry_run", admin_api_address_list},
+    {"GET", "/api/v1/devices", ADMIN_LANE_LIST, ADMIN_BODY_NONE, "filter state limit cursor",
+     admin_api_devices},
+    {"POST", "/api/v1/devices/delete", ADMIN_LANE_LONG, ADMIN_BODY_JSON, "",
+     admin_api_devices_delete},
+    {"POST", "/api/v1/enrollments", ADMIN_LANE_QUICK, ADMIN_BODY_JSON, "", admin_api_enrollments},
+    {"GET", "/api/v1/journal/stat", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", admin_api_journal_stat},
+    {"GET", "/api/v1/changes", ADMIN_LANE_LIST, ADMIN_BODY_NONE,
+     "since tail feed bag values follow", admin_api_changes},
+    {0},
+};
+
+const char *admin_api_kind(enum owner_kind kind)
+{
+    return kind == OWNER_GROUP ? "group" : "user";
+}
+
+int admin_api_owner_of(const struct admin_request *request, struct owner *owner, struct err *err)
+{
+    ASSERT(request->parts[0] != NULL && request->parts[1] != NULL);
+    bool group = strcmp(request->parts[0], "group") == 0;
+    if (!group && strcmp(request->parts[0], "user") != 0) {
+        return err_set(err, E_INVALID, "an owner's kind is user or group, not '%s'",
+                       request->parts[0]);
+    }
+    return owner_make(owner, group ? OWNER_GROUP : OWNER_USER, span_str(request->parts[1]), 0, err);
+}
+
+json_t *admin_api_time(uint64_t ms)
+{
+    char text[CLOCK_TEXT_MAX];
+    if (ms == 0) {
+        return json_null();
+    }
+    clock_format(ms, text);
+    return json_string(text);
+}
+
+json_t *admin_api_seq(uint64_t seq)
+{
+    return json_sprintf("%" PRIu64, seq);
+}
+
+int admin_api_strings(json_t *object, const char *member, size_t max, json_t **out, struct err *err)
+{
+    json_t *array = json_object_get(object, member);
+    bool good = array == NULL || (json_is_array(array) && json_array_size(array) <= max);
+    size_t i;
+    json_t *value;
+    json_array_foreach(array, i, value)
+    {
+        good = good && json_is_string(value) &&
+               strlen(json_string_value(value)) == json_string_length(value);
+    }
+    if (!good) {
+        return err_set(err, E_INVALID, "'%s' is an array of at most %zu texts", member, max);
+    }
+    *out = array;
+    return 0;
+}
+
+int admin_api_bool(json_t *object, const char *member, bool *out, struct err *err)
+{
+    const json_t *value = json_object_get(object, member);
+    if (value != NULL && !json_is_boolean(value)) {
+        return err_set(err, E_INVALID, "'%s' is true or false", member);
+    }
+    *out = json_is_true(value);
+    return 0;
+}
+
+int admin_api_number(json_t *object, const char *member, uint64_t min, uint64_t max, uint64_t *out,
+                     struct err *err)
+{
+    const json_t *value = json_object_get(object, member);
+    if (value == NULL) {
+        return 0;
+    }
+    json_int_t number = json_integer_value(value);
+    if (!json_is_integer(value) || number < 0 || (uint64_t)number < min || (uint64_t)number > max) {
+        return err_set(err, E_INVALID, "'%s' is a number from %" PRIu64 " to %" PRIu64, member, min,
+                       max);
+    }
+    *out = (uint64_t)number;
+    return 0;
+}
+
+bool admin_api_secret(struct span path)
+{
+    static const char *const categories[] = {"keychain", "network"};
+    for (size_t i = 0; i < sizeof categories / sizeof categories[0]; i++) {
+        size_t size = strlen(categories[i]);
+        if (path.size >= size && memcmp(path.data, categories[i], size) == 0 &&
+            (path.size == size || path.data[size] == '/')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int admin_api_put_value(json_t *object, struct span bytes)
+{
+    const char *data = bytes.size > 0 ? (const char *)bytes.data : "";
+    json_t *text = json_stringn(data, bytes.size); /* NULL when it is not UTF-8 */
+    if (text != NULL) {
+        return json_object_set_new(object, "value", text) == 0 ? 0 : E_NOMEM;
+    }
+    size_t room = sodium_base64_encoded_len(bytes.size, sodium_base64_VARIANT_ORIGINAL);
+    char *encoded = malloc(room);
+    if (encoded == NULL) {
+        return E_NOMEM;
+    }
+    (void)sodium_bin2base64(encoded, room, bytes.data, bytes.size, sodium_base64_VARIANT_ORIGINAL);
+    int rc = json_object_set_new(object, "value_base64", json_string(encoded));
+    free(encoded);
+    return rc == 0 ? 0 : E_NOMEM;
+}

@@ -1,0 +1,151 @@
+/* admin/devices.c - walking the items that stand for machines. */
+#include "admin/devices.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LOOK_BYTES = 256 << 10 };
+
+static const char DEVICE_PREFIX[] = "device/";
+static const char USER_PREFIX[] = "@user/";
+
+struct span admin_device_path(char out[ADMIN_DEVICE_PATH_MAX], uint64_t device)
+{
+    char digits[DEVICE_TEXT_MAX];
+    device_format(device, digits);
+    int size = snprintf(out, ADMIN_DEVICE_PATH_MAX, "%s%s", DEVICE_PREFIX, digits);
+    return span_of(out, (size_t)size);
+}
+
+/* Every live item of a bag whose path begins with `prefix`, from behind `after`. A bag that is not
+ * there has none. */
+struct walk_bag {
+    struct kv *kv;
+    struct kv_view *view;
+    struct owner owner;
+    const char *prefix;
+    struct span after;
+};
+
+static int walk_items(const struct walk_bag *walk, kv_row_fn *each, void *context, struct err *err)
+{
+    struct bag_row bag = {0};
+    int rc = kv_bag_of(walk->kv, walk->view, &walk->owner, &bag, err);
+    if (rc != 0) {
+        return rc == E_NOT_FOUND ? 0 : rc;
+    }
+    char from[PATH_MAX_BYTES];
+    struct buf next;
+    buf_init(&next, PATH_MAX_BYTES);
+    (void)buf_append_span(&next, walk->after);
+    bool end = false;
+    while (!end && rc == 0) {
+        size_t size = next.size;
+        memcpy(from, size > 0 ? (const char *)next.data : "", size);
+        struct kv_page page = {
+            .bag_id = bag.bag_id,
+            .after = span_of(from, size),
+            .prefix = span_str(walk->prefix),
+            .budget_bytes = LOOK_BYTES,
+        };
+        rc = kv_page(walk->kv, walk->view, &page, each, context, &next, &end, err);
+    }
+    buf_free(&next);
+    return rc;
+}
+
+/* --- machines --- */
+
+struct devices {
+    admin_device_fn *each;
+    void *context;
+};
+
+static const char *text_of(json_t *record, const char *member)
+{
+    const char *text = json_string_value(json_object_get(record, member));
+    return text != NULL ? text : "";
+}
+
+/* The digits of an id at the end of a path: false when it is something else. */
+static bool id_of_path(struct span path, uint64_t *id)
+{
+    char digits[DEVICE_TEXT_MAX] = "";
+    size_t skip = sizeof DEVICE_PREFIX - 1;
+    if (path.size != skip + sizeof digits - 1) {
+        return false;
+    }
+    memcpy(digits, path.data + skip, sizeof digits - 1);
+    return device_parse(digits, id, NULL) == 0;
+}
+
+static int see_device(void *context, struct span path, const struct item_row *row, struct err *err)
+{
+    const struct devices *devices = context;
+    struct admin_device device = {.seq = row->seq};
+    if (row->state != ITEM_LIVE || !id_of_path(path, &device.id)) {
+        return 0;
+    }
+    json_t *record = json_loadb((const char *)row->value.data, row->value.size, 0, NULL);
+    int rc = 0;
+    if (json_is_object(record)) {
+        device.record = record;
+        device.name = text_of(record, "name");
+        device.serial = text_of(record, "serial");
+        device.model = text_of(record, "model");
+        device.software = text_of(record, "software");
+        device.removed = strcmp(text_of(record, "state"), "removed") == 0;
+        device.joined_ms = (uint64_t)json_integer_value(json_object_get(record, "joined_ms"));
+        rc = devices->each(devices->context, &device, err);
+    }
+    json_decref(record);
+    return rc;
+}
+
+int admin_devices_each(struct kv *kv, struct kv_view *view, uint64_t after, admin_device_fn *each,
+                       void *context, struct err *err)
+{
+    ASSERT(kv != NULL && view != NULL && each != NULL);
+    char path[ADMIN_DEVICE_PATH_MAX];
+    struct walk_bag walk = {.kv = kv,
+                            .view = view,
+                            .owner = {.kind = OWNER_SERVER},
+                            .prefix = DEVICE_PREFIX,
+                            .after =
+                                after != 0 ? admin_device_path(path, after) : span_of(NULL, 0)};
+    struct devices devices = {each, context};
+    return walk_items(&walk, see_device, &devices, err);
+}
+
+/* --- who is signed in --- */
+
+struct users {
+    admin_device_user_fn *each;
+    void *context;
+};
+
+static int see_user(void *context, struct span path, const struct item_row *row, struct err *err)
+{
+    const struct users *users = context;
+    char digits[24] = "";
+    size_t skip = sizeof USER_PREFIX - 1;
+    if (row->state != ITEM_LIVE || path.size - skip >= sizeof digits) {
+        return 0;
+    }
+    memcpy(digits, path.data + skip, path.size - skip);
+    uint64_t bag_id = strtoull(digits, NULL, 10);
+    return bag_id != 0 ? users->each(users->context, bag_id, err) : 0;
+}
+
+int admin_device_users(struct kv *kv, struct kv_view *view, uint64_t device,
+                       admin_device_user_fn *each, void *context, struct err *err)
+{
+    ASSERT(kv != NULL && view != NULL && each != NULL);
+    struct walk_bag walk = {.kv = kv,
+                            .view = view,
+                            .owner = {.kind = OWNER_DEVICE, .device = device},
+                            .prefix = USER_PREFIX};
+    struct users users = {each, context};
+    return walk_items(&walk, see_user, &users, err);
+}

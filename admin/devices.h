@@ -1,0 +1,40 @@
+/* admin/devices.h - the registered client machines, read from the server's bag.
+ *
+ * A machine is the item "device/ID" there, a JSON object (name, serial, model, software, key,
+ * joined_ms, state "active" or "removed"); who is signed in at it are the items "@user/BAG_ID" of
+ * its own bag.
+ */
+#ifndef KITBAG_ADMIN_DEVICES_H
+#define KITBAG_ADMIN_DEVICES_H
+
+#include <jansson.h>
+
+#include "kv/kv.h"
+
+/* One machine, for the call it is given to. */
+struct admin_device {
+    uint64_t id;
+    uint64_t seq; /* of its item */
+    bool removed;
+    uint64_t joined_ms;
+    const char *name, *serial, *model, *software; /* "" when it has none */
+    json_t *record;                               /* the whole item */
+};
+
+/* Every machine, removed ones too, in order of ids from behind `after` (0: from the start). `each`
+ * returning non-zero stops and is returned. An item that can't be understood is left out.
+ * `view` must be given. E_NOMEM, and what reading the state may return. */
+typedef int admin_device_fn(void *context, const struct admin_device *device, struct err *err);
+MUST_CHECK int admin_devices_each(struct kv *kv, struct kv_view *view, uint64_t after,
+                                  admin_device_fn *each, void *context, struct err *err);
+
+/* Who is signed in at a machine: the bag ids of users. */
+typedef int admin_device_user_fn(void *context, uint64_t user_bag, struct err *err);
+MUST_CHECK int admin_device_users(struct kv *kv, struct kv_view *view, uint64_t device,
+                                  admin_device_user_fn *each, void *context, struct err *err);
+
+enum { ADMIN_DEVICE_PATH_MAX = 32 };
+/* "device/ID" into `out`. */
+struct span admin_device_path(char out[ADMIN_DEVICE_PATH_MAX], uint64_t device);
+
+#endif

@@ -1,0 +1,119 @@
+/* admin/route.h - requests, responses, and the table that says who answers what. No sockets.
+ *
+ * Whatever carries HTTP (the local socket today) fills a request, finds its route, runs the
+ * route's function on a thread of the route's lane, and sends the response. The functions see
+ * neither connections nor bytes of HTTP.
+ */
+#ifndef KITBAG_ADMIN_ROUTE_H
+#define KITBAG_ADMIN_ROUTE_H
+
+#include <jansson.h>
+#include <stdatomic.h>
+
+#include "admin/backend.h"
+
+enum {
+    ADMIN_BODY_MAX_BYTES = 1 << 20,   /* of JSON, kept in memory */
+    ADMIN_FILE_MAX_BYTES = 256 << 20, /* of an uploaded file, kept on disk */
+    ADMIN_PARTS_MAX = 4,              /* variable parts of a path */
+    ADMIN_QUERY_MAX = 16,             /* parameters */
+    ADMIN_TEXT_MAX = 1024,            /* a part or a parameter, decoded */
+    ADMIN_RESPONSE_MAX_BYTES = 64 << 20,
+};
+
+/* Where a route's function runs: a thread of its own each, so that one kind of work never waits for
+ * another. */
+enum admin_lane {
+    ADMIN_LANE_QUICK, /* a few look-ups */
+    ADMIN_LANE_LIST,  /* walks a directory */
+    ADMIN_LANE_LONG,  /* seconds: imports, deletions */
+    ADMIN_LANES,
+};
+
+struct admin_pair {
+    const char *name;
+    const char *value; /* "" when it was given without one */
+};
+
+/* Owned by whoever made it, until the response was sent. Texts are decoded, valid UTF-8 without
+ * NUL. */
+struct admin_request {
+    const struct admin_backend *backend;
+    const char *actor;                  /* who asks: "admin" */
+    const char *parts[ADMIN_PARTS_MAX]; /* the path's {}, in order */
+    size_t query_count;
+    struct admin_pair query[ADMIN_QUERY_MAX];
+    struct span body;            /* of routes without ADMIN_ROUTE_FILE */
+    int file;                    /* of routes with it: read from offset 0; else -1 */
+    const atomic_bool *given_up; /* nobody waits for the answer any more: long work may end */
+    char *memory;                /* parts and query point into it */
+};
+
+/* Bytes that come while somebody listens. The loop's thread calls both. */
+struct admin_stream {
+    /* Append what there is, a few hundred KiB and a few milliseconds' work at most. `idle_ms`: for
+     * how long nothing came. Returns 1 when there is more, 0 when there is nothing more yet; a
+     * negative code ends the stream: E_CLOSED quietly, others with a last line that tells the
+     * problem. */
+    int (*next)(struct admin_stream *stream, uint64_t idle_ms, struct buf *out, struct err *err);
+    void (*free)(struct admin_stream *stream);
+};
+
+/* Zeroed at first. A function sets one of json and stream. */
+struct admin_response {
+    int status;                  /* 0: 200, or what the error says */
+    json_t *json;                /* the document, or members that a problem gets in addition */
+    struct admin_stream *stream; /* ndjson */
+    const char *allow;           /* of a 405 */
+};
+
+/* Returns 0 or a code: then the response is a problem with the sentence. */
+typedef int admin_handler(const struct admin_request *request, struct admin_response *response,
+                          struct err *err);
+
+enum admin_body { ADMIN_BODY_NONE, ADMIN_BODY_JSON, ADMIN_BODY_FILE };
+
+struct admin_route {
+    const char *method;  /* tables end with NULL */
+    const char *pattern; /* "/api/v1/owners/{kind}/{name}" */
+    enum admin_lane lane;
+    enum admin_body body;
+    const char *query; /* the parameters it knows: "kind search limit" */
+    admin_handler *run;
+};
+
+/* The route of a method and a path as sent. Returns NULL and a code: E_NOT_FOUND, or E_NOT_ALLOWED
+ * with `allow` set to the method that it takes (static). */
+const struct admin_route *admin_route_find(const struct admin_route *routes, struct span method,
+                                           struct span path, const char **allow, int *code,
+                                           struct err *err);
+
+/* Decode path and query (as sent) into the request: E_MALFORMED (bad encoding, not UTF-8, a NUL),
+ * E_TOO_LARGE, E_INVALID (a parameter that the route does not know, or twice), E_NOMEM. */
+MUST_CHECK int admin_request_fill(struct admin_request *request, const struct admin_route *route,
+                                  struct span path, struct span query, struct err *err);
+void admin_request_free(struct admin_request *request);
+
+/* A parameter of the query, NULL when it was not given. */
+const char *admin_query(const struct admin_request *request, const char *name);
+/* A number from min to max; `out` keeps its value when it was not given. E_INVALID. */
+MUST_CHECK int admin_query_number(const struct admin_request *request, const char *name,
+                                  uint64_t min, uint64_t max, uint64_t *out, struct err *err);
+/* "1", "true", "yes" or nothing; "0", "false", "no". E_INVALID. */
+MUST_CHECK int admin_query_bool(const struct admin_request *request, const char *name, bool *out,
+                                struct err *err);
+
+/* The body as a JSON object with these members alone ("users groups dry_run"): an unknown one is
+ * refused, because a misspelt "dry_run" must not delete. E_MALFORMED with the line, E_INVALID. */
+MUST_CHECK int admin_body_json(const struct admin_request *request, const char *members,
+                               json_t **out, struct err *err);
+
+/* Run the function and turn its result into bytes: the status and the document of a success or a
+ * problem (RFC 9457). A stream stays in the response. */
+void admin_route_run(const struct admin_route *route, const struct admin_request *request,
+                     struct admin_response *response, struct buf *body);
+/* The same for what never reached a function. */
+void admin_problem(struct admin_response *response, int code, const struct err *err,
+                   struct buf *body);
+
+#endif
