@@ -226,6 +226,15 @@ static int damaged(const struct segment *segment, off_t offset, int code, const 
                    (long long)offset, what, why);
 }
 
+/* The file had these bytes when it was opened. */
+static int read_bytes(struct segment *segment, uint8_t *bytes, size_t size, off_t offset,
+                      struct err *err)
+{
+    int rc = file_read_at(segment->fd, bytes, size, offset, segment->path, err);
+    return rc == E_MALFORMED ? damaged(segment, offset, E_CORRUPT, "the file", "was cut short", err)
+                             : rc;
+}
+
 /* The header's page, then the rest of the batch when there is more. */
 static int read_header(struct segment *segment, off_t offset, struct buf *scratch,
                        struct format_batch *out, struct err *err)
@@ -240,7 +249,7 @@ static int read_header(struct segment *segment, off_t offset, struct buf *scratc
     if (bytes == NULL) {
         return err_set(err, E_NOMEM, "out of memory");
     }
-    int rc = file_read_at(segment->fd, bytes, size, offset, segment->path, err);
+    int rc = read_bytes(segment, bytes, size, offset, err);
     if (rc != 0) {
         return rc;
     }
@@ -273,7 +282,7 @@ static int read_rest(struct segment *segment, off_t offset, struct buf *scratch,
     if (bytes == NULL) {
         return err_set(err, E_NOMEM, "out of memory");
     }
-    return file_read_at(segment->fd, bytes, size - have, offset + (off_t)have, segment->path, err);
+    return read_bytes(segment, bytes, size - have, offset + (off_t)have, err);
 }
 
 int segment_read(struct segment *segment, off_t offset, const uint8_t *prev_hash,

@@ -33,6 +33,10 @@ static int window_sector(struct window *window, off_t offset, const uint8_t **ou
         off_t size = file->size - at < WINDOW_SIZE ? file->size - at : WINDOW_SIZE;
         window->at = -1;
         int rc = file_read_at(file->fd, window->bytes, (size_t)size, at, file->path, err);
+        if (rc == E_MALFORMED) { /* it had these bytes when it was opened */
+            return err_set(err, E_CORRUPT, "'%s' is damaged at offset %lld: it was cut short",
+                           file->path, (long long)at);
+        }
         if (rc != 0) {
             return rc;
         }

@@ -119,20 +119,34 @@ static void cursors_follow_a_writer(void **state)
     }
 }
 
-/* A cursor must not show what is written and not synced: while the sync hangs, it sees nothing. */
+/* A disk whose syncs hang until they may end. */
 static atomic_bool syncing;
 static atomic_bool sync_may_end;
 
-static int slow_fdatasync(void *context, int fd)
+static void wait_ms(long ms)
+{
+    struct timespec wait = {.tv_nsec = ms * 1000000};
+    (void)nanosleep(&wait, NULL);
+}
+
+static int slow_sync(void *context, int fd)
 {
     (void)context;
     (void)fd;
     atomic_store(&syncing, true);
     while (!atomic_load(&sync_may_end)) {
-        struct timespec wait = {.tv_nsec = 1000000};
-        (void)nanosleep(&wait, NULL);
+        wait_ms(1);
     }
     return 0;
+}
+
+static void reopen_slow(const struct disk *disk)
+{
+    journal_close(&journal, false);
+    atomic_store(&sync_may_end, true);
+    assert_int_equal(sample_open(&journal, disk, &opened, NULL), 0);
+    atomic_store(&sync_may_end, false);
+    atomic_store(&syncing, false);
 }
 
 static void append_thread(struct thread *self, void *context)
@@ -142,6 +156,14 @@ static void append_thread(struct thread *self, void *context)
     *rc = sample_append(journal, 1, 10);
 }
 
+static void append_large(struct thread *self, void *context)
+{
+    int *rc = context;
+    thread_ready(self, 0, NULL);
+    *rc = sample_append(journal, 1, MIB);
+}
+
+/* A cursor must not show what is written and not synced: while the sync hangs, it sees nothing. */
 static void what_is_not_synced_is_not_shown(void **state)
 {
     (void)state;
@@ -151,12 +173,8 @@ static void what_is_not_synced_is_not_shown(void **state)
     struct thread *thread = NULL;
     struct journal_position head;
     int rc = -1;
-    disk.fdatasync = slow_fdatasync;
-    journal_close(&journal, false);
-    atomic_store(&sync_may_end, true);
-    assert_int_equal(sample_open(&journal, &disk, &opened, NULL), 0);
-    atomic_store(&sync_may_end, false);
-    atomic_store(&syncing, false);
+    disk.fdatasync = slow_sync;
+    reopen_slow(&disk);
     assert_int_equal(journal_cursor_open(&cursor, journal, 1, NULL), 0);
     assert_int_equal(thread_start(&thread, "append", append_thread, &rc, NULL), 0);
     while (!atomic_load(&syncing)) {
@@ -172,6 +190,43 @@ static void what_is_not_synced_is_not_shown(void **state)
     assert_int_equal(journal_cursor_next(cursor, &batch, NULL), 0);
     assert_int_equal(batch.base_seq, 1);
     journal_cursor_close(&cursor);
+}
+
+static void prepare_once(struct thread *self, void *context)
+{
+    int *rc = context;
+    thread_ready(self, 0, NULL);
+    *rc = journal_prepare(journal, NULL);
+}
+
+/* The committer takes the file that housekeeping is about to finish, and makes no second one. */
+static void a_roll_waits_for_the_file_that_is_being_made(void **state)
+{
+    (void)state;
+    struct disk disk = disk_system;
+    struct thread *threads[2] = {NULL};
+    int rc[2] = {-1, -1};
+    char prepared[TMP_FOLDER_MAX];
+    tmp_folder_path(prepared, sample_dir, "next.kbj.prepared");
+    disk.fsync = slow_sync;
+    reopen_slow(&disk);
+    assert_int_equal(sample_append(journal, 1, 0), 0);
+    for (int i = 0; i < 7; i++) {
+        assert_int_equal(sample_append(journal, 1, MIB), 0);
+    }
+    assert_int_equal(thread_start(&threads[0], "prepare", prepare_once, &rc[0], NULL), 0);
+    while (!atomic_load(&syncing)) {
+        wait_ms(1);
+    }
+    assert_int_equal(thread_start(&threads[1], "append", append_large, &rc[1], NULL), 0);
+    wait_ms(50); /* long enough to go wrong */
+    atomic_store(&sync_may_end, true);
+    thread_join(&threads[0]);
+    thread_join(&threads[1]);
+    assert_int_equal(rc[0], 0);
+    assert_int_equal(rc[1], 0);
+    assert_int_equal(access(prepared, F_OK), -1);
+    assert_int_equal(sample_last_seq(journal, 1), 9);
 }
 
 static atomic_bool preparing;
@@ -214,6 +269,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(cursors_follow_a_writer),
         TEST(what_is_not_synced_is_not_shown),
+        TEST(a_roll_waits_for_the_file_that_is_being_made),
         TEST(files_are_prepared_by_another_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -255,6 +255,27 @@ static void reading_notices_what_is_wrong(void **state)
     segment_close(&reader);
 }
 
+static void a_file_that_is_cut_while_it_is_open_is_damage(void **state)
+{
+    (void)state;
+    struct batch batch;
+    struct err err = {0};
+    enum segment_tail tail;
+    struct segment *reader = NULL;
+    assert_int_equal(append(1, 6000, &batch), 0);
+    assert_int_equal(segment_open_read(&reader, path, NULL), 0);
+    assert_int_equal(truncate(path, batch.offset + 5000), 0);
+    assert_int_equal(segment_read(segment, batch.offset, NULL, &scratch, &batch, &err), E_CORRUPT);
+    assert_non_null(strstr(err.text, "cut short"));
+    assert_int_equal(truncate(path, batch.offset), 0);
+    assert_int_equal(segment_read(segment, batch.offset, NULL, &scratch, &batch, &err), E_CORRUPT);
+    struct segment_position at;
+    segment_start(reader, &at);
+    assert_int_equal(segment_judge(reader, &at, &tail, &err), E_CORRUPT);
+    assert_non_null(strstr(err.text, "cut short"));
+    segment_close(&reader);
+}
+
 /* A whole batch in a place that it does not belong to. */
 static void a_batch_out_of_order_is_damage(void **state)
 {
@@ -298,6 +319,7 @@ int main(void)
         TEST(short_writes_are_completed),
         TEST(without_memory_an_append_is_not_begun),
         TEST(reading_notices_what_is_wrong),
+        TEST(a_file_that_is_cut_while_it_is_open_is_damage),
         TEST(a_batch_out_of_order_is_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
