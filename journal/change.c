@@ -305,9 +305,9 @@ static int decode_body(struct walk *walk, enum change_form form, struct change *
     case CHANGE_ITEM_REMOVE:
         return decode_item(walk, form, change, err);
     case CHANGE_OP_VOID:
-        return decode_void(walk, form, change, err);
+        break;
     }
-    return malformed(err, "its kind is not one that this version knows");
+    return decode_void(walk, form, change, err);
 }
 
 static int decode_common(struct walk *walk, enum change_form form, struct change *change,

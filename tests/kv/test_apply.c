@@ -152,33 +152,49 @@ static void one_batch_is_as_good_as_many(void **unused)
     state_close(&state);
 }
 
-static void every_allocation_may_fail(void **unused)
+/* Applies the changes in the end, and nothing before. */
+static void fail_each_allocation(struct state *state, const struct change *changes, size_t count)
 {
-    (void)unused;
-    struct state state;
-    state_open(&state);
-    struct change changes[] = {
-        {.seq = 1, .kind = CHANGE_BAG_CREATE, .bag_id = 1, .owner = state_owner("user:Ann")},
-        {.seq = 2,
-         .kind = CHANGE_ITEM_SET,
-         .bag_id = 1,
-         .prev = 1,
-         .has_op = true,
-         .op = {7, 1, 1, 0},
-         .path = SPAN_LITERAL("a"),
-         .value = SPAN_LITERAL("v")},
-        {.seq = 3, .kind = CHANGE_BAG_DELETE, .bag_id = 1, .prev = 2},
-    };
+    uint64_t seq = state_seq(state);
     bool failed = true;
     for (unsigned nth = 1; failed; nth++) {
         fail_alloc_at(nth);
-        int rc = kv_apply(state.kv, changes, 3, state_hash, NULL);
+        int rc = kv_apply(state->kv, changes, count, state_hash, NULL);
         failed = fail_alloc_stop();
         assert_int_equal(rc, failed ? E_NOMEM : 0);
-        assert_int_equal(state_seq(&state), failed ? 0 : 3);
+        assert_int_equal(state_seq(state), failed ? seq : seq + count);
         assert_true(nth < 1000);
     }
-    state_close(&state);
+}
+
+static void every_allocation_may_fail(void **unused)
+{
+    (void)unused;
+    struct change changes[] = {
+        {.kind = CHANGE_BAG_CREATE, .bag_id = 1, .owner = state_owner("user:Ann")},
+        {.kind = CHANGE_BAG_CREATE,
+         .bag_id = 2,
+         .parent = 1,
+         .owner = state_owner("user:Ann/device:0000000000000001")},
+        {.kind = CHANGE_ITEM_SET, .bag_id = 1, .prev = 1, .has_op = true, .op = {7, 1, 1, 0}},
+        {.kind = CHANGE_ITEM_SET, .bag_id = 2, .prev = 2, .has_op = true, .op = {7, 2, 1, 1}},
+        {.kind = CHANGE_BAG_DELETE, .bag_id = 1, .prev = 3},
+    };
+    enum { COUNT = sizeof changes / sizeof changes[0] };
+    for (size_t i = 0; i < COUNT; i++) {
+        changes[i].seq = i + 1;
+        changes[i].path = SPAN_LITERAL("a");
+    }
+    /* At once, and one by one: then the rows of those before are read from the store. */
+    const size_t runs[] = {COUNT, 1};
+    for (size_t run = 0; run < 2; run++) {
+        struct state state;
+        state_open(&state);
+        for (size_t at = 0; at < COUNT; at += runs[run]) {
+            fail_each_allocation(&state, &changes[at], runs[run]);
+        }
+        state_close(&state);
+    }
 }
 
 /* --- operations --- */

@@ -8,6 +8,7 @@
 #include "base/thread.h"
 #include "kv/row.h"
 #include "kv/store.h"
+#include "tests/support/fail_alloc.h"
 
 static void a_new_folder_is_fresh(void **unused)
 {
@@ -303,6 +304,137 @@ static void a_spoiled_row_is_never_not_found(void **unused)
     state_close(&state);
 }
 
+static int count_bag(void *context, const struct bag_row *bag, struct err *err)
+{
+    (void)bag;
+    (void)err;
+    ++*(uint64_t *)context;
+    return 0;
+}
+
+static void a_spoiled_row_is_told_by_lists_too(void **unused)
+{
+    (void)unused;
+    struct state state;
+    state_open(&state);
+    uint64_t ann = state_create(&state, "user:Ann", 0);
+    (void)state_put(&state, ann, "a", "one");
+    (void)state_put(&state, ann, "b", "two");
+    kv_close(&state.kv, true);
+    spoil(state.dir, kv_key_item(ann, SPAN_LITERAL("b")), SPAN_LITERAL("rubbish"));
+    spoil(state.dir, kv_key_owner_named(OWNER_USER, "ann"), SPAN_LITERAL("rubbish"));
+    spoil(state.dir, kv_key_child(ann, 1), SPAN_LITERAL("rubbish"));
+    spoil(state.dir, kv_key_writer(7), SPAN_LITERAL("rubbish"));
+    spoil(state.dir, kv_key_outcome(7, 1), SPAN_LITERAL("rubbish"));
+    spoil(state.dir, kv_key_grave(9), SPAN_LITERAL("rubbish"));
+    state_reopen(&state, false);
+
+    struct buf next;
+    buf_init(&next, PATH_MAX_BYTES);
+    bool end = true;
+    uint64_t count = 0;
+    struct kv_page page = {.bag_id = ann, .budget_bytes = 1000};
+    assert_int_equal(kv_page(state.kv, NULL, &page, count_row, &count, &next, &end, NULL),
+                     E_CORRUPT);
+    assert_int_equal(count, 1);
+    assert_false(end);
+    buf_free(&next);
+    count = 0;
+    bool more = false;
+    assert_int_equal(
+        kv_owners(state.kv, NULL, OWNER_USER, "", NULL, 9, count_bag, &count, &more, NULL),
+        E_CORRUPT);
+    assert_int_equal(kv_children(state.kv, NULL, ann, count_bag, &count, NULL), E_CORRUPT);
+    assert_int_equal(count, 0);
+    struct kv_writer writer;
+    struct kv_outcome outcome;
+    struct kv_grave grave;
+    struct bag_row bag;
+    assert_int_equal(kv_writer(state.kv, 7, &writer, NULL), E_CORRUPT);
+    assert_int_equal(kv_outcome(state.kv, 7, 1, &outcome, NULL), E_CORRUPT);
+    assert_int_equal(kv_grave(state.kv, NULL, 9, &grave, NULL), E_CORRUPT);
+    assert_int_equal(kv_bag(state.kv, NULL, 9, &bag, NULL), E_CORRUPT);
+    state_close(&state);
+}
+
+static void a_directory_that_names_another_bag_is_told(void **unused)
+{
+    (void)unused;
+    struct state state;
+    state_open(&state);
+    uint64_t ann = state_create(&state, "user:Ann", 0);
+    kv_close(&state.kv, true);
+    struct buf row;
+    buf_init(&row, 64);
+    struct kv_key key = kv_key_owner_named(OWNER_USER, "ann");
+    kv_row_put_id(&row, kv_key_span(&key), ann + 1);
+    spoil(state.dir, key, buf_span(&row));
+    buf_free(&row);
+    state_reopen(&state, false);
+    struct change change = {.seq = 2, .kind = CHANGE_BAG_DELETE, .bag_id = ann, .prev = ann};
+    struct err err = {0};
+    assert_int_equal(kv_apply(state.kv, &change, 1, state_hash, &err), E_CORRUPT);
+    assert_non_null(strstr(err.text, "directory"));
+    state_close(&state);
+}
+
+static int open_and_read(const struct state *state)
+{
+    const struct kv_options options = {state->dir, 4 << 20, 1 << 20};
+    struct kv *kv = NULL;
+    struct owner owner = {OWNER_USER, 0, "Ann", "ann"};
+    struct bag_row bag;
+    uint64_t rows = 0;
+    struct kv_page page = {.bag_id = 1, .budget_bytes = 1000};
+    struct buf next;
+    buf_init(&next, PATH_MAX_BYTES);
+    bool end = false;
+    bool more = false;
+    int rc = kv_open(&kv, &options, NULL);
+    if (rc == 0) {
+        rc = kv_bag_of(kv, NULL, &owner, &bag, NULL);
+    }
+    if (rc == 0) {
+        rc = kv_page(kv, NULL, &page, count_row, &rows, &next, &end, NULL);
+    }
+    if (rc == 0) {
+        rc = kv_owners(kv, NULL, OWNER_USER, "", NULL, 9, count_bag, &rows, &more, NULL);
+    }
+    kv_close(&kv, false);
+    buf_free(&next);
+    return rc;
+}
+
+static void every_allocation_may_fail(void **unused)
+{
+    (void)unused;
+    struct state state;
+    state_open(&state);
+    uint64_t ann = state_create(&state, "user:Ann", 0);
+    (void)state_put(&state, ann, "a", "one");
+    kv_close(&state.kv, true);
+    struct state fresh = {0};
+    bool failed = true;
+    for (unsigned nth = 1; failed; nth++) {
+        fail_alloc_at(nth);
+        int rc = open_and_read(&state);
+        failed = fail_alloc_stop();
+        assert_int_equal(rc, failed ? E_NOMEM : 0);
+        assert_true(nth < 100);
+    }
+    failed = true;
+    for (unsigned nth = 1; failed; nth++) { /* a new folder each time: its format is written */
+        const struct kv_options options = {fresh.dir, 4 << 20, 1 << 20};
+        tmp_folder_make(fresh.dir);
+        fail_alloc_at(nth);
+        int rc = kv_open(&fresh.kv, &options, NULL);
+        failed = fail_alloc_stop();
+        assert_int_equal(rc, failed ? E_NOMEM : 0);
+        state_close(&fresh);
+    }
+    state_close(&state);
+}
+
 static void a_folder_that_can_not_be_made_is_an_error(void **unused)
 {
     (void)unused;
@@ -330,6 +462,9 @@ int main(void)
         cmocka_unit_test(views_agree_with_themselves_while_changes_come),
         cmocka_unit_test(another_format_is_refused),
         cmocka_unit_test(a_spoiled_row_is_never_not_found),
+        cmocka_unit_test(a_spoiled_row_is_told_by_lists_too),
+        cmocka_unit_test(a_directory_that_names_another_bag_is_told),
+        cmocka_unit_test(every_allocation_may_fail),
         cmocka_unit_test(a_folder_that_can_not_be_made_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
