@@ -164,6 +164,13 @@ void outbox_close(struct outbox **outbox)
     *outbox = NULL;
 }
 
+void outbox_set_barrier(struct outbox *outbox, outbox_barrier_fn *barrier, void *context)
+{
+    ASSERT(outbox != NULL);
+    outbox->barrier = barrier;
+    outbox->barrier_context = context;
+}
+
 void outbox_set_alone(struct outbox *outbox, bool alone)
 {
     ASSERT(outbox != NULL);

@@ -35,6 +35,12 @@ MUST_CHECK int outbox_open(struct outbox **out, const char *dir, uint64_t max_by
 /* Writes what is not durable yet and the mark of a clean stop. */
 void outbox_close(struct outbox **outbox);
 
+/* `barrier` is called before a smaller file takes the place of one that still holds writes which
+ * were let go of: it makes durable what stands in their stead. Called by any thread, without the
+ * outbox's lock. */
+typedef int outbox_barrier_fn(void *context, struct err *err);
+void outbox_set_barrier(struct outbox *outbox, outbox_barrier_fn *barrier, void *context);
+
 /* True until the machine joins: nothing was ever sent. */
 void outbox_set_alone(struct outbox *outbox, bool alone);
 

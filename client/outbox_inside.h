@@ -80,6 +80,8 @@ struct outbox {
     char *path;      /* DIR/outbox.seg */
     char *next_path; /* DIR/outbox.next: a smaller one in the making */
     uint64_t max_bytes;
+    outbox_barrier_fn *barrier; /* both fixed before threads use it */
+    void *barrier_context;
 
     struct entry *first, *last;
     struct entry **window; /* numbers window_first ..., a ring */

@@ -337,6 +337,9 @@ int outbox_rewrite(struct outbox *outbox, uint64_t *upto, struct err *err)
     }
     (void)pthread_mutex_unlock(&outbox->lock);
     rc = rc != 0 ? err_set(err, rc, "out of memory") : write_beside(outbox, &snapshot, err);
+    if (rc == 0 && outbox->barrier != NULL) { /* what the snapshot lacks was let go of before it */
+        rc = outbox->barrier(outbox->barrier_context, err);
+    }
     rc = rc != 0 ? rc : take_its_place(outbox, err);
     snapshot_free(&snapshot);
     if (rc == 0) {

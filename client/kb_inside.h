@@ -1,0 +1,108 @@
+/* client/kb_inside.h - the inside of struct kb, for the files that are made of it.
+ *
+ * Why a value never flips back. A reader looks at the outbox first and at the replica second; the
+ * network thread commits to the replica first and takes a passed write out of the outbox second.
+ * So a reader that misses in the outbox, because the write was taken out, reads a replica that has
+ * it (or what came after it). A write is taken out only when its outcome is on disk and its bag's
+ * cursor has passed its seq, so after a crash it is not there again over something newer; and if a
+ * power cut undid the replica's last commit, it is there again, because its record leaves the
+ * outbox's file only after replica_sync (outbox_set_barrier).
+ *
+ * Locks. `control` is held by who starts, stops or joins, for as long as that takes. `lock` guards
+ * identity, live and requests, is held for moments, and no other lock is taken under it. The
+ * replica, the outbox and the hub have locks of their own; the order is outbox, then replica.
+ */
+#ifndef KITBAG_CLIENT_KB_INSIDE_H
+#define KITBAG_CLIENT_KB_INSIDE_H
+
+#include <limits.h>
+#include <pthread.h>
+
+#include "client/identity.h"
+#include "client/include/kitbag.h"
+#include "client/outbox.h"
+#include "client/replica.h"
+#include "client/watch.h"
+
+struct network;
+struct request;
+
+/* What the network thread last told of itself. */
+struct live {
+    bool connected; /* WELCOME came */
+    bool caught_up; /* all bags kept were complete since then */
+    bool refused;   /* the server refused this machine until somebody acts */
+    int code;       /* why it is not connected, or why writes wait */
+    char text[ERR_TEXT_MAX];
+    char server[ADDRESS_MAX_BYTES + 1];
+    uint64_t head_seq;
+    uint64_t last_heard_ms; /* since 1970 */
+};
+
+struct kb {
+    char dir[PATH_MAX];
+    char identity_path[PATH_MAX];
+    int lock_fd;
+    struct replica *replica;
+    struct outbox *outbox;
+    struct hub *hub;
+    char note[ERR_TEXT_MAX]; /* what was found when it was opened; "" mostly */
+
+    pthread_mutex_t control;
+    struct network *network; /* NULL while stopped; written with `control` and `lock` */
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* requests, live */
+    struct identity identity;
+    struct live live;
+    struct request *requests; /* sign-ins that somebody waits for */
+    uint64_t last_ref;
+    bool closing; /* who waits gives up */
+};
+
+/* --- kb_open.c --- */
+/* Copies an error of ours to one of the public header; returns its code. */
+int kb_fail(struct kb_error *error, const struct err *err);
+bool kb_joined(struct kb *kb);
+/* Everybody who waits in a call gives up with E_CLOSED, now and later: kb_close is next. */
+void kb_give_up(struct kb *kb);
+/* Stores a changed identity: whole, durably, then in memory. */
+MUST_CHECK int kb_store_identity(struct kb *kb, const struct identity *identity, struct err *err);
+/* Gives every CREATE of the outbox its bag in the replica, and the bag its id. */
+MUST_CHECK int kb_settle_creates(struct kb *kb, struct err *err);
+/* Lets go of taken up writes that the replica has. `waiting`: some outcomes are not durable. */
+MUST_CHECK int kb_settle_passed(struct kb *kb, bool *waiting, struct err *err);
+/* Both, and tells watchers where the visible value changed by it. */
+void kb_passed(struct kb *kb, uint64_t bag_id, uint64_t cursor, bool *waiting);
+
+/* --- kb_join.c --- */
+/* Was it started, and not stopped since? */
+bool kb_wanted(struct kb *kb);
+/* Connects when it was started, without waiting; else does nothing. */
+MUST_CHECK int kb_connect(struct kb *kb, struct err *err);
+
+/* --- kb_items.c --- */
+/* The bag that `text` names and that is kept here. E_INVALID, E_NAME, E_NOT_SIGNED_IN. */
+MUST_CHECK int kb_find_bag(struct kb *kb, const char *text, struct replica_bag *bag,
+                           struct err *err);
+/* What is visible: E_NOT_FOUND, or the value (appended; may be NULL) and its row; `pending` when it
+ * is a local write, whose row has a time only. */
+MUST_CHECK int kb_read(struct kb *kb, const struct owner *owner, struct span path,
+                       struct buf *value, struct item_row *row, bool *pending, struct err *err);
+
+/* --- kb_people.c --- */
+/* Which groups a user signed in with: shown names, remembered with the user's bag. */
+enum { KB_GROUPS_MAX = 64 };
+struct kb_groups {
+    size_t count;
+    struct owner list[KB_GROUPS_MAX];
+};
+MUST_CHECK int kb_groups_get(struct kb *kb, uint64_t user_local, struct kb_groups *out,
+                             struct err *err);
+MUST_CHECK int kb_groups_set(struct kb *kb, uint64_t user_local, const struct kb_groups *groups,
+                             struct err *err);
+/* Drops group bags that no kept user needs; `dropped` is told each server's bag that went. */
+MUST_CHECK int kb_drop_spare_groups(struct kb *kb, void (*dropped)(void *context, uint64_t bag_id),
+                                    void *context, struct err *err);
+
+#endif

@@ -1,0 +1,438 @@
+/* client/kb_join.c - joining a server with a token; starting and stopping.
+ *
+ * Joining is a connection of its own, on the caller's thread: with the token's key pair, saying
+ * which key this machine will use from then on. That key is on disk before it is said, so a JOIN
+ * whose answer was lost can be repeated.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "client/kb_inside.h"
+#include "client/network.h"
+#include "transport/dealer.h"
+#include "transport/follow.h"
+
+enum { JOIN_MS = 10000, LOOK_MS = 200 };
+
+struct joining {
+    struct kb *kb;
+    const struct join_token *token;
+    const struct kb_join_options *options;
+    const struct identity *identity; /* with the addresses and the name to use */
+    struct key_pair once;            /* of the token */
+    struct dealer *dealer;
+    struct follow *follow;
+    bool joined;
+    uint64_t device;
+    uint8_t history[HISTORY_SIZE];
+    int code; /* why it is not joined yet */
+    bool refused;
+    char text[ERR_TEXT_MAX];
+};
+
+/* --- carrying out --- */
+
+static struct span label(const char *text)
+{
+    size_t size = text != NULL ? strnlen(text, WIRE_LABEL_MAX) : 0;
+    return span_of(text, size);
+}
+
+static void identify(const struct joining *joining, struct follow_event *event)
+{
+    struct wire_join *join = &event->identity.join;
+    *join = (struct wire_join){
+        .version = WIRE_VERSION,
+        .name = label(joining->identity->name),
+        .serial = label(joining->options->serial),
+        .model = label(joining->options->model),
+        .software = label("kitbag " KITBAG_VERSION),
+    };
+    memcpy(join->public_key, joining->identity->keys.public_key, sizeof join->public_key);
+}
+
+static void connect_to(struct joining *joining, size_t address)
+{
+    char endpoint[ADDRESS_MAX_BYTES + 16];
+    struct err err = {0};
+    int rc =
+        address_endpoint(joining->identity->addresses[address], endpoint, sizeof endpoint, &err);
+    rc = rc != 0 ? rc
+                 : dealer_connect(joining->dealer, endpoint, joining->token->server_key,
+                                  &joining->once, &err);
+    if (rc != 0) { /* the follow's own deadline ends this try */
+        joining->code = rc;
+        memcpy(joining->text, err.text, sizeof joining->text);
+    }
+}
+
+static void note_status(struct joining *joining, const struct follow_action *action)
+{
+    if (action->status.code == 0) {
+        return;
+    }
+    joining->code = action->status.code;
+    joining->refused = action->status.phase == FOLLOW_WAITING &&
+                       action->status.code != E_UNREACHABLE && action->status.code != E_TIMEOUT &&
+                       action->status.code != E_BUSY;
+    (void)snprintf(joining->text, sizeof joining->text, "%s", action->status.text);
+}
+
+/* True when `answer` has to be given next. */
+static bool carry_out(struct joining *joining, const struct follow_action *action,
+                      struct follow_event *answer)
+{
+    switch ((int)action->kind) {
+    case FOLLOW_DO_CONNECT:
+        connect_to(joining, action->address);
+        return false;
+    case FOLLOW_DO_DISCONNECT:
+        dealer_disconnect(joining->dealer);
+        return false;
+    case FOLLOW_DO_SEND: /* JOIN is one frame on a fresh connection: there is room */
+        if (dealer_send(joining->dealer, action->send) != 0) {
+            dealer_disconnect(joining->dealer);
+        }
+        return false;
+    case FOLLOW_DO_IDENTIFY:
+        answer->kind = FOLLOW_IDENTITY;
+        identify(joining, answer);
+        return true;
+    case FOLLOW_DO_JOINED:
+        joining->joined = true;
+        joining->device = action->joined.device;
+        memcpy(joining->history, action->joined.history, HISTORY_SIZE);
+        return false;
+    case FOLLOW_DO_STATUS:
+        note_status(joining, action);
+        return false;
+    default:
+        return false; /* nothing else comes before WELCOME */
+    }
+}
+
+static void step(struct joining *joining, struct follow_event event)
+{
+    bool asked = true;
+    while (asked) {
+        event.now_ms = clock_mono_ms(&clock_system);
+        struct follow_event answer = {0};
+        struct follow_actions actions = follow_step(joining->follow, &event);
+        asked = false;
+        for (size_t i = 0; i < actions.count; i++) {
+            asked = carry_out(joining, &actions.list[i], &answer);
+        }
+        event = answer;
+    }
+}
+
+static void wait_once(struct joining *joining, uint64_t until_ms)
+{
+    struct span bytes;
+    struct follow_event event = {.kind = FOLLOW_TICK};
+    uint64_t now_ms = clock_mono_ms(&clock_system);
+    uint64_t next_ms = follow_next_tick(joining->follow);
+    next_ms = next_ms < until_ms ? next_ms : until_ms;
+    next_ms = next_ms < now_ms + LOOK_MS ? next_ms : now_ms + LOOK_MS;
+    int wait_ms = next_ms > now_ms ? (int)(next_ms - now_ms) : 0;
+    switch (dealer_wait(joining->dealer, wait_ms, &bytes)) {
+    case DEALER_UP:
+        event.kind = FOLLOW_UP;
+        break;
+    case DEALER_DOWN:
+        event.kind = FOLLOW_DOWN;
+        event.down.code = E_UNREACHABLE;
+        break;
+    case DEALER_REFUSED:
+        event.kind = FOLLOW_DOWN;
+        event.down.code = E_TOKEN_UNKNOWN;
+        break;
+    case DEALER_MESSAGE:
+        event.kind = FOLLOW_FRAME;
+        event.frame = bytes;
+        break;
+    case DEALER_NOTHING:
+    case DEALER_WOKEN:
+    default:
+        break;
+    }
+    step(joining, event);
+}
+
+static bool is_closing(struct kb *kb)
+{
+    (void)pthread_mutex_lock(&kb->lock);
+    bool closing = kb->closing;
+    (void)pthread_mutex_unlock(&kb->lock);
+    return closing;
+}
+
+static int run(struct joining *joining, unsigned timeout_ms, struct err *err)
+{
+    uint64_t until_ms = clock_mono_ms(&clock_system) + timeout_ms;
+    step(joining, (struct follow_event){.kind = FOLLOW_START});
+    while (!joining->joined && !joining->refused && !is_closing(joining->kb) &&
+           clock_mono_ms(&clock_system) < until_ms) {
+        wait_once(joining, until_ms);
+    }
+    if (joining->joined) {
+        return 0;
+    }
+    if (joining->refused) {
+        return err_set(err, joining->code, "%s", joining->text);
+    }
+    return err_set(err, E_UNREACHABLE, "the server at %s can't be reached%s%.200s",
+                   joining->identity->addresses[0], joining->text[0] != '\0' ? ": " : "",
+                   joining->text);
+}
+
+static int converse(struct joining *joining, unsigned timeout_ms, struct err *err)
+{
+    struct follow_options options = {
+        .address_count = joining->identity->address_count, .seed = random_u64(), .join = true};
+    key_pair_of_secret(&joining->once, joining->token->secret);
+    int rc = dealer_new(&joining->dealer, err);
+    if (rc == 0 && follow_new(&joining->follow, &options) != 0) {
+        rc = err_set(err, E_NOMEM, "out of memory");
+    }
+    rc = rc != 0 ? rc : run(joining, timeout_ms, err);
+    follow_free(&joining->follow);
+    dealer_free(&joining->dealer);
+    key_wipe(&joining->once, sizeof joining->once);
+    return rc;
+}
+
+/* --- before and after --- */
+
+static int take_addresses(struct identity *identity, const struct join_token *token,
+                          const char *const *servers, struct err *err)
+{
+    char endpoint[ADDRESS_MAX_BYTES + 16];
+    identity->address_count = 0;
+    for (size_t i = 0; servers != NULL && servers[i] != NULL; i++) {
+        if (i == TOKEN_ADDRESSES_MAX) {
+            return err_set(err, E_INVALID, "at most %d addresses can be given",
+                           TOKEN_ADDRESSES_MAX);
+        }
+        int rc =
+            strlen(servers[i]) > ADDRESS_MAX_BYTES
+                ? err_set(err, E_INVALID, "an address is longer than %d bytes", ADDRESS_MAX_BYTES)
+                : address_endpoint(servers[i], endpoint, sizeof endpoint, err);
+        if (rc != 0) {
+            return rc;
+        }
+        memcpy(identity->addresses[i], servers[i], strlen(servers[i]) + 1);
+        identity->address_count++;
+    }
+    if (identity->address_count == 0) {
+        identity->address_count = token->address_count;
+        memcpy(identity->addresses, token->addresses, sizeof identity->addresses);
+    }
+    return identity->address_count > 0
+               ? 0
+               : err_set(err, E_INVALID, "the token names no server: give its address");
+}
+
+static void take_name(struct identity *identity, const char *name)
+{
+    char host[sizeof identity->name] = "";
+    if (name == NULL || name[0] == '\0') {
+        (void)gethostname(host, sizeof host - 1);
+        name = host;
+    }
+    size_t size = strnlen(name, sizeof identity->name - 1);
+    memcpy(identity->name, name, size);
+    identity->name[size] = '\0';
+    for (char *at = identity->name; *at != '\0'; at++) {
+        if (*at == '\n') {
+            *at = ' '; /* it is a line of the identity file */
+        }
+    }
+}
+
+static int prepare(struct kb *kb, const struct join_token *token,
+                   const struct kb_join_options *options, struct identity *identity,
+                   struct err *err)
+{
+    (void)pthread_mutex_lock(&kb->lock);
+    *identity = kb->identity;
+    (void)pthread_mutex_unlock(&kb->lock);
+    if (identity->device != 0) {
+        return err_set(err, E_EXISTS, "this machine has joined '%s' already",
+                       identity->addresses[0]);
+    }
+    int rc = 0;
+    if (!identity->has_keys) { /* on disk before the server hears of it */
+        key_pair_make(&identity->keys);
+        identity->has_keys = true;
+        rc = kb_store_identity(kb, identity, err);
+    }
+    rc = rc != 0 ? rc : take_addresses(identity, token, options->servers, err);
+    take_name(identity, options->name);
+    return rc;
+}
+
+static int count_user(void *context, const struct replica_bag *bag, struct err *err)
+{
+    (void)err;
+    uint64_t *users = context;
+    *users += bag->owner.kind == OWNER_USER && bag->bag_id == 0 ? 1 : 0;
+    return 0;
+}
+
+static int count_write(void *context, const struct outbox_entry *entry, struct err *err)
+{
+    (void)err;
+    uint64_t *writes = context;
+    *writes += entry->kind == OPERATION_WRITE ? 1 : 0;
+    return 0;
+}
+
+static int finish(struct kb *kb, const struct joining *joining, struct identity *identity,
+                  struct kb_join_report *report, struct err *err)
+{
+    struct kb_join_report made = {0};
+    identity->device = joining->device;
+    memcpy(identity->history, joining->history, HISTORY_SIZE);
+    memcpy(identity->server_key, joining->token->server_key, KEY_SIZE);
+    memcpy(identity->signing_key, joining->token->signing_key, KEY_SIZE);
+    identity->started = true;
+    int rc = replica_bags(kb->replica, count_user, &made.users, err);
+    rc = rc != 0 ? rc : outbox_each(kb->outbox, OUTBOX_PENDING, count_write, &made.writes, err);
+    rc = rc != 0 ? rc : kb_store_identity(kb, identity, err);
+    if (rc == 0) {
+        outbox_set_alone(kb->outbox, false);
+        device_format(identity->device, made.device);
+        if (report != NULL) {
+            *report = made;
+        }
+    }
+    return rc;
+}
+
+static int join(struct kb *kb, const char *text, const struct kb_join_options *options,
+                struct kb_join_report *report, struct err *err)
+{
+    struct join_token token;
+    struct identity identity;
+    int rc = token_parse(&token, text, err);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = prepare(kb, &token, options, &identity, err);
+    struct joining joining = {.kb = kb, .token = &token, .options = options, .identity = &identity};
+    rc = rc != 0
+             ? rc
+             : converse(&joining, options->timeout_ms != 0 ? options->timeout_ms : JOIN_MS, err);
+    rc = rc != 0 ? rc : finish(kb, &joining, &identity, report, err);
+    identity_wipe(&identity);
+    key_wipe(&token, sizeof token);
+    return rc;
+}
+
+int kb_join(struct kb *kb, const char *token, const struct kb_join_options *options,
+            struct kb_join_report *report, struct kb_error *error)
+{
+    ASSERT(kb != NULL && token != NULL);
+    struct err err = {0};
+    struct kb_join_options defaults = {.size = sizeof defaults};
+    if (options == NULL) {
+        options = &defaults;
+    }
+    if (options->size != sizeof *options || options->policy != KB_SERVER_WINS) {
+        (void)err_set(&err, E_INVALID, "the options are not those of this version");
+        return kb_fail(error, &err);
+    }
+    (void)pthread_mutex_lock(&kb->control);
+    int rc = join(kb, token, options, report, &err);
+    (void)pthread_mutex_unlock(&kb->control);
+    return rc == 0 ? 0 : kb_fail(error, &err);
+}
+
+/* --- starting and stopping --- */
+
+/* With kb->control. */
+static int set_started(struct kb *kb, bool started, struct err *err)
+{
+    struct identity identity;
+    (void)pthread_mutex_lock(&kb->lock);
+    identity = kb->identity;
+    (void)pthread_mutex_unlock(&kb->lock);
+    if (identity.device == 0) {
+        return started ? err_set(err, E_NOT_JOINED,
+                                 "this machine has not joined a server: join with a token first")
+                       : 0;
+    }
+    int rc = 0;
+    if (identity.started != started) {
+        identity.started = started;
+        rc = kb_store_identity(kb, &identity, err);
+    }
+    identity_wipe(&identity);
+    return rc;
+}
+
+static int start(struct kb *kb, struct err *err)
+{
+    if (kb->network != NULL) {
+        return 0;
+    }
+    struct network *network = NULL;
+    int rc = network_start(&network, kb, err);
+    if (rc == 0) {
+        (void)pthread_mutex_lock(&kb->lock);
+        kb->network = network;
+        (void)pthread_cond_broadcast(&kb->changed);
+        (void)pthread_mutex_unlock(&kb->lock);
+        network_wake(network, NETWORK_REQUESTS | NETWORK_OPS);
+    }
+    return rc;
+}
+
+bool kb_wanted(struct kb *kb)
+{
+    (void)pthread_mutex_lock(&kb->lock);
+    bool wanted = kb->identity.device != 0 && kb->identity.started;
+    (void)pthread_mutex_unlock(&kb->lock);
+    return wanted;
+}
+
+int kb_connect(struct kb *kb, struct err *err)
+{
+    (void)pthread_mutex_lock(&kb->control);
+    int rc = kb_wanted(kb) ? start(kb, err) : 0;
+    (void)pthread_mutex_unlock(&kb->control);
+    return rc;
+}
+
+int kb_start(struct kb *kb, struct kb_error *error)
+{
+    ASSERT(kb != NULL);
+    struct err err = {0};
+    (void)pthread_mutex_lock(&kb->control);
+    int rc = set_started(kb, true, &err);
+    rc = rc != 0 ? rc : start(kb, &err);
+    (void)pthread_mutex_unlock(&kb->control);
+    return rc == 0 ? 0 : kb_fail(error, &err);
+}
+
+int kb_stop(struct kb *kb, struct kb_error *error)
+{
+    ASSERT(kb != NULL);
+    struct err err = {0};
+    (void)pthread_mutex_lock(&kb->control);
+    int rc = set_started(kb, false, &err);
+    struct network *network = kb->network;
+    if (rc == 0 && network != NULL) {
+        (void)pthread_mutex_lock(&kb->lock);
+        kb->network = NULL; /* nobody wakes it from now on */
+        (void)pthread_cond_broadcast(&kb->changed);
+        (void)pthread_mutex_unlock(&kb->lock);
+        network_stop(&network);
+        outbox_stop_sending(kb->outbox);
+    }
+    (void)pthread_mutex_unlock(&kb->control);
+    return rc == 0 ? 0 : kb_fail(error, &err);
+}

@@ -1,0 +1,351 @@
+/* client/kb_open.c - opening a data folder: what is there, and does it fit together? */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "client/kb_inside.h"
+#include "client/network.h"
+
+enum { ACKED_BAGS_MAX = 256 }; /* let go of per round */
+
+static const uint64_t MAP_BYTES = (uint64_t)16 << 30;
+static const uint64_t OUTBOX_BYTES = (uint64_t)64 << 20;
+
+int kb_fail(struct kb_error *error, const struct err *err)
+{
+    _Static_assert(sizeof error->text == sizeof err->text, "the public sentence is as long");
+    if (error != NULL) {
+        error->code = err->code;
+        memcpy(error->text, err->text, sizeof error->text);
+    }
+    return err->code;
+}
+
+bool kb_joined(struct kb *kb)
+{
+    (void)pthread_mutex_lock(&kb->lock);
+    bool joined = kb->identity.device != 0;
+    (void)pthread_mutex_unlock(&kb->lock);
+    return joined;
+}
+
+int kb_store_identity(struct kb *kb, const struct identity *identity, struct err *err)
+{
+    int rc = identity_store(identity, kb->identity_path, err);
+    if (rc == 0) {
+        (void)pthread_mutex_lock(&kb->lock);
+        kb->identity = *identity;
+        (void)pthread_mutex_unlock(&kb->lock);
+    }
+    return rc;
+}
+
+/* --- what the outbox knows of bags --- */
+
+/* A bag that this machine made: it may be missing here (a crash between the two, a replica that
+ * was lost), or not know yet what the server called it. */
+static int settle_create(void *context, const struct outbox_made *made, struct err *err)
+{
+    struct kb *kb = context;
+    struct replica_bag bag;
+    int rc = replica_bag_by_owner(kb->replica, &made->owner, &bag, err);
+    if (rc == E_NOT_FOUND && made->bag_id == 0) {
+        bag = (struct replica_bag){
+            .made_by = made->id, .complete = true, .keep = true, .owner = made->owner};
+        return replica_bag_add(kb->replica, &bag, err);
+    }
+    if (rc != 0) {
+        return rc == E_NOT_FOUND ? 0 : rc;
+    }
+    if (bag.bag_id != 0 || bag.made_by != made->id || made->bag_id == 0) {
+        return 0;
+    }
+    bag.bag_id = made->bag_id;
+    bag.cursor = 0;
+    bag.complete = false; /* the server's copy comes, and the writes of here lie over it */
+    return replica_bag_update(kb->replica, &bag, err);
+}
+
+struct made_ids {
+    struct kb *kb;
+    size_t count;
+    uint64_t ids[ACKED_BAGS_MAX];
+};
+
+static int note_made(void *context, const struct outbox_made *made, struct err *err)
+{
+    struct made_ids *done = context;
+    int rc = settle_create(done->kb, made, err);
+    if (rc == 0 && made->bag_id != 0 && done->count < ACKED_BAGS_MAX) {
+        done->ids[done->count++] = made->id;
+    }
+    return rc;
+}
+
+int kb_settle_creates(struct kb *kb, struct err *err)
+{
+    struct made_ids done = {.kb = kb};
+    int rc = outbox_creates(kb->outbox, note_made, &done, err);
+    for (size_t i = 0; rc == 0 && i < done.count; i++) {
+        outbox_made_done(kb->outbox, done.ids[i]);
+    }
+    return rc;
+}
+
+/* --- letting go of what was taken up --- */
+
+/* Under the outbox's lock: was what the write showed something else than what the replica says? */
+static void tell_if_other(void *context, const struct owner *owner, struct span path,
+                          const struct span *value)
+{
+    struct kb *kb = context;
+    struct replica_bag bag;
+    struct item_row row;
+    struct buf now;
+    buf_init(&now, VALUE_MAX_BYTES + 1);
+    int rc = replica_bag_by_owner(kb->replica, owner, &bag, NULL);
+    rc = rc != 0 ? rc : replica_item(kb->replica, bag.local, path, &row, &now, NULL);
+    bool same = rc == 0 ? value != NULL && span_equal(*value, buf_span(&now))
+                        : rc == E_NOT_FOUND && value == NULL;
+    if (!same) {
+        hub_tell(kb->hub, owner, path, rc == 0 ? row.seq : 0);
+    }
+    buf_free(&now);
+}
+
+void kb_passed(struct kb *kb, uint64_t bag_id, uint64_t cursor, bool *waiting)
+{
+    if (outbox_passed(kb->outbox, bag_id, cursor, tell_if_other, kb) > 0 && waiting != NULL) {
+        *waiting = true;
+    }
+}
+
+struct bag_ids {
+    size_t count;
+    uint64_t ids[ACKED_BAGS_MAX];
+};
+
+static int collect_bag(void *context, const struct outbox_entry *entry, struct err *err)
+{
+    (void)err;
+    struct bag_ids *bags = context;
+    for (size_t i = 0; i < bags->count; i++) {
+        if (bags->ids[i] == entry->bag_id) {
+            return 0;
+        }
+    }
+    if (bags->count < ACKED_BAGS_MAX) {
+        bags->ids[bags->count++] = entry->bag_id;
+    }
+    return 0;
+}
+
+/* Bags that are not kept here any more have no cursor to wait for. */
+int kb_settle_passed(struct kb *kb, bool *waiting, struct err *err)
+{
+    struct bag_ids bags = {0};
+    *waiting = false;
+    int rc = outbox_each(kb->outbox, OUTBOX_ACKED, collect_bag, &bags, err);
+    for (size_t i = 0; rc == 0 && i < bags.count; i++) {
+        struct replica_bag bag = {0};
+        int found = bags.ids[i] != 0 ? replica_bag_by_id(kb->replica, bags.ids[i], &bag, NULL)
+                                     : E_NOT_FOUND;
+        if (found == 0 || found == E_NOT_FOUND) {
+            kb_passed(kb, bags.ids[i], found == 0 ? bag.cursor : UINT64_MAX, waiting);
+        }
+    }
+    return rc;
+}
+
+/* Writes of bags that are gone stay to be answered, and are visible no more. */
+static int hide_gone(struct kb *kb, struct err *err)
+{
+    struct bag_ids bags = {0};
+    int rc = outbox_each(kb->outbox, OUTBOX_PENDING, collect_bag, &bags, err);
+    for (size_t i = 0; rc == 0 && i < bags.count; i++) {
+        struct replica_bag bag;
+        if (bags.ids[i] != 0 &&
+            replica_bag_by_id(kb->replica, bags.ids[i], &bag, NULL) == E_NOT_FOUND) {
+            outbox_hide(kb->outbox, bags.ids[i]);
+        }
+    }
+    return rc;
+}
+
+/* --- opening --- */
+
+static int busy(struct err *err, const char *socket, const char *dir)
+{
+    char path[PATH_MAX];
+    if (socket == NULL) {
+        (void)snprintf(path, sizeof path, "%s/agent.sock", dir);
+        socket = path;
+    }
+    struct err was = *err;
+    return err_set(err, E_BUSY, "%.200s; its agent, if it is one, serves '%.150s'", was.text,
+                   socket);
+}
+
+static int lock_folder(struct kb *kb, const struct kb_options *options, struct err *err)
+{
+    int rc = dir_make(kb->dir, 0700, err);
+    if (rc != 0) {
+        return rc;
+    }
+    kb->lock_fd = dir_lock(kb->dir, err);
+    if (kb->lock_fd >= 0) {
+        return 0;
+    }
+    return kb->lock_fd == E_BUSY ? busy(err, options->socket, kb->dir) : kb->lock_fd;
+}
+
+/* A file that can't be used as a whole is kept aside; what was in it is on the server, or still in
+ * the outbox. */
+static int replace_replica(struct kb *kb, const char *dir, uint64_t map_bytes, struct err *err)
+{
+    char aside[PATH_MAX];
+    int length = snprintf(aside, sizeof aside, "%s.damaged-%llu", dir,
+                          (unsigned long long)clock_wall_ms(&clock_system));
+    if (length < 0 || (size_t)length >= sizeof aside || rename(dir, aside) != 0) {
+        return err_sys(err, "move the damaged replica aside", dir);
+    }
+    (void)snprintf(kb->note, sizeof kb->note,
+                   "the replica was damaged: it lies in '%.200s', and all is fetched anew", aside);
+    return replica_open(&kb->replica, dir, map_bytes, err);
+}
+
+static int open_replica(struct kb *kb, uint64_t map_bytes, struct err *err)
+{
+    char dir[PATH_MAX];
+    int rc = path_join(dir, sizeof dir, kb->dir, "replica");
+    if (rc != 0) {
+        return err_set(err, rc, "path too long: '%.40s...'", kb->dir);
+    }
+    struct err why = {0};
+    rc = replica_open(&kb->replica, dir, map_bytes, &why);
+    if (rc == E_CORRUPT) {
+        return replace_replica(kb, dir, map_bytes, err);
+    }
+    return rc == 0 ? 0 : err_set(err, rc, "%s", why.text);
+}
+
+static int sync_replica(void *context, struct err *err)
+{
+    return replica_sync(context, err);
+}
+
+static int open_parts(struct kb *kb, const struct kb_options *options, struct err *err)
+{
+    char dir[PATH_MAX];
+    int rc = path_join(kb->identity_path, sizeof kb->identity_path, kb->dir, "identity");
+    rc = rc != 0 ? rc : path_join(dir, sizeof dir, kb->dir, "outbox");
+    if (rc != 0) {
+        return err_set(err, rc, "path too long: '%.40s...'", kb->dir);
+    }
+    rc = identity_load(&kb->identity, kb->identity_path, err);
+    rc = rc != 0 ? rc
+                 : outbox_open(&kb->outbox, dir,
+                               options->outbox_bytes != 0 ? options->outbox_bytes : OUTBOX_BYTES,
+                               NULL, err);
+    rc = rc != 0 ? rc
+                 : open_replica(kb, options->map_bytes != 0 ? options->map_bytes : MAP_BYTES, err);
+    if (rc != 0) {
+        return rc;
+    }
+    outbox_set_barrier(kb->outbox, sync_replica, kb->replica);
+    outbox_set_alone(kb->outbox, kb->identity.device == 0);
+    bool waiting = false;
+    rc = kb_settle_creates(kb, err);
+    rc = rc != 0 ? rc : kb_settle_passed(kb, &waiting, err);
+    return rc != 0 ? rc : hide_gone(kb, err);
+}
+
+static int read_visible(void *context, const struct owner *owner, struct span path,
+                        struct buf *value, uint64_t *seq)
+{
+    struct item_row row;
+    bool pending = false;
+    int rc = kb_read(context, owner, path, value, &row, &pending, NULL);
+    *seq = rc == 0 && !pending ? row.seq : 0;
+    return rc;
+}
+
+static int make(struct kb **out, const struct kb_options *options, struct err *err)
+{
+    struct kb *kb = calloc(1, sizeof *kb);
+    if (kb == NULL) {
+        return err_set(err, E_NOMEM, "out of memory");
+    }
+    pthread_condattr_t attributes;
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&kb->changed, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+    (void)pthread_mutex_init(&kb->control, NULL);
+    (void)pthread_mutex_init(&kb->lock, NULL);
+    kb->lock_fd = -1;
+    *out = kb;
+    size_t size = strlen(options->data_dir);
+    if (size == 0 || size >= sizeof kb->dir - 64) {
+        return err_set(err, E_INVALID, "'%.60s' is no path for a data folder", options->data_dir);
+    }
+    memcpy(kb->dir, options->data_dir, size + 1);
+    return hub_new(&kb->hub, read_visible, kb, err);
+}
+
+int kb_open(struct kb **out, const struct kb_options *options, struct kb_error *error)
+{
+    ASSERT(out != NULL);
+    struct err err = {0};
+    struct kb *kb = NULL;
+    if (options == NULL || options->size != sizeof *options || options->data_dir == NULL) {
+        (void)err_set(&err, E_INVALID, "kb_open needs options with their size and a data folder");
+        return kb_fail(error, &err);
+    }
+    int rc = make(&kb, options, &err);
+    rc = rc != 0 ? rc : lock_folder(kb, options, &err);
+    rc = rc != 0 ? rc : open_parts(kb, options, &err);
+    if (rc != 0) {
+        kb_close(&kb);
+        err.code = rc;
+        return kb_fail(error, &err);
+    }
+    *out = kb;
+    return 0;
+}
+
+void kb_give_up(struct kb *kb)
+{
+    (void)pthread_mutex_lock(&kb->lock);
+    kb->closing = true;
+    (void)pthread_cond_broadcast(&kb->changed);
+    (void)pthread_mutex_unlock(&kb->lock);
+    if (kb->outbox != NULL) {
+        outbox_wake_all(kb->outbox);
+    }
+}
+
+void kb_close(struct kb **kb)
+{
+    if (kb == NULL || *kb == NULL) {
+        return;
+    }
+    struct kb *old = *kb;
+    kb_give_up(old);
+    network_stop(&old->network);
+    hub_free(&old->hub);
+    outbox_close(&old->outbox); /* before the replica: its barrier is there */
+    replica_close(&old->replica);
+    identity_wipe(&old->identity);
+    if (old->lock_fd >= 0) {
+        (void)close(old->lock_fd);
+    }
+    (void)pthread_cond_destroy(&old->changed);
+    (void)pthread_mutex_destroy(&old->lock);
+    (void)pthread_mutex_destroy(&old->control);
+    free(old);
+    *kb = NULL;
+}

@@ -1,0 +1,457 @@
+/* client/kb_people.c - signing in and out. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "client/kb_inside.h"
+#include "client/network.h"
+
+enum { LOGIN_MS = 5000 };
+
+/* --- the groups a user signed in with --- */
+
+static void note_name(uint64_t local, char out[64])
+{
+    (void)snprintf(out, 64, "groups/%llu", (unsigned long long)local);
+}
+
+static void read_groups(struct span bytes, struct kb_groups *out)
+{
+    struct unpacked unpacked = {0};
+    if (unpack_open(&unpacked, bytes, KB_GROUPS_MAX + 1) == 0) {
+        struct walk walk = walk_array(&unpacked.root);
+        while (walk.left > 0 && walk.error == 0 && out->count < KB_GROUPS_MAX) {
+            struct span name = walk_str(&walk);
+            if (owner_make(&out->list[out->count], OWNER_GROUP, name, 0, NULL) == 0) {
+                out->count++;
+            }
+        }
+    }
+    unpack_close(&unpacked);
+}
+
+/* A note that is lost or damaged is no groups: the next sign-in tells them again. */
+int kb_groups_get(struct kb *kb, uint64_t user_local, struct kb_groups *out, struct err *err)
+{
+    char name[64];
+    struct buf bytes;
+    struct err why = {0};
+    buf_init(&bytes, KB_GROUPS_MAX * (NAME_MAX_BYTES + 8));
+    note_name(user_local, name);
+    out->count = 0;
+    int rc = replica_note_get(kb->replica, name, &bytes, &why);
+    if (rc == 0) {
+        read_groups(buf_span(&bytes), out);
+    } else if (rc == E_NOT_FOUND || rc == E_CORRUPT) {
+        rc = 0;
+    } else {
+        rc = err_set(err, rc, "%s", why.text);
+    }
+    buf_free(&bytes);
+    return rc;
+}
+
+int kb_groups_set(struct kb *kb, uint64_t user_local, const struct kb_groups *groups,
+                  struct err *err)
+{
+    char name[64];
+    struct buf bytes;
+    buf_init(&bytes, KB_GROUPS_MAX * (NAME_MAX_BYTES + 8));
+    note_name(user_local, name);
+    if (groups->count > 0) {
+        pack_array(&bytes, (uint32_t)groups->count);
+    }
+    for (size_t i = 0; i < groups->count; i++) {
+        pack_cstr(&bytes, groups->list[i].shown);
+    }
+    int rc = buf_error(&bytes);
+    rc = rc != 0 ? err_set(err, rc, "out of memory")
+                 : replica_note_set(kb->replica, name, buf_span(&bytes), err);
+    buf_free(&bytes);
+    return rc;
+}
+
+static int forget_groups(struct kb *kb, uint64_t user_local, struct err *err)
+{
+    char name[64];
+    note_name(user_local, name);
+    return replica_note_set(kb->replica, name, (struct span){NULL, 0}, err);
+}
+
+/* --- groups that nobody needs --- */
+
+struct sparing {
+    struct kb *kb;
+    const struct replica_bag *group;
+    struct kb_groups *groups; /* scratch: it is large */
+    bool needed;
+};
+
+static int is_needed_by(void *context, const struct replica_bag *bag, struct err *err)
+{
+    struct sparing *sparing = context;
+    if (bag->owner.kind != OWNER_USER || !bag->keep) {
+        return 0;
+    }
+    int rc = kb_groups_get(sparing->kb, bag->local, sparing->groups, err);
+    for (size_t i = 0; rc == 0 && i < sparing->groups->count; i++) {
+        sparing->needed |= owner_equal(&sparing->groups->list[i], &sparing->group->owner);
+    }
+    return rc;
+}
+
+struct dropping {
+    struct kb *kb;
+    struct kb_groups *groups;
+    void (*dropped)(void *context, uint64_t bag_id);
+    void *context;
+};
+
+/* One that is not known to any server yet keeps its record: its writes still go out. */
+static int drop_if_spare(void *context, const struct replica_bag *bag, struct err *err)
+{
+    struct dropping *dropping = context;
+    if (bag->owner.kind != OWNER_GROUP || bag->bag_id == 0) {
+        return 0;
+    }
+    struct sparing sparing = {.kb = dropping->kb, .group = bag, .groups = dropping->groups};
+    int rc = replica_bags(dropping->kb->replica, is_needed_by, &sparing, err);
+    if (rc != 0 || sparing.needed) {
+        return rc;
+    }
+    rc = replica_bag_drop(dropping->kb->replica, bag->local, err);
+    if (rc == 0) {
+        dropping->dropped(dropping->context, bag->bag_id);
+    }
+    return rc;
+}
+
+int kb_drop_spare_groups(struct kb *kb, void (*dropped)(void *context, uint64_t bag_id),
+                         void *context, struct err *err)
+{
+    struct dropping dropping = {.kb = kb, .dropped = dropped, .context = context};
+    dropping.groups = calloc(1, sizeof *dropping.groups);
+    if (dropping.groups == NULL) {
+        return err_set(err, E_NOMEM, "out of memory");
+    }
+    int rc = replica_bags(kb->replica, drop_if_spare, &dropping, err);
+    free(dropping.groups);
+    return rc;
+}
+
+/* --- signing in on a machine that stands alone --- */
+
+static int keep_local(struct kb *kb, const struct owner *owner, uint64_t *local, struct err *err)
+{
+    struct replica_bag bag;
+    int rc = replica_bag_by_owner(kb->replica, owner, &bag, err);
+    if (rc == E_NOT_FOUND) {
+        bag = (struct replica_bag){.complete = true, .keep = true, .owner = *owner};
+        rc = outbox_create(kb->outbox, owner, clock_wall_ms(&clock_system), &bag.made_by, err);
+        rc = rc != 0 ? rc : replica_bag_add(kb->replica, &bag, err);
+    } else if (rc == 0 && !bag.keep) {
+        bag.keep = true;
+        rc = replica_bag_update(kb->replica, &bag, err);
+    }
+    if (rc == 0) {
+        *local = bag.local;
+    }
+    return rc;
+}
+
+static int login_alone(struct kb *kb, const struct owner *user, const struct kb_groups *groups,
+                       struct err *err)
+{
+    uint64_t local = 0;
+    uint64_t group_local = 0;
+    int rc = keep_local(kb, user, &local, err);
+    for (size_t i = 0; rc == 0 && i < groups->count; i++) {
+        rc = keep_local(kb, &groups->list[i], &group_local, err);
+    }
+    if (rc == 0 && groups->count > 0) {
+        rc = kb_groups_set(kb, local, groups, err);
+    }
+    return rc;
+}
+
+/* --- signing in with a server --- */
+
+static bool is_kept(struct kb *kb, const struct owner *user)
+{
+    struct replica_bag bag;
+    return replica_bag_by_owner(kb->replica, user, &bag, NULL) == 0 && bag.keep &&
+           (bag.complete || bag.bag_id == 0);
+}
+
+/* Why somebody who is not kept can't sign in now; 0: it can be tried. With kb->lock. */
+static int why_not(const struct kb *kb, const struct owner *user, struct err *err)
+{
+    if (kb->closing) {
+        return err_set(err, E_CLOSED, "the folder is being closed");
+    }
+    if (kb->network == NULL) {
+        return err_set(err, E_STOPPED,
+                       "'%s' is not kept on this machine, and synchronization is stopped",
+                       user->shown);
+    }
+    if (kb->live.refused) {
+        return err_set(err, kb->live.code != 0 ? kb->live.code : E_NOT_ALLOWED,
+                       "'%.100s' is not kept on this machine, and the server refuses it: %s",
+                       user->shown, kb->live.text);
+    }
+    return 0;
+}
+
+static void unlink_request(struct kb *kb, struct request *request)
+{
+    struct request **link = &kb->requests;
+    while (*link != request) {
+        ASSERT(*link != NULL);
+        link = &(*link)->next;
+    }
+    *link = request->next;
+}
+
+static struct timespec after(unsigned timeout_ms)
+{
+    struct timespec at;
+    (void)clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_sec += timeout_ms / 1000;
+    at.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+    if (at.tv_nsec >= 1000000000) {
+        at.tv_sec++;
+        at.tv_nsec -= 1000000000;
+    }
+    return at;
+}
+
+static int late(const struct kb *kb, const struct request *request, struct err *err)
+{
+    const char *name = request->user.shown;
+    if (!kb->live.connected) {
+        return err_set(err, E_UNREACHABLE,
+                       "'%.100s' is not kept on this machine, and the server can't be reached%s%s",
+                       name, kb->live.text[0] != '\0' ? ": " : "", kb->live.text);
+    }
+    return err_set(err, E_TIMEOUT,
+                   request->state == REQUEST_FETCHING
+                       ? "'%s' is signed in, but not all of it came in time: it goes on coming"
+                       : "the server did not sign '%s' in in time",
+                   name);
+}
+
+/* With kb->lock, which is given back while it waits. */
+static int wait_for(struct kb *kb, struct request *request, unsigned timeout_ms, struct err *err)
+{
+    struct timespec until = after(timeout_ms);
+    int timed_out = 0;
+    int rc = why_not(kb, &request->user, err);
+    while (rc == 0 && request->state != REQUEST_DONE && timed_out == 0) {
+        timed_out = pthread_cond_timedwait(&kb->changed, &kb->lock, &until);
+        rc = request->state == REQUEST_DONE ? 0 : why_not(kb, &request->user, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    if (request->state == REQUEST_DONE) {
+        return request->code != 0 ? err_set(err, request->code, "%s", request->text) : 0;
+    }
+    return late(kb, request, err);
+}
+
+static int ask(struct kb *kb, const struct owner *user, const struct kb_groups *groups,
+               unsigned timeout_ms, struct err *err)
+{
+    struct request *request = calloc(1, sizeof *request);
+    if (request == NULL) {
+        return err_set(err, E_NOMEM, "out of memory");
+    }
+    request->user = *user;
+    request->groups = *groups;
+    (void)pthread_mutex_lock(&kb->lock);
+    request->ref = ++kb->last_ref;
+    request->next = kb->requests;
+    kb->requests = request;
+    if (kb->network != NULL) {
+        network_wake(kb->network, NETWORK_REQUESTS);
+    }
+    int rc = wait_for(kb, request, timeout_ms, err);
+    unlink_request(kb, request);
+    (void)pthread_mutex_unlock(&kb->lock);
+    free(request);
+    return rc;
+}
+
+static int login_joined(struct kb *kb, const struct owner *user, const struct kb_groups *groups,
+                        unsigned timeout_ms, struct err *err)
+{
+    (void)pthread_mutex_lock(&kb->lock);
+    bool connected = kb->network != NULL && kb->live.connected;
+    (void)pthread_mutex_unlock(&kb->lock);
+    if (!connected && is_kept(kb, user)) {
+        return 0;
+    }
+    struct err why = {0};
+    int rc = ask(kb, user, groups, timeout_ms, &why);
+    bool absent = rc == E_UNREACHABLE || rc == E_TIMEOUT || rc == E_STOPPED;
+    if (absent && is_kept(kb, user)) { /* the connection was lost just now */
+        return 0;
+    }
+    return rc == 0 ? 0 : err_set(err, rc, "%s", why.text);
+}
+
+static int read_names(const char *user, const char *const *groups, struct owner *owner,
+                      struct kb_groups *out, struct err *err)
+{
+    int rc = owner_make(owner, OWNER_USER, span_str(user), 0, err);
+    for (size_t i = 0; rc == 0 && groups != NULL && groups[i] != NULL; i++) {
+        if (out->count == KB_GROUPS_MAX) {
+            return err_set(err, E_QUOTA, "a sign-in names at most %d groups", KB_GROUPS_MAX);
+        }
+        rc = owner_make(&out->list[out->count++], OWNER_GROUP, span_str(groups[i]), 0, err);
+    }
+    return rc;
+}
+
+int kb_login(struct kb *kb, const char *user, const char *const *groups, unsigned timeout_ms,
+             struct kb_error *error)
+{
+    ASSERT(kb != NULL && user != NULL);
+    struct err err = {0};
+    struct owner owner;
+    struct kb_groups *list = calloc(1, sizeof *list);
+    int rc = list == NULL ? err_set(&err, E_NOMEM, "out of memory")
+                          : read_names(user, groups, &owner, list, &err);
+    if (rc == 0) {
+        rc = kb_joined(kb)
+                 ? login_joined(kb, &owner, list, timeout_ms != 0 ? timeout_ms : LOGIN_MS, &err)
+                 : login_alone(kb, &owner, list, &err);
+    }
+    free(list);
+    return rc == 0 ? 0 : kb_fail(error, &err);
+}
+
+/* --- signing out --- */
+
+struct own_devices {
+    struct kb *kb;
+    const struct owner *user;
+};
+
+/* The user's device-specific bags go with them. */
+static int drop_own_device(void *context, const struct replica_bag *bag, struct err *err)
+{
+    struct own_devices *own = context;
+    bool theirs =
+        bag->owner.kind == OWNER_USER_DEVICE && strcmp(bag->owner.folded, own->user->folded) == 0;
+    return theirs ? replica_bag_drop(own->kb->replica, bag->local, err) : 0;
+}
+
+static void ignore_bag(void *context, uint64_t bag_id)
+{
+    (void)context;
+    (void)bag_id;
+}
+
+static int logout(struct kb *kb, const char *user, struct err *err)
+{
+    struct owner owner;
+    struct replica_bag bag;
+    int rc = owner_make(&owner, OWNER_USER, span_str(user), 0, err);
+    rc = rc != 0 ? rc : replica_bag_by_owner(kb->replica, &owner, &bag, err);
+    if (rc == E_NOT_FOUND || (rc == 0 && !bag.keep)) {
+        return err_set(err, E_NOT_SIGNED_IN, "'%.200s' is not signed in here", user);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    struct own_devices own = {.kb = kb, .user = &owner};
+    if (bag.bag_id != 0) { /* the record stays until the server was told */
+        rc = replica_bag_clear(kb->replica, bag.local, err);
+        bag.cursor = 0;
+        bag.complete = false;
+    }
+    bag.keep = false;
+    rc = rc != 0 ? rc : replica_bag_update(kb->replica, &bag, err);
+    rc = rc != 0 ? rc : replica_bags(kb->replica, drop_own_device, &own, err);
+    if (rc == 0 && bag.bag_id != 0) {
+        rc = forget_groups(kb, bag.local, err);
+        rc = rc != 0 ? rc : kb_drop_spare_groups(kb, ignore_bag, NULL, err);
+    }
+    return rc;
+}
+
+int kb_logout(struct kb *kb, const char *user, struct kb_error *error)
+{
+    ASSERT(kb != NULL && user != NULL);
+    struct err err = {0};
+    struct owner owner;
+    int rc = logout(kb, user, &err);
+    if (rc != 0) {
+        return kb_fail(error, &err);
+    }
+    (void)pthread_mutex_lock(&kb->lock);
+    if (kb->network != NULL) {
+        network_wake(kb->network, NETWORK_BAGS);
+    }
+    (void)pthread_mutex_unlock(&kb->lock);
+    if (owner_make(&owner, OWNER_USER, span_str(user), 0, NULL) == 0) {
+        hub_tell(kb->hub, &owner, (struct span){NULL, 0}, 0);
+    }
+    return 0;
+}
+
+/* --- who is kept --- */
+
+struct telling {
+    struct kb *kb;
+    kb_user_fn *each;
+    void *context;
+    int stopped;
+};
+
+static int count_item(void *context, struct span path, const struct span *value, uint64_t time_ms,
+                      struct err *err)
+{
+    (void)path;
+    (void)time_ms;
+    (void)err;
+    uint64_t *count = context;
+    *count += value != NULL ? 1 : 0;
+    return 0;
+}
+
+static int tell_user(void *context, const struct replica_bag *bag, struct err *err)
+{
+    struct telling *telling = context;
+    uint64_t items = bag->items;
+    if (bag->owner.kind != OWNER_USER || !bag->keep) {
+        return 0;
+    }
+    if (bag->bag_id == 0) { /* all it has lies in the outbox */
+        items = 0;
+        int rc = outbox_items(telling->kb->outbox, &bag->owner, (struct span){NULL, 0}, count_item,
+                              &items, err);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    struct kb_user user = {
+        .name = bag->owner.shown, .cursor = bag->cursor, .items = items, .complete = bag->complete};
+    telling->stopped = telling->each(telling->context, &user);
+    return telling->stopped;
+}
+
+int kb_users(struct kb *kb, kb_user_fn *each, void *context, struct kb_error *error)
+{
+    ASSERT(kb != NULL && each != NULL);
+    struct err err = {0};
+    struct telling telling = {.kb = kb, .each = each, .context = context};
+    int rc = replica_bags(kb->replica, tell_user, &telling, &err);
+    if (telling.stopped != 0) {
+        return telling.stopped;
+    }
+    return rc == 0 ? 0 : kb_fail(error, &err);
+}

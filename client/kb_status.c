@@ -1,0 +1,128 @@
+/* client/kb_status.c - how it is: status, verify, names of codes. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "client/kb_inside.h"
+#include "client/network.h"
+
+/* --- status --- */
+
+static int count_bag(void *context, const struct replica_bag *bag, struct err *err)
+{
+    (void)err;
+    struct kb_status *status = context;
+    if (bag->keep) {
+        status->users += bag->owner.kind == OWNER_USER ? 1 : 0;
+        status->bags++;
+        status->bags_complete += bag->complete ? 1 : 0;
+        status->items += bag->items;
+    }
+    return 0;
+}
+
+static void copy_text(char *out, size_t size, const char *text)
+{
+    size_t length = strnlen(text, size - 1);
+    memcpy(out, text, length);
+    out[length] = '\0';
+}
+
+static enum kb_phase phase_of(const struct kb *kb)
+{
+    if (kb->identity.device == 0) {
+        return KB_PHASE_ALONE;
+    }
+    if (kb->network == NULL) {
+        return KB_PHASE_STOPPED;
+    }
+    if (kb->live.refused) {
+        return KB_PHASE_REFUSED;
+    }
+    if (!kb->live.connected) {
+        return KB_PHASE_CONNECTING;
+    }
+    return kb->live.caught_up ? KB_PHASE_CURRENT : KB_PHASE_CATCHING_UP;
+}
+
+static void copy_live(struct kb *kb, struct kb_status *status)
+{
+    (void)pthread_mutex_lock(&kb->lock);
+    const struct live *live = &kb->live;
+    status->phase = phase_of(kb);
+    status->connected = kb->network != NULL && live->connected;
+    status->code = kb->network != NULL ? live->code : 0;
+    copy_text(status->text, sizeof status->text, status->code != 0 ? live->text : kb->note);
+    if (kb->identity.device != 0) {
+        device_format(kb->identity.device, status->device);
+        copy_text(status->name, sizeof status->name, kb->identity.name);
+        hex_encode(kb->identity.history, HISTORY_SIZE, status->history);
+    }
+    copy_text(status->server, sizeof status->server, live->server);
+    status->head_seq = live->head_seq;
+    status->last_heard_ms = live->last_heard_ms;
+    (void)pthread_mutex_unlock(&kb->lock);
+}
+
+void kb_status(struct kb *kb, struct kb_status *out)
+{
+    ASSERT(kb != NULL && out != NULL && out->size == sizeof *out);
+    struct kb_status status = {.size = sizeof status};
+    struct replica_position position = {0};
+    copy_live(kb, &status);
+    /* What can't be read counts as nothing; reading it says why. */
+    (void)!replica_bags(kb->replica, count_bag, &status, NULL);
+    (void)!replica_position(kb->replica, &position, NULL);
+    status.seq = position.seq;
+    outbox_counts(kb->outbox, &status.pending, &status.refused);
+    *out = status;
+}
+
+/* --- verify --- */
+
+int kb_verify(struct kb *kb, struct kb_verify_report *report, struct kb_error *error)
+{
+    ASSERT(kb != NULL && report != NULL);
+    struct err err = {0};
+    struct kb_verify_report made = {0};
+    int rc = replica_verify(kb->replica, &made.records, &made.damaged, &err);
+    rc = rc != 0 ? rc : outbox_verify(kb->outbox, &made.batches, &err);
+    if (made.damaged > 0) {
+        (void)pthread_mutex_lock(&kb->lock);
+        if (kb->network != NULL) {
+            network_wake(kb->network, NETWORK_BAGS);
+        }
+        (void)pthread_mutex_unlock(&kb->lock);
+    }
+    if (rc == 0) {
+        *report = made;
+    }
+    if (rc == 0 && made.damaged > 0) {
+        rc = err_set(&err, E_CORRUPT,
+                     "%llu of %llu records of the replica were damaged: they were dropped and are "
+                     "fetched anew when this machine is connected",
+                     (unsigned long long)made.damaged, (unsigned long long)made.records);
+    }
+    return rc == 0 ? 0 : kb_fail(error, &err);
+}
+
+/* --- codes --- */
+
+_Static_assert(KB_E_INVALID == (int)E_INVALID && KB_E_PERMISSION == (int)E_PERMISSION &&
+                   KB_E_BAG_EXISTS == (int)E_BAG_EXISTS && KB_E_QUOTA == (int)E_QUOTA,
+               "the public codes are ours");
+
+const char *kb_code_name(int code)
+{
+    return code == 0 ? "ok" : err_name(code);
+}
+
+int kb_exit_code(int code)
+{
+    return code == 0 ? 0 : err_exit_code(code);
+}
+
+const char *kb_version(void)
+{
+    return KITBAG_VERSION;
+}

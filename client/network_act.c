@@ -1,0 +1,257 @@
+/* client/network_act.c - what the follow wants done, one action after the other. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "client/network_inside.h"
+
+/* --- sending --- */
+
+void network_drop_queue(struct network *network)
+{
+    while (network->first != NULL) {
+        struct outgoing *frame = network->first;
+        network->first = frame->next;
+        free(frame);
+    }
+    network->last = NULL;
+    network->queued_bytes = 0;
+}
+
+static void lose(struct network *network, int code, const char *text)
+{
+    network->down = code;
+    size_t length = strnlen(text, sizeof network->down_text - 1);
+    memcpy(network->down_text, text, length);
+    network->down_text[length] = '\0';
+}
+
+bool network_flush(struct network *network)
+{
+    while (network->first != NULL) {
+        struct outgoing *frame = network->first;
+        int rc = dealer_send(network->dealer, span_of(frame->bytes, frame->size));
+        if (rc == E_BUSY) {
+            return false;
+        }
+        if (rc != 0) { /* its loss is told by the dealer */
+            network_drop_queue(network);
+            return true;
+        }
+        network->first = frame->next;
+        network->last = network->first == NULL ? NULL : network->last;
+        network->queued_bytes -= frame->size;
+        free(frame);
+    }
+    return true;
+}
+
+static void send_later(struct network *network, struct span bytes)
+{
+    struct outgoing *frame = network->queued_bytes + bytes.size <= NETWORK_QUEUED_MAX
+                                 ? malloc(sizeof *frame + bytes.size)
+                                 : NULL;
+    if (frame == NULL) {
+        lose(network, E_UNREACHABLE, "the server reads too slowly");
+        return;
+    }
+    frame->next = NULL;
+    frame->size = bytes.size;
+    memcpy(frame->bytes, bytes.data, bytes.size);
+    if (network->last != NULL) {
+        network->last->next = frame;
+    } else {
+        network->first = frame;
+    }
+    network->last = frame;
+    network->queued_bytes += bytes.size;
+}
+
+static void send_now(struct network *network, struct span bytes)
+{
+    if (!network_flush(network) || dealer_send(network->dealer, bytes) == E_BUSY) {
+        send_later(network, bytes);
+    }
+}
+
+/* --- connecting --- */
+
+static void connect_to(struct network *network, size_t address)
+{
+    char endpoint[ADDRESS_MAX_BYTES + 16];
+    struct err err = {0};
+    struct kb *kb = network->kb;
+    const char *text = network->identity.addresses[address];
+    network_drop_queue(network);
+    (void)pthread_mutex_lock(&kb->lock);
+    memcpy(kb->live.server, text, strlen(text) + 1);
+    (void)pthread_mutex_unlock(&kb->lock);
+    int rc = address_endpoint(text, endpoint, sizeof endpoint, &err);
+    rc = rc != 0 ? rc
+                 : dealer_connect(network->dealer, endpoint, network->identity.server_key,
+                                  &network->identity.keys, &err);
+    if (rc != 0) {
+        lose(network, E_UNREACHABLE, err.text);
+    }
+}
+
+static void identify(struct network *network, struct follow_event *answer)
+{
+    struct err err = {0};
+    struct wire_hello *hello = &answer->identity.hello;
+    struct replica_position *position = &network->position;
+    answer->kind = FOLLOW_IDENTITY;
+    if (replica_position(network->kb->replica, position, &err) != 0) {
+        lose(network, E_IO, err.text);
+        *position = (struct replica_position){0};
+    }
+    *hello = (struct wire_hello){
+        .version = WIRE_VERSION,
+        .device = network->identity.device,
+        .has_history = true,
+        .writer = outbox_writer(network->kb->outbox),
+        .software = SPAN_LITERAL("kitbag " KITBAG_VERSION),
+        .window = WIRE_WINDOW_MAX,
+    };
+    memcpy(hello->history, position->has_history ? position->history : network->identity.history,
+           HISTORY_SIZE);
+    hello->position.seq = position->seq;
+    memcpy(hello->position.hash, position->hash, SHA256_SIZE);
+}
+
+/* --- operations --- */
+
+static void read_ops(struct network *network, const struct follow_action *action,
+                     struct follow_event *answer)
+{
+    struct err err = {0};
+    uint32_t count = 0;
+    buf_reset(&network->ops);
+    int rc = outbox_read(network->kb->outbox, action->read_ops.from, action->read_ops.max_count,
+                         action->read_ops.max_bytes, &network->ops, &count, &err);
+    if (rc != 0) {
+        network_tell_trouble(network, rc, err.text);
+        count = 0;
+    }
+    answer->kind = FOLLOW_OPS_READ;
+    answer->ops_read.first = action->read_ops.from;
+    answer->ops_read.count = count;
+    answer->ops_read.bytes = buf_span(&network->ops);
+}
+
+static void new_writer(struct network *network)
+{
+    struct err err = {0};
+    int rc = outbox_renumber(network->kb->outbox, &err);
+    network_tell_trouble(network, rc != 0 ? rc : E_WRITER,
+                         rc != 0 ? err.text
+                                 : "the server knows other writes under this machine's numbers (a "
+                                   "restored or copied disk?): what waits is sent again under new "
+                                   "ones");
+    network->told_confirmed = UINT64_MAX;
+    atomic_fetch_or(&network->news, NETWORK_OPS);
+}
+
+static void list_bags(struct network *network, struct follow_event *answer)
+{
+    struct err err = {0};
+    int rc = network_list_bags(network, &err);
+    if (rc != 0) {
+        lose(network, rc, err.text);
+    }
+    answer->kind = FOLLOW_BAGS;
+    answer->bags.list = network->bags;
+    answer->bags.count = rc == 0 ? network->bag_count : 0;
+    answer->bags.urgent = false;
+}
+
+/* --- the step --- */
+
+/* True when `answer` is to be given next. */
+static bool carry_out(struct network *network, const struct follow_action *action,
+                      struct follow_event *answer)
+{
+    switch ((int)action->kind) {
+    case FOLLOW_DO_CONNECT:
+        connect_to(network, action->address);
+        return false;
+    case FOLLOW_DO_DISCONNECT:
+        network_drop_queue(network);
+        dealer_disconnect(network->dealer);
+        return false;
+    case FOLLOW_DO_SEND:
+        send_now(network, action->send);
+        return false;
+    case FOLLOW_DO_IDENTIFY:
+        identify(network, answer);
+        return true;
+    case FOLLOW_DO_LIST_BAGS:
+        list_bags(network, answer);
+        return true;
+    case FOLLOW_DO_READ_OPS:
+        read_ops(network, action, answer);
+        return true;
+    case FOLLOW_DO_LIVE:
+        network_live(network, action, answer);
+        return true;
+    case FOLLOW_DO_PAGE:
+        network_page(network, action, answer);
+        return true;
+    case FOLLOW_DO_WELCOME:
+        network_welcome(network, &action->welcome);
+        return false;
+    case FOLLOW_DO_BAG:
+        network_bag(network, action);
+        return false;
+    case FOLLOW_DO_OUTCOME:
+        network_outcome(network, action);
+        return false;
+    case FOLLOW_DO_DEFERRED:
+        network_tell_trouble(network, action->deferred.code, action->deferred.text);
+        return false;
+    case FOLLOW_DO_NEW_WRITER:
+        new_writer(network);
+        return false;
+    case FOLLOW_DO_SIGNED_IN:
+        network_signed_in(network, action);
+        return false;
+    case FOLLOW_DO_SIGNED_OUT:
+        network_signed_out(network, action);
+        return false;
+    case FOLLOW_DO_STATUS:
+        network_tell_status(network, action);
+        return false;
+    default:
+        return false; /* JOINED: this is no join */
+    }
+}
+
+static bool one_step(struct network *network, struct follow_event *event)
+{
+    struct follow_event answer = {0};
+    bool asked = false;
+    event->now_ms = clock_mono_ms(&clock_system);
+    struct follow_actions actions = follow_step(network->follow, event);
+    for (size_t i = 0; i < actions.count; i++) {
+        asked = carry_out(network, &actions.list[i], &answer);
+    }
+    *event = answer;
+    return asked;
+}
+
+void network_step(struct network *network, struct follow_event event)
+{
+    while (one_step(network, &event)) {
+    }
+    while (network->down != 0) { /* said at the end: the actions before it are carried out */
+        struct follow_event down = {.kind = FOLLOW_DOWN};
+        char text[ERR_TEXT_MAX];
+        memcpy(text, network->down_text, sizeof text);
+        down.down.code = network->down;
+        down.down.text = text;
+        network->down = 0;
+        dealer_disconnect(network->dealer);
+        while (one_step(network, &down)) {
+        }
+    }
+}

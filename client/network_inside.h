@@ -1,0 +1,126 @@
+/* client/network_inside.h - the inside of struct network, for the files that are made of it:
+ *
+ *   network.c         the thread, its loop, what it tells of itself
+ *   network_act.c     one step of the follow: its actions, one by one; sending
+ *   network_data.c    what comes of bags: live changes, pages, ends of bags; outcomes
+ *   network_people.c  signing in and out, and what the server's list of sign-ins asks for
+ *
+ * Everything here is the network thread's own but `news` and `stopping`.
+ */
+#ifndef KITBAG_CLIENT_NETWORK_INSIDE_H
+#define KITBAG_CLIENT_NETWORK_INSIDE_H
+
+#include <stdatomic.h>
+
+#include "base/thread.h"
+#include "client/network.h"
+#include "transport/dealer.h"
+#include "transport/follow.h"
+
+enum {
+    NETWORK_PASSED_MS = 20, /* outcomes are made durable so long after they came, unless a
+                               write took them along before */
+    NETWORK_RETRY_MS = 2,   /* for a socket that took no more */
+    NETWORK_QUEUED_MAX = 16 << 20,
+};
+
+/* A bag that is followed in this session. */
+struct followed {
+    uint64_t id;
+    bool caught; /* complete, as of this session */
+};
+
+/* A sign-in or sign-out of the network's own in this session. */
+struct signing {
+    struct signing *next;
+    uint64_t ref;
+    bool out;
+    bool answered; /* refused: not tried again in this session */
+    struct owner user;
+    uint64_t bag_id; /* sign-out */
+};
+
+/* A frame that the socket did not take yet. */
+struct outgoing {
+    struct outgoing *next;
+    size_t size;
+    uint8_t bytes[];
+};
+
+struct network {
+    struct kb *kb;
+    struct thread *thread;
+    atomic_uint news;
+    atomic_bool stopping;
+
+    struct dealer *dealer;
+    struct follow *follow;
+    struct identity identity;
+    struct replica_position position; /* scratch of HELLO */
+    bool open;
+    uint64_t device_bag;
+    bool device_caught; /* in this session */
+    struct followed *followed;
+    size_t followed_count, followed_capacity;
+    size_t caught;
+    struct signing *signings;
+    bool reconcile_due; /* sign-ins of the server and of here are to be compared */
+    bool passed_due;
+    uint64_t passed_at_ms;
+    uint64_t told_last, told_confirmed; /* of FOLLOW_OPS */
+    int down; /* not 0: the connection could not be made, to be told to the follow */
+    char down_text[ERR_TEXT_MAX];
+    uint64_t heard_ms; /* when `live` was last told of a message */
+
+    struct outgoing *first, *last;
+    size_t queued_bytes;
+
+    struct buf ops; /* of the last READ_OPS */
+    struct change *changes;
+    size_t change_capacity;
+    struct replica_row *rows;
+    size_t row_capacity;
+    struct wire_bag *bags; /* of the last LIST_BAGS */
+    size_t bag_count, bag_capacity;
+};
+
+/* --- network_act.c --- */
+/* Steps with `event`, carries everything out, answers what is asked. */
+void network_step(struct network *network, struct follow_event event);
+/* Sends what waits; true when nothing waits any more. */
+bool network_flush(struct network *network);
+void network_drop_queue(struct network *network);
+
+/* --- network.c --- */
+/* Changes what the others see of the network. `why` may be NULL. */
+void network_tell_status(struct network *network, const struct follow_action *status);
+void network_tell_caught(struct network *network);
+void network_tell_trouble(struct network *network, int code, const char *text);
+void network_pass_later(struct network *network);
+
+/* --- network_data.c --- */
+/* Fills network->bags with the bags to follow. */
+MUST_CHECK int network_list_bags(struct network *network, struct err *err);
+/* Tells the follow of all bags again: new ones, those to be fetched anew, those dropped. Steps. */
+void network_refollow(struct network *network);
+void network_forget_followed(struct network *network);
+void network_live(struct network *network, const struct follow_action *action,
+                  struct follow_event *answer);
+void network_page(struct network *network, const struct follow_action *action,
+                  struct follow_event *answer);
+void network_bag(struct network *network, const struct follow_action *action);
+void network_outcome(struct network *network, const struct follow_action *action);
+
+/* --- network_people.c --- */
+void network_welcome(struct network *network, const struct wire_welcome *welcome);
+void network_signed_in(struct network *network, const struct follow_action *action);
+void network_signed_out(struct network *network, const struct follow_action *action);
+/* Sends the requests that are new. Steps: not for use while actions are carried out. */
+void network_send_requests(struct network *network);
+/* Ends those whose bags are complete. */
+void network_finish_requests(struct network *network);
+void network_session_lost(struct network *network);
+/* Compares who is kept here with who the server thinks is. Steps. */
+void network_reconcile(struct network *network);
+
+#endif
