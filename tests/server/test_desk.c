@@ -1,0 +1,278 @@
+/* The desk: other threads hand in and wait, this thread answers; closing sends them home. */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/thread.h"
+#include "server/desk.h"
+#include "tests/server/fixture.h"
+
+static struct desk *desk;
+static struct admin_backend backend;
+static atomic_int wakes;
+
+static void on_wake(void *context)
+{
+    (void)context;
+    wakes++;
+}
+
+static void on_status(void *context, struct server_status *out)
+{
+    (void)context;
+    *out = (struct server_status){.state = SERVER_RUNNING, .sessions = 42};
+}
+
+static int on_find(void *context, uint64_t device, struct device_live *out)
+{
+    (void)context;
+    *out = (struct device_live){.device = device};
+    return device == 1 ? 0 : E_NOT_FOUND;
+}
+
+static void on_replies(void *context, const struct reply *replies, size_t count)
+{
+    fx_on_replies(context, replies, count);
+    for (size_t i = 0; i < count; i++) {
+        if (replies[i].ticket != context) { /* not the fixture's own */
+            desk_reply(desk, &replies[i]);
+        }
+    }
+}
+
+static int setup(void **state)
+{
+    log_set_level(LOG_ERROR + 1);
+    struct fixture *fx = fx_new();
+    fx->sink = (struct committer_sink){fx_on_device, on_replies, fx_on_changes, fx};
+    fx_open(fx);
+    struct desk_options options = {
+        .wake = on_wake,
+        .status = on_status,
+        .device = on_find,
+        .context = fx,
+        .committer = fx->committer,
+        .journal = fx->journal,
+        .journal_dir = "here",
+        .token = {.address_count = 1, .addresses = {"a:1"}},
+    };
+    assert_int_equal(desk_new(&desk, &options, NULL), 0);
+    desk_backend(desk, &backend);
+    wakes = 0;
+    *state = fx;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    desk_close(desk);
+    desk_free(&desk);
+    fx_free(*state);
+    return 0;
+}
+
+/* --- a thread that asks --- */
+
+struct asker {
+    struct thread *thread;
+    void (*ask)(struct asker *asker);
+    int rc;
+    struct err err;
+    struct server_status status;
+    struct device_live live;
+    struct submit *submits;
+    size_t submit_count;
+    char token[TOKEN_TEXT_MAX];
+    atomic_bool done;
+};
+
+static void ask_thread(struct thread *self, void *context)
+{
+    struct asker *asker = context;
+    thread_ready(self, 0, NULL);
+    asker->ask(asker);
+    asker->done = true;
+}
+
+static void start(struct asker *asker, void (*ask)(struct asker *asker))
+{
+    asker->ask = ask;
+    assert_int_equal(thread_start(&asker->thread, "asker", ask_thread, asker, NULL), 0);
+}
+
+/* Plays the main thread until the asker has its answer. */
+static void serve(struct fixture *fx, struct asker *asker)
+{
+    while (!asker->done) {
+        (void)desk_work(desk);
+        fx_run(fx);
+    }
+    thread_join(&asker->thread);
+}
+
+static void ask_status(struct asker *asker)
+{
+    asker->rc = backend.status(backend.context, &asker->status, &asker->err);
+}
+
+static void ask_device(struct asker *asker)
+{
+    asker->rc = backend.device(backend.context, 1, &asker->live, &asker->err);
+}
+
+static void ask_no_device(struct asker *asker)
+{
+    asker->rc = backend.device(backend.context, 2, &asker->live, &asker->err);
+}
+
+static void ask_submit(struct asker *asker)
+{
+    asker->rc = backend.submit(backend.context, asker->submits, asker->submit_count, &asker->err);
+}
+
+static void ask_token(struct asker *asker)
+{
+    asker->rc = backend.enroll(backend.context, 123456, "me", asker->token, sizeof asker->token,
+                               &asker->err);
+}
+
+static void status_and_devices(void **state)
+{
+    struct asker asker = {0};
+    start(&asker, ask_status);
+    serve(*state, &asker);
+    assert_int_equal(asker.rc, 0);
+    assert_int_equal(asker.status.sessions, 42);
+    assert_true(wakes > 0);
+    asker = (struct asker){0};
+    start(&asker, ask_device);
+    serve(*state, &asker);
+    assert_int_equal(asker.rc, 0);
+    assert_int_equal(asker.live.device, 1);
+    asker = (struct asker){0};
+    start(&asker, ask_no_device);
+    serve(*state, &asker);
+    assert_int_equal(asker.rc, E_NOT_FOUND);
+    assert_string_equal(backend.journal_dir, "here");
+}
+
+enum { MANY = 50 };
+
+static void submits_in_pieces(void **state)
+{
+    struct fixture *fx = *state;
+    static char value[20000];
+    memset(value, 'v', sizeof value - 1);
+    struct operation_write write = {.path = SPAN_LITERAL("p"), .value = span_str(value)};
+    struct submit *submits = calloc(MANY, sizeof *submits);
+    assert_non_null(submits);
+    for (int i = 0; i < MANY; i++) {
+        char owner[32];
+        (void)snprintf(owner, sizeof owner, i == 7 ? "user:ok%d" : "group:g%d", i);
+        submits[i] =
+            (struct submit){.create = i != 9, .actor = "me", .writes = &write, .write_count = 1};
+        assert_int_equal(owner_parse(&submits[i].owner, owner, NULL), 0);
+    }
+    struct asker asker = {.submits = submits, .submit_count = MANY};
+    start(&asker, ask_submit);
+    while (wakes == 0) {
+    }
+    assert_true(desk_work(desk)); /* a piece: others want their turn */
+    fx_run(fx);
+    assert_false(asker.done);
+    serve(fx, &asker);
+    assert_int_equal(asker.rc, 0);
+    for (int i = 0; i < MANY; i++) {
+        assert_int_equal(submits[i].code, i == 9 ? E_NOT_FOUND : 0);
+        assert_int_equal(submits[i].created, i != 9);
+    }
+    free(submits);
+}
+
+static void a_token_and_its_public_half(void **state)
+{
+    struct fixture *fx = *state;
+    struct asker asker = {0};
+    start(&asker, ask_token);
+    serve(fx, &asker);
+    assert_int_equal(asker.rc, 0);
+    struct join_token token = {0};
+    assert_int_equal(token_parse(&token, asker.token, NULL), 0);
+    assert_int_equal(token.expires_ms, 123456);
+    assert_string_equal(token.addresses[0], "a:1");
+    struct key_pair pair;
+    key_pair_of_secret(&pair, token.secret);
+    assert_int_equal(registry_peer(fx->registry, pair.public_key).kind, REGISTRY_TOKEN);
+}
+
+static void several_at_once(void **state)
+{
+    struct fixture *fx = *state;
+    struct operation_write write = {.path = SPAN_LITERAL("p"), .value = SPAN_LITERAL("v")};
+    struct asker askers[4] = {0};
+    struct submit submits[4];
+    for (int i = 0; i < 4; i++) {
+        submits[i] =
+            (struct submit){.create = true, .actor = "me", .writes = &write, .write_count = 1};
+        assert_int_equal(owner_parse(&submits[i].owner, "user:ann", NULL), 0);
+        askers[i].submits = &submits[i];
+        askers[i].submit_count = 1;
+        start(&askers[i], ask_submit);
+    }
+    for (int i = 0; i < 4; i++) {
+        serve(fx, &askers[i]);
+        assert_int_equal(askers[i].rc, 0);
+        assert_int_equal(submits[i].code, 0);
+    }
+}
+
+static void closing_sends_everybody_home(void **state)
+{
+    (void)state;
+    struct asker asker = {0};
+    start(&asker, ask_status);
+    while (wakes == 0) {
+    }
+    desk_close(desk);
+    thread_join(&asker.thread);
+    assert_int_equal(asker.rc, E_CLOSED);
+    assert_int_equal(backend.status(backend.context, &asker.status, &asker.err), E_CLOSED);
+}
+
+/* Half of a long ticket was planned and answered. */
+static void closing_in_the_middle_of_a_ticket(void **state)
+{
+    struct fixture *fx = *state;
+    static char value[300000];
+    memset(value, 'v', sizeof value - 1);
+    struct operation_write write = {.path = SPAN_LITERAL("p"), .value = span_str(value)};
+    struct submit submits[2];
+    for (int i = 0; i < 2; i++) {
+        submits[i] =
+            (struct submit){.create = true, .actor = "me", .writes = &write, .write_count = 1};
+        assert_int_equal(owner_parse(&submits[i].owner, "user:ann", NULL), 0);
+    }
+    struct asker asker = {.submits = submits, .submit_count = 2};
+    start(&asker, ask_submit);
+    while (wakes == 0) {
+    }
+    assert_true(desk_work(desk));
+    fx_run(fx);
+    desk_close(desk);
+    thread_join(&asker.thread);
+    assert_int_equal(asker.rc, E_CLOSED);
+    assert_int_equal(submits[0].code, 0);
+    assert_true(submits[0].seq > 0);
+    assert_int_equal(submits[1].seq, 0);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(status_and_devices),           TEST(submits_in_pieces),
+        TEST(a_token_and_its_public_half),  TEST(several_at_once),
+        TEST(closing_sends_everybody_home), TEST(closing_in_the_middle_of_a_ticket),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
