@@ -162,7 +162,9 @@ int outbox_commit(struct outbox *outbox, uint64_t ticket, struct err *err)
     if (ticket <= outbox->durable) {
         return 0;
     }
-    struct waiter waiter = {.ticket = ticket, .next = outbox->waiters};
+    /* of the thread, not of this call: gcc can't see that the list lets go of it before the end */
+    static _Thread_local struct waiter waiter;
+    waiter = (struct waiter){.ticket = ticket, .next = outbox->waiters};
     outbox->waiters = &waiter;
     while (!waiter.done) {
         if (outbox->leading) {
