@@ -1,0 +1,447 @@
+/* A whole server in a process of its own, with machines that speak to it over TCP. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "server/start.h"
+#include "server/tokens.h"
+#include "tests/support/tmp_folder.h"
+#include "transport/dealer.h"
+#include "transport/wire.h"
+
+static char folder[TMP_FOLDER_MAX];
+static char data[TMP_FOLDER_MAX];
+static pid_t server_pid;
+static int port;
+static int reports; /* what the server's process says */
+
+/* --- the server --- */
+
+static struct settings settings_of(const char *endpoint)
+{
+    struct settings settings = {
+        .data_dir = data,
+        .listen = {endpoint},
+        .log_level = LOG_ERROR,
+        .segment_bytes = 8 << 20,
+        .memtable_bytes = 4 << 20,
+        .cache_bytes = 4 << 20,
+        .flush_interval_ms = 300,
+        .limits = {.items_per_bag = 1000, .bytes_per_bag = 8 << 20, .users = 100},
+        .bags_per_session = 1000,
+        .sessions = 100,
+        .message_bytes = 16 << 20,
+        .heartbeat_ms = 1000,
+        .io_threads = 1,
+    };
+    return settings;
+}
+
+static int report_fd;
+
+static void on_reload(void *context)
+{
+    (void)context;
+    ssize_t size = write(report_fd, "reloaded\n", 9);
+    (void)size;
+}
+
+/* In the child: never returns. The first line it reports is its port, or what went wrong. */
+static void serve(const char *endpoint)
+{
+    log_setup(STDERR_FILENO, LOG_ERROR + 1);
+    struct settings settings = settings_of(endpoint);
+    struct server_options options = {.settings = &settings, .reload = on_reload};
+    struct server *server = NULL;
+    struct err err = {0};
+    int rc = server_start(&server, &options, &err);
+    (void)dprintf(report_fd, "%d %s\n", rc == 0 ? server_port(server) : rc, err.text);
+    if (rc == 0) {
+        rc = server_run(server, &err);
+        server_stop(&server);
+    }
+    _exit(rc == 0 ? 0 : 1);
+}
+
+/* Its first line into `line`. */
+static void launch(const char *endpoint, char *line, size_t size)
+{
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    server_pid = fork();
+    assert_true(server_pid >= 0);
+    if (server_pid == 0) {
+        report_fd = ends[1];
+        serve(endpoint);
+    }
+    (void)close(ends[1]);
+    reports = ends[0];
+    size_t used = 0;
+    while (used < size - 1 && read(reports, line + used, 1) == 1 && line[used] != '\n') {
+        used++;
+    }
+    line[used] = '\0';
+}
+
+static void start_server(void)
+{
+    char line[1024];
+    launch("tcp://127.0.0.1:*", line, sizeof line);
+    port = (int)strtol(line, NULL, 10);
+    if (port <= 0) {
+        fail_msg("the server did not start: %s", line);
+    }
+}
+
+static int wait_for_end(void)
+{
+    int status = 0;
+    assert_int_equal(waitpid(server_pid, &status, 0), server_pid);
+    server_pid = 0;
+    (void)close(reports);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static void stop_server(void)
+{
+    uint64_t before = clock_mono_ms(&clock_system);
+    assert_int_equal(kill(server_pid, SIGTERM), 0);
+    assert_int_equal(wait_for_end(), 0);
+    assert_true(clock_mono_ms(&clock_system) - before < 5000);
+}
+
+static void expect_no_start(const char *endpoint, int code, const char *words)
+{
+    char line[1024];
+    launch(endpoint, line, sizeof line);
+    assert_int_equal(strtol(line, NULL, 10), code);
+    if (strstr(line, words) == NULL) {
+        fail_msg("'%s' lacks '%s'", line, words);
+    }
+    assert_int_equal(wait_for_end(), 1);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    tmp_folder_make(folder);
+    tmp_folder_path(data, folder, "data");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    if (server_pid > 0) {
+        (void)kill(server_pid, SIGKILL);
+        (void)waitpid(server_pid, NULL, 0);
+        server_pid = 0;
+    }
+    tmp_folder_remove(folder);
+    return 0;
+}
+
+/* --- a machine --- */
+
+struct machine {
+    struct dealer *dealer;
+    struct key_pair keys;
+    uint8_t server_key[KEY_SIZE];
+    uint64_t device;
+    uint64_t bag;
+    uint64_t session;
+    uint64_t number; /* of its last operation */
+    struct unpacked unpacked;
+    struct wire_message message;
+};
+
+static void connect_with(struct machine *machine, const struct key_pair *keys)
+{
+    char endpoint[64];
+    struct span bytes;
+    (void)snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", port);
+    assert_int_equal(dealer_connect(machine->dealer, endpoint, machine->server_key, keys, NULL), 0);
+    assert_int_equal(dealer_wait(machine->dealer, 10000, &bytes), DEALER_UP);
+}
+
+/* The next message that is no heartbeat; false: the connection was lost before. */
+static bool next(struct machine *machine)
+{
+    for (;;) {
+        struct span bytes;
+        enum dealer_event event = dealer_wait(machine->dealer, 10000, &bytes);
+        if (event == DEALER_DOWN) {
+            return false;
+        }
+        assert_int_equal(event, DEALER_MESSAGE);
+        assert_int_equal(wire_decode(bytes, &machine->unpacked, &machine->message, NULL), 0);
+        if (machine->message.type != WIRE_HEARTBEAT && machine->message.type != WIRE_STATE) {
+            return true;
+        }
+    }
+}
+
+static void send_frame(struct machine *machine, struct buf *frame)
+{
+    assert_int_equal(buf_error(frame), 0);
+    assert_int_equal(dealer_send(machine->dealer, buf_span(frame)), 0);
+    buf_free(frame);
+}
+
+static void say_hello(struct machine *machine)
+{
+    connect_with(machine, &machine->keys);
+    struct buf frame;
+    buf_init(&frame, 1 << 20);
+    struct wire_hello hello = {.version = WIRE_VERSION,
+                               .device = machine->device,
+                               .writer = machine->device,
+                               .window = WIRE_WINDOW_MAX};
+    wire_put_hello(&frame, &hello);
+    send_frame(machine, &frame);
+    assert_true(next(machine));
+    assert_int_equal(machine->message.type, WIRE_WELCOME);
+    machine->session = machine->message.session;
+    machine->bag = machine->message.welcome.device_bag;
+}
+
+static void join(struct machine *machine)
+{
+    *machine = (struct machine){0};
+    struct buf text;
+    struct join_token token;
+    struct err err = {0};
+    buf_init(&text, 1 << 20);
+    if (tokens_request(data, 1, 60000, &text, &err) != 0) {
+        fail_msg("%s", err.text);
+    }
+    char *line = buf_steal(&text, NULL);
+    assert_int_equal(token_parse(&token, line, NULL), 0);
+    free(line);
+    buf_free(&text);
+    assert_int_equal(dealer_new(&machine->dealer, NULL), 0);
+    memcpy(machine->server_key, token.server_key, KEY_SIZE);
+    key_pair_make(&machine->keys);
+    struct key_pair once;
+    key_pair_of_secret(&once, token.secret);
+    connect_with(machine, &once);
+    struct buf frame;
+    buf_init(&frame, 1 << 20);
+    struct wire_join wanted = {.version = WIRE_VERSION, .name = SPAN_LITERAL("x")};
+    memcpy(wanted.public_key, machine->keys.public_key, KEY_SIZE);
+    wire_put_join(&frame, &wanted);
+    send_frame(machine, &frame);
+    assert_true(next(machine));
+    assert_int_equal(machine->message.type, WIRE_JOINED);
+    machine->device = machine->message.joined.device;
+    say_hello(machine);
+}
+
+static void leave(struct machine *machine)
+{
+    dealer_free(&machine->dealer);
+    unpack_close(&machine->unpacked);
+}
+
+/* Sends item "p" = the number, in the machine's own bag. */
+static void send_number(struct machine *machine, uint64_t number)
+{
+    struct buf frame;
+    buf_init(&frame, 1 << 20);
+    struct operation_write write = {.path = SPAN_LITERAL("p"),
+                                    .value = span_of(&number, sizeof number)};
+    wire_begin_write(&frame, machine->session, number > 100 ? number - 100 : 0, 1);
+    operation_begin_write(&frame, number, machine->bag, 0, UINT64_MAX >> 1, 1);
+    operation_put_write(&frame, &write);
+    send_frame(machine, &frame);
+}
+
+/* The next outcome's code; 1: the session ended. */
+static int outcome(struct machine *machine)
+{
+    if (!next(machine) || machine->message.type == WIRE_ERROR) {
+        return 1;
+    }
+    assert_int_equal(machine->message.type, WIRE_OUTCOME);
+    return -(int)wire_outcome_at(&machine->message.outcome.entries, 0).code;
+}
+
+static int write_number(struct machine *machine)
+{
+    send_number(machine, machine->number + 1);
+    int code = outcome(machine);
+    machine->number += code == 0;
+    return code;
+}
+
+/* The value of "p" as the server has it. */
+static uint64_t read_number(struct machine *machine)
+{
+    struct buf frame;
+    buf_init(&frame, 1 << 20);
+    struct wire_bag bag = {machine->bag, 0};
+    wire_put_follow(&frame, machine->session, &bag, 1);
+    send_frame(machine, &frame);
+    uint64_t number = 0;
+    do {
+        assert_true(next(machine));
+        assert_int_equal(machine->message.type, WIRE_PAGE);
+        for (size_t i = 0; i < machine->message.page.rows.count; i++) {
+            struct span path;
+            struct item_row row;
+            wire_row_at(&machine->message.page.rows, i, &path, &row);
+            if (span_equal(path, SPAN_LITERAL("p"))) {
+                memcpy(&number, row.value.data, sizeof number);
+            }
+        }
+    } while ((machine->message.page.flags & WIRE_PAGE_LAST) == 0);
+    return number;
+}
+
+/* --- tests --- */
+
+static void a_write_survives_a_restart(void **state)
+{
+    (void)state;
+    start_server();
+    struct machine machine;
+    join(&machine);
+    assert_int_equal(write_number(&machine), 0);
+    assert_int_equal(write_number(&machine), 0);
+    assert_int_equal(read_number(&machine), 2);
+    stop_server();
+    assert_true(next(&machine)); /* it is told before the connection goes */
+    assert_int_equal(machine.message.type, WIRE_ERROR);
+    assert_int_equal(machine.message.error.code, -E_CLOSED);
+    assert_false(next(&machine));
+    start_server();
+    say_hello(&machine);
+    assert_int_equal(read_number(&machine), 2);
+    assert_int_equal(write_number(&machine), 0);
+    leave(&machine);
+    stop_server();
+}
+
+static void what_was_acknowledged_survives_kill(void **state)
+{
+    (void)state;
+    struct machine machine;
+    start_server();
+    join(&machine);
+    for (int round = 0; round < 5; round++) {
+        for (int i = 0; i < 20 + 7 * round; i++) {
+            assert_int_equal(write_number(&machine), 0);
+        }
+        send_number(&machine, machine.number + 1); /* on its way while the server dies */
+        assert_int_equal(kill(server_pid, SIGKILL), 0);
+        assert_int_equal(wait_for_end(), 128 + SIGKILL);
+        start_server();
+        say_hello(&machine);
+        uint64_t number = read_number(&machine);
+        assert_true(number == machine.number || number == machine.number + 1);
+        leave(&machine); /* the repeat, on a connection of its own */
+        assert_int_equal(dealer_new(&machine.dealer, NULL), 0);
+        machine.unpacked = (struct unpacked){0};
+        say_hello(&machine);
+        assert_int_equal(write_number(&machine), 0);
+    }
+    leave(&machine);
+    stop_server();
+}
+
+static void signals(void **state)
+{
+    (void)state;
+    start_server();
+    assert_int_equal(kill(server_pid, SIGHUP), 0);
+    char line[16] = "";
+    assert_int_equal(read(reports, line, 9), 9);
+    assert_string_equal(line, "reloaded\n");
+    assert_int_equal(kill(server_pid, SIGINT), 0);
+    assert_int_equal(wait_for_end(), 0);
+}
+
+static void it_says_why_it_does_not_start(void **state)
+{
+    (void)state;
+    start_server();
+    pid_t first = server_pid;
+    int first_reports = reports;
+    char endpoint[64];
+    (void)snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", port);
+    expect_no_start(endpoint, E_BUSY, "stop that kitbagd first");
+    tmp_folder_path(data, folder, "other");
+    expect_no_start(endpoint, E_BUSY, "in use");
+    tmp_folder_path(data, folder, "data");
+    server_pid = first;
+    reports = first_reports;
+    stop_server();
+    char file[TMP_FOLDER_MAX];
+    tmp_folder_path(file, data, "journal/00000000000000000001.kbj");
+    int fd = open(file, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, "rot", 3, 4096 + 100), 3);
+    assert_int_equal(close(fd), 0);
+    expect_no_start("tcp://127.0.0.1:*", E_CORRUPT, file);
+}
+
+/* The folder of the state disappears: flushing fails, then applying. The journal has everything. */
+static void a_lost_state_is_made_anew_while_it_runs(void **state)
+{
+    (void)state;
+    start_server();
+    struct machine machine;
+    join(&machine);
+    assert_int_equal(write_number(&machine), 0);
+    char from[TMP_FOLDER_MAX];
+    char to[TMP_FOLDER_MAX];
+    tmp_folder_path(from, data, "state");
+    tmp_folder_path(to, data, "gone");
+    assert_int_equal(rename(from, to), 0);
+    int code = 0;
+    for (int i = 0; i < 100 && code == 0; i++) {
+        struct timespec pause = {.tv_nsec = 50000000};
+        (void)nanosleep(&pause, NULL);
+        code = write_number(&machine);
+    }
+    assert_true(code == E_READ_ONLY || code == 1); /* nothing was acknowledged that could be lost */
+    leave(&machine);
+    assert_int_equal(dealer_new(&machine.dealer, NULL), 0);
+    machine.unpacked = (struct unpacked){0};
+    say_hello(&machine);
+    uint64_t number = read_number(&machine);
+    assert_true(number == machine.number || number == machine.number + 1);
+    assert_int_equal(write_number(&machine), 0);
+    assert_int_equal(write_number(&machine), 0);
+    struct machine other;
+    join(&other); /* administration works again, too */
+    leave(&other);
+    leave(&machine);
+    stop_server();
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_write_survives_a_restart),
+        TEST(what_was_acknowledged_survives_kill),
+        TEST(signals),
+        TEST(it_says_why_it_does_not_start),
+        TEST(a_lost_state_is_made_anew_while_it_runs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
