@@ -17,6 +17,9 @@ function(kitbag_folder name)
   endif()
 endfunction()
 
+# What a person runs, without the tests.
+add_custom_target(programs)
+
 # kitbag_program(PROGRAM FOLDER LIBRARIES...): FOLDER/main_PROGRAM.c linked as PROGRAM.
 function(kitbag_program program folder)
   set(main ${CMAKE_SOURCE_DIR}/${folder}/main_${program}.c)
@@ -25,5 +28,6 @@ function(kitbag_program program folder)
   endif()
   add_executable(${program} ${main})
   target_link_libraries(${program} PRIVATE ${ARGN})
+  add_dependencies(programs ${program})
   install(TARGETS ${program})
 endfunction()

@@ -8,6 +8,7 @@ endif()
 file(WRITE ${CMAKE_BINARY_DIR}/libkitbag.c "typedef int nothing; /* all is in the archives */\n")
 file(WRITE ${CMAKE_BINARY_DIR}/libkitbag.map "{ global: kb_*; local: *; };\n")
 add_library(libkitbag SHARED ${CMAKE_BINARY_DIR}/libkitbag.c)
+add_dependencies(programs libkitbag)
 target_link_libraries(libkitbag PRIVATE $<LINK_LIBRARY:WHOLE_ARCHIVE,kitbag_client>)
 target_link_options(libkitbag PRIVATE -Wl,--version-script=${CMAKE_BINARY_DIR}/libkitbag.map
                     -Wl,--no-undefined -Wl,--as-needed)
