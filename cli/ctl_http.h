@@ -1,0 +1,45 @@
+/* cli/ctl_http.h - kitbagctl's way to the server: the HTTP API over the local socket of a data
+ * folder.
+ *
+ * An answer that is no success becomes the code and the sentence that the server gave. When no
+ * server listens it is E_UNREACHABLE, and the sentence says what to start.
+ */
+#ifndef KITBAG_CLI_CTL_HTTP_H
+#define KITBAG_CLI_CTL_HTTP_H
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "cli/command.h"
+
+/* --data, else KITBAG_SERVER_DATA, else where the package keeps it. */
+const char *ctl_data_dir(const struct invocation *invocation);
+
+/* Ask; the answer's document, to be freed by the caller (json_decref).
+ *
+ *   target  "/api/v1/owners?kind=user", percent-encoded
+ *   body    the request's document, borrowed; NULL: none, and the method is GET, else POST
+ */
+MUST_CHECK int ctl_ask(const struct invocation *invocation, const char *target, json_t *body,
+                       json_t **answer, struct err *err);
+
+/* POST `size` bytes at `data`, with progress on a terminal. */
+MUST_CHECK int ctl_upload(const struct invocation *invocation, const char *target,
+                          struct span bytes, json_t **answer, struct err *err);
+
+/* GET a stream of documents, one a line; until it ends, or `each` returns non-zero, which is
+ * returned. A problem in the stream ends it with its code. */
+typedef int ctl_line_fn(void *context, json_t *line, struct err *err);
+MUST_CHECK int ctl_stream(const struct invocation *invocation, const char *target,
+                          ctl_line_fn *each, void *context, struct err *err);
+
+/* All rows of a list: the pages' arrays `member` joined, by "next". `target` has a query. */
+MUST_CHECK int ctl_list(const struct invocation *invocation, const char *target, const char *member,
+                        json_t **rows, struct err *err);
+
+/* Append text percent-encoded for a target. */
+void ctl_escape(struct buf *out, const char *text);
+/* The buffer as a NUL-ended target, or NULL and an error in `err`. */
+const char *ctl_target(struct buf *buf, struct err *err);
+
+#endif
