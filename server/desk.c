@@ -2,6 +2,7 @@
 #include "server/desk.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -247,7 +248,7 @@ static void plan_piece(struct desk *desk)
         int rc = committer_submit(desk->options.committer, submit, ticket, index);
         if (rc != 0) {
             submit->code = rc;
-            strcpy(submit->text, "the server is out of memory");
+            (void)snprintf(submit->text, sizeof submit->text, "the server is out of memory");
             count_answer(desk, ticket);
         }
     }

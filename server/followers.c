@@ -131,6 +131,7 @@ static void remove_one(struct followers *followers, struct subscription *gone)
 {
     struct followed_bag *bag = gone->bag;
     struct follower *follower = gone->follower;
+    ASSERT(gone->of_follower.next != gone && gone->of_bag.next != gone);
     if (gone->of_bag.prev != NULL) {
         gone->of_bag.prev->of_bag.next = gone->of_bag.next;
     } else {

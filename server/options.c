@@ -163,7 +163,7 @@ static int take_option(struct options *out, int option, char *argument, struct e
     default:
         break;
     }
-    ASSERT(!"an option that the table has and nobody takes");
+    ASSERT(false); /* the table has an option that nobody takes */
     return E_USAGE;
 }
 

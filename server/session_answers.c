@@ -329,6 +329,6 @@ bool session_answer(struct sessions *sessions, struct session *session,
     case FEED_DO_CUT:
         break;
     }
-    ASSERT(!"an action that is no question");
+    ASSERT(false); /* it is no question */
     return false;
 }

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,8 +21,10 @@ static int parse(const char *line)
 {
     static char *argv[32];
     int argc = 0;
-    strcpy(words, line);
-    for (char *word = strtok(words, " "); word != NULL; word = strtok(NULL, " ")) {
+    char *rest = NULL;
+    (void)snprintf(words, sizeof words, "%s", line);
+    for (char *word = strtok_r(words, " ", &rest); word != NULL;
+         word = strtok_r(NULL, " ", &rest)) {
         argv[argc++] = word;
     }
     argv[argc] = NULL;
@@ -110,7 +113,7 @@ static void flags_go_over_the_file(void **state)
     char *argv[] = {(char *)"kitbagd",   (char *)"--config",    file,        (char *)"--data",
                     (char *)"from-flag", (char *)"--advertise", (char *)"a", (char *)"--advertise",
                     (char *)"b:1",       (char *)"--set",       line,        NULL};
-    strcpy(line, "stream.heartbeat=5s");
+    (void)snprintf(line, sizeof line, "stream.heartbeat=5s");
     assert_int_equal(options_parse(&options, 11, argv, &err), 0);
     struct config *config = NULL;
     assert_int_equal(options_config(&options, &config, &err), 0);
@@ -120,7 +123,7 @@ static void flags_go_over_the_file(void **state)
     assert_string_equal(config_text(config, "server.advertise"), "a,b:1");
     assert_int_equal(config_u64(config, "stream.heartbeat"), 5000);
     config_free(&config);
-    strcpy(line, "no.such=1");
+    (void)snprintf(line, sizeof line, "no.such=1");
     assert_int_equal(options_parse(&options, 11, argv, &err), 0);
     assert_int_not_equal(options_config(&options, &config, &err), 0);
     assert_null(config);

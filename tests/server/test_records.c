@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -20,8 +21,8 @@ static void a_device_there_and_back(void **state)
     (void)state;
     struct device_record record = {.id = 0xabc, .joined_ms = 1700000000000};
     memset(record.key, 7, KEY_SIZE);
-    strcpy(record.name, "Hall \"1\" Ö");
-    strcpy(record.serial, "S");
+    (void)snprintf(record.name, sizeof record.name, "Hall \"1\" Ö");
+    (void)snprintf(record.serial, sizeof record.serial, "S");
     char path[RECORD_PATH_MAX];
     struct buf text;
     buf_init(&text, RECORD_TEXT_MAX);
@@ -77,6 +78,8 @@ static void paths_are_told_apart(void **state)
     assert_false(record_token_of(SPAN_LITERAL("token/abcd"), key));
 }
 
+static const char good_key[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
 static void bad_records(void **state)
 {
     (void)state;
@@ -94,14 +97,13 @@ static void bad_records(void **state)
         "{\"key\":\"KEY\",\"joined_ms\":1,\"state\":\"active\",\"name\":7}",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        char text[400] = "";
+        char text[400];
         const char *mark = strstr(bad[i], "KEY");
         if (mark != NULL) {
-            memcpy(text, bad[i], (size_t)(mark - bad[i]));
-            memset(text + strlen(text), 'a', 2 * KEY_SIZE);
-            strcat(text, mark + 3);
+            (void)snprintf(text, sizeof text, "%.*s%s%s", (int)(mark - bad[i]), bad[i], good_key,
+                           mark + 3);
         } else {
-            strcpy(text, bad[i]);
+            (void)snprintf(text, sizeof text, "%s", bad[i]);
         }
         struct device_record record = {0};
         struct err err = {0};
@@ -126,9 +128,9 @@ static void bad_records(void **state)
 static void fields_of_later_versions_are_fine(void **state)
 {
     (void)state;
-    char text[400] = "{\"later\":[1],\"joined_ms\":1,\"state\":\"active\",\"key\":\"";
-    memset(text + strlen(text), 'a', 2 * KEY_SIZE);
-    strcat(text, "\"}");
+    char text[400];
+    (void)snprintf(text, sizeof text,
+                   "{\"later\":[1],\"joined_ms\":1,\"state\":\"active\",\"key\":\"%s\"}", good_key);
     struct device_record record = {0};
     assert_int_equal(
         record_get_device(&record, SPAN_LITERAL("device/0000000000000001"), span_str(text), NULL),

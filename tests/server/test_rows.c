@@ -11,11 +11,9 @@ static int see(void *context, struct span path, const struct item_row *row, stru
 {
     (void)err;
     struct seen *seen = context;
-    char text[PATH_MAX_BYTES + 1];
-    memcpy(text, path.data, path.size);
-    text[path.size] = '\0';
-    assert_true(strcmp(seen->last, text) < 0);
-    strcpy(seen->last, text);
+    assert_true(span_compare(span_str(seen->last), path) < 0);
+    memcpy(seen->last, path.data, path.size);
+    seen->last[path.size] = '\0';
     assert_int_equal(row->state, ITEM_LIVE);
     seen->count++;
     return seen->count == seen->stop_at ? 9 : 0;
