@@ -149,7 +149,7 @@ static void collect(struct agent *agent)
 
 static void end_all(struct agent *agent)
 {
-    kb_give_up(agent->kb);
+    client_give_up(agent->kb);
     for (size_t i = 0; i < AGENT_CLIENTS_MAX; i++) {
         struct client *client = &agent->clients[i];
         if (atomic_load(&client->state) != CLIENT_FREE) {
@@ -231,7 +231,7 @@ static int agent_begin_serving(struct agent *agent, struct kb *kb, const char *s
     agent->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int rc = agent->done_fd < 0 ? err_sys(err, "eventfd", "for the agent") : 0;
     rc = rc != 0 ? rc : open_socket(socket, &agent->listen_fd, err);
-    return rc != 0 ? rc : kb_connect(kb, err);
+    return rc != 0 ? rc : client_connect(kb, err);
 }
 
 int agent_run(struct kb *kb, const char *socket, int stop_fd, void (*ready)(void *context),

@@ -62,33 +62,34 @@ struct kb {
 
 /* --- kb_open.c --- */
 /* Copies an error of ours to one of the public header; returns its code. */
-int kb_fail(struct kb_error *error, const struct err *err);
-bool kb_joined(struct kb *kb);
+int client_fail(struct kb_error *error, const struct err *err);
+bool client_joined(struct kb *kb);
 /* Everybody who waits in a call gives up with E_CLOSED, now and later: kb_close is next. */
-void kb_give_up(struct kb *kb);
+void client_give_up(struct kb *kb);
 /* Stores a changed identity: whole, durably, then in memory. */
-MUST_CHECK int kb_store_identity(struct kb *kb, const struct identity *identity, struct err *err);
+MUST_CHECK int client_store_identity(struct kb *kb, const struct identity *identity,
+                                     struct err *err);
 /* Gives every CREATE of the outbox its bag in the replica, and the bag its id. */
-MUST_CHECK int kb_settle_creates(struct kb *kb, struct err *err);
+MUST_CHECK int client_settle_creates(struct kb *kb, struct err *err);
 /* Lets go of taken up writes that the replica has. `waiting`: some outcomes are not durable. */
-MUST_CHECK int kb_settle_passed(struct kb *kb, bool *waiting, struct err *err);
+MUST_CHECK int client_settle_passed(struct kb *kb, bool *waiting, struct err *err);
 /* Both, and tells watchers where the visible value changed by it. */
-void kb_passed(struct kb *kb, uint64_t bag_id, uint64_t cursor, bool *waiting);
+void client_passed(struct kb *kb, uint64_t bag_id, uint64_t cursor, bool *waiting);
 
 /* --- kb_join.c --- */
 /* Was it started, and not stopped since? */
-bool kb_wanted(struct kb *kb);
+bool client_wanted(struct kb *kb);
 /* Connects when it was started, without waiting; else does nothing. */
-MUST_CHECK int kb_connect(struct kb *kb, struct err *err);
+MUST_CHECK int client_connect(struct kb *kb, struct err *err);
 
 /* --- kb_items.c --- */
 /* The bag that `text` names and that is kept here. E_INVALID, E_NAME, E_NOT_SIGNED_IN. */
-MUST_CHECK int kb_find_bag(struct kb *kb, const char *text, struct replica_bag *bag,
-                           struct err *err);
+MUST_CHECK int client_find_bag(struct kb *kb, const char *text, struct replica_bag *bag,
+                               struct err *err);
 /* What is visible: E_NOT_FOUND, or the value (appended; may be NULL) and its row; `pending` when it
  * is a local write, whose row has a time only. */
-MUST_CHECK int kb_read(struct kb *kb, const struct owner *owner, struct span path,
-                       struct buf *value, struct item_row *row, bool *pending, struct err *err);
+MUST_CHECK int client_read(struct kb *kb, const struct owner *owner, struct span path,
+                           struct buf *value, struct item_row *row, bool *pending, struct err *err);
 
 /* --- kb_people.c --- */
 /* Which groups a user signed in with: shown names, remembered with the user's bag. */
@@ -97,12 +98,13 @@ struct kb_groups {
     size_t count;
     struct owner list[KB_GROUPS_MAX];
 };
-MUST_CHECK int kb_groups_get(struct kb *kb, uint64_t user_local, struct kb_groups *out,
-                             struct err *err);
-MUST_CHECK int kb_groups_set(struct kb *kb, uint64_t user_local, const struct kb_groups *groups,
-                             struct err *err);
+MUST_CHECK int client_groups_get(struct kb *kb, uint64_t user_local, struct kb_groups *out,
+                                 struct err *err);
+MUST_CHECK int client_groups_set(struct kb *kb, uint64_t user_local, const struct kb_groups *groups,
+                                 struct err *err);
 /* Drops group bags that no kept user needs; `dropped` is told each server's bag that went. */
-MUST_CHECK int kb_drop_spare_groups(struct kb *kb, void (*dropped)(void *context, uint64_t bag_id),
-                                    void *context, struct err *err);
+MUST_CHECK int client_drop_spare_groups(struct kb *kb,
+                                        void (*dropped)(void *context, uint64_t bag_id),
+                                        void *context, struct err *err);
 
 #endif

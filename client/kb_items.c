@@ -6,7 +6,7 @@
 #include "client/kb_inside.h"
 #include "client/network.h"
 
-int kb_find_bag(struct kb *kb, const char *text, struct replica_bag *bag, struct err *err)
+int client_find_bag(struct kb *kb, const char *text, struct replica_bag *bag, struct err *err)
 {
     struct owner owner;
     struct replica_bag found;
@@ -47,8 +47,8 @@ static int no_item(struct span path, struct err *err)
                    (const char *)path.data);
 }
 
-int kb_read(struct kb *kb, const struct owner *owner, struct span path, struct buf *value,
-            struct item_row *row, bool *pending, struct err *err)
+int client_read(struct kb *kb, const struct owner *owner, struct span path, struct buf *value,
+                struct item_row *row, bool *pending, struct err *err)
 {
     bool removed = false;
     struct item_row found = {.state = ITEM_LIVE};
@@ -79,12 +79,12 @@ static int get(struct kb *kb, const char *bag_text, const char *item, struct kb_
     bool pending = false;
     struct buf value;
     int rc = path_check(span_str(item), err);
-    rc = rc != 0 ? rc : kb_find_bag(kb, bag_text, &bag, err);
+    rc = rc != 0 ? rc : client_find_bag(kb, bag_text, &bag, err);
     if (rc != 0) {
         return rc;
     }
     buf_init(&value, VALUE_MAX_BYTES + 1);
-    rc = kb_read(kb, &bag.owner, span_str(item), &value, &row, &pending, err);
+    rc = client_read(kb, &bag.owner, span_str(item), &value, &row, &pending, err);
     if (rc == 0) {
         struct kb_value made = {.time_ms = row.time_ms, .pending = pending};
         made.seq = pending ? 0 : row.seq;
@@ -105,7 +105,7 @@ int kb_get(struct kb *kb, const char *bag, const char *item, struct kb_value *va
     ASSERT(kb != NULL && bag != NULL && item != NULL && value != NULL);
     struct err err = {0};
     int rc = get(kb, bag, item, value, &err);
-    return rc == 0 ? 0 : kb_fail(error, &err);
+    return rc == 0 ? 0 : client_fail(error, &err);
 }
 
 void kb_value_free(struct kb_value *value)
@@ -207,7 +207,7 @@ static int list(struct kb *kb, const char *bag_text, struct span prefix, struct 
                 struct err *err)
 {
     struct replica_bag bag;
-    int rc = kb_find_bag(kb, bag_text, &bag, err);
+    int rc = client_find_bag(kb, bag_text, &bag, err);
     rc = rc != 0 ? rc : outbox_items(kb->outbox, &bag.owner, prefix, copy_local, listing, err);
     rc = rc != 0 ? rc : replica_items(kb->replica, bag.local, prefix, merge, listing, err);
     while (rc == 0 && listing->first != NULL) {
@@ -232,5 +232,5 @@ int kb_list(struct kb *kb, const char *bag, const char *prefix, kb_item_fn *each
     if (listing.stopped != 0) {
         return listing.stopped;
     }
-    return rc == 0 ? 0 : kb_fail(error, &err);
+    return rc == 0 ? 0 : client_fail(error, &err);
 }

@@ -267,7 +267,7 @@ static int prepare(struct kb *kb, const struct join_token *token,
     if (!identity->has_keys) { /* on disk before the server hears of it */
         key_pair_make(&identity->keys);
         identity->has_keys = true;
-        rc = kb_store_identity(kb, identity, err);
+        rc = client_store_identity(kb, identity, err);
     }
     rc = rc != 0 ? rc : take_addresses(identity, token, options->servers, err);
     take_name(identity, options->name);
@@ -301,7 +301,7 @@ static int finish(struct kb *kb, const struct joining *joining, struct identity 
     identity->started = true;
     int rc = replica_bags(kb->replica, count_user, &made.users, err);
     rc = rc != 0 ? rc : outbox_each(kb->outbox, OUTBOX_PENDING, count_write, &made.writes, err);
-    rc = rc != 0 ? rc : kb_store_identity(kb, identity, err);
+    rc = rc != 0 ? rc : client_store_identity(kb, identity, err);
     if (rc == 0) {
         outbox_set_alone(kb->outbox, false);
         device_format(identity->device, made.device);
@@ -343,12 +343,12 @@ int kb_join(struct kb *kb, const char *token, const struct kb_join_options *opti
     }
     if (options->size != sizeof *options || options->policy != KB_SERVER_WINS) {
         (void)err_set(&err, E_INVALID, "the options are not those of this version");
-        return kb_fail(error, &err);
+        return client_fail(error, &err);
     }
     (void)pthread_mutex_lock(&kb->control);
     int rc = join(kb, token, options, report, &err);
     (void)pthread_mutex_unlock(&kb->control);
-    return rc == 0 ? 0 : kb_fail(error, &err);
+    return rc == 0 ? 0 : client_fail(error, &err);
 }
 
 /* --- starting and stopping --- */
@@ -368,7 +368,7 @@ static int set_started(struct kb *kb, bool started, struct err *err)
     int rc = 0;
     if (identity.started != started) {
         identity.started = started;
-        rc = kb_store_identity(kb, &identity, err);
+        rc = client_store_identity(kb, &identity, err);
     }
     identity_wipe(&identity);
     return rc;
@@ -391,7 +391,7 @@ static int start(struct kb *kb, struct err *err)
     return rc;
 }
 
-bool kb_wanted(struct kb *kb)
+bool client_wanted(struct kb *kb)
 {
     (void)pthread_mutex_lock(&kb->lock);
     bool wanted = kb->identity.device != 0 && kb->identity.started;
@@ -399,10 +399,10 @@ bool kb_wanted(struct kb *kb)
     return wanted;
 }
 
-int kb_connect(struct kb *kb, struct err *err)
+int client_connect(struct kb *kb, struct err *err)
 {
     (void)pthread_mutex_lock(&kb->control);
-    int rc = kb_wanted(kb) ? start(kb, err) : 0;
+    int rc = client_wanted(kb) ? start(kb, err) : 0;
     (void)pthread_mutex_unlock(&kb->control);
     return rc;
 }
@@ -415,7 +415,7 @@ int kb_start(struct kb *kb, struct kb_error *error)
     int rc = set_started(kb, true, &err);
     rc = rc != 0 ? rc : start(kb, &err);
     (void)pthread_mutex_unlock(&kb->control);
-    return rc == 0 ? 0 : kb_fail(error, &err);
+    return rc == 0 ? 0 : client_fail(error, &err);
 }
 
 int kb_stop(struct kb *kb, struct kb_error *error)
@@ -434,5 +434,5 @@ int kb_stop(struct kb *kb, struct kb_error *error)
         outbox_stop_sending(kb->outbox);
     }
     (void)pthread_mutex_unlock(&kb->control);
-    return rc == 0 ? 0 : kb_fail(error, &err);
+    return rc == 0 ? 0 : client_fail(error, &err);
 }

@@ -14,7 +14,7 @@ enum { ACKED_BAGS_MAX = 256 }; /* let go of per round */
 static const uint64_t MAP_BYTES = (uint64_t)16 << 30;
 static const uint64_t OUTBOX_BYTES = (uint64_t)64 << 20;
 
-int kb_fail(struct kb_error *error, const struct err *err)
+int client_fail(struct kb_error *error, const struct err *err)
 {
     _Static_assert(sizeof error->text == sizeof err->text, "the public sentence is as long");
     if (error != NULL) {
@@ -24,7 +24,7 @@ int kb_fail(struct kb_error *error, const struct err *err)
     return err->code;
 }
 
-bool kb_joined(struct kb *kb)
+bool client_joined(struct kb *kb)
 {
     (void)pthread_mutex_lock(&kb->lock);
     bool joined = kb->identity.device != 0;
@@ -32,7 +32,7 @@ bool kb_joined(struct kb *kb)
     return joined;
 }
 
-int kb_store_identity(struct kb *kb, const struct identity *identity, struct err *err)
+int client_store_identity(struct kb *kb, const struct identity *identity, struct err *err)
 {
     int rc = identity_store(identity, kb->identity_path, err);
     if (rc == 0) {
@@ -85,7 +85,7 @@ static int note_made(void *context, const struct outbox_made *made, struct err *
     return rc;
 }
 
-int kb_settle_creates(struct kb *kb, struct err *err)
+int client_settle_creates(struct kb *kb, struct err *err)
 {
     struct made_ids done = {.kb = kb};
     int rc = outbox_creates(kb->outbox, note_made, &done, err);
@@ -116,7 +116,7 @@ static void tell_if_other(void *context, const struct owner *owner, struct span 
     buf_free(&now);
 }
 
-void kb_passed(struct kb *kb, uint64_t bag_id, uint64_t cursor, bool *waiting)
+void client_passed(struct kb *kb, uint64_t bag_id, uint64_t cursor, bool *waiting)
 {
     if (outbox_passed(kb->outbox, bag_id, cursor, tell_if_other, kb) > 0 && waiting != NULL) {
         *waiting = true;
@@ -144,7 +144,7 @@ static int collect_bag(void *context, const struct outbox_entry *entry, struct e
 }
 
 /* Bags that are not kept here any more have no cursor to wait for. */
-int kb_settle_passed(struct kb *kb, bool *waiting, struct err *err)
+int client_settle_passed(struct kb *kb, bool *waiting, struct err *err)
 {
     struct bag_ids bags = {0};
     *waiting = false;
@@ -154,7 +154,7 @@ int kb_settle_passed(struct kb *kb, bool *waiting, struct err *err)
         int found = bags.ids[i] != 0 ? replica_bag_by_id(kb->replica, bags.ids[i], &bag, NULL)
                                      : E_NOT_FOUND;
         if (found == 0 || found == E_NOT_FOUND) {
-            kb_passed(kb, bags.ids[i], found == 0 ? bag.cursor : UINT64_MAX, waiting);
+            client_passed(kb, bags.ids[i], found == 0 ? bag.cursor : UINT64_MAX, waiting);
         }
     }
     return rc;
@@ -258,8 +258,8 @@ static int open_parts(struct kb *kb, const struct kb_options *options, struct er
     outbox_set_barrier(kb->outbox, sync_replica, kb->replica);
     outbox_set_alone(kb->outbox, kb->identity.device == 0);
     bool waiting = false;
-    rc = kb_settle_creates(kb, err);
-    rc = rc != 0 ? rc : kb_settle_passed(kb, &waiting, err);
+    rc = client_settle_creates(kb, err);
+    rc = rc != 0 ? rc : client_settle_passed(kb, &waiting, err);
     return rc != 0 ? rc : hide_gone(kb, err);
 }
 
@@ -268,7 +268,7 @@ static int read_visible(void *context, const struct owner *owner, struct span pa
 {
     struct item_row row;
     bool pending = false;
-    int rc = kb_read(context, owner, path, value, &row, &pending, NULL);
+    int rc = client_read(context, owner, path, value, &row, &pending, NULL);
     *seq = rc == 0 && !pending ? row.seq : 0;
     return rc;
 }
@@ -303,7 +303,7 @@ int kb_open(struct kb **out, const struct kb_options *options, struct kb_error *
     struct kb *kb = NULL;
     if (options == NULL || options->size != sizeof *options || options->data_dir == NULL) {
         (void)err_set(&err, E_INVALID, "kb_open needs options with their size and a data folder");
-        return kb_fail(error, &err);
+        return client_fail(error, &err);
     }
     int rc = make(&kb, options, &err);
     rc = rc != 0 ? rc : lock_folder(kb, options, &err);
@@ -311,13 +311,13 @@ int kb_open(struct kb **out, const struct kb_options *options, struct kb_error *
     if (rc != 0) {
         kb_close(&kb);
         err.code = rc;
-        return kb_fail(error, &err);
+        return client_fail(error, &err);
     }
     *out = kb;
     return 0;
 }
 
-void kb_give_up(struct kb *kb)
+void client_give_up(struct kb *kb)
 {
     (void)pthread_mutex_lock(&kb->lock);
     kb->closing = true;
@@ -334,7 +334,7 @@ void kb_close(struct kb **kb)
         return;
     }
     struct kb *old = *kb;
-    kb_give_up(old);
+    client_give_up(old);
     network_stop(&old->network);
     hub_free(&old->hub);
     outbox_close(&old->outbox); /* before the replica: its barrier is there */

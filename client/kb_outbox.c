@@ -76,7 +76,7 @@ int kb_outbox(struct kb *kb, enum kb_outbox_which which, kb_op_fn *each, void *c
         told = each(context, &copy->op);
     }
     copies_free(&copies);
-    return rc != 0 ? kb_fail(error, &err) : told;
+    return rc != 0 ? client_fail(error, &err) : told;
 }
 
 /* Of `op`, or of all that are in this state. */
@@ -117,7 +117,7 @@ static void tell_bag(struct kb *kb, const char *bag)
 static int retry(struct kb *kb, const struct kb_op *op, struct err *err)
 {
     struct replica_bag bag;
-    int rc = kb_find_bag(kb, op->bag, &bag, err);
+    int rc = client_find_bag(kb, op->bag, &bag, err);
     if (rc != 0) {
         return rc;
     }
@@ -157,7 +157,7 @@ int kb_outbox_retry(struct kb *kb, uint64_t op, struct kb_error *error)
     int rc = for_each_of(kb, op, OUTBOX_REFUSED, retry, &err);
     wake(kb);
     rc = rc == E_NOT_FOUND && err.code == 0 ? no_such(op, &err) : rc;
-    return rc == 0 ? 0 : kb_fail(error, &err);
+    return rc == 0 ? 0 : client_fail(error, &err);
 }
 
 /* All: the refused ones. One by its number: also one that is pending. */
@@ -171,5 +171,5 @@ int kb_outbox_drop(struct kb *kb, uint64_t op, struct kb_error *error)
     }
     wake(kb);
     rc = rc == E_NOT_FOUND && err.code == 0 ? no_such(op, &err) : rc;
-    return rc == 0 ? 0 : kb_fail(error, &err);
+    return rc == 0 ? 0 : client_fail(error, &err);
 }

@@ -33,7 +33,7 @@ static void read_groups(struct span bytes, struct kb_groups *out)
 }
 
 /* A note that is lost or damaged is no groups: the next sign-in tells them again. */
-int kb_groups_get(struct kb *kb, uint64_t user_local, struct kb_groups *out, struct err *err)
+int client_groups_get(struct kb *kb, uint64_t user_local, struct kb_groups *out, struct err *err)
 {
     char name[64];
     struct buf bytes;
@@ -53,8 +53,8 @@ int kb_groups_get(struct kb *kb, uint64_t user_local, struct kb_groups *out, str
     return rc;
 }
 
-int kb_groups_set(struct kb *kb, uint64_t user_local, const struct kb_groups *groups,
-                  struct err *err)
+int client_groups_set(struct kb *kb, uint64_t user_local, const struct kb_groups *groups,
+                      struct err *err)
 {
     char name[64];
     struct buf bytes;
@@ -95,7 +95,7 @@ static int is_needed_by(void *context, const struct replica_bag *bag, struct err
     if (bag->owner.kind != OWNER_USER || !bag->keep) {
         return 0;
     }
-    int rc = kb_groups_get(sparing->kb, bag->local, sparing->groups, err);
+    int rc = client_groups_get(sparing->kb, bag->local, sparing->groups, err);
     for (size_t i = 0; rc == 0 && i < sparing->groups->count; i++) {
         sparing->needed |= owner_equal(&sparing->groups->list[i], &sparing->group->owner);
     }
@@ -128,8 +128,8 @@ static int drop_if_spare(void *context, const struct replica_bag *bag, struct er
     return rc;
 }
 
-int kb_drop_spare_groups(struct kb *kb, void (*dropped)(void *context, uint64_t bag_id),
-                         void *context, struct err *err)
+int client_drop_spare_groups(struct kb *kb, void (*dropped)(void *context, uint64_t bag_id),
+                             void *context, struct err *err)
 {
     struct dropping dropping = {.kb = kb, .dropped = dropped, .context = context};
     dropping.groups = calloc(1, sizeof *dropping.groups);
@@ -171,7 +171,7 @@ static int login_alone(struct kb *kb, const struct owner *user, const struct kb_
         rc = keep_local(kb, &groups->list[i], &group_local, err);
     }
     if (rc == 0 && groups->count > 0) {
-        rc = kb_groups_set(kb, local, groups, err);
+        rc = client_groups_set(kb, local, groups, err);
     }
     return rc;
 }
@@ -325,12 +325,12 @@ int kb_login(struct kb *kb, const char *user, const char *const *groups, unsigne
     int rc = list == NULL ? err_set(&err, E_NOMEM, "out of memory")
                           : read_names(user, groups, &owner, list, &err);
     if (rc == 0) {
-        rc = kb_joined(kb)
+        rc = client_joined(kb)
                  ? login_joined(kb, &owner, list, timeout_ms != 0 ? timeout_ms : LOGIN_MS, &err)
                  : login_alone(kb, &owner, list, &err);
     }
     free(list);
-    return rc == 0 ? 0 : kb_fail(error, &err);
+    return rc == 0 ? 0 : client_fail(error, &err);
 }
 
 /* --- signing out --- */
@@ -378,7 +378,7 @@ static int logout(struct kb *kb, const char *user, struct err *err)
     rc = rc != 0 ? rc : replica_bags(kb->replica, drop_own_device, &own, err);
     if (rc == 0 && bag.bag_id != 0) {
         rc = forget_groups(kb, bag.local, err);
-        rc = rc != 0 ? rc : kb_drop_spare_groups(kb, ignore_bag, NULL, err);
+        rc = rc != 0 ? rc : client_drop_spare_groups(kb, ignore_bag, NULL, err);
     }
     return rc;
 }
@@ -390,7 +390,7 @@ int kb_logout(struct kb *kb, const char *user, struct kb_error *error)
     struct owner owner;
     int rc = logout(kb, user, &err);
     if (rc != 0) {
-        return kb_fail(error, &err);
+        return client_fail(error, &err);
     }
     (void)pthread_mutex_lock(&kb->lock);
     if (kb->network != NULL) {
@@ -453,5 +453,5 @@ int kb_users(struct kb *kb, kb_user_fn *each, void *context, struct kb_error *er
     if (telling.stopped != 0) {
         return telling.stopped;
     }
-    return rc == 0 ? 0 : kb_fail(error, &err);
+    return rc == 0 ? 0 : client_fail(error, &err);
 }

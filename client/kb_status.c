@@ -74,6 +74,7 @@ void kb_status(struct kb *kb, struct kb_status *out)
     (void)!replica_bags(kb->replica, count_bag, &status, NULL);
     (void)!replica_position(kb->replica, &position, NULL);
     status.seq = position.seq;
+    status.head_seq = status.head_seq > position.seq ? status.head_seq : position.seq;
     outbox_counts(kb->outbox, &status.pending, &status.refused);
     *out = status;
 }
@@ -103,7 +104,7 @@ int kb_verify(struct kb *kb, struct kb_verify_report *report, struct kb_error *e
                      "fetched anew when this machine is connected",
                      (unsigned long long)made.damaged, (unsigned long long)made.records);
     }
-    return rc == 0 ? 0 : kb_fail(error, &err);
+    return rc == 0 ? 0 : client_fail(error, &err);
 }
 
 /* --- codes --- */

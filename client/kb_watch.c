@@ -11,7 +11,7 @@ int kb_watch(struct kb *kb, const char *bag, kb_change_fn *on_change, void *cont
     rc = rc != 0 ? rc
                  : watch_new(kb->hub, bag != NULL ? &owner : NULL, false, on_change, context, watch,
                              &err);
-    return rc == 0 ? 0 : kb_fail(error, &err);
+    return rc == 0 ? 0 : client_fail(error, &err);
 }
 
 void kb_unwatch(struct kb *kb, struct kb_watch **watch)

@@ -56,7 +56,7 @@ static int check_condition(struct kb *kb, const struct owner *owner,
     if (!write->has_if_seq) {
         return 0;
     }
-    int rc = kb_read(kb, owner, write->path, NULL, &row, &pending, err);
+    int rc = client_read(kb, owner, write->path, NULL, &row, &pending, err);
     if (rc == E_NOT_FOUND) {
         return 0;
     }
@@ -80,7 +80,7 @@ static int find_target(struct kb *kb, const char *text, struct replica_bag *bag,
     if (rc == 0 && (owner.kind == OWNER_FLEET || owner.kind == OWNER_SERVER)) {
         return err_set(err, E_NOT_ALLOWED, "only administrators write to '%s'", text);
     }
-    rc = rc != 0 ? rc : kb_find_bag(kb, text, bag, err);
+    rc = rc != 0 ? rc : client_find_bag(kb, text, bag, err);
     if (rc == 0) {
         *target = (struct outbox_target){.owner = &bag->owner,
                                          .bag_id = bag->bag_id,
@@ -128,14 +128,14 @@ static int write_one(struct kb *kb, const char *bag, struct operation_write writ
     struct err err = {0};
     if (options != NULL && options->size != sizeof *options) {
         (void)err_set(&err, E_INVALID, "the options do not have the size of this version's");
-        return kb_fail(error, &err);
+        return client_fail(error, &err);
     }
     if (options != NULL) {
         write.has_if_seq = options->has_if_seq;
         write.if_seq = options->if_seq;
     }
     int rc = write_all(kb, bag, &write, 1, op, &err);
-    return rc == 0 ? 0 : kb_fail(error, &err);
+    return rc == 0 ? 0 : client_fail(error, &err);
 }
 
 int kb_set(struct kb *kb, const char *bag, const char *item, const void *bytes, size_t size,
@@ -190,16 +190,16 @@ int kb_apply(struct kb *kb, const char *bag, const struct kb_write *writes, size
     int rc = options == NULL || options->size == sizeof *options
                  ? apply(kb, bag, writes, count, options, op, &err)
                  : err_set(&err, E_INVALID, "the options do not have the size of this version's");
-    return rc == 0 ? 0 : kb_fail(error, &err);
+    return rc == 0 ? 0 : client_fail(error, &err);
 }
 
 int kb_wait(struct kb *kb, uint64_t op, unsigned timeout_ms, struct kb_error *error)
 {
     ASSERT(kb != NULL);
     struct err err = {0};
-    int rc = kb_joined(kb) ? outbox_wait(kb->outbox, op, timeout_ms, &err)
-                           : err_set(&err, E_NOT_JOINED,
-                                     "this machine has not joined a server: nobody will "
-                                     "acknowledge the write, which is kept here");
-    return rc == 0 ? 0 : kb_fail(error, &err);
+    int rc = client_joined(kb) ? outbox_wait(kb->outbox, op, timeout_ms, &err)
+                               : err_set(&err, E_NOT_JOINED,
+                                         "this machine has not joined a server: nobody will "
+                                         "acknowledge the write, which is kept here");
+    return rc == 0 ? 0 : client_fail(error, &err);
 }

@@ -101,7 +101,7 @@ static void pass(struct network *network)
     bool waiting = false;
     network->passed_due = false;
     int rc = outbox_flush(network->kb->outbox, &err);
-    rc = rc != 0 ? rc : kb_settle_passed(network->kb, &waiting, &err);
+    rc = rc != 0 ? rc : client_settle_passed(network->kb, &waiting, &err);
     if (rc != 0) {
         network_tell_trouble(network, rc, err.text);
     }

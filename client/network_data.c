@@ -213,7 +213,7 @@ static void pass_bags(struct network *network, size_t count)
         uint64_t bag_id = network->changes[i].bag_id;
         if (bag_id != last && bag_id != 0 &&
             replica_bag_by_id(network->kb->replica, bag_id, &bag, NULL) == 0) {
-            kb_passed(network->kb, bag_id, bag.cursor, &waiting);
+            client_passed(network->kb, bag_id, bag.cursor, &waiting);
         }
         last = bag_id;
     }
@@ -279,7 +279,7 @@ static int read_rows(struct network *network, const struct wire_list *list, stru
 static void bag_moved(struct network *network, uint64_t bag_id, uint64_t cursor)
 {
     bool waiting = false;
-    kb_passed(network->kb, bag_id, cursor, &waiting);
+    client_passed(network->kb, bag_id, cursor, &waiting);
     if (waiting) {
         network_pass_later(network);
     }
@@ -383,7 +383,7 @@ void network_outcome(struct network *network, const struct follow_action *action
         return;
     }
     if (told.kind == OPERATION_CREATE) {
-        int rc = kb_settle_creates(kb, &err);
+        int rc = client_settle_creates(kb, &err);
         if (rc != 0) {
             network_tell_trouble(network, rc, err.text);
         }

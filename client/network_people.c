@@ -251,8 +251,8 @@ static int keep_all(struct network *network, const struct wire_list *list, struc
         rc = keep_listed(network, &row, result, err);
     }
     if (rc == 0 && result->user_local != 0) {
-        rc = kb_groups_set(network->kb, result->user_local, &result->groups, err);
-        rc = rc != 0 ? rc : kb_drop_spare_groups(network->kb, group_dropped, network, err);
+        rc = client_groups_set(network->kb, result->user_local, &result->groups, err);
+        rc = rc != 0 ? rc : client_drop_spare_groups(network->kb, group_dropped, network, err);
     }
     return rc;
 }
@@ -487,7 +487,7 @@ static void sign_in(struct network *network, const struct owner *user, uint64_t 
     }
     struct kb_groups *groups = calloc(1, sizeof *groups);
     int rc = groups == NULL ? E_NOMEM : 0;
-    rc = rc == 0 && local != 0 ? kb_groups_get(network->kb, local, groups, NULL) : rc;
+    rc = rc == 0 && local != 0 ? client_groups_get(network->kb, local, groups, NULL) : rc;
     struct signing *signing = rc == 0 ? note_signing(network, user, 0) : NULL;
     if (signing != NULL) {
         send_sign_in(network, signing->ref, user, groups);

@@ -43,7 +43,8 @@ static int outbox_new(struct outbox **out, const char *dir, uint64_t max_bytes,
     outbox->path = path_of(dir, "outbox.seg");
     outbox->next_path = path_of(dir, "outbox.next");
     *out = outbox;
-    if (outbox->path == NULL || outbox->next_path == NULL || overlay_new(&outbox->overlay) != 0) {
+    if (outbox->path == NULL || outbox->next_path == NULL ||
+        client_overlay_new(&outbox->overlay) != 0) {
         return err_set(err, E_NOMEM, "open '%s': out of memory", dir);
     }
     return 0;
@@ -153,7 +154,7 @@ void outbox_close(struct outbox **outbox)
     }
     free(old->made);
     free(old->window);
-    overlay_free(&old->overlay);
+    client_overlay_free(&old->overlay);
     buf_free(&old->waiting);
     buf_free(&old->writing);
     free(old->path);

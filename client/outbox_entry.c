@@ -305,14 +305,14 @@ uint64_t outbox_window_end(const struct outbox *outbox)
 void outbox_show(struct outbox *outbox, struct entry *entry)
 {
     for (size_t i = 0; i < entry->write_count; i++) {
-        overlay_show(outbox->overlay, &entry->writes[i]);
+        client_overlay_show(outbox->overlay, &entry->writes[i]);
     }
 }
 
 void outbox_hide_entry(struct outbox *outbox, struct entry *entry)
 {
     for (size_t i = 0; i < entry->write_count; i++) {
-        overlay_hide(outbox->overlay, &entry->writes[i]);
+        client_overlay_hide(outbox->overlay, &entry->writes[i]);
     }
 }
 

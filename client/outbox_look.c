@@ -152,7 +152,7 @@ int outbox_lookup(struct outbox *outbox, const struct owner *owner, struct span 
     key_of(owner, key);
     int rc = E_NOT_FOUND;
     (void)pthread_mutex_lock(&outbox->lock);
-    const struct overlay_write *write = overlay_find(outbox->overlay, key, path);
+    const struct overlay_write *write = client_overlay_find(outbox->overlay, key, path);
     if (write != NULL) {
         rc = value != NULL ? buf_append_span(value, write->value) : 0;
         *removed = write->remove;
@@ -172,7 +172,7 @@ int outbox_items(struct outbox *outbox, const struct owner *owner, struct span p
     char key[OWNER_TEXT_MAX];
     key_of(owner, key);
     (void)pthread_mutex_lock(&outbox->lock);
-    int rc = overlay_list(outbox->overlay, key, prefix, &list, &count);
+    int rc = client_overlay_list(outbox->overlay, key, prefix, &list, &count);
     if (rc != 0) {
         rc = err_set(err, rc, "out of memory");
     }

@@ -204,7 +204,7 @@ static void tell_gone(struct outbox *outbox, const struct entry *entry,
                       const struct overlay_write *write, outbox_gone_fn *each, void *context)
 {
     struct owner owner;
-    if (each == NULL || overlay_find(outbox->overlay, entry->key, write->path) != NULL ||
+    if (each == NULL || client_overlay_find(outbox->overlay, entry->key, write->path) != NULL ||
         owner_parse(&owner, entry->text, NULL) != 0) {
         return;
     }
@@ -216,7 +216,7 @@ static void pass(struct outbox *outbox, struct entry *entry, outbox_gone_fn *eac
     for (size_t i = 0; i < entry->write_count; i++) {
         struct overlay_write *write = &entry->writes[i];
         bool newest = write->shown && write->newer == NULL;
-        overlay_hide(outbox->overlay, write);
+        client_overlay_hide(outbox->overlay, write);
         if (newest) {
             tell_gone(outbox, entry, write, each, context);
         }

@@ -15,7 +15,7 @@ struct overlay {
     uint64_t seed;
 };
 
-int overlay_new(struct overlay **out)
+int client_overlay_new(struct overlay **out)
 {
     ASSERT(out != NULL);
     struct overlay *overlay = calloc(1, sizeof *overlay);
@@ -33,7 +33,7 @@ int overlay_new(struct overlay **out)
     return 0;
 }
 
-void overlay_free(struct overlay **overlay)
+void client_overlay_free(struct overlay **overlay)
 {
     if (overlay == NULL || *overlay == NULL) {
         return;
@@ -94,7 +94,7 @@ static struct overlay_write **find(const struct overlay *overlay, uint64_t hash,
     return link;
 }
 
-void overlay_show(struct overlay *overlay, struct overlay_write *write)
+void client_overlay_show(struct overlay *overlay, struct overlay_write *write)
 {
     ASSERT(!write->shown);
     write->hash = hash_of(overlay, write->bag, write->path);
@@ -113,7 +113,7 @@ void overlay_show(struct overlay *overlay, struct overlay_write *write)
     }
 }
 
-void overlay_hide(struct overlay *overlay, struct overlay_write *write)
+void client_overlay_hide(struct overlay *overlay, struct overlay_write *write)
 {
     if (!write->shown) {
         return;
@@ -139,8 +139,8 @@ void overlay_hide(struct overlay *overlay, struct overlay_write *write)
     write->newer = NULL;
 }
 
-const struct overlay_write *overlay_find(const struct overlay *overlay, const char *bag,
-                                         struct span path)
+const struct overlay_write *client_overlay_find(const struct overlay *overlay, const char *bag,
+                                                struct span path)
 {
     return *find(overlay, hash_of(overlay, bag, path), bag, path);
 }
@@ -158,8 +158,8 @@ static int by_path(const void *a, const void *b)
     return span_compare((*left)->path, (*right)->path);
 }
 
-int overlay_list(const struct overlay *overlay, const char *bag, struct span prefix,
-                 const struct overlay_write ***list, size_t *count)
+int client_overlay_list(const struct overlay *overlay, const char *bag, struct span prefix,
+                        const struct overlay_write ***list, size_t *count)
 {
     *list = NULL;
     *count = 0;

@@ -27,17 +27,19 @@ struct overlay_write {
 
 struct overlay;
 
-MUST_CHECK int overlay_new(struct overlay **out);
-void overlay_free(struct overlay **overlay); /* what is shown is left alone */
+MUST_CHECK int client_overlay_new(struct overlay **out);
+void client_overlay_free(struct overlay **overlay); /* what is shown is left alone */
 
-void overlay_show(struct overlay *overlay, struct overlay_write *write);
-void overlay_hide(struct overlay *overlay, struct overlay_write *write); /* not shown: fine */
+void client_overlay_show(struct overlay *overlay, struct overlay_write *write);
+void client_overlay_hide(struct overlay *overlay,
+                         struct overlay_write *write); /* not shown: fine */
 /* The newest write, or NULL. */
-const struct overlay_write *overlay_find(const struct overlay *overlay, const char *bag,
-                                         struct span path);
+const struct overlay_write *client_overlay_find(const struct overlay *overlay, const char *bag,
+                                                struct span path);
 /* The newest writes of a bag whose paths begin with `prefix`, in order of paths, in an array to be
  * freed (NULL when there is none). E_NOMEM. */
-MUST_CHECK int overlay_list(const struct overlay *overlay, const char *bag, struct span prefix,
-                            const struct overlay_write ***list, size_t *count);
+MUST_CHECK int client_overlay_list(const struct overlay *overlay, const char *bag,
+                                   struct span prefix, const struct overlay_write ***list,
+                                   size_t *count);
 
 #endif
