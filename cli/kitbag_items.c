@@ -48,7 +48,9 @@ int verb_get(const struct invocation *invocation, struct err *err)
     pack_cstr(&call.request, invocation->args[next]);
     rc = call_run(&call, invocation, err);
     if (rc == 0) {
-        (void)fwrite(value.data, 1, value.size, stdout);
+        if (value.size > 0) {
+            (void)fwrite(value.data, 1, value.size, stdout);
+        }
         if (isatty(STDOUT_FILENO)) {
             (void)fputc('\n', stdout);
         }
