@@ -10,7 +10,7 @@ The parts, in this order:
     fuzz/NAME           the kept inputs of a fuzz target, under ASan and UBSan
     threads/FOLDER/NAME the unit tests about threads once more, under TSan
     e2e/NAME            tests/e2e/test_NAME, an executable that drives the real programs of
-                        build/release/bin (KITBAG_BIN holds its path), or test_NAME.bats
+                        build/release/bin (KITBAG_BIN holds its path)
 
 Every part prints TAP. The last line is 'N passed, N failed, N skipped'; the exit code is 1 when
 anything failed or nothing ran. A part that prints no result, stops before its plan is through,
@@ -107,14 +107,10 @@ def threads_parts():
 
 def e2e_parts():
     for path in sorted((ROOT / "tests/e2e").glob("test_*")):
-        if path.suffix == ".bats":
-            command = ["bats", "--tap", str(path)]
-        elif os.access(path, os.X_OK) and path.is_file():
-            command = [str(path)]
-        else:
-            continue
-        yield Part(f"e2e/{path.stem[5:]}", command, E2E_TIMEOUT_S,
-                   {"KITBAG_BIN": str(BIN), "PATH": f"{BIN}:{os.environ['PATH']}"}, streamed=True)
+        if os.access(path, os.X_OK) and path.is_file():
+            yield Part(f"e2e/{path.stem[5:]}", [str(path)], E2E_TIMEOUT_S,
+                       {"KITBAG_BIN": str(BIN), "PATH": f"{BIN}:{os.environ['PATH']}"},
+                       streamed=True)
 
 
 def plan(name):
