@@ -60,9 +60,10 @@ static void begin_draft(struct committer *committer, struct draft *draft)
 {
     uint64_t now = clock_wall_ms(committer->options.clock);
     uint64_t time_ms = now > committer->last_time_ms ? now : committer->last_time_ms;
+    /* First: the overlay's rows may lie in this very draft's arena. */
+    overlay_reset(&committer->plan.overlay, committer->options.kv, &draft->arena);
     draft_reset(draft, committer->head.seq + 1, time_ms);
     committer->plan.draft = draft;
-    overlay_reset(&committer->plan.overlay, committer->options.kv, &draft->arena);
 }
 
 /* Time goes on while nothing is written. */

@@ -131,7 +131,6 @@ static void remove_one(struct followers *followers, struct subscription *gone)
 {
     struct followed_bag *bag = gone->bag;
     struct follower *follower = gone->follower;
-    ASSERT(gone->of_follower.next != gone && gone->of_bag.next != gone);
     if (gone->of_bag.prev != NULL) {
         gone->of_bag.prev->of_bag.next = gone->of_bag.next;
     } else {
@@ -167,8 +166,11 @@ void followers_remove(struct followers *followers, struct follower *follower, ui
 void followers_remove_all(struct followers *followers, struct follower *follower)
 {
     ASSERT(followers != NULL && follower != NULL);
-    while (follower->first != NULL) {
-        remove_one(followers, follower->first);
+    struct subscription *at = follower->first;
+    while (at != NULL) {
+        struct subscription *next = at->of_follower.next;
+        remove_one(followers, at);
+        at = next;
     }
 }
 

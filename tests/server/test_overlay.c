@@ -149,8 +149,8 @@ static void without_memory_nothing_is_half_done(void **state)
     set.has_op = true;
     set.op = (struct change_op){.writer = 9, .number = 1};
     for (unsigned nth = 1;; nth++) {
-        arena_free(&arena);
         overlay_reset(&overlay, fx->kv, &arena);
+        arena_free(&arena);
         overlay_begin(&overlay);
         fail_alloc_at(nth);
         int rc = overlay_apply(&overlay, &set, NULL);
