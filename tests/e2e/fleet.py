@@ -55,11 +55,12 @@ class Process:
     def __init__(self, command, log, ready):
         self.command, self.log, self.ready = [str(word) for word in command], log, ready
         self.process = None
+        self.env = {}  # on top of this process's own
 
     def start(self, wait=True):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log)
+                                            stderr=log, env={**os.environ, **self.env})
         if wait:
             self.wait_ready()
 
