@@ -58,9 +58,12 @@ static void on_reload(void *context)
     (void)size;
 }
 
-/* In the child: never returns. The first line it reports is its port, or what went wrong. */
-static void serve(const char *endpoint)
+/* A process of its own, not only a fork: threads do not survive one. The first line it reports is
+ * its port, or what went wrong. */
+static int serve(const char *data_dir, const char *endpoint, const char *fd)
 {
+    (void)snprintf(data, sizeof data, "%s", data_dir);
+    report_fd = (int)strtol(fd, NULL, 10);
     log_setup(STDERR_FILENO, LOG_ERROR + 1);
     struct settings settings = settings_of(endpoint);
     struct server_options options = {.settings = &settings, .reload = on_reload};
@@ -72,19 +75,22 @@ static void serve(const char *endpoint)
         rc = server_run(server, &err);
         server_stop(&server);
     }
-    _exit(rc == 0 ? 0 : 1);
+    return rc == 0 ? 0 : 1;
 }
 
 /* Its first line into `line`. */
 static void launch(const char *endpoint, char *line, size_t size)
 {
     int ends[2];
-    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    char fd[16];
+    assert_int_equal(pipe2(ends, 0), 0);
+    assert_int_equal(fcntl(ends[0], F_SETFD, FD_CLOEXEC), 0);
+    (void)snprintf(fd, sizeof fd, "%d", ends[1]);
     server_pid = fork();
     assert_true(server_pid >= 0);
     if (server_pid == 0) {
-        report_fd = ends[1];
-        serve(endpoint);
+        (void)execl("/proc/self/exe", "test_start", data, endpoint, fd, (char *)NULL);
+        _exit(6);
     }
     (void)close(ends[1]);
     reports = ends[0];
@@ -434,8 +440,11 @@ static void a_lost_state_is_made_anew_while_it_runs(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc == 4) {
+        return serve(argv[1], argv[2], argv[3]);
+    }
     const struct CMUnitTest tests[] = {
         TEST(a_write_survives_a_restart),
         TEST(what_was_acknowledged_survives_kill),
