@@ -342,6 +342,8 @@ void admin_route_run(const struct admin_route *route, const struct admin_request
         if (rc != 0) {
             (void)err_set(&err, rc, "the answer is too long: ask for less at once");
             response->status = 0;
+            json_decref(response->json);
+            response->json = NULL;
         }
     }
     if (rc != 0) {

@@ -1,0 +1,341 @@
+/* tests/admin/fake_backend.h - a server without machines: a real journal and a real state in a
+ * folder, and a writer that commits what administration submits, change set by change set.
+ */
+#ifndef KITBAG_TESTS_ADMIN_FAKE_BACKEND_H
+#define KITBAG_TESTS_ADMIN_FAKE_BACKEND_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "admin/backend.h"
+#include "tests/support/tmp_folder.h"
+
+enum { FAKE_CHANGES_MAX = 4096, FAKE_DEVICE = 0x1234 };
+
+struct fake_backend {
+    struct admin_backend backend; /* what is handed out */
+    char folder[TMP_FOLDER_MAX];
+    char journal_dir[TMP_FOLDER_MAX];
+    pthread_mutex_t lock; /* the real one has one thread that writes; here lanes come directly */
+    uint64_t time_ms;
+    uint64_t submits; /* calls */
+    /* What the next calls do. */
+    int refuse_code;          /* of every set: refused with it */
+    const char *refuse_owner; /* only of this one (folded); NULL: of all */
+    int fail_code;            /* of the call itself */
+    int enrolled;
+    struct device_live live; /* told of FAKE_DEVICE when live.device is set */
+};
+
+/* The changes of one change set while they are made. */
+struct fake_set {
+    struct fake_backend *fake;
+    struct bag_row bag;
+    uint64_t seq; /* of the next change */
+    size_t count;
+    struct change *changes;
+    struct kv_item *items; /* old values live as long */
+};
+
+static inline struct change *fake_change(struct fake_set *set, enum change_kind kind)
+{
+    assert_true(set->count < FAKE_CHANGES_MAX);
+    struct change *change = &set->changes[set->count++];
+    *change = (struct change){
+        .seq = set->seq++,
+        .time_ms = set->fake->time_ms,
+        .kind = kind,
+        .bag_id = set->bag.bag_id,
+        .prev = set->bag.last_seq,
+        .actor = SPAN_LITERAL("admin"),
+    };
+    set->bag.last_seq = change->seq;
+    return change;
+}
+
+static inline void fake_create(struct fake_set *set, const struct owner *owner)
+{
+    set->bag = (struct bag_row){.exists = true, .bag_id = set->seq, .owner = *owner};
+    struct change *change = fake_change(set, CHANGE_BAG_CREATE);
+    change->prev = 0;
+    change->owner = *owner;
+    if (owner->kind == OWNER_USER_DEVICE) {
+        struct owner user = *owner;
+        struct bag_row parent = {0};
+        user.kind = OWNER_USER;
+        user.device = 0;
+        assert_int_equal(kv_bag_of(set->fake->backend.kv, NULL, &user, &parent, NULL), 0);
+        change->parent = parent.bag_id;
+    }
+}
+
+/* Append to the journal, apply to the state. */
+static inline void fake_commit(struct fake_set *set)
+{
+    struct fake_backend *fake = set->fake;
+    struct buf payload;
+    struct journal_position head;
+    buf_init(&payload, BATCH_PAYLOAD_MAX);
+    batch_begin(&payload, (uint32_t)set->count);
+    for (size_t i = 0; i < set->count; i++) {
+        set->changes[i].set_left = (uint32_t)(set->count - 1 - i);
+        change_encode(&payload, &set->changes[i], CHANGE_JOURNAL);
+    }
+    assert_int_equal(buf_error(&payload), 0);
+    struct err err = {0};
+    if (journal_append(fake->backend.journal, (uint32_t)set->count, fake->time_ms,
+                       buf_span(&payload), &head, &err) != 0 ||
+        kv_apply(fake->backend.kv, set->changes, set->count, head.hash, &err) != 0) {
+        fail_msg("%s", err.text);
+    }
+    fake->time_ms += 1000;
+    buf_free(&payload);
+}
+
+static inline void fake_begin(struct fake_set *set, struct fake_backend *fake)
+{
+    struct journal_position head;
+    journal_head(fake->backend.journal, &head);
+    *set = (struct fake_set){.fake = fake, .seq = head.seq + 1};
+    set->changes = calloc(FAKE_CHANGES_MAX, sizeof *set->changes);
+    set->items = calloc(FAKE_CHANGES_MAX, sizeof *set->items);
+    assert_true(set->changes != NULL && set->items != NULL);
+}
+
+static inline void fake_end(struct fake_set *set)
+{
+    for (size_t i = 0; i < FAKE_CHANGES_MAX; i++) {
+        kv_item_free(&set->items[i]);
+    }
+    free(set->items);
+    free(set->changes);
+}
+
+static inline int fake_write_item(struct fake_set *set, const struct operation_write *write)
+{
+    struct kv_item *old = &set->items[set->count];
+    if (set->changes[0].kind != CHANGE_BAG_CREATE || set->count == 0) {
+        int rc = kv_item(set->fake->backend.kv, NULL, set->bag.bag_id, write->path, old, NULL);
+        assert_int_equal(rc, 0);
+    }
+    uint64_t seq = old->row.state == ITEM_LIVE ? old->row.seq : 0;
+    if (write->has_if_seq && write->if_seq != seq) {
+        return E_CONDITION;
+    }
+    struct change *change = fake_change(set, write->remove ? CHANGE_ITEM_REMOVE : CHANGE_ITEM_SET);
+    change->path = write->path;
+    change->value = write->value;
+    change->old_seq = old->row.seq;
+    change->has_old = old->row.state == ITEM_LIVE;
+    change->old_value = old->row.value;
+    return 0;
+}
+
+static inline int fake_delete_child(void *context, const struct bag_row *bag, struct err *err)
+{
+    (void)err;
+    struct fake_set *set = context;
+    set->bag = *bag;
+    (void)fake_change(set, CHANGE_BAG_DELETE);
+    return 0;
+}
+
+static inline int fake_fill(struct fake_set *set, struct submit *submit)
+{
+    struct kv *kv = set->fake->backend.kv;
+    struct bag_row bag = {0};
+    int rc = kv_bag_of(kv, NULL, &submit->owner, &bag, NULL);
+    if (rc == E_NOT_FOUND && submit->create && submit->kind == SUBMIT_WRITE) {
+        fake_create(set, &submit->owner);
+        submit->created = true;
+        rc = 0;
+    } else {
+        set->bag = bag;
+    }
+    if (rc == 0 && submit->kind == SUBMIT_DELETE) {
+        rc = kv_children(kv, NULL, bag.bag_id, fake_delete_child, set, NULL);
+        set->bag = bag;
+        (void)fake_change(set, CHANGE_BAG_DELETE);
+    }
+    for (size_t i = 0; i < submit->write_count && rc == 0; i++) {
+        rc = fake_write_item(set, &submit->writes[i]);
+    }
+    submit->bag_id = rc == 0 ? set->bag.bag_id : 0;
+    return rc;
+}
+
+static inline int fake_submit_one(struct fake_backend *fake, struct submit *submit)
+{
+    if (fake->refuse_code != 0 &&
+        (fake->refuse_owner == NULL || strcmp(fake->refuse_owner, submit->owner.folded) == 0)) {
+        return fake->refuse_code;
+    }
+    struct fake_set set;
+    fake_begin(&set, fake);
+    int rc = fake_fill(&set, submit);
+    if (rc == 0 && set.count > 0) {
+        fake_commit(&set);
+        submit->seq = set.seq - 1;
+    }
+    fake_end(&set);
+    return rc;
+}
+
+static inline int fake_submit(void *context, struct submit *submits, size_t count, struct err *err)
+{
+    struct fake_backend *fake = context;
+    fake->submits++;
+    if (fake->fail_code != 0) {
+        return err_set(err, fake->fail_code, "the fake was told to fail");
+    }
+    (void)pthread_mutex_lock(&fake->lock);
+    for (size_t i = 0; i < count; i++) {
+        struct submit *submit = &submits[i];
+        assert_string_equal(submit->actor, "admin");
+        submit->code = fake_submit_one(fake, submit);
+        if (submit->code != 0) {
+            submit->created = false;
+            (void)snprintf(submit->text, sizeof submit->text, "%s", err_meaning(submit->code));
+        }
+    }
+    (void)pthread_mutex_unlock(&fake->lock);
+    return 0;
+}
+
+static inline int fake_status(void *context, struct server_status *out, struct err *err)
+{
+    struct fake_backend *fake = context;
+    if (fake->fail_code != 0) {
+        return err_set(err, fake->fail_code, "the fake was told to fail");
+    }
+    *out = (struct server_status){
+        .state = SERVER_RUNNING, .uptime_ms = 5000, .sessions = 2, .devices = 3, .writes = 7};
+    journal_history(fake->backend.journal, out->history);
+    journal_head(fake->backend.journal, &out->head);
+    return 0;
+}
+
+static inline int fake_device(void *context, uint64_t device, struct device_live *out,
+                              struct err *err)
+{
+    struct fake_backend *fake = context;
+    if (fake->live.device != device) {
+        return err_set(err, E_NOT_FOUND, "not seen");
+    }
+    *out = fake->live;
+    return 0;
+}
+
+static inline int fake_enroll(void *context, uint64_t expires_ms, const char *actor, char *out,
+                              size_t out_size, struct err *err)
+{
+    struct fake_backend *fake = context;
+    if (fake->fail_code != 0) {
+        return err_set(err, fake->fail_code, "the fake was told to fail");
+    }
+    (void)snprintf(out, out_size, "kb1.token%d.%s.%d", ++fake->enrolled, actor,
+                   expires_ms > fake->time_ms);
+    return 0;
+}
+
+static inline void fake_open(struct fake_backend *fake)
+{
+    *fake = (struct fake_backend){.time_ms = 1700000000000};
+    char kv_dir[TMP_FOLDER_MAX];
+    struct journal_opened opened;
+    struct err err = {0};
+    static const uint8_t history[HISTORY_SIZE] = "0123456789abcdef";
+    (void)pthread_mutex_init(&fake->lock, NULL);
+    tmp_folder_make(fake->folder);
+    tmp_folder_path(fake->journal_dir, fake->folder, "journal");
+    tmp_folder_path(kv_dir, fake->folder, "state");
+    struct journal_options journal = {.dir = fake->journal_dir, .segment_bytes = 16 << 20};
+    struct kv_options kv = {.dir = kv_dir, .memtable_bytes = 8 << 20, .cache_bytes = 8 << 20};
+    if (journal_open(&fake->backend.journal, &journal, history, &opened, &err) != 0 ||
+        kv_open(&fake->backend.kv, &kv, &err) != 0) {
+        fail_msg("%s", err.text);
+    }
+    fake->backend.context = fake;
+    fake->backend.journal_dir = fake->journal_dir;
+    fake->backend.submit = fake_submit;
+    fake->backend.status = fake_status;
+    fake->backend.device = fake_device;
+    fake->backend.enroll = fake_enroll;
+    struct fake_set set;
+    fake_begin(&set, fake);
+    struct change *change = fake_change(&set, CHANGE_HISTORY);
+    memcpy(change->history.id, history, HISTORY_SIZE);
+    fake_commit(&set);
+    fake_end(&set);
+}
+
+static inline void fake_close(struct fake_backend *fake)
+{
+    kv_close(&fake->backend.kv, false);
+    journal_close(&fake->backend.journal, true);
+    tmp_folder_remove(fake->folder);
+    (void)pthread_mutex_destroy(&fake->lock);
+}
+
+/* One item (path NULL: none) of an owner by its text form; makes the bag. Returns its bag_id. */
+static inline uint64_t fake_put(struct fake_backend *fake, const char *owner, const char *path,
+                                const char *value)
+{
+    struct operation_write write = {.path = span_str(path != NULL ? path : ""),
+                                    .value = span_str(value != NULL ? value : "")};
+    struct submit submit = {.kind = SUBMIT_WRITE,
+                            .create = true,
+                            .actor = "admin",
+                            .writes = &write,
+                            .write_count = path != NULL};
+    if (strcmp(owner, "server") == 0) {
+        submit.owner.kind = OWNER_SERVER;
+    } else {
+        assert_int_equal(owner_parse(&submit.owner, owner, NULL), 0);
+    }
+    int code = fake->refuse_code;
+    fake->refuse_code = 0;
+    assert_int_equal(fake_submit(fake, &submit, 1, NULL), 0);
+    assert_int_equal(submit.code, 0);
+    fake->refuse_code = code;
+    return submit.bag_id;
+}
+
+/* A machine of the registry, with its own bag. */
+static inline void fake_machine(struct fake_backend *fake, uint64_t id, const char *name,
+                                const char *state)
+{
+    char path[64];
+    char owner[64];
+    char value[512];
+    (void)snprintf(path, sizeof path, "device/%016" PRIx64, id);
+    (void)snprintf(owner, sizeof owner, "device:%016" PRIx64, id);
+    (void)snprintf(value, sizeof value,
+                   "{\"name\":\"%s\",\"serial\":\"SN-%" PRIu64 "\",\"model\":\"Copier\","
+                   "\"software\":\"kitbag 0.1\",\"key\":\"00\",\"joined_ms\":1600000000000,"
+                   "\"state\":\"%s\"}",
+                   name, id, state);
+    (void)fake_put(fake, "server", path, value);
+    (void)fake_put(fake, owner, NULL, NULL);
+}
+
+/* A user is signed in at a machine. */
+static inline void fake_sign_in(struct fake_backend *fake, uint64_t device, uint64_t user_bag)
+{
+    char path[64];
+    char owner[64];
+    (void)snprintf(owner, sizeof owner, "device:%016" PRIx64, device);
+    (void)snprintf(path, sizeof path, "@user/%" PRIu64, user_bag);
+    (void)fake_put(fake, owner, path, "name");
+}
+
+#endif
