@@ -1,0 +1,137 @@
+/* tests/client/test_kb_items.c - reading: local writes over the replica. */
+#include "tests/client/kb_samples.h"
+
+static const uint8_t no_hash[SHA256_SIZE] = {0};
+
+/* A bag of the server's in the replica, with items "a" to "d". */
+static void server_bag(struct machine *m)
+{
+    struct replica_bag bag = {.bag_id = 40, .cursor = 40, .complete = true, .keep = true};
+    assert_int_equal(owner_make(&bag.owner, OWNER_USER, span_str("Ann"), 0, NULL), 0);
+    assert_int_equal(replica_bag_add(m->kb->replica, &bag, NULL), 0);
+    struct change changes[4];
+    static const char *const paths[] = {"a", "b", "c", "d"};
+    for (uint64_t i = 0; i < 4; i++) {
+        changes[i] = (struct change){.seq = 41 + i,
+                                     .time_ms = 5,
+                                     .kind = CHANGE_ITEM_SET,
+                                     .bag_id = 40,
+                                     .prev = 40 + i,
+                                     .path = span_str(paths[i]),
+                                     .value = span_str("server")};
+    }
+    uint64_t bad = 0;
+    assert_int_equal(replica_apply(m->kb->replica, changes, 4, 44, no_hash, &bad, NULL, NULL, NULL),
+                     0);
+}
+
+static int list_one(void *context, const struct kb_item *item)
+{
+    char *text = context;
+    size_t used = strlen(text);
+    (void)snprintf(text + used, 512 - used, "%s%s=%.*s%s", used > 0 ? " " : "", item->path,
+                   (int)item->size, (const char *)item->bytes, item->pending ? "*" : "");
+    return strcmp(item->path, "stop") == 0 ? 42 : 0;
+}
+
+static void assert_list(struct machine *m, const char *prefix, const char *expected)
+{
+    char text[512] = "";
+    struct kb_error error = {0};
+    ok(kb_list(m->kb, "user:Ann", prefix, list_one, text, &error), &error);
+    assert_string_equal(text, expected);
+}
+
+static void local_writes_lie_over_the_replica(void **state)
+{
+    (void)state;
+    struct machine m;
+    struct kb_error error = {0};
+    machine_begin(&m);
+    server_bag(&m);
+    assert_list(&m, NULL, "a=server b=server c=server d=server");
+    (void)set(&m, "user:Ann", "b", "mine");
+    (void)set(&m, "user:Ann", "aa", "new");
+    (void)set(&m, "user:Ann", "z", "last");
+    ok(kb_remove(m.kb, "user:Ann", "c", NULL, NULL, &error), &error);
+    ok(kb_remove(m.kb, "user:Ann", "zz", NULL, NULL, &error), &error);
+    assert_list(&m, NULL, "a=server aa=new* b=mine* d=server z=last*");
+    assert_list(&m, "a", "a=server aa=new*");
+    assert_list(&m, "zzz", "");
+    assert_string_equal(get(&m, "user:Ann", "a"), "server");
+    assert_string_equal(get(&m, "user:ANN", "b"), "mine*");
+    assert_null(get(&m, "user:Ann", "c"));
+    assert_null(get(&m, "user:Ann", "nothing"));
+    machine_again(&m);
+    assert_list(&m, NULL, "a=server aa=new* b=mine* d=server z=last*");
+    machine_end(&m);
+}
+
+static void a_list_can_be_stopped(void **state)
+{
+    (void)state;
+    struct machine m;
+    char text[512] = "";
+    struct kb_error error = {0};
+    machine_begin(&m);
+    server_bag(&m);
+    (void)set(&m, "user:Ann", "stop", "1");
+    (void)set(&m, "user:Ann", "t", "1");
+    assert_int_equal(kb_list(m.kb, "user:Ann", "", list_one, text, &error), 42);
+    assert_string_equal(text, "a=server b=server c=server d=server stop=1*");
+    machine_end(&m);
+}
+
+static void a_value_says_where_it_is_from(void **state)
+{
+    (void)state;
+    struct machine m;
+    struct kb_value value = {0};
+    machine_begin(&m);
+    server_bag(&m);
+    assert_int_equal(kb_get(m.kb, "user:Ann", "a", &value, NULL), 0);
+    assert_int_equal(value.seq, 41);
+    assert_int_equal(value.time_ms, 5);
+    assert_false(value.pending);
+    assert_int_equal(((char *)value.data)[value.size], 0);
+    kb_value_free(&value);
+    assert_null(value.data);
+    kb_value_free(&value);
+    kb_value_free(NULL);
+    (void)set(&m, "user:Ann", "a", "");
+    assert_int_equal(kb_get(m.kb, "user:Ann", "a", &value, NULL), 0);
+    assert_int_equal(value.size, 0);
+    assert_int_equal(value.seq, 0);
+    assert_true(value.pending);
+    assert_non_null(value.data);
+    kb_value_free(&value);
+    machine_end(&m);
+}
+
+static void what_is_not_kept_is_said(void **state)
+{
+    (void)state;
+    struct machine m;
+    struct kb_value value = {0};
+    struct kb_error error = {0};
+    machine_begin(&m);
+    assert_int_equal(kb_get(m.kb, "user:Ann", "a", &value, &error), KB_E_NOT_SIGNED_IN);
+    assert_non_null(strstr(error.text, "user:Ann"));
+    assert_int_equal(kb_get(m.kb, "Ann", "a", &value, &error), KB_E_INVALID);
+    assert_int_equal(kb_get(m.kb, "user:a/b", "a", &value, &error), KB_E_INVALID);
+    assert_int_equal(kb_get(m.kb, "user:Ann", "a//b", &value, &error), KB_E_PATH);
+    assert_int_equal(kb_list(m.kb, "fleet", NULL, list_one, NULL, &error), KB_E_NOT_SIGNED_IN);
+    assert_null(value.data);
+    machine_end(&m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(local_writes_lie_over_the_replica),
+        cmocka_unit_test(a_list_can_be_stopped),
+        cmocka_unit_test(a_value_says_where_it_is_from),
+        cmocka_unit_test(what_is_not_kept_is_said),
+    };
+    return cmocka_run_group_tests_name("client/kb_items", tests, NULL, NULL);
+}

@@ -1,0 +1,650 @@
+/* tests/client/toy.h - a server small enough to read: one thread, everything in memory.
+ *
+ * It speaks docs/protocol.md as far as libkitbag's tests need it: whole bags in one page, no parts,
+ * no credit. Tests ask its thread to do things (toy_do), so that what they look at stands still.
+ */
+#ifndef KITBAG_TESTS_CLIENT_TOY_H
+#define KITBAG_TESTS_CLIENT_TOY_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/thread.h"
+#include "client/kb_inside.h"
+#include "tests/support/tmp_folder.h"
+#include "transport/router.h"
+#include "transport/wire.h"
+
+enum { TOY_BAGS = 64, TOY_ITEMS = 200, TOY_PEERS = 16, TOY_DEVICE = 0x77, TOY_VALUE = 64 };
+
+struct toy_item {
+    char path[64];
+    char value[TOY_VALUE];
+    size_t size;
+    bool live;
+    uint64_t seq;
+};
+
+struct toy_bag {
+    uint64_t bag_id, last_seq;
+    struct owner owner;
+    bool gone;
+    size_t count;
+    struct toy_item items[TOY_ITEMS];
+};
+
+struct toy_peer {
+    bool open;
+    struct peer peer;
+    uint64_t session;
+    size_t followed_count;
+    uint64_t followed[TOY_BAGS];
+};
+
+struct toy {
+    struct router *router;
+    struct key_pair keys;
+    struct key_pair token; /* of joining */
+    struct thread *thread;
+    atomic_bool stopping;
+    int port;
+    /* the thread's own, but while toy_do runs */
+    uint8_t history[HISTORY_SIZE];
+    uint64_t head;
+    size_t bag_count;
+    struct toy_bag *bags;
+    struct toy_peer peers[TOY_PEERS];
+    uint64_t writer, highest;
+    struct {
+        int code;
+        uint64_t seq;
+    } outcomes[4096];
+    uint8_t device_key[KEY_SIZE];
+    unsigned joins, hellos, writes, sign_ins, sign_outs;
+    char last_groups[256];
+    /* knobs */
+    int refuse_hello; /* code */
+    int write_code;   /* every WRITE is answered with it */
+    int sign_in_code;
+    int join_code;
+    bool mute;          /* nothing is answered */
+    bool forget_device; /* its key is not known */
+    bool wrong_writer;  /* once */
+    /* toy_do */
+    pthread_mutex_t lock;
+    pthread_cond_t done;
+    void (*task)(struct toy *toy, void *context);
+    void *task_context;
+};
+
+/* --- state --- */
+
+static inline struct toy_bag *toy_bag(struct toy *toy, uint64_t bag_id)
+{
+    for (size_t i = 0; i < toy->bag_count; i++) {
+        if (toy->bags[i].bag_id == bag_id && !toy->bags[i].gone) {
+            return &toy->bags[i];
+        }
+    }
+    return NULL;
+}
+
+static inline struct toy_bag *toy_bag_of(struct toy *toy, const struct owner *owner)
+{
+    for (size_t i = 0; i < toy->bag_count; i++) {
+        if (owner_equal(&toy->bags[i].owner, owner) && !toy->bags[i].gone) {
+            return &toy->bags[i];
+        }
+    }
+    return NULL;
+}
+
+static inline struct toy_bag *toy_create(struct toy *toy, const struct owner *owner)
+{
+    assert_true(toy->bag_count < TOY_BAGS);
+    struct toy_bag *bag = &toy->bags[toy->bag_count++];
+    *bag = (struct toy_bag){.bag_id = ++toy->head, .last_seq = toy->head, .owner = *owner};
+    return bag;
+}
+
+static inline struct toy_item *toy_item(struct toy_bag *bag, struct span path)
+{
+    for (size_t i = 0; i < bag->count; i++) {
+        if (span_equal(span_str(bag->items[i].path), path)) {
+            return &bag->items[i];
+        }
+    }
+    assert_true(bag->count < TOY_ITEMS && path.size < sizeof bag->items[0].path);
+    struct toy_item *item = &bag->items[bag->count++];
+    memset(item, 0, sizeof *item);
+    memcpy(item->path, path.data, path.size);
+    return item;
+}
+
+static inline void toy_send(struct toy *toy, struct toy_peer *peer, struct buf *out)
+{
+    assert_int_equal(buf_error(out), 0);
+    int rc = router_send(toy->router, &peer->peer, buf_span(out));
+    (void)rc; /* it may be gone */
+    buf_free(out);
+}
+
+static inline struct wire_position toy_position(const struct toy *toy)
+{
+    return (struct wire_position){.seq = toy->head, .hash = {(uint8_t)toy->head}};
+}
+
+/* A change to all who follow its bag. */
+static inline void toy_live(struct toy *toy, const struct change *change)
+{
+    struct wire_position position = toy_position(toy);
+    for (size_t i = 0; i < TOY_PEERS; i++) {
+        struct toy_peer *peer = &toy->peers[i];
+        for (size_t j = 0; peer->open && j < peer->followed_count; j++) {
+            if (peer->followed[j] == change->bag_id) {
+                struct buf out;
+                buf_init(&out, WIRE_FRAME_MAX);
+                wire_begin_live(&out, peer->session, &position, 1);
+                change_encode(&out, change, CHANGE_STREAM);
+                toy_send(toy, peer, &out);
+                break;
+            }
+        }
+    }
+}
+
+/* One item is set (or, with value NULL, removed), and everybody hears of it. */
+static inline uint64_t toy_put(struct toy *toy, struct toy_bag *bag, struct span path,
+                               const struct span *value)
+{
+    struct toy_item *item = toy_item(bag, path);
+    struct change change = {.seq = ++toy->head,
+                            .time_ms = 1000 + toy->head,
+                            .kind = value != NULL ? CHANGE_ITEM_SET : CHANGE_ITEM_REMOVE,
+                            .bag_id = bag->bag_id,
+                            .prev = bag->last_seq,
+                            .path = span_str(item->path),
+                            .old_seq = item->seq};
+    item->live = value != NULL;
+    item->seq = toy->head;
+    item->size = value != NULL ? value->size : 0;
+    assert_true(item->size < sizeof item->value);
+    if (item->size > 0) {
+        memcpy(item->value, value->data, value->size);
+    }
+    change.value = span_of(item->value, item->size);
+    bag->last_seq = toy->head;
+    toy_live(toy, &change);
+    return change.seq;
+}
+
+static inline void toy_put_text(struct toy *toy, struct toy_bag *bag, const char *path,
+                                const char *text)
+{
+    struct span value = span_str(text);
+    (void)toy_put(toy, bag, span_str(path), &value);
+}
+
+static inline void toy_delete(struct toy *toy, struct toy_bag *bag)
+{
+    struct change change = {.seq = ++toy->head,
+                            .kind = CHANGE_BAG_DELETE,
+                            .bag_id = bag->bag_id,
+                            .prev = bag->last_seq};
+    toy_live(toy, &change);
+    bag->gone = true;
+}
+
+static inline struct toy_bag *toy_device_bag(struct toy *toy)
+{
+    return &toy->bags[1];
+}
+
+static inline void toy_user_path(char out[64], uint64_t bag_id)
+{
+    (void)snprintf(out, 64, "@user/%llu", (unsigned long long)bag_id);
+}
+
+static inline bool toy_is_signed_in(struct toy *toy, uint64_t bag_id)
+{
+    char path[64];
+    toy_user_path(path, bag_id);
+    return toy_item(toy_device_bag(toy), span_str(path))->live;
+}
+
+/* --- messages --- */
+
+static inline void toy_error(struct toy *toy, struct toy_peer *peer, int code)
+{
+    struct buf out;
+    buf_init(&out, WIRE_FRAME_MAX);
+    wire_put_error(&out, peer->session, code, "the toy says no", true);
+    toy_send(toy, peer, &out);
+}
+
+static inline void toy_hello(struct toy *toy, struct toy_peer *peer, const struct wire_hello *hello)
+{
+    struct buf out;
+    toy->hellos++;
+    if (toy->refuse_hello != 0) {
+        toy_error(toy, peer, toy->refuse_hello);
+        return;
+    }
+    if (hello->writer != toy->writer) {
+        toy->writer = hello->writer;
+        toy->highest = 0;
+    }
+    peer->open = true;
+    peer->session = random_u64();
+    peer->followed_count = 0;
+    struct wire_welcome welcome = {.version = WIRE_VERSION,
+                                   .head_seq = toy->head,
+                                   .state = WIRE_RUNNING,
+                                   .device = TOY_DEVICE,
+                                   .device_bag = toy->bags[1].bag_id,
+                                   .fleet_bag = toy->bags[0].bag_id,
+                                   .heartbeat_ms = 2000,
+                                   .window = WIRE_WINDOW_MAX};
+    memcpy(welcome.history, toy->history, HISTORY_SIZE);
+    buf_init(&out, WIRE_FRAME_MAX);
+    wire_put_welcome(&out, peer->session, &welcome);
+    toy_send(toy, peer, &out);
+}
+
+static inline void toy_join(struct toy *toy, struct toy_peer *peer, const struct wire_join *join)
+{
+    struct buf out;
+    toy->joins++;
+    if (toy->join_code != 0) {
+        toy_error(toy, peer, toy->join_code);
+        return;
+    }
+    memcpy(toy->device_key, join->public_key, KEY_SIZE);
+    buf_init(&out, WIRE_FRAME_MAX);
+    wire_put_joined(&out, TOY_DEVICE, toy->history);
+    toy_send(toy, peer, &out);
+}
+
+static inline struct bag_row toy_row(const struct toy_bag *bag)
+{
+    return (struct bag_row){
+        .exists = true, .bag_id = bag->bag_id, .last_seq = bag->last_seq, .owner = bag->owner};
+}
+
+static inline struct toy_bag *toy_ensure(struct toy *toy, enum owner_kind kind, struct span name)
+{
+    struct owner owner;
+    assert_int_equal(owner_make(&owner, kind, name, 0, NULL), 0);
+    struct toy_bag *bag = toy_bag_of(toy, &owner);
+    return bag != NULL ? bag : toy_create(toy, &owner);
+}
+
+static inline void toy_sign_in(struct toy *toy, struct toy_peer *peer,
+                               const struct wire_message *message)
+{
+    struct buf out;
+    struct bag_row rows[8];
+    size_t count = 0;
+    char path[64];
+    toy->sign_ins++;
+    toy->last_groups[0] = '\0';
+    if (toy->sign_in_code == 0) {
+        struct toy_bag *user = toy_ensure(toy, OWNER_USER, message->sign_in.user);
+        struct span name = span_str(user->owner.shown);
+        toy_user_path(path, user->bag_id);
+        if (!toy_is_signed_in(toy, user->bag_id)) {
+            (void)toy_put(toy, toy_device_bag(toy), span_str(path), &name);
+        }
+        rows[count++] = toy_row(user);
+        for (size_t i = 0; i < message->sign_in.groups.count; i++) {
+            struct span group = wire_group_at(&message->sign_in.groups, i);
+            size_t used = strlen(toy->last_groups);
+            (void)snprintf(toy->last_groups + used, sizeof toy->last_groups - used, "%.*s ",
+                           (int)group.size, (const char *)group.data);
+            rows[count++] = toy_row(toy_ensure(toy, OWNER_GROUP, group));
+        }
+    }
+    buf_init(&out, WIRE_FRAME_MAX);
+    wire_put_signed_in(&out, peer->session, message->sign_in.ref, toy->sign_in_code,
+                       toy->sign_in_code != 0 ? "the toy says no" : "", rows, count);
+    toy_send(toy, peer, &out);
+}
+
+static inline void toy_sign_out(struct toy *toy, struct toy_peer *peer,
+                                const struct wire_message *message)
+{
+    struct buf out;
+    char path[64];
+    toy->sign_outs++;
+    toy_user_path(path, message->sign_out.bag_id);
+    buf_init(&out, WIRE_FRAME_MAX);
+    wire_put_signed_out(&out, peer->session, message->sign_out.ref, 0, "");
+    toy_send(toy, peer, &out);
+    (void)toy_put(toy, toy_device_bag(toy), span_str(path), NULL);
+}
+
+static inline void toy_page(struct toy *toy, struct toy_peer *peer, const struct toy_bag *bag)
+{
+    struct buf out;
+    struct wire_position position = toy_position(toy);
+    uint32_t live = 0;
+    for (size_t i = 0; i < bag->count; i++) {
+        live += bag->items[i].live ? 1 : 0;
+    }
+    buf_init(&out, WIRE_FRAME_MAX);
+    wire_begin_page(&out, peer->session, bag->bag_id,
+                    WIRE_PAGE_FIRST | WIRE_PAGE_LAST | WIRE_PAGE_WHOLE, 0, bag->last_seq, &position,
+                    live);
+    for (size_t i = 0; i < bag->count; i++) {
+        const struct toy_item *item = &bag->items[i];
+        struct item_row row = {.state = ITEM_LIVE,
+                               .seq = item->seq,
+                               .time_ms = 1000 + item->seq,
+                               .value = span_of(item->value, item->size)};
+        if (item->live) {
+            wire_put_row(&out, span_str(item->path), &row);
+        }
+    }
+    toy_send(toy, peer, &out);
+}
+
+static inline bool toy_may_read(struct toy *toy, const struct toy_bag *bag)
+{
+    return bag->owner.kind != OWNER_USER || toy_is_signed_in(toy, bag->bag_id);
+}
+
+static inline void toy_follow(struct toy *toy, struct toy_peer *peer, struct wire_bag wanted)
+{
+    struct toy_bag *bag = toy_bag(toy, wanted.bag_id);
+    int code = bag == NULL ? E_BAG_GONE : (toy_may_read(toy, bag) ? 0 : E_NOT_ALLOWED);
+    if (code == 0) {
+        assert_true(peer->followed_count < TOY_BAGS);
+        peer->followed[peer->followed_count++] = wanted.bag_id;
+    }
+    if (code == 0 && bag->last_seq != wanted.cursor) {
+        toy_page(toy, peer, bag);
+        return;
+    }
+    struct buf out;
+    buf_init(&out, WIRE_FRAME_MAX);
+    wire_put_bag(&out, peer->session, wanted.bag_id, code, wanted.cursor,
+                 code != 0 ? "the toy says no" : "");
+    toy_send(toy, peer, &out);
+}
+
+/* --- operations --- */
+
+static inline int toy_do_create(struct toy *toy, const struct operation *op, uint64_t *seq)
+{
+    char path[64];
+    struct toy_bag *bag = toy_bag_of(toy, &op->owner);
+    if (bag != NULL) {
+        *seq = bag->bag_id;
+        return E_BAG_EXISTS;
+    }
+    bag = toy_create(toy, &op->owner);
+    *seq = bag->bag_id;
+    if (op->owner.kind == OWNER_USER) {
+        struct span name = span_str(op->owner.shown);
+        toy_user_path(path, bag->bag_id);
+        (void)toy_put(toy, toy_device_bag(toy), span_str(path), &name);
+    }
+    return 0;
+}
+
+static inline int toy_do_write(struct toy *toy, const struct operation *op, uint64_t *seq)
+{
+    uint64_t bag_id = op->bag_id;
+    if (toy->write_code != 0) {
+        return toy->write_code;
+    }
+    if (bag_id == 0) {
+        if (toy->outcomes[op->made_by].code != 0) {
+            return toy->outcomes[op->made_by].code;
+        }
+        bag_id = toy->outcomes[op->made_by].seq;
+    }
+    struct toy_bag *bag = toy_bag(toy, bag_id);
+    if (bag == NULL) {
+        return E_BAG_GONE;
+    }
+    if (!toy_may_read(toy, bag)) {
+        return E_NOT_ALLOWED;
+    }
+    for (size_t i = 0; i < op->write_count; i++) {
+        struct operation_write write;
+        assert_int_equal(operation_write_at(op, i, &write), 0);
+        *seq = toy_put(toy, bag, write.path, write.remove ? NULL : &write.value);
+    }
+    return 0;
+}
+
+static inline bool toy_operation(struct toy *toy, const msgpack_object *object, struct buf *out)
+{
+    struct operation op;
+    uint64_t seq = 0;
+    assert_int_equal(operation_decode(object, &op, NULL), 0);
+    if (toy->wrong_writer) {
+        toy->wrong_writer = false;
+        wire_put_outcome(out, op.number, E_WRITER, 0, "the toy knows other numbers");
+        return true;
+    }
+    if (op.number <= toy->highest) {
+        wire_put_outcome(out, op.number, toy->outcomes[op.number].code,
+                         toy->outcomes[op.number].seq, "");
+        return true;
+    }
+    assert_int_equal(op.number, toy->highest + 1);
+    int code = op.kind == OPERATION_CREATE  ? toy_do_create(toy, &op, &seq)
+               : op.kind == OPERATION_WRITE ? toy_do_write(toy, &op, &seq)
+                                            : E_DROPPED;
+    if (!wire_deferred(code)) {
+        toy->highest = op.number;
+        toy->outcomes[op.number].code = code;
+        toy->outcomes[op.number].seq = seq;
+        toy->writes++;
+    }
+    wire_put_outcome(out, op.number, code, seq, code != 0 ? "the toy says no" : "");
+    return true;
+}
+
+static inline void toy_write(struct toy *toy, struct toy_peer *peer,
+                             const struct wire_list *operations)
+{
+    for (size_t i = 0; i < operations->count; i++) {
+        struct buf out;
+        buf_init(&out, WIRE_FRAME_MAX);
+        wire_begin_outcome(&out, peer->session, 1);
+        (void)toy_operation(toy, wire_object_at(operations, i), &out);
+        toy_send(toy, peer, &out);
+    }
+}
+
+/* --- the thread --- */
+
+static inline void toy_message(struct toy *toy, struct toy_peer *peer, struct span bytes)
+{
+    struct unpacked scratch = {0};
+    struct wire_message message;
+    assert_int_equal(wire_decode(bytes, &scratch, &message, NULL), 0);
+    bool known =
+        message.session == peer->session || message.type == WIRE_HELLO || message.type == WIRE_JOIN;
+    switch (known && !toy->mute ? (int)message.type : 0) {
+    case WIRE_HELLO:
+        toy_hello(toy, peer, &message.hello);
+        break;
+    case WIRE_JOIN:
+        toy_join(toy, peer, &message.join);
+        break;
+    case WIRE_SIGN_IN:
+        toy_sign_in(toy, peer, &message);
+        break;
+    case WIRE_SIGN_OUT:
+        toy_sign_out(toy, peer, &message);
+        break;
+    case WIRE_FOLLOW:
+        for (size_t i = 0; i < message.follow.bags.count; i++) {
+            toy_follow(toy, peer, wire_bag_at(&message.follow.bags, i));
+        }
+        break;
+    case WIRE_WRITE:
+        toy_write(toy, peer, &message.write.operations);
+        break;
+    default:
+        break;
+    }
+    unpack_close(&scratch);
+}
+
+static inline struct toy_peer *toy_peer(struct toy *toy, const struct peer *peer)
+{
+    struct toy_peer *fresh = &toy->peers[0];
+    for (size_t i = 0; i < TOY_PEERS; i++) {
+        struct toy_peer *known = &toy->peers[i];
+        if (known->peer.size == peer->size && memcmp(known->peer.id, peer->id, peer->size) == 0) {
+            return known;
+        }
+        if (known->peer.size == 0) {
+            fresh = known;
+        }
+    }
+    *fresh = (struct toy_peer){.peer = *peer};
+    return fresh;
+}
+
+static inline void toy_receive(struct toy *toy)
+{
+    struct peer peer;
+    uint8_t key[KEY_SIZE];
+    struct span bytes;
+    while (router_receive(toy->router, &peer, key, &bytes) == 0) {
+        struct toy_peer *from = toy_peer(toy, &peer);
+        bool joins = memcmp(key, toy->token.public_key, KEY_SIZE) == 0;
+        assert_true(joins || memcmp(key, toy->device_key, KEY_SIZE) == 0);
+        toy_message(toy, from, bytes);
+    }
+}
+
+static inline void toy_run(struct thread *self, void *context)
+{
+    struct toy *toy = context;
+    thread_ready(self, 0, NULL);
+    while (!atomic_load(&toy->stopping)) {
+        assert_int_equal(router_wait(toy->router, NULL, 0, 200), 0);
+        (void)pthread_mutex_lock(&toy->lock);
+        if (toy->task != NULL) {
+            toy->task(toy, toy->task_context);
+            toy->task = NULL;
+            (void)pthread_cond_signal(&toy->done);
+        }
+        toy_receive(toy);
+        (void)pthread_mutex_unlock(&toy->lock);
+    }
+}
+
+static inline bool toy_admit(void *context, const uint8_t key[KEY_SIZE])
+{
+    const struct toy *toy = context;
+    return !toy->forget_device || memcmp(key, toy->token.public_key, KEY_SIZE) == 0;
+}
+
+/* --- for tests --- */
+
+static inline void toy_do(struct toy *toy, void (*task)(struct toy *toy, void *context),
+                          void *context)
+{
+    (void)pthread_mutex_lock(&toy->lock);
+    toy->task = task;
+    toy->task_context = context;
+    router_wake(toy->router);
+    while (toy->task != NULL) {
+        (void)pthread_cond_wait(&toy->done, &toy->lock);
+    }
+    (void)pthread_mutex_unlock(&toy->lock);
+}
+
+/* Listens (on the port it had, when it is started again). */
+static inline void toy_start(struct toy *toy)
+{
+    char endpoint[64];
+    const char *listen[] = {endpoint, NULL};
+    struct router_options options = {
+        .listen = listen, .keys = &toy->keys, .io_threads = 1, .admit = toy_admit, .context = toy};
+    if (toy->port == 0) {
+        (void)snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:*");
+    } else {
+        (void)snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", toy->port);
+    }
+    int rc = E_BUSY;
+    for (int attempt = 0; rc == E_BUSY && attempt < 100; attempt++) {
+        rc = router_open(&toy->router, &options, NULL);
+        if (rc == E_BUSY) {
+            const struct timespec pause = {.tv_nsec = 20000000};
+            (void)nanosleep(&pause, NULL);
+        }
+    }
+    assert_int_equal(rc, 0);
+    toy->port = router_port(toy->router, 0);
+    memset(toy->peers, 0, sizeof toy->peers);
+    atomic_store(&toy->stopping, false);
+    assert_int_equal(thread_start(&toy->thread, "toy", toy_run, toy, NULL), 0);
+}
+
+static inline void toy_stop(struct toy *toy)
+{
+    atomic_store(&toy->stopping, true);
+    router_wake(toy->router);
+    thread_join(&toy->thread);
+    router_close(&toy->router);
+}
+
+static inline struct toy *toy_new(void)
+{
+    struct toy *toy = calloc(1, sizeof *toy);
+    assert_non_null(toy);
+    toy->bags = calloc(TOY_BAGS, sizeof *toy->bags);
+    assert_non_null(toy->bags);
+    (void)pthread_mutex_init(&toy->lock, NULL);
+    (void)pthread_cond_init(&toy->done, NULL);
+    key_pair_make(&toy->keys);
+    key_pair_make(&toy->token);
+    random_bytes(toy->history, sizeof toy->history);
+    toy->head = 10;
+    struct owner fleet = {.kind = OWNER_FLEET};
+    struct owner device = {.kind = OWNER_DEVICE, .device = TOY_DEVICE};
+    (void)toy_create(toy, &fleet);
+    (void)toy_create(toy, &device);
+    toy_start(toy);
+    return toy;
+}
+
+static inline void toy_free(struct toy *toy)
+{
+    toy_stop(toy);
+    (void)pthread_cond_destroy(&toy->done);
+    (void)pthread_mutex_destroy(&toy->lock);
+    free(toy->bags);
+    free(toy);
+}
+
+/* A join token for it. */
+static inline void toy_token(struct toy *toy, char out[TOKEN_TEXT_MAX])
+{
+    struct join_token token = {.address_count = 1, .expires_ms = 9999999999999};
+    (void)snprintf(token.addresses[0], sizeof token.addresses[0], "127.0.0.1:%d", toy->port);
+    memcpy(token.server_key, toy->keys.public_key, KEY_SIZE);
+    memcpy(token.secret, toy->token.secret_key, KEY_SIZE);
+    assert_int_equal(token_format(&token, out, NULL), 0);
+}
+
+#endif
