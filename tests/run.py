@@ -8,6 +8,7 @@ The parts, in this order:
     lint/RULE           one rule of the gate; lint/self-test proves that it bites
     FOLDER/NAME         a unit test program, tests/FOLDER/test_NAME.c, under ASan and UBSan
     fuzz/NAME           the kept inputs of a fuzz target, under ASan and UBSan
+    plain/FOLDER/NAME   the unit tests that leave something out under a sanitizer, without one
     threads/FOLDER/NAME the unit tests about threads once more, under TSan
     e2e/NAME            tests/e2e/test_NAME, an executable that drives the real programs of
                         build/release/bin (KITBAG_BIN holds its path)
@@ -35,6 +36,9 @@ JOBS = 2
 LINT_TIMEOUT_S = 600
 UNIT_TIMEOUT_S = 120
 E2E_TIMEOUT_S = 900
+# Run without a sanitizer too: with one there is no address space to run out of.
+KNOWS_SANITIZERS = re.compile(r"\bno_memory_begin\b|__SANITIZE_ADDRESS__")
+
 # Run under TSan too: tests that start threads, and tests of what starts threads by itself. A test
 # that forks while threads run is not for TSan, which ends the child.
 STARTS_THREADS = re.compile(r"\b(thread_start|pthread_create)\b")
@@ -95,6 +99,15 @@ def fuzz_parts():
                    UNIT_TIMEOUT_S, SANITIZERS)
 
 
+def plain_parts():
+    for source in unit_sources():
+        folder, name = source.parent.name, source.stem[5:]
+        if KNOWS_SANITIZERS.search(source.read_text(encoding="utf-8")):
+            yield Part(f"plain/{folder}/{name}",
+                       [str(ROOT / f"build/release/tests/test_{folder}_{name}")],
+                       UNIT_TIMEOUT_S, SANITIZERS)
+
+
 def threads_parts():
     for source in unit_sources():
         folder, name = source.parent.name, source.stem[5:]
@@ -114,7 +127,7 @@ def e2e_parts():
 
 
 def plan(name):
-    makers = (lint_parts, unit_parts, fuzz_parts, threads_parts, e2e_parts)
+    makers = (lint_parts, unit_parts, fuzz_parts, plain_parts, threads_parts, e2e_parts)
     return [part for maker in makers for part in maker() if name in part.name]
 
 

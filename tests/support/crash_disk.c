@@ -60,7 +60,7 @@ static void name_of(int fd, char *out, size_t size)
     ssize_t len = readlink(link, path, sizeof path - 1);
     path[len < 0 ? 0 : len] = '\0';
     const char *slash = strrchr(path, '/');
-    (void)snprintf(out, size, "%s", slash != NULL ? slash + 1 : path);
+    (void)snprintf(out, size, "%.*s", (int)size - 1, slash != NULL ? slash + 1 : path);
 }
 
 static void note(struct crash_disk *disk, const char *text)
