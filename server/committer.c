@@ -22,6 +22,7 @@ struct committer {
     size_t spare_count;
     enum committer_state state;
     struct err why;
+    bool disk_full; /* an append found no room: until that was delivered nothing is taken */
     struct journal_position head;
     uint64_t last_time_ms; /* of the newest batch: time never goes back in the journal */
     uint64_t changes;
@@ -66,13 +67,36 @@ static void begin_draft(struct committer *committer, struct draft *draft)
     committer->plan.draft = draft;
 }
 
-/* Time goes on while nothing is written. */
+static bool has_room(const struct committer *committer)
+{
+    const struct committer_options *options = &committer->options;
+    return options->has_room == NULL || options->has_room(options->room_context);
+}
+
+/* Are changes taken? */
+static void update_closed(struct committer *committer)
+{
+    struct plan *plan = &committer->plan;
+    plan->closed = 0;
+    plan->closed_why = "";
+    if (committer->state != COMMITTER_RUNNING) {
+        plan->closed = E_READ_ONLY;
+        plan->closed_why = committer->why.text;
+    } else if (committer->disk_full || !has_room(committer)) {
+        plan->closed = E_NOSPACE;
+        plan->closed_why = "there is too little room on the server's disk: writing goes on by "
+                           "itself when there is more";
+    }
+}
+
+/* A new batch begins with the first request after the last: its time, and whether it may be. */
 static void touch_draft(struct committer *committer)
 {
     struct draft *draft = committer->plan.draft;
     if (draft->count == 0) {
         uint64_t now = clock_wall_ms(committer->options.clock);
         draft->time_ms = now > committer->last_time_ms ? now : committer->last_time_ms;
+        update_closed(committer);
     }
 }
 
@@ -83,8 +107,7 @@ static void stop(struct committer *committer, enum committer_state state, const 
 {
     committer->state = state;
     committer->why = *err;
-    committer->plan.closed = E_READ_ONLY;
-    committer->plan.closed_text = committer->why.text;
+    update_closed(committer);
     log_err(LOG_ERROR, "commit", event, err);
 }
 
@@ -111,8 +134,8 @@ static int append(struct committer *committer, struct draft *draft)
     if (rc == E_NOSPACE && !journal_failed(committer->options.journal)) {
         log_no_space(committer, err);
         /* What follows in this round is deferred too, so that nothing overtakes what was. */
-        committer->plan.closed = E_NOSPACE;
-        committer->plan.closed_text = "the server's disk is full";
+        committer->disk_full = true;
+        update_closed(committer);
         return rc;
     }
     (void)err_prefix(err, "the journal can't be written and nothing more is taken until kitbagd "
@@ -190,7 +213,9 @@ static void override_replies(struct draft *draft)
         struct reply *reply = &draft->replies[i];
         if (reply->pending) {
             reply->code = draft->code;
-            reply->text = draft->err.text;
+            /* Paths of the server are for its administrators. */
+            reply->text =
+                reply->kind == REPLY_SUBMITTED ? draft->err.text : err_meaning(draft->code);
             reply->seq = 0;
             reply->id = 0;
             reply->created = false;
@@ -241,13 +266,17 @@ void committer_deliver(struct committer *committer)
         deliver_draft(committer, draft);
         give_back(committer, draft);
     }
-    if (committer->plan.closed == E_NOSPACE) {
-        committer->plan.closed = 0;
-        committer->plan.closed_text = NULL;
-    }
+    committer->disk_full = false;
 }
 
 /* --- requests --- */
+
+/* Commits what is in the draft; false when there is no memory for another one. */
+static bool flush(struct committer *committer)
+{
+    committer_commit(committer);
+    return committer->plan.draft->count == 0;
+}
 
 /* Room for a request in the open draft, which is committed when it holds too much. */
 static void before_request(struct committer *committer)
@@ -258,13 +287,21 @@ static void before_request(struct committer *committer)
     touch_draft(committer);
 }
 
-/* For requests that want a draft without changes. */
-static void before_lonely_request(struct committer *committer)
+/* For requests that want a draft without changes; false: they were answered E_BUSY. */
+static bool before_lonely_request(struct committer *committer, enum reply_kind kind,
+                                  uint64_t session, uint64_t ref)
 {
-    if (committer->plan.draft->count > 0) {
-        committer_commit(committer);
+    if (committer->plan.draft->count > 0 && !flush(committer)) {
+        struct reply busy = {.kind = kind,
+                             .session = session,
+                             .number = ref,
+                             .code = E_BUSY,
+                             .text = err_meaning(E_BUSY)};
+        (void)draft_reply(committer->plan.draft, &busy);
+        return false;
     }
     before_request(committer);
+    return true;
 }
 
 int committer_operation(struct committer *committer, struct operation_from *from,
@@ -274,8 +311,8 @@ int committer_operation(struct committer *committer, struct operation_from *from
     before_request(committer);
     int rc = operations_plan(&committer->plan, from, object, err);
     if (rc == PLAN_FULL && committer->plan.draft->count > 0) {
-        committer_commit(committer);
-        rc = operations_plan(&committer->plan, from, object, err);
+        rc = flush(committer) ? operations_plan(&committer->plan, from, object, err)
+                              : operations_answer_busy(&committer->plan, from, object, err);
     }
     if (rc == PLAN_FULL) {
         rc = operations_refuse_large(&committer->plan, from, object, err);
@@ -287,17 +324,18 @@ int committer_operation(struct committer *committer, struct operation_from *from
 void committer_sign_in(struct committer *committer, const struct sign_in *sign_in)
 {
     ASSERT(committer != NULL && sign_in != NULL);
-    before_lonely_request(committer);
-    int rc = sign_in_plan(&committer->plan, sign_in);
-    ASSERT(rc == 0); /* a thousand groups are far below what a batch takes */
+    if (before_lonely_request(committer, REPLY_SIGNED_IN, sign_in->session, sign_in->ref)) {
+        int rc = sign_in_plan(&committer->plan, sign_in);
+        ASSERT(rc == 0); /* what a sign-in changes is far below what a batch takes */
+    }
 }
 
 void committer_sign_out(struct committer *committer, const struct sign_out *sign_out)
 {
     ASSERT(committer != NULL && sign_out != NULL);
     before_request(committer);
-    if (sign_out_plan(&committer->plan, sign_out) == PLAN_FULL) {
-        committer_commit(committer);
+    if (sign_out_plan(&committer->plan, sign_out) == PLAN_FULL &&
+        before_lonely_request(committer, REPLY_SIGNED_OUT, sign_out->session, sign_out->ref)) {
         int rc = sign_out_plan(&committer->plan, sign_out);
         ASSERT(rc == 0);
     }
@@ -306,9 +344,10 @@ void committer_sign_out(struct committer *committer, const struct sign_out *sign
 void committer_join(struct committer *committer, const struct join *join)
 {
     ASSERT(committer != NULL && join != NULL);
-    before_lonely_request(committer);
-    int rc = join_plan(&committer->plan, committer->options.registry, join);
-    ASSERT(rc == 0);
+    if (before_lonely_request(committer, REPLY_JOINED, join->session, 0)) {
+        int rc = join_plan(&committer->plan, committer->options.registry, join);
+        ASSERT(rc == 0);
+    }
 }
 
 static bool makes_user_device(const struct draft *draft)
@@ -327,12 +366,15 @@ int committer_submit(struct committer *committer, const struct submit *submit, v
 {
     ASSERT(committer != NULL && submit != NULL);
     before_request(committer);
-    if (submit->kind == SUBMIT_DELETE && makes_user_device(committer->plan.draft)) {
-        committer_commit(committer);
+    if (submit->kind == SUBMIT_DELETE && makes_user_device(committer->plan.draft) &&
+        !flush(committer)) {
+        return E_NOMEM;
     }
     int rc = submit_plan(&committer->plan, submit, ticket, index);
     if (rc == PLAN_FULL && committer->plan.draft->count > 0) {
-        committer_commit(committer);
+        if (!flush(committer)) {
+            return E_NOMEM;
+        }
         rc = submit_plan(&committer->plan, submit, ticket, index);
     }
     return rc == PLAN_FULL ? submit_refuse_large(&committer->plan, ticket, index) : rc;
@@ -516,8 +558,6 @@ void committer_recovered(struct committer *committer, struct kv *kv)
     ASSERT(committer->state == COMMITTER_BEHIND);
     ASSERT(committer->plan.draft->count == 0);
     committer->state = COMMITTER_RUNNING;
-    committer->plan.closed = 0;
-    committer->plan.closed_text = NULL;
     committer->options.kv = kv;
     begin_draft(committer, committer->plan.draft);
     log_event(LOG_INFO, "commit", "state.recovered", "seq=%" PRIu64, committer->head.seq);

@@ -49,6 +49,10 @@ struct committer_options {
     struct limits limits;
     const struct clock *clock; /* borrowed for life */
     struct committer_sink sink;
+    /* Is there room on the disk? While there is none, changes are deferred as E_NOSPACE. Asked
+     * before each batch; NULL: always. */
+    bool (*has_room)(void *context);
+    void *room_context;
     /* Instead of kv_apply, for tests; NULL: kv_apply. */
     int (*apply)(struct kv *kv, const struct change *changes, size_t count,
                  const uint8_t hash[SHA256_SIZE], struct err *err);

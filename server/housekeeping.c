@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -16,6 +17,7 @@ struct housekeeping {
     struct housekeeping_options options;
     struct thread *thread;
     struct queue *stop;           /* closed to stop; nothing is ever pushed */
+    atomic_bool room;             /* written by the thread, read by anyone */
     _Atomic uint64_t flushed_seq; /* written by the thread, read by anyone */
     uint64_t flushed_ms;          /* the thread's */
     struct log_limit prepare_failed;
@@ -34,6 +36,25 @@ static void prepare(struct housekeeping *housekeeping)
                   "code=%s text=%s held_back=%" PRIu64, err_name(err.code), LOG_Q(err.text),
                   held_back);
     }
+}
+
+/* Before the disk is full: the journal must be able to roll, and the state to write what it has in
+ * memory, or it could not even be opened again. */
+static void look_for_room(struct housekeeping *housekeeping)
+{
+    struct statvfs info;
+    if (statvfs(housekeeping->options.dir, &info) != 0) {
+        return; /* it can't be told: writing will */
+    }
+    uint64_t free_bytes = (uint64_t)info.f_bavail * info.f_frsize;
+    bool room = free_bytes >= housekeeping->options.reserve_bytes;
+    if (room == housekeeping->room) {
+        return;
+    }
+    housekeeping->room = room;
+    log_event(room ? LOG_INFO : LOG_ERROR, "housekeeping", room ? "disk.room" : "disk.low",
+              "free=%" PRIu64 " reserve=%" PRIu64 " writes=%s", free_bytes,
+              housekeeping->options.reserve_bytes, room ? "taken" : "deferred");
 }
 
 static bool flush_is_due(const struct housekeeping *housekeeping, uint64_t now_ms)
@@ -71,7 +92,10 @@ static void run(struct thread *self, void *context)
     struct housekeeping *housekeeping = context;
     thread_ready(self, 0, NULL);
     while (!queue_done(housekeeping->stop)) {
-        prepare(housekeeping);
+        look_for_room(housekeeping);
+        if (housekeeping->room) {
+            prepare(housekeeping);
+        }
         flush(housekeeping);
         (void)queue_pop(housekeeping->stop, LOOK_EVERY_MS); /* nothing comes: it is a pause */
     }
@@ -81,7 +105,7 @@ int housekeeping_start(struct housekeeping **out, const struct housekeeping_opti
                        struct err *err)
 {
     ASSERT(out != NULL && options != NULL);
-    ASSERT(options->journal != NULL && options->kv != NULL);
+    ASSERT(options->journal != NULL && options->kv != NULL && options->dir != NULL);
     struct housekeeping *housekeeping = calloc(1, sizeof *housekeeping);
     if (housekeeping == NULL) {
         return err_set(err, E_NOMEM, "housekeeping: out of memory");
@@ -91,6 +115,8 @@ int housekeeping_start(struct housekeeping **out, const struct housekeeping_opti
         housekeeping->options.flush_changes = FLUSH_CHANGES;
     }
     housekeeping->flushed_ms = clock_mono_ms(&clock_system);
+    housekeeping->room = true;
+    look_for_room(housekeeping);
     int rc = queue_new(&housekeeping->stop, 1, err);
     if (rc == 0) {
         rc = thread_start(&housekeeping->thread, "housekeeping", run, housekeeping, err);
@@ -122,4 +148,10 @@ uint64_t housekeeping_flushed(const struct housekeeping *housekeeping)
 {
     ASSERT(housekeeping != NULL);
     return housekeeping->flushed_seq;
+}
+
+bool housekeeping_room(const struct housekeeping *housekeeping)
+{
+    ASSERT(housekeeping != NULL);
+    return housekeeping->room;
 }

@@ -292,7 +292,7 @@ static int prepare(struct job *job, struct plan *plan, struct operation_from *fr
     job->reply = (struct reply){
         .kind = REPLY_OUTCOME, .session = from->session, .number = job->operation.number};
     if (plan->closed != 0) {
-        (void)answer(job, plan->closed, 0, plan->closed_text);
+        (void)answer(job, plan->closed, 0, err_meaning(plan->closed));
         return 1;
     }
     if (from->deferred_from != 0 && job->operation.number > from->deferred_from) {
@@ -347,4 +347,17 @@ int operations_refuse_large(struct plan *plan, struct operation_from *from,
                       "write fewer items at once",
                       BATCH_PAYLOAD_MAX >> 20);
     return run(&job, refused);
+}
+
+int operations_answer_busy(struct plan *plan, struct operation_from *from,
+                           const msgpack_object *object, struct err *err)
+{
+    ASSERT(plan != NULL && from != NULL && object != NULL);
+    struct job job;
+    int refused = 0;
+    int rc = prepare(&job, plan, from, object, &refused, err);
+    if (rc != 0) {
+        return rc < 0 ? rc : 0;
+    }
+    return answer(&job, E_BUSY, 0, err_meaning(E_BUSY));
 }

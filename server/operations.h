@@ -41,4 +41,8 @@ MUST_CHECK int operations_plan(struct plan *plan, struct operation_from *from,
 MUST_CHECK int operations_refuse_large(struct plan *plan, struct operation_from *from,
                                        const msgpack_object *object, struct err *err);
 
+/* There is no memory to commit what is in the draft: E_BUSY. */
+MUST_CHECK int operations_answer_busy(struct plan *plan, struct operation_from *from,
+                                      const msgpack_object *object, struct err *err);
+
 #endif

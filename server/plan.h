@@ -30,8 +30,8 @@ struct plan {
     struct limits limits;
     uint64_t server_bag; /* 0: not yet made */
     uint64_t fleet_bag;
-    int closed; /* 0: changes are taken; else the code that every request gets */
-    const char *closed_text;
+    int closed;             /* 0: changes are taken; else the code that every request gets */
+    const char *closed_why; /* for administration; machines get the code's meaning */
 };
 
 /* Who makes a change, and by which operation. */

@@ -78,6 +78,13 @@ static void on_changes(void *context, const struct change *changes, size_t count
     sessions_changes(server->sessions, changes, count, head);
 }
 
+/* Housekeeping is away while the state is opened again: nothing is written then. */
+static bool has_room(void *context)
+{
+    const struct server *server = context;
+    return server->housekeeping == NULL || housekeeping_room(server->housekeeping);
+}
+
 static bool on_admit(void *context, const uint8_t key[KEY_SIZE])
 {
     const struct server *server = context;
@@ -220,6 +227,8 @@ static int start_committer(struct server *server, struct err *err)
         .limits = server->options.settings->limits,
         .clock = &clock_system,
         .sink = {on_device, on_replies, on_changes, server},
+        .has_room = has_room,
+        .room_context = server,
     };
     int rc = committer_new(&server->committer, &options, err);
     return rc != 0 ? rc
@@ -258,10 +267,13 @@ static int start_stream(struct server *server, struct err *err)
 
 static int start_housekeeping(struct server *server, struct err *err)
 {
+    const struct settings *settings = server->options.settings;
     struct housekeeping_options options = {
         .journal = server->journal,
         .kv = server->kv,
-        .flush_interval_ms = server->options.settings->flush_interval_ms,
+        .flush_interval_ms = settings->flush_interval_ms,
+        .dir = settings->data_dir,
+        .reserve_bytes = 2 * settings->memtable_bytes + settings->segment_bytes,
     };
     return housekeeping_start(&server->housekeeping, &options, err);
 }

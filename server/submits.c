@@ -141,7 +141,7 @@ static int run(struct job *job)
 {
     struct plan *plan = job->plan;
     if (plan->closed != 0) {
-        return err_set(&job->err, plan->closed, "%s", plan->closed_text);
+        return err_set(&job->err, plan->closed, "%s", plan->closed_why);
     }
     int rc = job->submit->kind == SUBMIT_DELETE ? plan_deletion(job) : plan_writes(job);
     if (rc == 0 && plan->draft->count > plan->draft->sealed) {

@@ -39,6 +39,7 @@ struct fixture {
     char dir[TMP_FOLDER_MAX];
     const struct disk *disk;
     struct limits limits;
+    bool (*has_room)(void *context);
     int (*apply)(struct kv *kv, const struct change *changes, size_t count,
                  const uint8_t hash[SHA256_SIZE], struct err *err);
     struct journal *journal;
@@ -148,6 +149,7 @@ UNUSED static int fx_try_open(struct fixture *fx, struct err *err)
         .limits = fx->limits,
         .clock = &fx->clock,
         .sink = fx->sink,
+        .has_room = fx->has_room,
         .apply = fx->apply,
     };
     rc = committer_new(&fx->committer, &wanted, err);

@@ -1,6 +1,4 @@
-/* The write path: exactly once, conditions, all or none, what happens when the disk fails. */
-#include <errno.h>
-
+/* The write path: exactly once, conditions, all or none. */
 #include "tests/server/fixture.h"
 
 static void begins_a_history(void **state)
@@ -418,107 +416,6 @@ static void a_full_draft_is_committed_at_once(void **state)
     free(large);
 }
 
-/* --- a disk that fails --- */
-
-static bool sync_fails;
-static bool write_fails;
-
-static ssize_t fail_pwrite(void *context, int fd, const void *data, size_t size, off_t offset)
-{
-    if (write_fails) {
-        errno = EIO;
-        return -1;
-    }
-    return disk_system.pwrite(context, fd, data, size, offset);
-}
-
-static int fail_fdatasync(void *context, int fd)
-{
-    if (sync_fails) {
-        errno = EIO;
-        return -1;
-    }
-    return disk_system.fdatasync(context, fd);
-}
-
-static void after_a_failed_sync_nothing_is_taken(void **state)
-{
-    struct fixture *fx = *state;
-    static struct disk disk;
-    disk = disk_system;
-    disk.pwrite = fail_pwrite;
-    disk.fdatasync = fail_fdatasync;
-    fx_close(fx, true);
-    fx->disk = &disk;
-    fx_open(fx);
-    struct machine a;
-    fx_join(fx, &a, 1);
-    uint64_t bag = fx_user(fx, &a, "Ann");
-    uint64_t seq = fx_write(fx, &a, 1, bag, "p", "v")->seq;
-    fx_forget(fx);
-    sync_fails = true;
-    assert_int_equal(fx_write(fx, &a, 2, bag, "p", "w")->code, E_READ_ONLY);
-    sync_fails = false;
-    assert_int_equal(committer_state(fx->committer), COMMITTER_FAILED);
-    assert_true(strlen(committer_state_text(fx->committer)) > 0);
-    assert_int_equal(fx_write(fx, &a, 3, bag, "p", "x")->code, E_READ_ONLY);
-    assert_int_equal(fx_write(fx, &a, 1, bag, "p", "v")->code, E_READ_ONLY);
-    assert_int_equal(fx_submit(fx, SUBMIT_WRITE, "user:x", "p", "v").code, E_READ_ONLY);
-    assert_int_equal(fx->change_count, 0);
-    assert_string_equal(fx_value(fx, bag, "p"), "v");
-    /* who is known may still sign in; nobody new */
-    assert_int_equal(fx_sign_in(fx, &a, "Ann", NULL)->reply.code, 0);
-    assert_int_equal(fx_sign_in(fx, &a, "Eve", NULL)->reply.code, E_READ_ONLY);
-    struct kv_position position;
-    kv_position(fx->kv, &position);
-    assert_int_equal(position.seq, seq);
-    fx_close(fx, false);
-    fx->disk = NULL;
-    fx_open(fx);
-    /* whatever the disk kept: the repeat is answered, and done once */
-    assert_int_equal(fx_write(fx, &a, 2, bag, "p", "w")->code, 0);
-    assert_string_equal(fx_value(fx, bag, "p"), "w");
-}
-
-static int apply_fault;
-
-static int failing_apply(struct kv *kv, const struct change *changes, size_t count,
-                         const uint8_t hash[SHA256_SIZE], struct err *err)
-{
-    return apply_fault != 0 ? err_set(err, apply_fault, "the test lets it fail")
-                            : kv_apply(kv, changes, count, hash, err);
-}
-
-static void a_state_that_lags_is_opened_again(void **state)
-{
-    struct fixture *fx = *state;
-    fx_close(fx, true);
-    fx->apply = failing_apply;
-    fx_open(fx);
-    struct machine a;
-    fx_join(fx, &a, 1);
-    fx_forget(fx);
-    apply_fault = E_IO;
-    assert_int_equal(fx_write(fx, &a, 1, a.bag, "p", "v")->code, E_READ_ONLY);
-    apply_fault = 0;
-    assert_int_equal(committer_state(fx->committer), COMMITTER_BEHIND);
-    assert_int_equal(fx->change_count, 0);
-    assert_int_equal(fx_write(fx, &a, 2, a.bag, "p", "w")->code, E_READ_ONLY);
-    committer_release(fx->committer);
-    kv_close(&fx->kv, false);
-    struct recovery_options options = {
-        .dir = fx->dir, .memtable_bytes = 4 << 20, .cache_bytes = 4 << 20};
-    uint64_t replayed = 0;
-    assert_int_equal(recovery_open_state(&fx->kv, fx->journal, &options, &replayed, NULL), 0);
-    assert_true(replayed >= 1);
-    committer_recovered(fx->committer, fx->kv);
-    const struct reply *reply = fx_write(fx, &a, 1, a.bag, "p", "v");
-    assert_int_equal(reply->code, 0);
-    assert_int_equal(fx->change_count, 0); /* the outcome of what was taken up */
-    assert_int_equal(fx_write(fx, &a, 2, a.bag, "p", "w")->code, 0);
-    assert_string_equal(fx_value(fx, a.bag, "p"), "w");
-}
-
 static void time_in_the_journal_never_goes_back(void **state)
 {
     struct fixture *fx = *state;
@@ -562,8 +459,6 @@ int main(void)
         TEST(limits_of_a_bag),
         TEST(a_value_has_a_limit),
         TEST(a_full_draft_is_committed_at_once),
-        TEST(after_a_failed_sync_nothing_is_taken),
-        TEST(a_state_that_lags_is_opened_again),
         TEST(time_in_the_journal_never_goes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,8 +25,11 @@ static void flushes_when_there_is_much(void **state)
 {
     struct fixture *fx = *state;
     struct housekeeping *housekeeping = NULL;
-    struct housekeeping_options options = {
-        .journal = fx->journal, .kv = fx->kv, .flush_interval_ms = 1000000, .flush_changes = 3};
+    struct housekeeping_options options = {.journal = fx->journal,
+                                           .kv = fx->kv,
+                                           .flush_interval_ms = 1000000,
+                                           .flush_changes = 3,
+                                           .dir = fx->dir};
     assert_int_equal(housekeeping_start(&housekeeping, &options, NULL), 0);
     assert_true(wait_for(housekeeping, 3));
     assert_int_equal(fx_submit(fx, SUBMIT_WRITE, "user:ann", "p", "v").code, 0); /* two changes */
@@ -44,7 +47,7 @@ static void flushes_after_a_while(void **state)
     struct fixture *fx = *state;
     struct housekeeping *housekeeping = NULL;
     struct housekeeping_options options = {
-        .journal = fx->journal, .kv = fx->kv, .flush_interval_ms = 300};
+        .journal = fx->journal, .kv = fx->kv, .flush_interval_ms = 300, .dir = fx->dir};
     assert_int_equal(housekeeping_start(&housekeeping, &options, NULL), 0);
     assert_true(wait_for(housekeeping, 3));
     housekeeping_stop(&housekeeping);
@@ -76,7 +79,7 @@ static void prepares_the_next_segment(void **state)
     assert_int_equal(journal_stat(fx->journal, &before, NULL), 0);
     struct housekeeping *housekeeping = NULL;
     struct housekeeping_options options = {
-        .journal = fx->journal, .kv = fx->kv, .flush_interval_ms = 1000000};
+        .journal = fx->journal, .kv = fx->kv, .flush_interval_ms = 1000000, .dir = fx->dir};
     assert_int_equal(housekeeping_start(&housekeeping, &options, NULL), 0);
     bool prepared = false;
     for (int i = 0; i < 200 && !prepared; i++) {
@@ -89,6 +92,24 @@ static void prepares_the_next_segment(void **state)
     housekeeping_stop(&housekeeping);
 }
 
+static void watches_the_disk(void **state)
+{
+    struct fixture *fx = *state;
+    struct housekeeping_options options = {.journal = fx->journal,
+                                           .kv = fx->kv,
+                                           .flush_interval_ms = 1000000,
+                                           .dir = fx->dir,
+                                           .reserve_bytes = UINT64_MAX};
+    struct housekeeping *housekeeping = NULL;
+    assert_int_equal(housekeeping_start(&housekeeping, &options, NULL), 0);
+    assert_false(housekeeping_room(housekeeping)); /* as soon as it is started */
+    housekeeping_stop(&housekeeping);
+    options.reserve_bytes = 1;
+    assert_int_equal(housekeeping_start(&housekeeping, &options, NULL), 0);
+    assert_true(housekeeping_room(housekeeping));
+    housekeeping_stop(&housekeeping);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fx_setup, fx_teardown)
 
 int main(void)
@@ -97,6 +118,7 @@ int main(void)
         TEST(flushes_when_there_is_much),
         TEST(flushes_after_a_while),
         TEST(prepares_the_next_segment),
+        TEST(watches_the_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
