@@ -19,6 +19,11 @@ int draft_new(struct draft **out)
         return E_NOMEM;
     }
     buf_init(&draft->body, DRAFT_GAP + DRAFT_BYTES_MAX);
+    buf_init(&draft->count_bytes, DRAFT_GAP);
+    if (buf_reserve(&draft->count_bytes, DRAFT_GAP) != 0) {
+        free(draft);
+        return E_NOMEM;
+    }
     draft_reset(draft, 0, 0);
     *out = draft;
     return 0;
@@ -32,6 +37,7 @@ void draft_free(struct draft **draft)
     struct draft *gone = *draft;
     arena_free(&gone->arena);
     buf_free(&gone->body);
+    buf_free(&gone->count_bytes);
     free(gone->changes);
     free(gone->replies);
     free(gone);
@@ -138,13 +144,11 @@ void draft_cut(struct draft *draft)
 struct span draft_payload(struct draft *draft)
 {
     ASSERT(draft != NULL && draft->sealed > 0);
-    struct buf head;
-    buf_init(&head, DRAFT_GAP);
-    batch_begin(&head, (uint32_t)draft->sealed);
-    ASSERT(buf_error(&head) == 0);
-    size_t skip = DRAFT_GAP - head.size;
-    memcpy(draft->body.data + skip, head.data, head.size);
-    buf_free(&head);
+    buf_reset(&draft->count_bytes);
+    batch_begin(&draft->count_bytes, (uint32_t)draft->sealed);
+    ASSERT(buf_error(&draft->count_bytes) == 0);
+    size_t skip = DRAFT_GAP - draft->count_bytes.size;
+    memcpy(draft->body.data + skip, draft->count_bytes.data, draft->count_bytes.size);
     return span_of(draft->body.data + skip, draft->body.size - skip);
 }
 

@@ -44,8 +44,9 @@ struct draft {
     struct change *changes;
     size_t count;
     size_t capacity;
-    size_t sealed;   /* changes that are encoded */
-    struct buf body; /* the payload; the first DRAFT_GAP bytes are for the count */
+    size_t sealed;          /* changes that are encoded */
+    struct buf body;        /* the payload; the first DRAFT_GAP bytes are for the count */
+    struct buf count_bytes; /* the count, encoded; its memory is there from the start */
     uint64_t base_seq;
     uint64_t time_ms;
     struct reply *replies;

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "tests/server/fixture.h"
+#include "tests/support/fail_alloc.h"
 
 static bool sync_fails;
 static bool write_fails;
@@ -175,15 +176,69 @@ static void a_state_that_lags_is_opened_again(void **state)
     assert_string_equal(fx_value(fx, a.bag, "p"), "w");
 }
 
+/* --- no memory --- */
+
+/* Whatever was lost on the way: after the repeat the operation is done, once. */
+static void repeat_until_done(struct fixture *fx, const struct machine *machine, uint64_t number)
+{
+    if (committer_state(fx->committer) != COMMITTER_RUNNING) {
+        fx_close(fx, false);
+        fx_open(fx);
+    }
+    char value[16];
+    (void)snprintf(value, sizeof value, "%d", (int)number);
+    fx_forget(fx);
+    assert_int_equal(fx_write(fx, machine, number, machine->bag, "p", value)->code, 0);
+    assert_string_equal(fx_value(fx, machine->bag, "p"), value);
+    struct kv_writer writer = {0};
+    assert_int_equal(kv_writer(fx->kv, machine->writer, &writer, NULL), 0);
+    assert_int_equal(writer.highest, number);
+}
+
+static void every_allocation_fails_once(void **state)
+{
+    struct fixture *fx = *state;
+    struct machine a;
+    fx_join(fx, &a, 1);
+    struct buf bytes;
+    buf_init(&bytes, 1000);
+    bool failed = true;
+    for (unsigned nth = 1; failed; nth++) {
+        char value[16];
+        (void)snprintf(value, sizeof value, "%u", nth);
+        struct operation_write write = {.path = SPAN_LITERAL("p"), .value = span_str(value)};
+        struct operation_from from = {
+            .session = 1, .device = a.device, .device_bag = a.bag, .writer = a.writer};
+        buf_reset(&bytes);
+        operation_begin_write(&bytes, nth, a.bag, 0, UINT64_MAX >> 1, 1);
+        operation_put_write(&bytes, &write);
+        assert_int_equal(unpack_open(&fx->unpacked, buf_span(&bytes), 100), 0);
+        fx_forget(fx);
+        fail_alloc_at(nth);
+        int rc = committer_operation(fx->committer, &from, &fx->unpacked.root, NULL);
+        fx_run(fx);
+        failed = fail_alloc_stop();
+        assert_int_equal(rc, 0);
+        fx_run(fx); /* what found no memory then */
+        assert_true(fx->reply_count <= 1);
+        if (fx->reply_count == 1) {
+            int code = fx->replies[0].reply.code;
+            assert_true(code == 0 || wire_deferred(code));
+        }
+        repeat_until_done(fx, &a, nth);
+        assert_true(nth < 500);
+    }
+    buf_free(&bytes);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fx_setup, fx_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(after_a_failed_sync_nothing_is_taken),
-        TEST(without_room_writes_wait),
-        TEST(a_full_disk_defers_and_is_tried_again),
-        TEST(a_state_that_lags_is_opened_again),
+        TEST(after_a_failed_sync_nothing_is_taken),  TEST(without_room_writes_wait),
+        TEST(a_full_disk_defers_and_is_tried_again), TEST(a_state_that_lags_is_opened_again),
+        TEST(every_allocation_fails_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
