@@ -84,12 +84,16 @@ static int check_position(struct journal *journal, const struct greeting *greeti
     return memcmp(hash, greeting->position.hash, SHA256_SIZE) == 0 ? 0 : E_DIVERGED;
 }
 
-static bool refuse_hello(const struct session *session, uint64_t device, int code,
+static bool refuse_hello(const struct sessions *sessions, uint64_t device, int code,
                          struct feed_event *answer)
 {
-    (void)session;
-    log_event(LOG_WARNING, "session", "refused", "device=%016" PRIx64 " code=%s", device,
-              err_name(code));
+    static struct log_limit limit;
+    uint64_t held_back = 0;
+    if (log_limit_pass(&limit, sessions_now(sessions), &held_back)) {
+        log_event(LOG_WARNING, "session", "refused",
+                  "device=%016" PRIx64 " code=%s held_back=%" PRIu64, device, err_name(code),
+                  held_back);
+    }
     return end_plainly(answer, code);
 }
 
@@ -117,7 +121,7 @@ static bool welcome(struct sessions *sessions, struct session *session,
     struct bag_row bag = {0};
     int rc = kv_bag_of(committer_kv(sessions->options.committer), NULL, &owner, &bag, NULL);
     if (rc != 0) {
-        return refuse_hello(session, greeting->device, rc == E_NOT_FOUND ? E_DEVICE_REMOVED : E_IO,
+        return refuse_hello(sessions, greeting->device, rc == E_NOT_FOUND ? E_DEVICE_REMOVED : E_IO,
                             answer);
     }
     sessions_adopt(sessions, session, greeting->device);
@@ -145,19 +149,19 @@ static bool on_hello(struct sessions *sessions, struct session *session,
     struct registry_peer peer = registry_peer(sessions->options.registry, session->key);
     switch (peer.kind) {
     case REGISTRY_NOBODY:
-        return refuse_hello(session, greeting.device, E_NOT_ALLOWED, answer);
+        return refuse_hello(sessions, greeting.device, E_NOT_ALLOWED, answer);
     case REGISTRY_TOKEN:
-        return refuse_hello(session, greeting.device, E_NOT_JOINED, answer);
+        return refuse_hello(sessions, greeting.device, E_NOT_JOINED, answer);
     case REGISTRY_REMOVED:
-        return refuse_hello(session, greeting.device, E_DEVICE_REMOVED, answer);
+        return refuse_hello(sessions, greeting.device, E_DEVICE_REMOVED, answer);
     case REGISTRY_DEVICE:
         break;
     }
     if (peer.device != greeting.device) {
-        return refuse_hello(session, greeting.device, E_NOT_ALLOWED, answer);
+        return refuse_hello(sessions, greeting.device, E_NOT_ALLOWED, answer);
     }
     int rc = check_position(sessions->options.journal, &greeting);
-    return rc != 0 ? refuse_hello(session, greeting.device, rc, answer)
+    return rc != 0 ? refuse_hello(sessions, greeting.device, rc, answer)
                    : welcome(sessions, session, &greeting, answer);
 }
 

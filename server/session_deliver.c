@@ -79,7 +79,12 @@ static void deliver_joined(struct sessions *sessions, struct session *session,
                            const struct reply *reply)
 {
     if (reply->code != 0) {
-        log_event(LOG_WARNING, "session", "join.refused", "code=%s", err_name(reply->code));
+        static struct log_limit limit;
+        uint64_t held_back = 0;
+        if (log_limit_pass(&limit, sessions_now(sessions), &held_back)) {
+            log_event(LOG_WARNING, "session", "join.refused", "code=%s held_back=%" PRIu64,
+                      err_name(reply->code), held_back);
+        }
         session_end(sessions, session, reply->code, reply->text);
         return;
     }

@@ -55,10 +55,16 @@ static void carry_out(struct sessions *sessions, struct session *session,
 static void cut(struct sessions *sessions, struct session *session,
                 const struct feed_action *action)
 {
-    log_event(LOG_INFO, "session", "ended", "device=%016" PRIx64 " peer=%s code=%s text=%s",
-              session->device,
-              sessions->options.port.address(sessions->options.port.context, &session->peer),
-              action->cut.code == 0 ? "ok" : err_name(action->cut.code), LOG_Q(action->cut.text));
+    static struct log_limit limit; /* of those that are no device's: anybody can make many */
+    uint64_t held_back = 0;
+    if (session->device != 0 || log_limit_pass(&limit, sessions_now(sessions), &held_back)) {
+        log_event(LOG_INFO, "session", "ended",
+                  "device=%016" PRIx64 " peer=%s code=%s text=%s held_back=%" PRIu64,
+                  session->device,
+                  sessions->options.port.address(sessions->options.port.context, &session->peer),
+                  action->cut.code == 0 ? "ok" : err_name(action->cut.code),
+                  LOG_Q(action->cut.text), held_back);
+    }
     sessions->options.port.cut(sessions->options.port.context, &session->peer);
     sessions_forget(sessions, session);
 }

@@ -376,7 +376,7 @@ static int recover(void *context)
     struct err err = {0};
     stop_administration(server);
     housekeeping_stop(&server->housekeeping);
-    sessions_end_all(server->sessions, E_READ_ONLY, committer_state_text(server->committer));
+    sessions_end_all(server->sessions, E_READ_ONLY, err_meaning(E_READ_ONLY));
     committer_release(server->committer);
     kv_close(&server->kv, false);
     while (reopen(server, &err) != 0) {
