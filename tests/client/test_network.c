@@ -1,0 +1,156 @@
+/* tests/client/test_network.c - connecting, losing the server, being refused. */
+#include "tests/client/kb_samples.h"
+
+struct fixture {
+    struct toy *toy;
+    struct machine m;
+};
+
+static void begin(struct fixture *f)
+{
+    f->toy = toy_new();
+    machine_begin(&f->m);
+    machine_join(&f->m, f->toy);
+    machine_start(&f->m);
+    wait_until(status_of(&f->m).phase == KB_PHASE_CURRENT);
+}
+
+static void end(struct fixture *f)
+{
+    machine_end(&f->m);
+    toy_free(f->toy);
+}
+
+static void it_comes_back_when_the_server_does(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    login(&f.m, "Ann");
+    toy_stop(f.toy);
+    wait_until(!status_of(&f.m).connected);
+    uint64_t op = set(&f.m, "user:Ann", "a", "offline");
+    assert_string_equal(get(&f.m, "user:Ann", "a"), "offline*");
+    assert_int_equal(kb_wait(f.m.kb, op, 50, NULL), KB_E_TIMEOUT);
+    assert_int_equal(status_of(&f.m).phase, KB_PHASE_CONNECTING);
+    assert_int_equal(status_of(&f.m).code, KB_E_UNREACHABLE);
+    toy_start(f.toy);
+    assert_int_equal(kb_wait(f.m.kb, op, 10000, NULL), 0);
+    wait_until(status_of(&f.m).phase == KB_PHASE_CURRENT);
+    assert_int_equal(status_of(&f.m).code, 0);
+    wait_until(strcmp(get(&f.m, "user:Ann", "a"), "offline") == 0);
+    end(&f);
+}
+
+static void set_refuse(struct toy *toy, void *context)
+{
+    toy->refuse_hello = *(int *)context;
+}
+
+static void cut_all(struct toy *toy, void *context)
+{
+    (void)context;
+    for (size_t i = 0; i < TOY_PEERS; i++) {
+        if (toy->peers[i].open) {
+            toy->peers[i].open = false;
+            router_cut(toy->router, &toy->peers[i].peer);
+        }
+    }
+}
+
+static void a_refused_machine_says_why_and_keeps_what_it_has(void **state)
+{
+    (void)state;
+    struct fixture f;
+    int code = E_DEVICE_REMOVED;
+    struct kb_error error = {0};
+    begin(&f);
+    login(&f.m, "Ann");
+    assert_int_equal(kb_wait(f.m.kb, set(&f.m, "user:Ann", "a", "1"), 10000, NULL), 0);
+    toy_do(f.toy, set_refuse, &code);
+    toy_do(f.toy, cut_all, NULL);
+    wait_until(status_of(&f.m).phase == KB_PHASE_REFUSED);
+    assert_int_equal(status_of(&f.m).code, KB_E_DEVICE_REMOVED);
+    assert_string_equal(status_of(&f.m).text, "the toy says no");
+    assert_non_null(get(&f.m, "user:Ann", "a"));
+    login(&f.m, "Ann");
+    assert_int_equal(kb_login(f.m.kb, "Bob", NULL, 10000, &error), KB_E_DEVICE_REMOVED);
+    (void)set(&f.m, "user:Ann", "b", "still works");
+    ok(kb_stop(f.m.kb, &error), &error);
+    code = 0;
+    toy_do(f.toy, set_refuse, &code);
+    machine_start(&f.m); /* somebody acted: it is tried at once */
+    wait_until(status_of(&f.m).phase == KB_PHASE_CURRENT);
+    end(&f);
+}
+
+static void forget(struct toy *toy, void *context)
+{
+    toy->forget_device = context != NULL;
+}
+
+static void an_unknown_key_is_told_as_such(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    toy_do(f.toy, forget, &f);
+    toy_do(f.toy, cut_all, NULL);
+    wait_until(status_of(&f.m).phase == KB_PHASE_REFUSED);
+    assert_int_equal(status_of(&f.m).code, KB_E_NOT_ALLOWED);
+    assert_non_null(strstr(status_of(&f.m).text, "join again"));
+    end(&f);
+}
+
+static void set_mute(struct toy *toy, void *context)
+{
+    toy->mute = context != NULL;
+}
+
+static void reads_and_writes_do_not_wait_for_a_silent_server(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct kb_error error = {0};
+    begin(&f);
+    login(&f.m, "Ann");
+    toy_do(f.toy, set_mute, &f);
+    uint64_t begin_ms = clock_mono_ms(&clock_system);
+    for (int i = 0; i < 100; i++) {
+        (void)set(&f.m, "user:Ann", "a", "1");
+        (void)get(&f.m, "user:Ann", "a");
+    }
+    assert_true(clock_mono_ms(&clock_system) - begin_ms < 5000);
+    assert_int_equal(kb_login(f.m.kb, "Bob", NULL, 100, &error), KB_E_TIMEOUT);
+    login(&f.m, "Ann"); /* kept: not in time, but signed in all the same */
+    begin_ms = clock_mono_ms(&clock_system);
+    ok(kb_stop(f.m.kb, &error), &error);
+    assert_true(clock_mono_ms(&clock_system) - begin_ms < 2000);
+    end(&f);
+}
+
+static void stopping_and_closing_end_those_who_wait(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    login(&f.m, "Ann");
+    toy_do(f.toy, set_mute, &f);
+    (void)set(&f.m, "user:Ann", "a", "1");
+    client_give_up(f.m.kb);
+    assert_int_equal(kb_wait(f.m.kb, 1, 60000, NULL), KB_E_CLOSED);
+    assert_int_equal(kb_login(f.m.kb, "Bob", NULL, 60000, NULL), KB_E_CLOSED);
+    end(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_comes_back_when_the_server_does),
+        cmocka_unit_test(a_refused_machine_says_why_and_keeps_what_it_has),
+        cmocka_unit_test(an_unknown_key_is_told_as_such),
+        cmocka_unit_test(reads_and_writes_do_not_wait_for_a_silent_server),
+        cmocka_unit_test(stopping_and_closing_end_those_who_wait),
+    };
+    return cmocka_run_group_tests_name("client/network", tests, NULL, NULL);
+}

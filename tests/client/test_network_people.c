@@ -1,0 +1,208 @@
+/* tests/client/test_network_people.c - signing in and out with a server. */
+#include "tests/client/kb_samples.h"
+
+struct fixture {
+    struct toy *toy;
+    struct machine m;
+};
+
+static void begin(struct fixture *f)
+{
+    f->toy = toy_new();
+    machine_begin(&f->m);
+    machine_join(&f->m, f->toy);
+    machine_start(&f->m);
+}
+
+static void end(struct fixture *f)
+{
+    machine_end(&f->m);
+    toy_free(f->toy);
+}
+
+static void put_bob(struct toy *toy, void *context)
+{
+    struct toy_bag *bag = toy_ensure(toy, OWNER_USER, span_str("Bob"));
+    toy_put_text(toy, bag, "a", context);
+}
+
+static void signing_in_fetches_the_bags(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct kb_error error = {0};
+    const char *groups[] = {"Sales", "Labs", NULL};
+    begin(&f);
+    toy_do(f.toy, put_bob, (char[]){"there before"});
+    ok(kb_login(f.m.kb, "bob", groups, 10000, &error), &error);
+    assert_string_equal(get(&f.m, "user:Bob", "a"), "there before");
+    assert_string_equal(f.toy->last_groups, "Sales Labs ");
+    assert_null(get(&f.m, "group:sales", "nothing"));
+    assert_int_equal(status_of(&f.m).bags, 5);
+    (void)set(&f.m, "group:labs", "g", "1");
+    end(&f);
+}
+
+static void set_sign_in_code(struct toy *toy, void *context)
+{
+    toy->sign_in_code = *(int *)context;
+}
+
+static void a_refused_sign_in_says_why(void **state)
+{
+    (void)state;
+    struct fixture f;
+    int code = E_NOT_ALLOWED;
+    struct kb_error error = {0};
+    begin(&f);
+    toy_do(f.toy, set_sign_in_code, &code);
+    assert_int_equal(kb_login(f.m.kb, "Bob", NULL, 10000, &error), KB_E_NOT_ALLOWED);
+    assert_string_equal(error.text, "the toy says no");
+    assert_int_equal(status_of(&f.m).users, 0);
+    end(&f);
+}
+
+static bool is_kept(struct machine *m, const char *bag)
+{
+    struct kb_value value = {0};
+    int rc = kb_get(m->kb, bag, "nothing", &value, NULL);
+    return rc != KB_E_NOT_SIGNED_IN;
+}
+
+static void signing_out_drops_what_nobody_needs(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct kb_error error = {0};
+    const char *both[] = {"Sales", NULL};
+    const char *one[] = {"Sales", "Labs", NULL};
+    begin(&f);
+    ok(kb_login(f.m.kb, "Ann", both, 10000, &error), &error);
+    ok(kb_login(f.m.kb, "Bob", one, 10000, &error), &error);
+    uint64_t op = set(&f.m, "user:Bob", "last", "words");
+    ok(kb_logout(f.m.kb, "Bob", &error), &error);
+    assert_false(is_kept(&f.m, "user:Bob"));
+    assert_false(is_kept(&f.m, "group:Labs"));
+    assert_true(is_kept(&f.m, "group:Sales"));
+    assert_int_equal(kb_wait(f.m.kb, op, 15000, &error), 0); /* not lost by it */
+    wait_until(f.toy->sign_outs == 1);
+    wait_until(status_of(&f.m).phase == KB_PHASE_CURRENT);
+    ok(kb_login(f.m.kb, "Bob", NULL, 10000, &error), &error);
+    assert_string_equal(get(&f.m, "user:Bob", "last"), "words");
+    ok(kb_logout(f.m.kb, "Bob", &error), &error);
+    wait_until(f.toy->sign_outs == 2);
+    end(&f);
+}
+
+static void signing_out_while_away_is_told_later(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct kb_error error = {0};
+    begin(&f);
+    login(&f.m, "Ann");
+    ok(kb_stop(f.m.kb, &error), &error);
+    (void)set(&f.m, "user:Ann", "a", "1");
+    ok(kb_logout(f.m.kb, "Ann", &error), &error);
+    machine_again(&f.m);
+    assert_false(is_kept(&f.m, "user:Ann"));
+    machine_start(&f.m);
+    wait_until(f.toy->sign_outs == 1);
+    wait_until(status_of(&f.m).pending == 0);
+    assert_int_equal(status_of(&f.m).refused, 0); /* it went out before */
+    wait_until(status_of(&f.m).bags == 2);
+    end(&f);
+}
+
+static void a_lost_replica_learns_who_is_signed_in(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    login(&f.m, "Ann");
+    assert_int_equal(kb_wait(f.m.kb, set(&f.m, "user:Ann", "a", "1"), 10000, NULL), 0);
+    kb_close(&f.m.kb);
+    char path[TMP_FOLDER_MAX];
+    tmp_folder_path(path, f.m.dir, "replica");
+    tmp_folder_remove(path);
+    machine_open(&f.m);
+    assert_false(is_kept(&f.m, "user:Ann"));
+    machine_start(&f.m);
+    wait_until(is_kept(&f.m, "user:Ann") && get(&f.m, "user:Ann", "a") != NULL);
+    wait_until(status_of(&f.m).phase == KB_PHASE_CURRENT);
+    assert_string_equal(get(&f.m, "user:Ann", "a"), "1");
+    end(&f);
+}
+
+/* --- what a machine had before it joined --- */
+
+static void put_ann(struct toy *toy, void *context)
+{
+    struct toy_bag *bag = toy_ensure(toy, OWNER_USER, span_str("Ann"));
+    toy_put_text(toy, bag, "a", context);
+}
+
+static void joining_with_data(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct kb_error error = {0};
+    const char *groups[] = {"Home", NULL};
+    f.toy = toy_new();
+    machine_begin(&f.m);
+    ok(kb_login(f.m.kb, "Cora", groups, 0, &error), &error);
+    login(&f.m, "Ann");
+    (void)set(&f.m, "user:Cora", "c", "mine");
+    (void)set(&f.m, "group:Home", "h", "ours");
+    uint64_t refused = set(&f.m, "user:Ann", "a", "local");
+    toy_do(f.toy, put_ann, (char[]){"server"}); /* who is known there already */
+    machine_join(&f.m, f.toy);
+    machine_start(&f.m);
+    wait_until(strcmp(get(&f.m, "user:Cora", "c"), "mine") == 0);
+    wait_until(strcmp(get(&f.m, "group:Home", "h"), "ours") == 0);
+    assert_int_equal(kb_wait(f.m.kb, refused, 10000, &error), KB_E_BAG_EXISTS);
+    wait_until(is_kept(&f.m, "user:Ann") && get(&f.m, "user:Ann", "a") != NULL);
+    assert_string_equal(get(&f.m, "user:Ann", "a"), "server"); /* the server's copy wins */
+    wait_until(status_of(&f.m).phase == KB_PHASE_CURRENT);
+    assert_string_equal(f.toy->last_groups[0] == 'H' || f.toy->sign_ins > 1 ? "in" : "", "in");
+    ok(kb_outbox_retry(f.m.kb, refused, &error), &error);
+    wait_until(strcmp(get(&f.m, "user:Ann", "a"), "local") == 0);
+    machine_again(&f.m);
+    assert_string_equal(get(&f.m, "user:Cora", "c"), "mine");
+    assert_string_equal(get(&f.m, "user:Ann", "a"), "local");
+    end(&f);
+}
+
+static void signed_out_before_joining(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct kb_error error = {0};
+    f.toy = toy_new();
+    machine_begin(&f.m);
+    login(&f.m, "Cora");
+    uint64_t op = set(&f.m, "user:Cora", "c", "1");
+    ok(kb_logout(f.m.kb, "Cora", &error), &error);
+    machine_join(&f.m, f.toy);
+    machine_start(&f.m);
+    assert_int_equal(kb_wait(f.m.kb, op, 10000, &error), 0);
+    wait_until(f.toy->sign_outs == 1);
+    wait_until(status_of(&f.m).bags == 2 && status_of(&f.m).phase == KB_PHASE_CURRENT);
+    login(&f.m, "Cora");
+    assert_string_equal(get(&f.m, "user:Cora", "c"), "1");
+    end(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(signing_in_fetches_the_bags),
+        cmocka_unit_test(a_refused_sign_in_says_why),
+        cmocka_unit_test(signing_out_drops_what_nobody_needs),
+        cmocka_unit_test(signing_out_while_away_is_told_later),
+        cmocka_unit_test(a_lost_replica_learns_who_is_signed_in),
+        cmocka_unit_test(joining_with_data),
+        cmocka_unit_test(signed_out_before_joining),
+    };
+    return cmocka_run_group_tests_name("client/network_people", tests, NULL, NULL);
+}
