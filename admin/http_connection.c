@@ -1,4 +1,4 @@
-/* admin/http_connection.c - one connection: head, body, function, answer; then the next request.
+/* admin/http_connection.c - one connection: head, body, function; and the next request.
  *
  * All of it runs on the loop's thread. A connection is in one state at a time; its timer belongs to
  * the state. What a client sends ahead waits, at most INPUT_MAX_BYTES of it.
@@ -14,56 +14,14 @@
 #include <unistd.h>
 
 #include "admin/http_inside.h"
-#include "base/clock.h"
 #include "base/file.h"
-#include "base/log.h"
 
 enum {
     INPUT_MAX_BYTES = 64 << 10,
-    STREAM_BACKLOG_BYTES = 64 << 10, /* a stream is asked for more below that */
-    STREAM_PIECE_BYTES = 12 << 20,   /* the most it may give at once: one change, base64 */
-    STREAM_STALLS = 10,              /* a stream's reader may pause for so many stall_ms */
-    STALL_BYTES = 64 << 10,          /* what a body has to move on by in stall_ms */
-    LINGER_MS = 2000,                /* for reading what a refused client still sends */
+    STREAM_PIECE_BYTES = 12 << 20, /* the most a stream may give at once: some changes */
+    STALL_BYTES = 64 << 10,        /* what a body has to move on by in stall_ms */
+    LINGER_MS = 2000,              /* for reading what a refused client still sends */
 };
-
-enum state {
-    STATE_HEAD,
-    STATE_BODY,
-    STATE_RUNNING,
-    STATE_ANSWER,
-    STATE_STREAM,
-    STATE_LINGER,
-};
-
-struct admin_connection {
-    struct admin_http *http;
-    struct admin_connection *next;
-    struct admin_connection **link; /* what points to us */
-    struct bufferevent *bev;
-    struct event *timer;
-    enum state state;
-    bool close_after;  /* the answer is the last one */
-    bool linger_after; /* and the client may still be sending */
-    bool expects_continue;
-    bool has_file; /* counted in http->file_count */
-    uint64_t body_left;
-    uint64_t file_offset;
-    uint64_t moved;      /* bytes of the body since the timer was set */
-    size_t waiting;      /* bytes of the answer when the timer was set */
-    uint64_t spoke_ms;   /* when a stream last gave something */
-    uint64_t drained_ms; /* when its reader was last not behind */
-    struct admin_job *job;
-    struct buf piece; /* of a stream */
-};
-
-static void set_timer(struct admin_connection *c, unsigned ms)
-{
-    struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = (long)(ms % 1000) * 1000};
-    c->moved = 0;
-    c->waiting = evbuffer_get_length(bufferevent_get_output(c->bev));
-    (void)evtimer_add(c->timer, &wait); /* fails without memory: then there is no deadline */
-}
 
 /* The request is over, and what it held. */
 static void drop_job(struct admin_connection *c)
@@ -72,10 +30,10 @@ static void drop_job(struct admin_connection *c)
         c->http->file_count--;
         c->has_file = false;
     }
-    if (c->state == STATE_STREAM) {
+    if (c->state == ADMIN_STATE_STREAM) {
         c->http->stream_count--;
     }
-    if (c->job != NULL && c->state == STATE_RUNNING) {
+    if (c->job != NULL && c->state == ADMIN_STATE_RUNNING) {
         atomic_store(&c->job->given_up, true); /* its lane has it and hands it back later */
         c->job->connection = NULL;
         c->job = NULL;
@@ -96,220 +54,6 @@ void admin_connection_close(struct admin_connection *c)
     buf_free(&c->piece);
     free(c);
     admin_http_count(http, -1);
-}
-
-/* --- answering --- */
-
-static const char *reason_of(int status)
-{
-    switch (status) {
-    case 200:
-        return "OK";
-    case 400:
-        return "Bad Request";
-    case 403:
-        return "Forbidden";
-    case 404:
-        return "Not Found";
-    case 405:
-        return "Method Not Allowed";
-    case 408:
-        return "Request Timeout";
-    case 409:
-        return "Conflict";
-    case 410:
-        return "Gone";
-    case 412:
-        return "Precondition Failed";
-    case 413:
-        return "Content Too Large";
-    case 429:
-        return "Too Many Requests";
-    case 503:
-        return "Service Unavailable";
-    case 507:
-        return "Insufficient Storage";
-    default:
-        return "Internal Server Error";
-    }
-}
-
-static void free_bytes(const void *data, size_t size, void *extra)
-{
-    (void)data;
-    (void)size;
-    free(extra);
-}
-
-static void log_answer(const struct admin_job *job)
-{
-    int status = job->response.status;
-    if (status >= 500) {
-        log_event(LOG_WARNING, "admin", "request.failed", "route=%s status=%d answer=%s",
-                  job->route != NULL ? job->route->pattern : "none", status,
-                  LOG_Q((const char *)job->body_out.data));
-    } else if (job->route != NULL && strcmp(job->route->method, "GET") != 0) {
-        log_event(LOG_INFO, "admin", "request.done", "route=%s status=%d actor=%s",
-                  job->route->pattern, status, job->request.actor);
-    }
-}
-
-/* The head of the answer and, unless it is a stream, its body. */
-static void put_answer(struct admin_connection *c)
-{
-    struct admin_job *job = c->job;
-    const struct admin_response *response = &job->response;
-    bool stream = response->stream != NULL;
-    struct evbuffer *out = bufferevent_get_output(c->bev);
-    (void)evbuffer_add_printf(out,
-                              "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nCache-Control: no-store\r\n"
-                              "X-Content-Type-Options: nosniff\r\n",
-                              response->status, reason_of(response->status),
-                              stream                    ? "application/x-ndjson"
-                              : response->status == 200 ? "application/json"
-                                                        : "application/problem+json");
-    if (response->allow != NULL) {
-        (void)evbuffer_add_printf(out, "Allow: %s\r\n", response->allow);
-    }
-    if (c->close_after) {
-        (void)evbuffer_add_printf(out, "Connection: close\r\n");
-    }
-    if (stream) {
-        (void)evbuffer_add_printf(out, "Transfer-Encoding: chunked\r\n\r\n");
-        return;
-    }
-    (void)evbuffer_add_printf(out, "Content-Length: %zu\r\n\r\n", job->body_out.size);
-    size_t size = 0;
-    char *bytes = buf_steal(&job->body_out, &size);
-    if (bytes == NULL || evbuffer_add_reference(out, bytes, size, free_bytes, bytes) != 0) {
-        free(bytes);
-        (void)shutdown(bufferevent_getfd(c->bev), SHUT_RDWR); /* the answer is not whole */
-    }
-}
-
-static void begin_stream(struct admin_connection *c);
-
-static void refuse_stream(struct admin_connection *c)
-{
-    struct admin_response *response = &c->job->response;
-    struct err err = {0};
-    response->stream->free(response->stream);
-    response->stream = NULL;
-    admin_problem(response,
-                  err_set(&err, E_QUOTA, "%u streams are being read already: end one of them",
-                          c->http->stream_count),
-                  &err, &c->job->body_out);
-}
-
-void admin_connection_answer(struct admin_connection *c)
-{
-    ASSERT(c->state != STATE_ANSWER && c->state != STATE_STREAM);
-    c->state = STATE_ANSWER;
-    if (c->job->response.stream != NULL &&
-        c->http->stream_count >= c->http->options.limits->streams) {
-        refuse_stream(c);
-    }
-    if (buf_append_u8(&c->job->body_out, 0) == 0) {
-        c->job->body_out.size--; /* a NUL behind it, for the log */
-        log_answer(c->job);
-    }
-    put_answer(c);
-    set_timer(c, c->http->options.limits->stall_ms);
-    if (c->job->response.stream != NULL) {
-        begin_stream(c);
-    }
-}
-
-/* Answer without having run a function; the client may go on sending, so the connection ends. */
-static void refuse(struct admin_connection *c, int code, const struct err *err)
-{
-    if (c->job == NULL) {
-        c->job = admin_job_new();
-    }
-    if (c->job == NULL) {
-        (void)shutdown(bufferevent_getfd(c->bev), SHUT_RDWR);
-        return;
-    }
-    c->close_after = true;
-    c->linger_after = true;
-    admin_problem(&c->job->response, code, err, &c->job->body_out);
-    admin_connection_answer(c);
-}
-
-/* --- a stream --- */
-
-static void put_chunk(struct admin_connection *c)
-{
-    struct evbuffer *out = bufferevent_get_output(c->bev);
-    (void)evbuffer_add_printf(out, "%zx\r\n", c->piece.size);
-    (void)evbuffer_add(out, c->piece.data, c->piece.size);
-    (void)evbuffer_add(out, "\r\n", 2);
-    buf_reset(&c->piece);
-}
-
-/* The last line tells why, unless it ends quietly. */
-static void end_stream(struct admin_connection *c, int code, const struct err *err)
-{
-    if (code != E_CLOSED) {
-        struct admin_response last = {0};
-        admin_problem(&last, code, err, &c->piece);
-        (void)buf_append_u8(&c->piece, '\n');
-        put_chunk(c);
-    }
-    (void)evbuffer_add(bufferevent_get_output(c->bev), "0\r\n\r\n", 5);
-    c->http->stream_count--;
-    c->state = STATE_ANSWER;
-    set_timer(c, c->http->options.limits->stall_ms);
-}
-
-/* Ask the stream once, and pass on what it gave. Returns what it returned. */
-static int pass_on(struct admin_connection *c, uint64_t now_ms)
-{
-    struct admin_stream *stream = c->job->response.stream;
-    struct err err = {0};
-    int rc = stream->next(stream, now_ms - c->spoke_ms, &c->piece, &err);
-    if (rc >= 0 && buf_error(&c->piece) != 0) {
-        rc = err_set(&err, buf_error(&c->piece), "a change is too large to be shown");
-        buf_reset(&c->piece);
-    }
-    if (c->piece.size > 0) {
-        put_chunk(c);
-        c->spoke_ms = now_ms;
-    }
-    if (rc < 0) {
-        end_stream(c, rc, &err);
-    }
-    return rc;
-}
-
-/* Ask while the client keeps up: what it has not read yet is all that is waiting. Once a turn, so
- * that the other connections have theirs. */
-static void pump(struct admin_connection *c)
-{
-    const struct admin_http_limits *limits = c->http->options.limits;
-    uint64_t now_ms = clock_mono_ms(&clock_system);
-    int more = 0;
-    if (evbuffer_get_length(bufferevent_get_output(c->bev)) < STREAM_BACKLOG_BYTES) {
-        c->drained_ms = now_ms;
-        more = pass_on(c, now_ms);
-    }
-    if (more < 0) {
-        return;
-    }
-    if (now_ms - c->drained_ms > (uint64_t)STREAM_STALLS * limits->stall_ms) {
-        admin_connection_close(c);
-        return;
-    }
-    set_timer(c, more == 1 ? 0 : limits->stream_ms);
-}
-
-static void begin_stream(struct admin_connection *c)
-{
-    c->state = STATE_STREAM;
-    c->http->stream_count++;
-    c->spoke_ms = clock_mono_ms(&clock_system);
-    c->drained_ms = c->spoke_ms;
-    pump(c);
 }
 
 /* --- receiving --- */
@@ -385,12 +129,13 @@ static void run(struct admin_connection *c)
     struct admin_job *job = c->job;
     (void)evtimer_del(c->timer);
     job->request.body = buf_span(&job->body_in);
-    c->state = STATE_RUNNING;
+    c->state = ADMIN_STATE_RUNNING;
     int rc = admin_http_dispatch(c->http, job);
     if (rc != 0) {
         struct err err = {0};
-        c->state = STATE_BODY; /* it is ours still */
-        refuse(c, err_set(&err, rc, "the server has too much to do: try again later"), &err);
+        c->state = ADMIN_STATE_BODY; /* it is ours still */
+        admin_connection_refuse(
+            c, err_set(&err, rc, "the server has too much to do: try again later"), &err);
     }
 }
 
@@ -414,15 +159,15 @@ static bool read_head(struct admin_connection *c)
         rc = begin_request(c, &head, &err);
     }
     if (rc != 0) {
-        refuse(c, rc, &err);
+        admin_connection_refuse(c, rc, &err);
         return false;
     }
     (void)evbuffer_drain(in, head.size);
     if (c->expects_continue) {
         (void)bufferevent_write(c->bev, "HTTP/1.1 100 Continue\r\n\r\n", 25);
     }
-    c->state = STATE_BODY;
-    set_timer(c, c->http->options.limits->stall_ms);
+    c->state = ADMIN_STATE_BODY;
+    admin_connection_timer(c, c->http->options.limits->stall_ms);
     return true;
 }
 
@@ -452,7 +197,7 @@ static bool read_body(struct admin_connection *c)
         struct err err = {0};
         int rc = keep(c, span_of(evbuffer_pullup(in, (ev_ssize_t)size), size), &err);
         if (rc != 0) {
-            refuse(c, rc, &err);
+            admin_connection_refuse(c, rc, &err);
             return false;
         }
         (void)evbuffer_drain(in, size);
@@ -467,9 +212,10 @@ static void advance(struct admin_connection *c)
 {
     bool more = true;
     while (more) {
-        more = (c->state == STATE_HEAD && read_head(c)) || (c->state == STATE_BODY && read_body(c));
+        more = (c->state == ADMIN_STATE_HEAD && read_head(c)) ||
+               (c->state == ADMIN_STATE_BODY && read_body(c));
     }
-    if (c->state == STATE_LINGER) {
+    if (c->state == ADMIN_STATE_LINGER) {
         struct evbuffer *in = bufferevent_get_input(c->bev);
         (void)evbuffer_drain(in, evbuffer_get_length(in));
     }
@@ -490,16 +236,16 @@ static void on_answered(struct admin_connection *c)
     bool end = c->close_after;
     drop_job(c);
     if (linger) {
-        c->state = STATE_LINGER;
+        c->state = ADMIN_STATE_LINGER;
         (void)shutdown(bufferevent_getfd(c->bev), SHUT_WR);
-        set_timer(c, LINGER_MS);
+        admin_connection_timer(c, LINGER_MS);
         advance(c);
     } else if (end) {
         admin_connection_close(c);
     } else {
-        c->state = STATE_HEAD;
+        c->state = ADMIN_STATE_HEAD;
         c->file_offset = 0;
-        set_timer(c, c->http->options.limits->head_ms);
+        admin_connection_timer(c, c->http->options.limits->head_ms);
         advance(c);
     }
 }
@@ -508,10 +254,10 @@ static void on_written(struct bufferevent *bev, void *context)
 {
     (void)bev;
     struct admin_connection *c = context;
-    if (c->state == STATE_ANSWER) {
+    if (c->state == ADMIN_STATE_ANSWER) {
         on_answered(c);
-    } else if (c->state == STATE_STREAM) {
-        pump(c);
+    } else if (c->state == ADMIN_STATE_STREAM) {
+        admin_connection_pump(c);
     }
 }
 
@@ -521,7 +267,7 @@ static void on_event(struct bufferevent *bev, short what, void *context)
 {
     (void)bev;
     struct admin_connection *c = context;
-    if ((what & BEV_EVENT_EOF) != 0 && c->state == STATE_ANSWER) {
+    if ((what & BEV_EVENT_EOF) != 0 && c->state == ADMIN_STATE_ANSWER) {
         c->close_after = true;
         c->linger_after = false;
         return;
@@ -534,13 +280,13 @@ static void on_stall(struct admin_connection *c)
 {
     uint64_t wanted = STALL_BYTES < c->body_left ? STALL_BYTES : c->body_left;
     size_t waiting = evbuffer_get_length(bufferevent_get_output(c->bev));
-    if (c->state == STATE_BODY && c->moved < wanted) {
+    if (c->state == ADMIN_STATE_BODY && c->moved < wanted) {
         struct err err = {0};
-        refuse(c, err_set(&err, E_TIMEOUT, "the body came too slowly"), &err);
-    } else if (c->state == STATE_ANSWER && waiting >= c->waiting) {
+        admin_connection_refuse(c, err_set(&err, E_TIMEOUT, "the body came too slowly"), &err);
+    } else if (c->state == ADMIN_STATE_ANSWER && waiting >= c->waiting) {
         admin_connection_close(c);
     } else {
-        set_timer(c, c->http->options.limits->stall_ms);
+        admin_connection_timer(c, c->http->options.limits->stall_ms);
     }
 }
 
@@ -550,12 +296,13 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
     (void)what;
     struct admin_connection *c = context;
     bool silent = evbuffer_get_length(bufferevent_get_input(c->bev)) == 0;
-    if (c->state == STATE_STREAM) {
-        pump(c);
-    } else if (c->state == STATE_HEAD && !silent) {
+    if (c->state == ADMIN_STATE_STREAM) {
+        admin_connection_pump(c);
+    } else if (c->state == ADMIN_STATE_HEAD && !silent) {
         struct err err = {0};
-        refuse(c, err_set(&err, E_TIMEOUT, "the head of the request came too slowly"), &err);
-    } else if (c->state == STATE_HEAD || c->state == STATE_LINGER) {
+        admin_connection_refuse(
+            c, err_set(&err, E_TIMEOUT, "the head of the request came too slowly"), &err);
+    } else if (c->state == ADMIN_STATE_HEAD || c->state == ADMIN_STATE_LINGER) {
         admin_connection_close(c);
     } else {
         on_stall(c);
@@ -590,6 +337,6 @@ void admin_connection_open(struct admin_http *http, int fd)
     bufferevent_setcb(bev, on_read, on_written, on_event, c);
     bufferevent_setwatermark(bev, EV_READ, 0, INPUT_MAX_BYTES);
     admin_http_count(http, 1);
-    set_timer(c, http->options.limits->head_ms);
+    admin_connection_timer(c, http->options.limits->head_ms);
     (void)bufferevent_enable(bev, EV_READ | EV_WRITE);
 }

@@ -1,5 +1,5 @@
-/* admin/http_inside.h - the inside of struct admin_http, for http.c (threads, accepting, lanes) and
- * http_connection.c (one connection's way from head to answer).
+/* admin/http_inside.h - the inside of struct admin_http, for http.c (threads, accepting, lanes),
+ * http_connection.c (a connection's way from one request to the next) and http_answer.c.
  *
  * The loop's thread owns connections. A job is owned by the loop until it is put into a lane, by
  * the lane's thread until it is put into `done`, then by the loop again. A connection that ends
@@ -53,11 +53,54 @@ struct admin_http {
     unsigned file_count;
 };
 
+/* Where a connection is on its way; its timer belongs to the state. */
+enum admin_state {
+    ADMIN_STATE_HEAD,
+    ADMIN_STATE_BODY,
+    ADMIN_STATE_RUNNING,
+    ADMIN_STATE_ANSWER,
+    ADMIN_STATE_STREAM,
+    ADMIN_STATE_LINGER,
+};
+
+struct admin_connection {
+    struct admin_http *http;
+    struct admin_connection *next;
+    struct admin_connection **link; /* what points to us */
+    struct bufferevent *bev;
+    struct event *timer;
+    enum admin_state state;
+    bool close_after;  /* the answer is the last one */
+    bool linger_after; /* and the client may still be sending */
+    bool expects_continue;
+    bool has_file; /* counted in http->file_count */
+    uint64_t body_left;
+    uint64_t file_offset;
+    uint64_t moved;      /* bytes of the body since the timer was set */
+    size_t waiting;      /* bytes of the answer when the timer was set */
+    uint64_t spoke_ms;   /* when a stream last gave something */
+    uint64_t drained_ms; /* when its reader was last not behind */
+    struct admin_job *job;
+    struct buf piece; /* of a stream */
+};
+
+/* --- http_connection.c --- */
+
 /* Takes the descriptor over. */
 void admin_connection_open(struct admin_http *http, int fd);
 void admin_connection_close(struct admin_connection *connection);
+
+/* --- http_answer.c --- */
+
 /* Its job is done: send what it gave. */
 void admin_connection_answer(struct admin_connection *connection);
+/* Answer without having run a function; the client may go on sending, so the connection ends. */
+void admin_connection_refuse(struct admin_connection *connection, int code, const struct err *err);
+/* Ask the stream that is the answer for more. May close the connection. */
+void admin_connection_pump(struct admin_connection *connection);
+void admin_connection_timer(struct admin_connection *connection, unsigned ms);
+
+/* --- http.c --- */
 
 /* Hand the job to its lane: E_BUSY when too much waits there. */
 MUST_CHECK int admin_http_dispatch(struct admin_http *http, struct admin_job *job);
