@@ -74,10 +74,9 @@ int agent_call(const char *socket, struct span request, agent_reply_fn *reply, v
     rc = agent_frame_send(fd, request);
     if (rc == E_TOO_LARGE) {
         rc = err_set(err, rc, "a request has at most %d bytes", AGENT_FRAME_MAX);
-    } else if (rc != 0) {
-        rc = lost(socket, err);
+    } else { /* one that takes no request may have said why */
+        rc = read_answer(fd, socket, reply, context, err);
     }
-    rc = rc != 0 ? rc : read_answer(fd, socket, reply, context, err);
     (void)close(fd);
     return rc;
 }
