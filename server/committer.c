@@ -22,11 +22,12 @@ struct committer {
     size_t spare_count;
     enum committer_state state;
     struct err why;
-    bool disk_full; /* an append found no room: until that was delivered nothing is taken */
+    int deferring; /* an append could not begin: until that was delivered this is everybody's code
+                    */
     struct journal_position head;
     uint64_t last_time_ms; /* of the newest batch: time never goes back in the journal */
     uint64_t changes;
-    struct log_limit no_space;
+    struct log_limit deferred;
 };
 
 /* --- drafts --- */
@@ -82,7 +83,10 @@ static void update_closed(struct committer *committer)
     if (committer->state != COMMITTER_RUNNING) {
         plan->closed = E_READ_ONLY;
         plan->closed_why = committer->why.text;
-    } else if (committer->disk_full || !has_room(committer)) {
+    } else if (committer->deferring != 0) {
+        plan->closed = committer->deferring;
+        plan->closed_why = err_meaning(committer->deferring);
+    } else if (!has_room(committer)) {
         plan->closed = E_NOSPACE;
         plan->closed_why = "there is too little room on the server's disk: writing goes on by "
                            "itself when there is more";
@@ -111,12 +115,12 @@ static void stop(struct committer *committer, enum committer_state state, const 
     log_err(LOG_ERROR, "commit", event, err);
 }
 
-static void log_no_space(struct committer *committer, const struct err *err)
+static void log_deferred(struct committer *committer, const struct err *err)
 {
     uint64_t held_back = 0;
-    if (log_limit_pass(&committer->no_space, clock_mono_ms(committer->options.clock), &held_back)) {
-        log_event(LOG_ERROR, "commit", "journal.no_space", "text=%s held_back=%" PRIu64,
-                  LOG_Q(err->text), held_back);
+    if (log_limit_pass(&committer->deferred, clock_mono_ms(committer->options.clock), &held_back)) {
+        log_event(LOG_ERROR, "commit", "journal.deferred", "code=%s text=%s held_back=%" PRIu64,
+                  err_name(err->code), LOG_Q(err->text), held_back);
     }
 }
 
@@ -131,12 +135,13 @@ static int append(struct committer *committer, struct draft *draft)
         committer->last_time_ms = draft->time_ms;
         return 0;
     }
-    if (rc == E_NOSPACE && !journal_failed(committer->options.journal)) {
-        log_no_space(committer, err);
-        /* What follows in this round is deferred too, so that nothing overtakes what was. */
-        committer->disk_full = true;
+    if (!journal_failed(committer->options.journal)) {
+        /* It was not begun: no room, no memory, no descriptor. What follows in this round is
+         * deferred too, so that nothing overtakes what was. */
+        log_deferred(committer, err);
+        committer->deferring = rc == E_NOSPACE ? E_NOSPACE : E_BUSY;
         update_closed(committer);
-        return rc;
+        return committer->deferring;
     }
     (void)err_prefix(err, "the journal can't be written and nothing more is taken until kitbagd "
                           "was started again: ");
@@ -266,7 +271,7 @@ void committer_deliver(struct committer *committer)
         deliver_draft(committer, draft);
         give_back(committer, draft);
     }
-    committer->disk_full = false;
+    committer->deferring = 0;
 }
 
 /* --- requests --- */
@@ -345,7 +350,9 @@ void committer_join(struct committer *committer, const struct join *join)
 {
     ASSERT(committer != NULL && join != NULL);
     if (before_lonely_request(committer, REPLY_JOINED, join->session, 0)) {
-        int rc = join_plan(&committer->plan, committer->options.registry, join);
+        struct join now = *join;
+        now.now_ms = clock_wall_ms(committer->options.clock);
+        int rc = join_plan(&committer->plan, committer->options.registry, &now);
         ASSERT(rc == 0);
     }
 }

@@ -65,8 +65,9 @@ MUST_CHECK int committer_new(struct committer **out, const struct committer_opti
 /* What is in the open draft is given up. */
 void committer_free(struct committer **committer);
 
-/* Requests. The answer comes by the sink. Operations: E_MALFORMED with a sentence, the session is
- * to be ended. Submits: E_NOMEM when no answer will come. */
+/* Requests. The answer comes by the sink (a join's now_ms is filled in here). Operations:
+ * E_MALFORMED with a sentence, the session is to be ended. Submits: E_NOMEM when no answer will
+ * come. */
 MUST_CHECK int committer_operation(struct committer *committer, struct operation_from *from,
                                    const msgpack_object *object, struct err *err);
 void committer_sign_in(struct committer *committer, const struct sign_in *sign_in);

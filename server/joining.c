@@ -117,7 +117,7 @@ static int put_device(struct job *job, const struct device_record *device)
 static int make_device(struct job *job, const struct registry *registry, const struct join *join,
                        struct token_record *token)
 {
-    struct device_record device = {.joined_ms = job->plan->draft->time_ms};
+    struct device_record device = {.joined_ms = join->now_ms};
     do {
         device.id = random_u64();
     } while (registry_knows(registry, device.id));
@@ -155,7 +155,7 @@ static int plan_join(struct job *job, const struct registry *registry, const str
     if (token.used) {
         return repeat(job, join, &token);
     }
-    if (token.expires_ms <= job->plan->draft->time_ms) {
+    if (token.expires_ms <= join->now_ms) {
         return err_set(&job->err, E_TOKEN_EXPIRED, "%s", err_meaning(E_TOKEN_EXPIRED));
     }
     if (registry_peer(registry, join->public_key).kind != REGISTRY_NOBODY) {

@@ -14,6 +14,7 @@ struct join {
     const uint8_t *token;      /* public half of the token: the key of the connection */
     const uint8_t *public_key; /* that the machine will use */
     struct span name, serial, model, software;
+    uint64_t now_ms; /* since 1970: by the clock, which the journal's time may be ahead of */
 };
 
 /* Plans it and puts the reply into the draft, which must be without changes. E_TOKEN_UNKNOWN,

@@ -14,9 +14,9 @@
 enum {
     RECEIVE_MESSAGES = 1024, /* of one round */
     RECEIVE_BYTES = 2 << 20,
-    TURNS = 16, /* pages of one round: about 1 MiB */
+    TURNS = 8, /* pages of one round: half a MiB at most */
     TICK_MS = 100,
-    CLEAN_ROWS = 2000,
+    CLEAN_ROWS = 500,
 };
 
 struct loop {
@@ -77,21 +77,29 @@ static bool receive(struct loop *loop)
     return true;
 }
 
-static void look_at_state(struct loop *loop)
+static int look_at_state(struct loop *loop, struct err *err)
 {
     const struct loop_options *options = loop->options;
     enum committer_state state = committer_state(options->committer);
     if (state == loop->state) {
-        return;
+        return 0;
     }
-    loop->state = state;
     sessions_state_changed(options->sessions);
     notify_send("STATUS=%s",
                 state == COMMITTER_RUNNING ? "running" : committer_state_text(options->committer));
-    if (state == COMMITTER_BEHIND && options->recover(options->context) != 0) {
+    int rc = 0;
+    if (state == COMMITTER_BEHIND) {
+        rc = options->recover(options->context, err);
+    }
+    if (rc == E_CLOSED) {
         loop->stopping = true;
+        rc = 0;
     }
     loop->state = committer_state(options->committer);
+    if (rc == 0 && loop->state == COMMITTER_RUNNING) {
+        notify_send("STATUS=running");
+    }
+    return rc;
 }
 
 static void clean(struct loop *loop)
@@ -148,8 +156,11 @@ static int round_once(struct loop *loop, struct err *err)
     }
     committer_commit(options->committer);
     committer_deliver(options->committer);
-    look_at_state(loop);
-    if (!loop->stopping && sessions_turns(options->sessions, TURNS)) {
+    rc = look_at_state(loop, err);
+    if (rc != 0 || loop->stopping) {
+        return rc;
+    }
+    if (sessions_turns(options->sessions, TURNS)) {
         loop->more_work = true;
     }
     on_time(loop, !busy && !loop->more_work);

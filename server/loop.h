@@ -18,8 +18,9 @@ struct loop_options {
     const struct clock *clock;
     int signal_fd; /* SIGTERM and SIGINT end the loop, SIGHUP calls reload */
     void (*reload)(void *context);
-    /* The committer is BEHIND: open the state again. 0, or E_CLOSED: give up and end. */
-    int (*recover)(void *context);
+    /* The committer is BEHIND: open the state again. E_CLOSED: a signal came meanwhile, end; any
+     * other code ends the loop with it. */
+    int (*recover)(void *context, struct err *err);
     void *context;
 };
 

@@ -114,6 +114,40 @@ static void note_seen(struct sessions *sessions, const struct session *session,
               session->device, seen->live.address, seen->live.seq);
 }
 
+struct sweep {
+    struct sessions *sessions;
+    const struct session *session;
+};
+
+static int sweep_user(void *context, uint64_t bag_id, struct err *err)
+{
+    const struct sweep *sweep = context;
+    struct committer *committer = sweep->sessions->options.committer;
+    struct bag_row bag = {0};
+    int rc = kv_bag(committer_kv(committer), NULL, bag_id, &bag, err);
+    if (rc == E_BAG_GONE || rc == E_NOT_FOUND) {
+        struct sign_out gone = {
+            .device = sweep->session->device,
+            .device_bag = sweep->session->device_bag,
+            .bag_id = bag_id,
+        };
+        committer_sign_out(committer, &gone);
+        rc = 0;
+    }
+    return rc;
+}
+
+/* Users who were deleted while this machine was away are no longer signed in there. */
+static void sweep_users(struct sessions *sessions, const struct session *session)
+{
+    struct sweep sweep = {sessions, session};
+    struct err err = {0};
+    if (access_users(committer_kv(sessions->options.committer), session->device_bag, sweep_user,
+                     &sweep, &err) != 0) {
+        log_err(LOG_ERROR, "session", "users.unreadable", &err); /* the next HELLO tries again */
+    }
+}
+
 static bool welcome(struct sessions *sessions, struct session *session,
                     const struct greeting *greeting, struct feed_event *answer)
 {
@@ -129,6 +163,7 @@ static bool welcome(struct sessions *sessions, struct session *session,
     session->writer = greeting->writer;
     session->deferred_from = 0;
     note_seen(sessions, session, greeting);
+    sweep_users(sessions, session);
     struct journal_position head;
     journal_head(sessions->options.journal, &head);
     *answer = (struct feed_event){.kind = FEED_WELCOME};

@@ -194,6 +194,7 @@ static void after_sign_out(struct sessions *sessions, const struct change *chang
 
 struct ended {
     struct sessions *sessions;
+    uint64_t bag_id;
     struct session *first; /* sessions that lost something, by next_picked */
 };
 
@@ -221,9 +222,24 @@ static void after_leaving(struct sessions *sessions, const struct change *change
     }
 }
 
+/* A bag was deleted, perhaps a user's: they are no longer signed in on machines that follow it.
+ * Machines that do not are swept when they say HELLO. */
+static void sign_out_of(void *context, struct follower *follower)
+{
+    const struct ended *ended = context;
+    const struct session *session = (void *)((char *)follower - offsetof(struct session, follower));
+    struct sign_out gone = {
+        .device = session->device, .device_bag = session->device_bag, .bag_id = ended->bag_id};
+    committer_sign_out(ended->sessions->options.committer, &gone);
+}
+
 static void follow_rights(struct sessions *sessions, const struct change *changes, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
+        if (changes[i].kind == CHANGE_BAG_DELETE) {
+            struct ended ended = {.sessions = sessions, .bag_id = changes[i].bag_id};
+            followers_each(&sessions->followers, changes[i].bag_id, sign_out_of, &ended);
+        }
         if (changes[i].kind != CHANGE_ITEM_REMOVE || !path_reserved(changes[i].path)) {
             continue;
         }

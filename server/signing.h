@@ -34,7 +34,8 @@ struct sign_out {
     uint64_t bag_id; /* the user's */
 };
 
-/* Signing out somebody who is not signed in is done already. */
+/* Signing out somebody who is not signed in is done already. With session 0 nobody is answered: the
+ * server does it by itself when the user was deleted. */
 MUST_CHECK int sign_out_plan(struct plan *plan, const struct sign_out *sign_out);
 
 #endif

@@ -370,31 +370,25 @@ static int reopen(struct server *server, struct err *err)
 
 /* Nobody reads the state while it is away: the sessions end and come again, administration stops.
  * Tries until it works or a signal comes. */
-static int recover(void *context)
+static int recover(void *context, struct err *err)
 {
     struct server *server = context;
-    struct err err = {0};
+    struct err fault = {0};
     stop_administration(server);
     housekeeping_stop(&server->housekeeping);
     sessions_end_all(server->sessions, E_READ_ONLY, err_meaning(E_READ_ONLY));
     committer_release(server->committer);
     kv_close(&server->kv, false);
-    while (reopen(server, &err) != 0) {
-        log_err(LOG_ERROR, "server", "state.not_opened", &err);
+    while (reopen(server, &fault) != 0) {
+        log_err(LOG_ERROR, "server", "state.not_opened", &fault);
         struct pollfd signals = {.fd = server->signal_fd, .events = POLLIN};
         if (poll(&signals, 1, RECOVER_EVERY_MS) > 0) {
             return E_CLOSED; /* the signal: there is nothing left to save */
         }
     }
     committer_recovered(server->committer, server->kv);
-    int rc = start_housekeeping(server, &err);
-    if (rc == 0) {
-        rc = start_administration(server, &err);
-    }
-    if (rc != 0) {
-        log_err(LOG_ERROR, "server", "not_recovered", &err);
-    }
-    return rc;
+    int rc = start_housekeeping(server, err);
+    return rc != 0 ? rc : start_administration(server, err);
 }
 
 /* --- running and stopping --- */

@@ -100,6 +100,17 @@ static void expiry_to_the_millisecond(void **state)
     assert_int_equal(join_code(fx, &a), 0); /* a repeat is no use */
 }
 
+/* The clock was far ahead once: the journal's time stays there, tokens do not mind. */
+static void expiry_goes_by_the_clock(void **state)
+{
+    struct fixture *fx = *state;
+    fx->time.wall_ms += 86400000;
+    assert_int_equal(fx_submit(fx, SUBMIT_WRITE, "user:ann", "p", "v").code, 0);
+    fx->time.wall_ms -= 86400000;
+    struct machine a = newcomer(fx, 1);
+    assert_int_equal(join_code(fx, &a), 0);
+}
+
 static void unknown_tokens_and_removed_machines(void **state)
 {
     struct fixture *fx = *state;
@@ -128,11 +139,9 @@ static void unknown_tokens_and_removed_machines(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(makes_a_device),
-        TEST(a_repeat_is_the_same_device),
-        TEST(two_in_one_round),
-        TEST(expiry_to_the_millisecond),
-        TEST(unknown_tokens_and_removed_machines),
+        TEST(makes_a_device),           TEST(a_repeat_is_the_same_device),
+        TEST(two_in_one_round),         TEST(expiry_to_the_millisecond),
+        TEST(expiry_goes_by_the_clock), TEST(unknown_tokens_and_removed_machines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

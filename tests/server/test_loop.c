@@ -52,11 +52,11 @@ static void on_reload(void *context)
     reloads++;
 }
 
-static int on_recover(void *context)
+static int on_recover(void *context, struct err *err)
 {
     (void)context;
     recoveries++;
-    return recover_code;
+    return recover_code == 0 ? 0 : err_set(err, recover_code, "it can't be opened");
 }
 
 static int failing_apply(struct kv *kv, const struct change *changes, size_t count,
@@ -170,7 +170,7 @@ static void the_desk_wakes_it(void **state)
     assert_int_equal(status.sessions, 42);
 }
 
-static void a_state_that_lags_ends_it_or_is_opened_again(void **state)
+static void a_signal_while_the_state_is_away_ends_it(void **state)
 {
     struct net *net = *state;
     struct submit submit = {.actor = "t", .create = true};
@@ -178,9 +178,22 @@ static void a_state_that_lags_ends_it_or_is_opened_again(void **state)
     assert_int_equal(committer_submit(net->fx->committer, &submit, NULL, 0), 0);
     apply_code = E_IO;
     recover_code = E_CLOSED;
-    assert_int_equal(loop_run(&options, NULL), 0); /* without a signal */
+    assert_int_equal(loop_run(&options, NULL), 0);
     assert_int_equal(recoveries, 1);
     assert_int_equal(net->fx->replies[0].reply.code, E_READ_ONLY);
+}
+
+static void what_can_t_be_opened_again_is_an_error(void **state)
+{
+    struct net *net = *state;
+    struct submit submit = {.actor = "t", .create = true};
+    assert_int_equal(owner_parse(&submit.owner, "user:ann", NULL), 0);
+    assert_int_equal(committer_submit(net->fx->committer, &submit, NULL, 0), 0);
+    apply_code = E_IO;
+    recover_code = E_SYSTEM;
+    struct err err = {0};
+    assert_int_equal(loop_run(&options, &err), E_SYSTEM);
+    assert_string_equal(err.text, "it can't be opened");
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
@@ -196,7 +209,8 @@ int main(void)
         TEST(signals),
         TEST(what_waits_is_committed),
         TEST(the_desk_wakes_it),
-        TEST(a_state_that_lags_ends_it_or_is_opened_again),
+        TEST(a_signal_while_the_state_is_away_ends_it),
+        TEST(what_can_t_be_opened_again_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

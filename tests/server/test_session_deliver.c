@@ -1,4 +1,5 @@
 /* What was committed, to the sessions that it is for; rights that end. */
+#include "server/access.h"
 #include "tests/server/sessions_fixture.h"
 
 static int setup(void **state)
@@ -140,6 +141,33 @@ static void a_deletion_is_told(void **state)
     assert_int_equal(net_next(net, 1)->bag.code, -E_BAG_GONE);
 }
 
+static void whoever_is_deleted_is_signed_out(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    struct machine b;
+    fx_join(net->fx, &a, 1);
+    fx_join(net->fx, &b, 2);
+    uint64_t on_a = net_hello(net, 1, &a);
+    uint64_t bag = net_sign_in(net, 1, &a, on_a, "Ann", NULL);
+    net_follow(net, 1, &a, on_a, bag, 0);
+    uint64_t on_b = net_hello(net, 2, &b);
+    assert_int_equal(net_sign_in(net, 2, &b, on_b, "Ann", NULL), bag); /* and does not follow */
+    struct peer peer = net_peer(2);
+    sessions_lost(net->sessions, &peer);
+    char path[ACCESS_PATH_MAX];
+    struct span item = access_user_path(path, bag);
+    path[item.size] = '\0';
+    assert_string_equal(fx_value(net->fx, a.bag, path), "Ann");
+    assert_int_equal(fx_submit(net->fx, SUBMIT_DELETE, "user:ann", NULL, NULL).code, 0);
+    net_run(net);
+    assert_string_equal(fx_value(net->fx, a.bag, path), "");
+    assert_string_equal(fx_value(net->fx, b.bag, path), "Ann");
+    (void)net_hello(net, 3, &b);
+    net_run(net);
+    assert_string_equal(fx_value(net->fx, b.bag, path), "");
+}
+
 static void a_deferred_operation_holds_back_those_behind_it(void **state)
 {
     struct net *net = *state;
@@ -177,6 +205,7 @@ int main(void)
         TEST(signing_out_ends_the_changes),
         TEST(leaving_a_group_ends_its_changes),
         TEST(a_deletion_is_told),
+        TEST(whoever_is_deleted_is_signed_out),
         TEST(a_deferred_operation_holds_back_those_behind_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
