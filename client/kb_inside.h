@@ -36,6 +36,7 @@ struct live {
     char text[ERR_TEXT_MAX];
     char server[ADDRESS_MAX_BYTES + 1];
     uint64_t head_seq;
+    uint64_t current_seq;   /* all bags kept are complete to here; 0: not known */
     uint64_t last_heard_ms; /* since 1970 */
 };
 
@@ -75,6 +76,10 @@ MUST_CHECK int client_settle_creates(struct kb *kb, struct err *err);
 MUST_CHECK int client_settle_passed(struct kb *kb, bool *waiting, struct err *err);
 /* Both, and tells watchers where the visible value changed by it. */
 void client_passed(struct kb *kb, uint64_t bag_id, uint64_t cursor, bool *waiting);
+
+/* --- kb_status.c --- */
+/* What the machine's owner can do about a refusal that stands, or NULL. */
+const char *client_remedy(int code);
 
 /* --- kb_join.c --- */
 /* Was it started, and not stopped since? */

@@ -149,6 +149,12 @@ static void wait_once(struct joining *joining, uint64_t until_ms)
         event.kind = FOLLOW_DOWN;
         event.down.code = E_TOKEN_UNKNOWN;
         break;
+    case DEALER_CUT:
+        event.kind = FOLLOW_DOWN;
+        event.down.code = E_UNREACHABLE;
+        event.down.text = "what answers there hangs up: it has another key than the token's server "
+                          "(is the token of another one?), or too many connections";
+        break;
     case DEALER_MESSAGE:
         event.kind = FOLLOW_FRAME;
         event.frame = bytes;
@@ -181,11 +187,13 @@ static int run(struct joining *joining, unsigned timeout_ms, struct err *err)
         return 0;
     }
     if (joining->refused) {
-        return err_set(err, joining->code, "%s", joining->text);
+        const char *remedy = client_remedy(joining->code);
+        return err_set(err, joining->code, "%.150s%s%s", joining->text, remedy != NULL ? ": " : "",
+                       remedy != NULL ? remedy : "");
     }
+    bool known = strcmp(joining->text, err_meaning(E_UNREACHABLE)) != 0;
     return err_set(err, E_UNREACHABLE, "the server at %s can't be reached%s%.200s",
-                   joining->identity->addresses[0], joining->text[0] != '\0' ? ": " : "",
-                   joining->text);
+                   joining->identity->addresses[0], known ? ": " : "", known ? joining->text : "");
 }
 
 static int converse(struct joining *joining, unsigned timeout_ms, struct err *err)

@@ -231,9 +231,11 @@ static int late(const struct kb *kb, const struct request *request, struct err *
 {
     const char *name = request->user.shown;
     if (!kb->live.connected) {
+        const char *why = kb->live.text;
+        bool known = why[0] != '\0' && strcmp(why, err_meaning(E_UNREACHABLE)) != 0;
         return err_set(err, E_UNREACHABLE,
                        "'%.100s' is not kept on this machine, and the server can't be reached%s%s",
-                       name, kb->live.text[0] != '\0' ? ": " : "", kb->live.text);
+                       name, known ? ": " : "", known ? why : "");
     }
     return err_set(err, E_TIMEOUT,
                    request->state == REQUEST_FETCHING

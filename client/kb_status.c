@@ -60,6 +60,7 @@ static void copy_live(struct kb *kb, struct kb_status *status)
     }
     copy_text(status->server, sizeof status->server, live->server);
     status->head_seq = live->head_seq;
+    status->seq = live->current_seq;
     status->last_heard_ms = live->last_heard_ms;
     (void)pthread_mutex_unlock(&kb->lock);
 }
@@ -73,7 +74,7 @@ void kb_status(struct kb *kb, struct kb_status *out)
     /* What can't be read counts as nothing; reading it says why. */
     (void)!replica_bags(kb->replica, count_bag, &status, NULL);
     (void)!replica_position(kb->replica, &position, NULL);
-    status.seq = position.seq;
+    status.seq = status.seq > position.seq ? status.seq : position.seq;
     status.head_seq = status.head_seq > position.seq ? status.head_seq : position.seq;
     outbox_counts(kb->outbox, &status.pending, &status.refused);
     *out = status;
@@ -108,6 +109,34 @@ int kb_verify(struct kb *kb, struct kb_verify_report *report, struct kb_error *e
 }
 
 /* --- codes --- */
+
+const char *client_remedy(int code)
+{
+    switch (code) {
+    case E_TOKEN_UNKNOWN:
+    case E_TOKEN_EXPIRED:
+        return "ask the server's administrator for a new one ('kitbagd token')";
+    case E_TOKEN_USED:
+        return "a token is good for one machine; ask the server's administrator for a new one";
+    case E_DEVICE_REMOVED:
+        return "what is kept here stays usable; to be served again, move the file 'identity' out "
+               "of the data folder and join with a new token";
+    case E_NOT_ALLOWED:
+        return "bring the server's data back, or move the file 'identity' out of the data folder "
+               "and join again with a new token";
+    case E_HISTORY:
+        return "its data was replaced, so nothing is exchanged; bring the server's data back, or "
+               "move the file 'identity' out of the data folder and join with a new token";
+    case E_DIVERGED:
+        return "was the server's data put back from an older copy? Nothing is exchanged and "
+               "nothing overwritten; bring the newer data back, or start this machine anew with "
+               "another data folder and a new token";
+    case E_PROTOCOL:
+        return "bring this machine and the server to the same version of Kitbag";
+    default:
+        return NULL;
+    }
+}
 
 _Static_assert(KB_E_INVALID == (int)E_INVALID && KB_E_PERMISSION == (int)E_PERMISSION &&
                    KB_E_BAG_EXISTS == (int)E_BAG_EXISTS && KB_E_QUOTA == (int)E_QUOTA,

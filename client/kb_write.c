@@ -193,6 +193,19 @@ int kb_apply(struct kb *kb, const char *bag, const struct kb_write *writes, size
     return rc == 0 ? 0 : client_fail(error, &err);
 }
 
+/* Why nobody acknowledged it, when that is known. */
+static void add_reason(struct kb *kb, struct err *err)
+{
+    (void)pthread_mutex_lock(&kb->lock);
+    const char *why = kb->network == NULL  ? "synchronization is stopped"
+                      : kb->live.code != 0 ? kb->live.text
+                                           : "";
+    if (why[0] != '\0') {
+        (void)err_set(err, err->code, "%.150s: %s", err->text, why);
+    }
+    (void)pthread_mutex_unlock(&kb->lock);
+}
+
 int kb_wait(struct kb *kb, uint64_t op, unsigned timeout_ms, struct kb_error *error)
 {
     ASSERT(kb != NULL);
@@ -201,5 +214,8 @@ int kb_wait(struct kb *kb, uint64_t op, unsigned timeout_ms, struct kb_error *er
                                : err_set(&err, E_NOT_JOINED,
                                          "this machine has not joined a server: nobody will "
                                          "acknowledge the write, which is kept here");
+    if (rc == E_TIMEOUT) {
+        add_reason(kb, &err);
+    }
     return rc == 0 ? 0 : client_fail(error, &err);
 }

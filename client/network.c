@@ -1,6 +1,7 @@
 /* client/network.c - the thread, its loop, and what it tells of itself. */
 #include "client/network.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,11 +19,15 @@ static void copy_text(char out[ERR_TEXT_MAX], const char *text)
     out[length] = '\0';
 }
 
-static bool stands_refused(int code)
+/* With the remedy, when it is a refusal that stands until somebody acts. */
+static void copy_reason(char out[ERR_TEXT_MAX], int code, const char *text)
 {
-    return code == E_DEVICE_REMOVED || code == E_HISTORY || code == E_DIVERGED ||
-           code == E_PROTOCOL || code == E_NOT_ALLOWED || code == E_TOKEN_UNKNOWN ||
-           code == E_TOKEN_USED || code == E_TOKEN_EXPIRED;
+    const char *remedy = client_remedy(code);
+    if (remedy == NULL) {
+        copy_text(out, text);
+    } else {
+        (void)snprintf(out, ERR_TEXT_MAX, "%.100s: %s", text, remedy);
+    }
 }
 
 /* The reason of a failure stays while the next try is under way. */
@@ -36,8 +41,8 @@ void network_tell_status(struct network *network, const struct follow_action *st
     kb->live.connected = open;
     if (open || code != 0) {
         kb->live.code = code;
-        kb->live.refused = !open && stands_refused(code);
-        copy_text(kb->live.text, code != 0 ? status->status.text : "");
+        kb->live.refused = !open && client_remedy(code) != NULL;
+        copy_reason(kb->live.text, code, code != 0 ? status->status.text : "");
     }
     if (!open) {
         kb->live.caught_up = false;
@@ -58,6 +63,9 @@ void network_tell_caught(struct network *network)
     (void)pthread_mutex_lock(&kb->lock);
     kb->live.caught_up = caught_up;
     kb->live.head_seq = follow_head_seq(network->follow);
+    kb->live.current_seq = network->open && network->caught == network->followed_count
+                               ? follow_current_seq(network->follow)
+                               : 0;
     (void)pthread_cond_broadcast(&kb->changed);
     (void)pthread_mutex_unlock(&kb->lock);
 }
@@ -81,6 +89,9 @@ static void tell_heard(struct network *network, uint64_t now_ms)
     (void)pthread_mutex_lock(&kb->lock);
     kb->live.last_heard_ms = clock_wall_ms(&clock_system);
     kb->live.head_seq = follow_head_seq(network->follow);
+    kb->live.current_seq = network->open && network->caught == network->followed_count
+                               ? follow_current_seq(network->follow)
+                               : 0;
     (void)pthread_mutex_unlock(&kb->lock);
 }
 
@@ -175,8 +186,14 @@ static void wait_once(struct network *network)
     case DEALER_REFUSED:
         event.kind = FOLLOW_DOWN;
         event.down.code = E_NOT_ALLOWED;
-        event.down.text = "the server does not know this machine's key: join again with a new "
-                          "token, or restore the server's data";
+        event.down.text = "the server does not know this machine's key";
+        break;
+    case DEALER_CUT:
+        event.kind = FOLLOW_DOWN;
+        event.down.code = E_UNREACHABLE;
+        event.down.text = "what answers there hangs up: it has another key than this machine's "
+                          "server (is it another one, or was it set up anew?), or too many "
+                          "connections";
         break;
     case DEALER_MESSAGE:
         event.kind = FOLLOW_FRAME;

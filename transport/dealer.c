@@ -22,6 +22,7 @@ enum {
     HIGH_WATER = 64, /* messages, each way */
     CONNECT_MS = 5000,
     HANDSHAKE_MS = 5000,
+    SLACK_MS = 500, /* a timer may be early, and we may look late */
     HEARTBEAT_MS = 2000,
     HEARTBEAT_LOST_MS = 10000,
     RECONNECT_NEVER = -1,
@@ -31,13 +32,14 @@ enum {
     ITEMS = 3,                 /* of a poll: wake, monitor, DEALER */
 };
 
-enum state { IDLE, CONNECTING, UP };
+enum state { IDLE, CONNECTING, SHAKING, UP };
 
 struct dealer {
     void *zmq;
     void *socket;  /* NULL when IDLE */
     void *monitor; /* of the socket */
     enum state state;
+    uint64_t connected_ms; /* since when SHAKING */
     unsigned
         tries; /* each try's monitor has a name of its own: the last one's may not be free yet */
     int wake_fd;
@@ -140,8 +142,9 @@ static int set_options(void *socket, const uint8_t server_key[KEY_SIZE], const s
 
 static int open_monitor(struct dealer *dealer)
 {
-    const int events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
-                       ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_CLOSED;
+    const int events = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
+                       ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_DISCONNECTED |
+                       ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_CLOSED;
     char name[64];
     (void)snprintf(name, sizeof name, "inproc://kitbag.dealer.%u", dealer->tries++);
     if (zmq_socket_monitor(dealer->socket, name, events) != 0) {
@@ -203,9 +206,19 @@ static bool take_wake(struct dealer *dealer, bool readable)
     return atomic_exchange(&dealer->woken, false);
 }
 
+/* Silence ends a handshake when its time is over; who hangs up before has read what we said. */
+static enum dealer_event lost(const struct dealer *dealer)
+{
+    uint64_t now_ms = clock_mono_ms(&clock_system);
+    bool hung_up =
+        dealer->state == SHAKING && now_ms - dealer->connected_ms < HANDSHAKE_MS - SLACK_MS;
+    return hung_up ? DEALER_CUT : DEALER_DOWN;
+}
+
 /* The next of ZeroMQ's events that means something to us; DEALER_NOTHING when none waits. */
 static enum dealer_event read_monitor(struct dealer *dealer)
 {
+    enum dealer_event why;
     uint8_t bytes[6];
     while (zmq_recv(dealer->monitor, bytes, sizeof bytes, ZMQ_DONTWAIT) == sizeof bytes) {
         uint16_t event;
@@ -213,6 +226,10 @@ static enum dealer_event read_monitor(struct dealer *dealer)
         char address[256];
         (void)zmq_recv(dealer->monitor, address, sizeof address, ZMQ_DONTWAIT);
         switch (event) {
+        case ZMQ_EVENT_CONNECTED:
+            dealer->state = SHAKING;
+            dealer->connected_ms = clock_mono_ms(&clock_system);
+            break;
         case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
             dealer->state = UP;
             return DEALER_UP;
@@ -220,8 +237,9 @@ static enum dealer_event read_monitor(struct dealer *dealer)
             dealer_disconnect(dealer);
             return DEALER_REFUSED;
         default:
+            why = lost(dealer);
             dealer_disconnect(dealer);
-            return DEALER_DOWN;
+            return why;
         }
     }
     return DEALER_NOTHING;

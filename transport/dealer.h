@@ -26,13 +26,14 @@ enum dealer_event {
     DEALER_UP,      /* TCP and CURVE handshakes are done */
     DEALER_DOWN,    /* the connection was lost or could not be made; it tries no more by itself */
     DEALER_REFUSED, /* the server does not know our key (ZAP 400) */
+    DEALER_CUT,     /* who answers hung up in the handshake: it has another key, or no room */
     DEALER_MESSAGE,
 };
 
 /* Wait for one event; timeout_ms -1: for ever. `bytes` (of DEALER_MESSAGE, else empty) are borrowed
  * until the next call. Messages that came before the connection was lost are told before its loss.
- * After DEALER_DOWN and DEALER_REFUSED there is no connection: nothing but a wake comes until the
- * next dealer_connect. */
+ * After DEALER_DOWN, DEALER_REFUSED and DEALER_CUT there is no connection: nothing but a wake comes
+ * until the next dealer_connect. */
 enum dealer_event dealer_wait(struct dealer *dealer, int timeout_ms, struct span *bytes);
 void dealer_wake(struct dealer *dealer);
 

@@ -112,6 +112,21 @@ static void codes_have_names_and_exit_codes(void **state)
     assert_string_equal(kb_version(), KITBAG_VERSION);
 }
 
+static void a_refusal_that_stands_has_a_remedy(void **state)
+{
+    (void)state;
+    static const int standing[] = {E_TOKEN_UNKNOWN,  E_TOKEN_USED, E_TOKEN_EXPIRED, E_NOT_ALLOWED,
+                                   E_DEVICE_REMOVED, E_HISTORY,    E_DIVERGED,      E_PROTOCOL};
+    for (size_t i = 0; i < sizeof standing / sizeof standing[0]; i++) {
+        const char *remedy = client_remedy(standing[i]);
+        assert_non_null(remedy);
+        assert_true(strlen(remedy) + 100 < ERR_TEXT_MAX); /* whole, behind the server's words */
+    }
+    assert_null(client_remedy(0));
+    assert_null(client_remedy(E_UNREACHABLE));
+    assert_null(client_remedy(E_STOPPED));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +134,7 @@ int main(void)
         cmocka_unit_test(a_connected_one_tells_more),
         cmocka_unit_test(verifying_finds_damage_and_it_heals),
         cmocka_unit_test(codes_have_names_and_exit_codes),
+        cmocka_unit_test(a_refusal_that_stands_has_a_remedy),
     };
     return cmocka_run_group_tests_name("client/kb_status", tests, NULL, NULL);
 }

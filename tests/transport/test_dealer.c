@@ -1,4 +1,6 @@
 /* tests/transport/test_dealer.c - the client machine's socket, against a real router. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -140,8 +143,30 @@ static void test_wrong_server_key(void **state)
     server_admit(&pair->server, &pair->keys);
     connect_with(pair, other.public_key);
     struct span bytes;
-    assert_int_equal(next_event(pair, 8000, &bytes), DEALER_DOWN);
+    assert_int_equal(next_event(pair, 8000, &bytes), DEALER_CUT);
     assert_int_equal(pair->server.asked, 0);
+    assert_int_equal(dealer_send(pair->dealer, span_str("x")), E_UNREACHABLE);
+}
+
+/* One that takes the connection and says nothing is not told as one that hung up. */
+static void test_silence(void **state)
+{
+    struct pair *pair = *state;
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t size = sizeof address;
+    char endpoint[64];
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    (void)snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", ntohs(address.sin_port));
+    assert_int_equal(
+        dealer_connect(pair->dealer, endpoint, pair->server.keys.public_key, &pair->keys, NULL), 0);
+    struct span bytes;
+    assert_int_equal(dealer_wait(pair->dealer, 8000, &bytes), DEALER_DOWN);
+    assert_int_equal(close(fd), 0);
 }
 
 static void test_nobody_listens(void **state)
@@ -378,6 +403,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_sizes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unknown_key, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wrong_server_key, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_silence, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nobody_listens, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_endpoint, setup, teardown),
         cmocka_unit_test_setup_teardown(test_last_words, setup, teardown),
