@@ -181,7 +181,9 @@ static void on_message(struct feed *feed, const struct wire_message *message, si
         on_write(feed, message, size);
         break;
     case WIRE_HEARTBEAT:
-        feed_act(feed, FEED_DO_HEARD)->heard.seq = message->heartbeat.seq;
+        feed_act(feed, FEED_DO_HEARD)->heard.seq =
+            message->heartbeat.seq > message->heartbeat.current ? message->heartbeat.seq
+                                                                : message->heartbeat.current;
         break;
     case WIRE_BYE:
         feed_end_without_word(feed, 0, "the machine said goodbye");
@@ -342,6 +344,19 @@ static void on_outcomes(struct feed *feed, const struct feed_event *event)
     }
 }
 
+/* Nothing of what is followed waits to be sent: the client has it all once it has read this far. */
+static bool feed_is_current(const struct feed *feed)
+{
+    bool current = !feed_outgoing(feed);
+    for (int i = 0; i < LINE_COUNT; i++) {
+        current = current && feed_line_first(feed, (enum feed_line_name)i) == NULL;
+    }
+    for (int i = 0; i < LANE_COUNT; i++) {
+        current = current && feed->lanes[i].bag == IDMAP_NONE;
+    }
+    return current && feed->asked_bag == 0;
+}
+
 static void on_tick(struct feed *feed, uint64_t head_seq)
 {
     uint64_t now_ms = feed->pool->now_ms;
@@ -350,7 +365,8 @@ static void on_tick(struct feed *feed, uint64_t head_seq)
     if (now_ms - feed->heard_ms >= FEED_SILENT_HEARTBEATS * feed->heartbeat_ms) {
         feed_end_without_word(feed, E_TIMEOUT, "nothing was heard of the machine");
     } else if (feed->phase == FEED_OPEN && now_ms - feed->sent_ms >= feed->heartbeat_ms) {
-        wire_put_heartbeat(feed_frame(feed), feed->session, feed->head_seq);
+        uint64_t current = feed_is_current(feed) ? head_seq : 0;
+        wire_put_heartbeat(feed_frame(feed), feed->session, head_seq, current);
         feed_frame_end(feed);
     }
 }

@@ -98,7 +98,7 @@ struct feed_event {
     uint64_t now_ms; /* monotonic; with every event */
     union {
         struct span frame;
-        uint64_t head_seq; /* TICK */
+        uint64_t head_seq; /* TICK: what was handed over by COMMITTED so far */
         struct wire_welcome welcome;
         struct {
             uint64_t device;

@@ -55,6 +55,11 @@ uint64_t follow_head_seq(const struct follow *follow)
     return follow->head_seq;
 }
 
+uint64_t follow_current_seq(const struct follow *follow)
+{
+    return follow->current_seq;
+}
+
 static void on_identity(struct follow *follow, const struct follow_event *event)
 {
     if (follow->options.join) {
@@ -191,6 +196,9 @@ static void on_message(struct follow *follow, const struct wire_message *message
         break;
     case WIRE_HEARTBEAT:
         hear_head(follow, message->heartbeat.seq);
+        if (message->heartbeat.current > follow->current_seq) {
+            follow->current_seq = message->heartbeat.current;
+        }
         break;
     default:
         follow_lose(follow, E_MALFORMED, "the server sent a message that is not for it to send",

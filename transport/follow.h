@@ -219,5 +219,8 @@ struct follow_actions follow_step(struct follow *follow, const struct follow_eve
 /* Monotonic ms when a FOLLOW_TICK is due; UINT64_MAX: none. */
 uint64_t follow_next_tick(const struct follow *follow);
 uint64_t follow_head_seq(const struct follow *follow); /* the server's, as last heard */
+/* The server said in this session: up to here, all that it was told to follow was sent (and is
+ * applied, for it came before). It means nothing while a bag is not complete. */
+uint64_t follow_current_seq(const struct follow *follow);
 
 #endif

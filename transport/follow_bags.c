@@ -38,6 +38,7 @@ void follow_send_wanted(struct follow *follow)
         wire_put_follow(follow_frame(follow), follow->session, follow->to_follow + sent, count);
         follow_frame_end(follow);
         sent += count;
+        follow->current_seq = 0; /* the server's word was not about these */
     }
     follow->to_follow_count = 0;
 }

@@ -15,6 +15,7 @@ void follow_tell_status(struct follow *follow, int code, const char *text)
 void follow_forget_session(struct follow *follow)
 {
     follow->session = 0;
+    follow->current_seq = 0;
     follow->to_follow_count = 0;
     follow->taken_count = 0;
     idmap_free(&follow->bags);
@@ -144,7 +145,8 @@ static void beat(struct follow *follow)
         follow_lose(follow, E_TIMEOUT, "nothing was heard of the server", false);
     } else if (follow->now_ms - follow->sent_ms >= follow->heartbeat_ms) {
         follow_give_credit(follow, true);
-        wire_put_heartbeat(follow_frame(follow), follow->session, follow->position_seq);
+        wire_put_heartbeat(follow_frame(follow), follow->session, follow->position_seq,
+                           follow->current_seq);
         follow_frame_end(follow);
     }
 }

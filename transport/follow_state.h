@@ -56,6 +56,7 @@ struct follow {
     uint64_t frame_bytes; /* of the data frame in hand, counted when it is worked off */
     uint64_t head_seq;
     uint64_t position_seq; /* what the replica has applied */
+    uint64_t current_seq;  /* what is followed is complete to here, by the server's word */
     enum wire_state server_state;
 
     struct idmap bags;          /* struct follow_bag */

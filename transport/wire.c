@@ -303,6 +303,7 @@ static void read_write(struct reader *reader, struct wire_message *out)
 static void read_heartbeat(struct reader *reader, struct wire_message *out)
 {
     out->heartbeat.seq = walk_u64(&reader->walk);
+    out->heartbeat.current = walk_u64(&reader->walk);
 }
 
 static void read_bye(struct reader *reader, struct wire_message *out)

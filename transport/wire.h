@@ -118,7 +118,7 @@ struct wire_message {
             struct wire_list operations;
         } write;
         struct {
-            uint64_t seq;
+            uint64_t seq, current;
         } heartbeat;
         struct wire_part part;
         struct wire_welcome welcome;
@@ -209,7 +209,8 @@ void wire_put_follow(struct buf *out, uint64_t session, const struct wire_bag *b
 void wire_put_unfollow(struct buf *out, uint64_t session, const uint64_t *bags, size_t count);
 void wire_put_credit(struct buf *out, uint64_t session, uint64_t received);
 void wire_begin_write(struct buf *out, uint64_t session, uint64_t confirmed, uint32_t count);
-void wire_put_heartbeat(struct buf *out, uint64_t session, uint64_t seq);
+/* `seq`: the head, or the replica's position; `current`: what is followed is complete to here. */
+void wire_put_heartbeat(struct buf *out, uint64_t session, uint64_t seq, uint64_t current);
 void wire_put_bye(struct buf *out, uint64_t session);
 void wire_put_part(struct buf *out, uint64_t session, const struct wire_part *part);
 void wire_put_welcome(struct buf *out, uint64_t session, const struct wire_welcome *welcome);

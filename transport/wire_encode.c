@@ -127,10 +127,11 @@ void wire_begin_write(struct buf *out, uint64_t session, uint64_t confirmed, uin
     pack_array(out, count);
 }
 
-void wire_put_heartbeat(struct buf *out, uint64_t session, uint64_t seq)
+void wire_put_heartbeat(struct buf *out, uint64_t session, uint64_t seq, uint64_t current)
 {
-    begin(out, WIRE_HEARTBEAT, session, 1);
+    begin(out, WIRE_HEARTBEAT, session, 2);
     pack_u64(out, seq);
+    pack_u64(out, current);
 }
 
 void wire_put_bye(struct buf *out, uint64_t session)

@@ -115,6 +115,18 @@ def run(command, code=0, stdin=None, timeout=60):
     return Result(done)
 
 
+def refused(command, code, *words, stdin=None, timeout=60):
+    """It must end with this exit code, nothing on stdout, and one sentence that has the words."""
+    result = run(command, code, stdin, timeout)
+    check(result.out == b"", f"{command}: it failed, and printed {result.out[:80]!r}")
+    said = result.err.decode().splitlines()
+    said = [line for line in said if line.startswith(f"{Path(command[0]).name}: ")]
+    check(len(said) == 1, f"{command}: not one sentence: {result.err.decode()!r}")
+    for word in words:
+        check(word in said[0], f"{command}: '{said[0]}' does not say '{word}'")
+    return said[0]
+
+
 class Machine:
     def __init__(self, fleet, name):
         self.fleet, self.name, self.dir = fleet, name, fleet.dir / name
@@ -127,6 +139,10 @@ class Machine:
 
     def kitbag(self, *words, code=0, stdin=None, timeout=60):
         return run([BIN / "kitbag", "--data", self.dir, *words], code, stdin, timeout)
+
+    def refused(self, code, command, *words):
+        """The command must fail with this exit code and a sentence that has the words."""
+        return refused([BIN / "kitbag", "--data", self.dir, *command], code, *words)
 
     def join(self, **options):
         return self.kitbag("join", self.fleet.token(), "--name", self.name, **options)
@@ -184,6 +200,15 @@ class Fleet:
             machine.join()
             machine.agent.start()
 
+    def add(self, name, join=True):
+        """One more machine; its agent runs when it has joined."""
+        machine = Machine(self, name)
+        self.machines.append(machine)
+        if join:
+            machine.join()
+            machine.agent.start()
+        return machine
+
     def head(self):
         return self.ctl("status", "-o", "json").json()["seq"]
 
@@ -198,7 +223,12 @@ class Fleet:
             head = self.head()
             return all(machine.is_current(head) for machine in self.machines) \
                 and self.head() == head
-        wait_until("all machines are current", probe, seconds, 0.2)
+        try:
+            wait_until("all machines are current", probe, seconds, 0.2)
+        except Failed as error:
+            statuses = [machine.status() for machine in self.machines]
+            raise Failed(f"{error}\nhead {self.head()}\n"
+                         + "\n".join(json.dumps(status) for status in statuses)) from None
 
 
 def main(*tests):

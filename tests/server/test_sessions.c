@@ -74,7 +74,7 @@ static void more_peers_than_the_limit_are_cut(void **state)
     fx_join(net->fx, &a, 1);
     for (uint8_t i = 1; i <= 101; i++) {
         struct buf frame = net_buf();
-        wire_put_heartbeat(&frame, 5, 0); /* nobody said hello: answered, not ended */
+        wire_put_heartbeat(&frame, 5, 0, 0); /* nobody said hello: answered, not ended */
         net_frame(net, i, a.key, &frame);
     }
     assert_false(net->cut[100]);

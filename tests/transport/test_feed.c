@@ -87,11 +87,11 @@ static void assert_hello_first(void)
 static void hello_comes_first(void **state)
 {
     (void)state;
-    wire_put_heartbeat(&rig.bytes, RIG_SESSION, 1);
+    wire_put_heartbeat(&rig.bytes, RIG_SESSION, 1, 1);
     rig_got();
     assert_hello_first();
     rig_hello(1000);
-    wire_put_heartbeat(&rig.bytes, RIG_SESSION, 1);
+    wire_put_heartbeat(&rig.bytes, RIG_SESSION, 1, 1);
     rig_got();
     assert_hello_first(); /* accepted it is not yet */
 }
@@ -100,10 +100,10 @@ static void another_session_number(void **state)
 {
     (void)state;
     rig_open(1000);
-    wire_put_heartbeat(&rig.bytes, RIG_SESSION + 1, 1);
+    wire_put_heartbeat(&rig.bytes, RIG_SESSION + 1, 1, 1);
     rig_got();
     assert_hello_first();
-    wire_put_heartbeat(&rig.bytes, RIG_SESSION, 1);
+    wire_put_heartbeat(&rig.bytes, RIG_SESSION, 1, 1);
     rig_got();
     assert_int_equal(rig_did(FEED_DO_HEARD)->heard.seq, 1); /* the session goes on */
 }
@@ -234,7 +234,7 @@ static void parts_of_another_session(void **state)
     (void)state;
     rig_open(1000);
     buf_init(&message, 1000);
-    wire_put_heartbeat(&message, RIG_SESSION + 1, 1);
+    wire_put_heartbeat(&message, RIG_SESSION + 1, 1, 1);
     put_part(message.size, 0, buf_span(&message));
     rig_ended(E_MALFORMED);
     buf_free(&message);
@@ -458,6 +458,7 @@ static void heartbeats_when_nothing_else_is_sent(void **state)
     assert_int_equal(rig.did.count, 0);
     tick(1);
     assert_int_equal(rig_sent(0, WIRE_HEARTBEAT)->heartbeat.seq, 60);
+    assert_int_equal(rig_sent(0, WIRE_HEARTBEAT)->heartbeat.current, 60);
     tick(RIG_HEARTBEAT_MS - 1);
     assert_int_equal(rig.did.count, 0);
     struct feed_event event = {.kind = FEED_STATE};
@@ -467,14 +468,27 @@ static void heartbeats_when_nothing_else_is_sent(void **state)
     assert_int_equal(rig.did.count, 0);
 }
 
+/* A machine is told that it is up to date only when nothing of what it follows waits. */
+static void heartbeats_tell_who_is_current(void **state)
+{
+    (void)state;
+    rig_open(1000);
+    rig_follow(300, 7);
+    tick(RIG_HEARTBEAT_MS);
+    assert_int_equal(rig_sent(0, WIRE_HEARTBEAT)->heartbeat.current, 0); /* asked, not told */
+    rig_answer_bag(300, 0, 9);
+    tick(RIG_HEARTBEAT_MS);
+    assert_int_equal(rig_sent(0, WIRE_HEARTBEAT)->heartbeat.current, 0); /* behind */
+}
+
 static void a_heartbeat_is_not_answered(void **state)
 {
     (void)state;
     rig_open(1000);
-    wire_put_heartbeat(&rig.bytes, RIG_SESSION, 33);
+    wire_put_heartbeat(&rig.bytes, RIG_SESSION, 33, 44);
     rig_got();
     assert_int_equal(rig.did.count, 1);
-    assert_int_equal(rig_did(FEED_DO_HEARD)->heard.seq, 33);
+    assert_int_equal(rig_did(FEED_DO_HEARD)->heard.seq, 44);
 }
 
 static void silence_ends_it(void **state)
@@ -483,7 +497,7 @@ static void silence_ends_it(void **state)
     rig_open(1000);
     tick(FEED_SILENT_HEARTBEATS * RIG_HEARTBEAT_MS - 1);
     assert_int_equal(rig_count(FEED_DO_CUT), 0);
-    wire_put_heartbeat(&rig.bytes, RIG_SESSION, 33);
+    wire_put_heartbeat(&rig.bytes, RIG_SESSION, 33, 33);
     rig_got();
     tick(FEED_SILENT_HEARTBEATS * RIG_HEARTBEAT_MS - 1);
     assert_int_equal(rig_count(FEED_DO_CUT), 0);
@@ -578,6 +592,7 @@ int main(void)
         TEST(a_write_without_operations),
         TEST(many_outcomes_with_long_sentences),
         TEST(heartbeats_when_nothing_else_is_sent),
+        TEST(heartbeats_tell_who_is_current),
         TEST(a_heartbeat_is_not_answered),
         TEST(silence_ends_it),
         TEST(silence_before_hello_ends_it_too),

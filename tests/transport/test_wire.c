@@ -120,7 +120,8 @@ static void test_client_messages(void **state)
     decode_sample("credit", &m);
     assert_true(m.type == WIRE_CREDIT && m.credit.received == 65536);
     decode_sample("heartbeat", &m);
-    assert_true(m.type == WIRE_HEARTBEAT && m.heartbeat.seq == 70000);
+    assert_true(m.type == WIRE_HEARTBEAT && m.heartbeat.seq == 70000 &&
+                m.heartbeat.current == 69999);
     decode_sample("bye", &m);
     assert_true(m.type == WIRE_BYE && m.session == sample_session);
     decode_sample("part", &m);

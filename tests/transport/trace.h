@@ -260,6 +260,7 @@ static inline void trace_message(struct buf *out, struct span bytes)
             trace_u64(out, "bytes", message.part.bytes.size);
         } else if (message.type == WIRE_HEARTBEAT) {
             trace_u64(out, "seq", message.heartbeat.seq);
+            trace_u64(out, "current", message.heartbeat.current);
         } else if (message.type < WIRE_WELCOME) {
             trace_to_server(out, &message);
         } else {

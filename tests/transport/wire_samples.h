@@ -101,7 +101,7 @@ static inline void put_write(struct buf *out)
 
 static inline void put_heartbeat(struct buf *out)
 {
-    wire_put_heartbeat(out, sample_session, 70000);
+    wire_put_heartbeat(out, sample_session, 70000, 69999);
 }
 
 static inline void put_bye(struct buf *out)
@@ -238,7 +238,7 @@ static const struct sample samples[] = {
     {"write", put_write,
      "9408cf112233445566778804939605010700069293ac636f70792f64656661756c74c40374776fc0"
      "93a3666178c0cd012c94060204a4c3846e6e920700"},
-    {"heartbeat", put_heartbeat, "9309cf1122334455667788ce00011170"},
+    {"heartbeat", put_heartbeat, "9409cf1122334455667788ce00011170ce0001116f"},
     {"bye", put_bye, "920bcf1122334455667788"},
     {"part", put_part, "960ccf112233445566778803ce000186a0cdf000c4056279746573"},
     {"welcome", put_welcome,
