@@ -92,7 +92,7 @@ static void sign_out_behind_its_back(struct toy *toy, void *context)
     (void)context;
     struct toy_bag *bag = toy_ensure(toy, OWNER_USER, span_str("Ann"));
     toy_user_path(path, bag->bag_id);
-    toy_item(toy_device_bag(toy), span_str(path))->live = false;
+    (void)toy_put(toy, toy_device_bag(toy), span_str(path), NULL);
 }
 
 static void a_bag_that_is_not_allowed_any_more_goes(void **state)
