@@ -21,8 +21,12 @@ static int connect_to(const char *path, int *out, struct err *err)
     }
     if (connect(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
         bool nobody = errno == ENOENT || errno == ECONNREFUSED || errno == ENOTDIR;
-        int rc = nobody ? err_set(err, E_UNREACHABLE, "no agent serves '%s'", path)
-                        : err_sys(err, "connect to", path);
+        int rc = nobody            ? err_set(err, E_UNREACHABLE, "no agent serves '%s'", path)
+                 : errno == EACCES ? err_set(err, E_PERMISSION,
+                                             "'%s' may be opened by the agent's own account only: "
+                                             "run this as that account",
+                                             path)
+                                   : err_sys(err, "connect to", path);
         (void)close(fd);
         return rc;
     }

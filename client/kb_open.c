@@ -189,17 +189,35 @@ static int busy(struct err *err, const char *socket, const char *dir)
                    socket);
 }
 
+static int not_ours(struct err *err)
+{
+    struct err was = *err;
+    return err_set(err, E_PERMISSION,
+                   "%.250s: run this as the account that owns the data folder, or name another one",
+                   was.text);
+}
+
 static int lock_folder(struct kb *kb, const struct kb_options *options, struct err *err)
 {
-    int rc = dir_make(kb->dir, 0700, err);
-    if (rc != 0) {
-        return rc;
+    struct err why = {0};
+    int rc = dir_make(kb->dir, 0700, &why);
+    if (rc == 0) {
+        kb->lock_fd = dir_lock(kb->dir, &why);
+        rc = kb->lock_fd >= 0 ? 0 : kb->lock_fd;
     }
-    kb->lock_fd = dir_lock(kb->dir, err);
-    if (kb->lock_fd >= 0) {
+    switch (rc) {
+    case 0:
         return 0;
+    case E_BUSY:
+        rc = busy(&why, options->socket, kb->dir);
+        break;
+    case E_PERMISSION:
+        rc = not_ours(&why);
+        break;
+    default:
+        break;
     }
-    return kb->lock_fd == E_BUSY ? busy(err, options->socket, kb->dir) : kb->lock_fd;
+    return err_set(err, rc, "%s", why.text);
 }
 
 /* A file that can't be used as a whole is kept aside; what was in it is on the server, or still in

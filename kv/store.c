@@ -46,7 +46,12 @@ int kv_store_err(struct err *err, const char *operation, char *message)
             break;
         }
     }
-    (void)err_set(err, code, "the state can't be %s: %s", operation, message);
+    (void)err_set(err, code,
+                  code == E_CORRUPT
+                      ? "the state can't be %s: %.200s (keep a copy of the data folder, then move "
+                        "its folder state away: it is made anew from the journal)"
+                      : "the state can't be %s: %s",
+                  operation, message);
     rocksdb_free(message);
     return code;
 }

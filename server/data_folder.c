@@ -38,6 +38,12 @@ static int check_empty(const char *path, struct err *err)
     return rc;
 }
 
+/* Before anything is touched: nobody else's folder is locked, or closed to others. */
+static int check_ours(const char *path, const char *file, struct err *err)
+{
+    return access(file, F_OK) == 0 ? 0 : check_empty(path, err);
+}
+
 static int write_format(const char *path, const char *file, struct err *err)
 {
     int rc = check_empty(path, err);
@@ -113,6 +119,9 @@ int data_folder_open(const char *path, int *lock, struct err *err)
     }
     rc = dir_make(path, 0700, &own);
     if (rc == 0) {
+        rc = check_ours(path, file, &own);
+    }
+    if (rc == 0) {
         rc = take(path, &fd, &own);
     }
     if (rc == 0) {
@@ -122,7 +131,12 @@ int data_folder_open(const char *path, int *lock, struct err *err)
         if (fd >= 0) {
             (void)close(fd);
         }
-        return err_set(err, rc, "%s", own.text);
+        return rc != E_PERMISSION
+                   ? err_set(err, rc, "%s", own.text)
+                   : err_set(err, rc,
+                             "%.250s: run this as the account that owns the folder, or name "
+                             "another folder with --data",
+                             own.text);
     }
     *lock = fd;
     return 0;

@@ -192,10 +192,10 @@ static bool on_hello(struct sessions *sessions, struct session *session,
     case REGISTRY_DEVICE:
         break;
     }
-    if (peer.device != greeting.device) {
-        return refuse_hello(sessions, greeting.device, E_NOT_ALLOWED, answer);
-    }
     int rc = check_position(sessions->options.journal, &greeting);
+    if (rc != E_HISTORY && peer.device != greeting.device) {
+        rc = E_NOT_ALLOWED; /* of another history the number would mean nothing */
+    }
     return rc != 0 ? refuse_hello(sessions, greeting.device, rc, answer)
                    : welcome(sessions, session, &greeting, answer);
 }

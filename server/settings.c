@@ -2,6 +2,7 @@
 #include "server/settings.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const struct config_key settings_keys[] = {
@@ -73,6 +74,17 @@ static bool next_part(const char **text, struct span *part)
     return true;
 }
 
+/* Behind the last colon: 0 to 65535; '*' lets the system choose, as 0 does. */
+static bool is_port(const char *text)
+{
+    size_t size = strlen(text);
+    if (strcmp(text, "*") == 0) {
+        return true;
+    }
+    return size > 0 && size <= 5 && strspn(text, "0123456789") == size &&
+           strtoul(text, NULL, 10) <= UINT16_MAX;
+}
+
 static int read_listen(struct settings *out, const struct config *config, struct err *err)
 {
     static const char key[] = "server.listen";
@@ -88,8 +100,13 @@ static int read_listen(struct settings *out, const struct config *config, struct
         memcpy(copy, part.data, part.size);
         copy[part.size] = '\0';
         used += part.size + 1;
-        if (strncmp(copy, "tcp://", 6) != 0 || strrchr(copy + 6, ':') == NULL) {
+        const char *colon = strrchr(copy, ':');
+        if (strncmp(copy, "tcp://", 6) != 0 || colon < copy + 6) {
             return bad(config, key, "an endpoint looks like tcp://0.0.0.0:8443", err);
+        }
+        if (!is_port(colon + 1)) {
+            return bad(config, key, "a port is a number up to 65535, as in tcp://0.0.0.0:8443",
+                       err);
         }
         out->listen[count++] = copy;
     }

@@ -107,8 +107,14 @@ static void somebody_else_s_folder(void **state)
     char file[TMP_FOLDER_MAX];
     tmp_folder_path(file, data, "letters");
     tmp_folder_write(file, "x");
+    assert_int_equal(chmod(data, 0755), 0);
     expect(E_EXISTS, "'letters'");
     assert_int_equal(access(format, F_OK), -1);
+    struct stat info; /* it is left as it is */
+    assert_int_equal(stat(data, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0755);
+    tmp_folder_path(file, data, "lock");
+    assert_int_equal(access(file, F_OK), -1);
 }
 
 static void a_file_in_its_place(void **state)

@@ -74,6 +74,13 @@ static void a_token_is_for_joining_only(void **state)
     wire_put_hello(&frame, &hello);
     net_frame(net, 3, a.key, &frame);
     net_expect_error(net, 3, E_NOT_ALLOWED);
+    /* which means nothing when it is of another history */
+    hello.has_history = true;
+    memset(hello.history, 0x77, HISTORY_SIZE);
+    frame = net_buf();
+    wire_put_hello(&frame, &hello);
+    net_frame(net, 4, a.key, &frame);
+    net_expect_error(net, 4, E_HISTORY);
 }
 
 static void tokens_expire_and_are_used_once(void **state)

@@ -69,6 +69,11 @@ static void bad_values_are_named(void **state)
         {"server.listen", ""},
         {"server.listen", "0.0.0.0:8443"},
         {"server.listen", "tcp://nowhere"},
+        {"server.listen", "tcp://a:"},
+        {"server.listen", "tcp://a:x"},
+        {"server.listen", "tcp://a:65536"},
+        {"server.listen", "tcp://a:-1"},
+        {"server.listen", "tcp://a:000001"},
         {"server.listen", "tcp://a:1,tcp://a:1,tcp://a:1,tcp://a:1,tcp://a:1,tcp://a:1,"
                           "tcp://a:1,tcp://a:1,tcp://a:1"},
         {"server.advertise", "a,b,c,d,e,f,g,h,i"},
@@ -84,6 +89,17 @@ static void bad_values_are_named(void **state)
         assert_int_equal(settings_read(&settings, config, &err), E_INVALID);
         assert_non_null(strstr(err.text, bad[i][0]));
         assert_non_null(strstr(err.text, "--flag"));
+    }
+}
+
+static void ports(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"tcp://a:0", "tcp://a:65535", "tcp://[::1]:*"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        assert_int_equal(config_set(config, "server.listen", good[i], "--flag", NULL), 0);
+        assert_int_equal(settings_read(&settings, config, NULL), 0);
+        assert_string_equal(settings.listen[0], good[i]);
     }
 }
 
@@ -120,11 +136,8 @@ static void the_sample_file_is_up_to_date(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(defaults),
-        TEST(lists_with_commas),
-        TEST(bad_values_are_named),
-        TEST(words_are_understood),
-        TEST(the_sample_file_is_up_to_date),
+        TEST(defaults), TEST(lists_with_commas),    TEST(bad_values_are_named),
+        TEST(ports),    TEST(words_are_understood), TEST(the_sample_file_is_up_to_date),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
