@@ -151,10 +151,11 @@ static int finish(json_t *report, bool dry_run, enum output_format format, struc
         (void)fprintf(stderr, "machine %s: %s\n", json_string_value(json_object_get(row, "id")),
                       json_string_value(json_object_get(row, "reason")));
     }
-    size_t left = json_array_size(json_object_get(report, "missing")) +
-                  json_array_size(json_object_get(report, "failed"));
-    output_object(format, columns + (dry_run ? 0 : 1), report);
-    return left == 0 ? 0 : err_set(err, E_PARTLY, "%zu machines were left out", left);
+    json_int_t done = json_integer_value(json_object_get(report, "devices"));
+    if (done > 0) {
+        output_object(format, columns + (dry_run ? 0 : 1), report);
+    }
+    return ctl_left_out(report, done, err);
 }
 
 int ctl_device_rm(const struct invocation *invocation, struct err *err)

@@ -280,6 +280,23 @@ int ctl_stream(const struct invocation *invocation, const char *target, ctl_line
     return close_exchange(&ex, rc);
 }
 
+int ctl_left_out(json_t *report, json_int_t done, struct err *err)
+{
+    json_t *failed = json_object_get(report, "failed");
+    size_t left = json_array_size(json_object_get(report, "missing")) + json_array_size(failed);
+    json_t *first = json_array_get(failed, 0);
+    const char *reason = json_string_value(json_object_get(first, "reason"));
+    const char *code = json_string_value(json_object_get(first, "code"));
+    if (left == 0) {
+        return 0;
+    }
+    if (done == 0 && reason != NULL && code != NULL) {
+        return err_set(err, err_from_name(code), "%s", reason);
+    }
+    return err_set(err, E_PARTLY, "%zu of %zu %s left out", left, left + (size_t)done,
+                   left == 1 ? "was" : "were");
+}
+
 /* --- lists --- */
 
 void ctl_escape(struct buf *out, const char *text)

@@ -37,6 +37,10 @@ MUST_CHECK int ctl_stream(const struct invocation *invocation, const char *targe
 MUST_CHECK int ctl_list(const struct invocation *invocation, const char *target, const char *member,
                         json_t **rows, struct err *err);
 
+/* What a deletion left out (its "missing" and "failed") becomes the command's code: 0 when nothing
+ * was, E_PARTLY when `done` of them were done, else the code and reason of the first failure. */
+MUST_CHECK int ctl_left_out(json_t *report, json_int_t done, struct err *err);
+
 /* Append text percent-encoded for a target. */
 void ctl_escape(struct buf *out, const char *text);
 /* The buffer as a NUL-ended target, or NULL and an error in `err`. */

@@ -208,12 +208,9 @@ int ctl_journal_verify(const struct invocation *invocation, struct err *err)
     if (rc == 0) {
         rc = verify(dir, &report, err);
     }
-    if (rc == E_CORRUPT || rc == E_FORMAT) {
-        (void)fprintf(stderr,
-                      "file   %s\noffset %llu\nseq    %llu\nKeep a copy of the whole data folder "
-                      "before anything else is done with it.\n",
-                      report.file, (unsigned long long)report.offset,
-                      (unsigned long long)report.fault_seq);
+    if (rc == E_CORRUPT) {
+        (void)fprintf(stderr, "Keep a copy of the whole data folder before anything else is done "
+                              "with it.\n");
     }
     if (rc == E_NOT_FOUND) {
         return err_set(err, rc, "there is no journal in '%s': is that a server's data folder?",

@@ -223,13 +223,12 @@ static int rm(const struct invocation *invocation, const struct kind *kind, stru
         json_decref(report);
         return rc;
     }
-    size_t left = json_array_size(json_object_get(report, "missing")) +
-                  json_array_size(json_object_get(report, "failed"));
     tell_rest(kind, report);
-    output_object(format, columns + (invocation_has(invocation, "dry-run") ? 0 : 1), report);
-    rc = left == 0 ? 0
-                   : err_set(err, E_PARTLY, "%zu of %d names %s left out", left,
-                             invocation->arg_count, left == 1 ? "was" : "were");
+    json_int_t done = number(report, kind->member);
+    if (done > 0) {
+        output_object(format, columns + (invocation_has(invocation, "dry-run") ? 0 : 1), report);
+    }
+    rc = ctl_left_out(report, done, err);
     json_decref(report);
     return rc;
 }

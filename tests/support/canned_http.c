@@ -37,7 +37,8 @@ static bool await(struct canned_http *server, int fd)
 
 static bool whole(const struct buf *request)
 {
-    const char *end = memmem(request->data, request->size, "\r\n\r\n", 4);
+    const char *end =
+        request->size > 0 ? memmem(request->data, request->size, "\r\n\r\n", 4) : NULL;
     if (end == NULL) {
         return false;
     }

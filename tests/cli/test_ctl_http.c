@@ -1,0 +1,290 @@
+/* Tests of cli/ctl_http.c: asking, lists of pages, uploads, streams, and servers that misbehave. */
+#include "tests/cli/run_ctl.h"
+
+#include <sys/stat.h>
+
+static int ask(json_t *body, json_t **answer, struct err *err)
+{
+    struct invocation invocation = ctl_invocation();
+    return ctl_ask(&invocation, "/api/v1/x?a=b", body, answer, err);
+}
+
+static void a_question_gets_its_document(void **state)
+{
+    (void)state;
+    json_t *answer = NULL;
+    ctl_answers("{\"a\":1}", "{\"b\":2}", NULL);
+    assert_int_equal(ask(NULL, &answer, NULL), 0);
+    assert_int_equal(json_integer_value(json_object_get(answer, "a")), 1);
+    json_decref(answer);
+    assert_asked("GET /api/v1/x?a=b HTTP/1.1\r\n");
+    json_t *body = json_pack("{s:s}", "k", "v");
+    assert_int_equal(ask(body, &answer, NULL), 0);
+    json_decref(answer);
+    json_decref(body);
+    assert_asked("POST /api/v1/x?a=b HTTP/1.1\r\n");
+    assert_asked("Content-Type: application/json\r\n");
+    assert_asked("\r\n\r\n{\"k\":\"v\"}");
+}
+
+static void a_problem_becomes_code_and_sentence(void **state)
+{
+    (void)state;
+    json_t *answer = NULL;
+    struct err err = {0};
+    ctl_answers("412 {\"code\":\"condition_failed\",\"detail\":\"it was changed\"}", "500 {}",
+                "500 no JSON", "200 no JSON", NULL);
+    assert_int_equal(ask(NULL, &answer, &err), E_CONDITION);
+    assert_string_equal(err.text, "it was changed");
+    assert_int_equal(ask(NULL, &answer, &err), E_MALFORMED);
+    assert_string_equal(err.text, "the server answered with HTTP status 500");
+    assert_int_equal(ask(NULL, &answer, &err), E_MALFORMED);
+    assert_int_equal(ask(NULL, &answer, &err), E_MALFORMED);
+    assert_null(answer);
+}
+
+static void a_server_that_is_not_there_is_told_with_the_remedy(void **state)
+{
+    (void)state;
+    json_t *answer = NULL;
+    struct err err = {0};
+    char wanted[3 * TMP_FOLDER_MAX];
+    assert_int_equal(ask(NULL, &answer, &err), E_UNREACHABLE);
+    (void)snprintf(wanted, sizeof wanted,
+                   "no server runs with the data folder '%s': start it with 'kitbagd --data %s'",
+                   ctl.data, ctl.data);
+    assert_string_equal(err.text, wanted);
+    ctl_answers("{}", NULL);
+    canned_http_stop(&ctl.server); /* leaves a socket that nobody listens on */
+    assert_int_equal(ask(NULL, &answer, &err), E_UNREACHABLE);
+    assert_string_equal(err.text, wanted);
+}
+
+static void a_server_that_goes_away_is_told(void **state)
+{
+    (void)state;
+    json_t *answer = NULL;
+    struct err err = {0};
+    ctl_answers("", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", NULL);
+    assert_int_equal(ask(NULL, &answer, &err), E_UNREACHABLE);
+    assert_non_null(strstr(err.text, "is it stopping?"));
+    assert_int_equal(ask(NULL, &answer, &err), E_UNREACHABLE);
+    assert_null(answer);
+}
+
+static void another_accounts_server_is_told_apart(void **state)
+{
+    (void)state;
+    char path[TMP_FOLDER_MAX];
+    json_t *answer = NULL;
+    struct err err = {0};
+    ctl_answers("{}", NULL);
+    tmp_folder_path(path, ctl.folder, "admin.sock");
+    assert_int_equal(chmod(path, 0), 0);
+    uid_t self = geteuid();
+    if (self == 0) {
+        assert_int_equal(seteuid(65534), 0); /* root may open everything */
+    }
+    int rc = ask(NULL, &answer, &err);
+    assert_int_equal(seteuid(self), 0);
+    assert_int_equal(rc, E_PERMISSION);
+    assert_non_null(strstr(err.text, "may be opened by the server's own account only"));
+}
+
+static void what_is_too_long_is_refused(void **state)
+{
+    (void)state;
+    struct invocation invocation = ctl_invocation();
+    json_t *answer = NULL;
+    struct err err = {0};
+    char target[5000];
+    memset(target, 'x', sizeof target - 1);
+    target[sizeof target - 1] = '\0';
+    assert_int_equal(ctl_ask(&invocation, target, NULL, &answer, &err), E_TOO_LARGE);
+    char folder[200];
+    memset(folder, 'x', sizeof folder - 1);
+    folder[0] = '/';
+    folder[sizeof folder - 1] = '\0';
+    invocation.given[0].value = folder;
+    assert_int_equal(ctl_ask(&invocation, "/", NULL, &answer, &err), E_INVALID);
+    assert_non_null(strstr(err.text, "is too long for a socket in it"));
+}
+
+static void the_folder_is_asked_for_in_order(void **state)
+{
+    (void)state;
+    struct invocation invocation = ctl_invocation();
+    struct invocation none = {0};
+    assert_int_equal(unsetenv("KITBAG_SERVER_DATA"), 0);
+    assert_string_equal(ctl_data_dir(&invocation), ctl.data);
+    assert_string_equal(ctl_data_dir(&none), "/var/lib/kitbagd");
+    assert_int_equal(setenv("KITBAG_SERVER_DATA", "/elsewhere", 1), 0);
+    assert_string_equal(ctl_data_dir(&none), "/elsewhere");
+    assert_string_equal(ctl_data_dir(&invocation), ctl.data);
+    assert_int_equal(setenv("KITBAG_SERVER_DATA", "", 1), 0);
+    assert_string_equal(ctl_data_dir(&none), "/var/lib/kitbagd");
+    assert_int_equal(unsetenv("KITBAG_SERVER_DATA"), 0);
+}
+
+static void all_pages_of_a_list_are_joined(void **state)
+{
+    (void)state;
+    struct invocation invocation = ctl_invocation();
+    json_t *rows = NULL;
+    ctl_answers("{\"things\":[1,2],\"next\":\"user:a b/\"}", "{\"things\":[3],\"next\":\"x\"}",
+                "{\"things\":[]}", NULL);
+    assert_int_equal(ctl_list(&invocation, "/things?limit=2", "things", &rows, NULL), 0);
+    assert_int_equal(json_array_size(rows), 3);
+    assert_asked("GET /things?limit=2 HTTP");
+    assert_asked("GET /things?limit=2&cursor=user%3Aa%20b%2F HTTP");
+    assert_asked("GET /things?limit=2&cursor=x HTTP");
+    json_decref(rows);
+    rows = NULL;
+    struct err err = {0};
+    ctl_answers("{\"things\":[1],\"next\":\"x\"}", "{}", NULL);
+    assert_int_equal(ctl_list(&invocation, "/things?", "things", &rows, &err), E_MALFORMED);
+    assert_string_equal(err.text, "the server's answer has no 'things'");
+    assert_null(rows);
+}
+
+static void an_upload_sends_its_bytes(void **state)
+{
+    (void)state;
+    enum { SIZE = 3 << 20 };
+    struct invocation invocation = ctl_invocation();
+    json_t *answer = NULL;
+    char *bytes = malloc(SIZE);
+    assert_non_null(bytes);
+    memset(bytes, 'u', SIZE);
+    ctl_answers("{\"items\":1}", "{}",
+                "413 {\"code\":\"too_large\",\"detail\":\"it is too large\"}", NULL);
+    assert_int_equal(ctl_upload(&invocation, "/up", span_of(bytes, SIZE), &answer, NULL), 0);
+    assert_int_equal(json_integer_value(json_object_get(answer, "items")), 1);
+    json_decref(answer);
+    const char *requests = canned_http_requests(ctl.server);
+    const char *body = strstr(requests, "\r\n\r\n");
+    assert_non_null(strstr(requests, "POST /up HTTP/1.1\r\n"));
+    assert_non_null(strstr(requests, "Content-Length: 3145728\r\n"));
+    assert_int_equal(strlen(body + 4), SIZE);
+    assert_int_equal(strspn(body + 4, "u"), SIZE);
+    assert_int_equal(ctl_upload(&invocation, "/up", span_of("", 0), &answer, NULL), 0);
+    json_decref(answer);
+    struct err err = {0};
+    assert_int_equal(ctl_upload(&invocation, "/up", span_of(bytes, SIZE), &answer, &err),
+                     E_TOO_LARGE);
+    assert_string_equal(err.text, "it is too large");
+    free(bytes);
+}
+
+struct seen {
+    char text[256];
+    int stop_at;
+    int count;
+};
+
+static int note(void *context, json_t *line, struct err *err)
+{
+    struct seen *seen = context;
+    size_t size = strlen(seen->text);
+    (void)snprintf(seen->text + size, sizeof seen->text - size, "%lld ",
+                   (long long)json_integer_value(json_object_get(line, "n")));
+    return ++seen->count == seen->stop_at ? err_set(err, E_BUSY, "enough") : 0;
+}
+
+static int stream(struct seen *seen, struct err *err)
+{
+    struct invocation invocation = ctl_invocation();
+    return ctl_stream(&invocation, "/changes", note, seen, err);
+}
+
+static void a_stream_comes_line_by_line(void **state)
+{
+    (void)state;
+    static const char answer[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                 "9\r\n{\"n\":1}\n{\r\n7\r\n\"n\":2}\n\r\n0\r\n\r\n";
+    struct seen seen = {0};
+    struct err err = {0};
+    ctl_answers(answer, answer, NULL);
+    assert_int_equal(stream(&seen, NULL), 0);
+    assert_string_equal(seen.text, "1 2 ");
+    seen = (struct seen){.stop_at = 1};
+    assert_int_equal(stream(&seen, &err), E_BUSY);
+    assert_string_equal(err.text, "enough");
+    assert_string_equal(seen.text, "1 ");
+}
+
+static void a_stream_may_fail(void **state)
+{
+    (void)state;
+    struct seen seen = {0};
+    struct err err = {0};
+    ctl_answers("410 {\"code\":\"not_found\",\"detail\":\"too old\"}",
+                "{\"n\":1}\n{\"code\":\"corrupt\",\"detail\":\"damaged\"}\n", "{\"n\":1}\nhello\n",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n{\"n\":3}\n\r\n", NULL);
+    assert_int_equal(stream(&seen, &err), E_NOT_FOUND);
+    assert_string_equal(err.text, "too old");
+    assert_int_equal(stream(&seen, &err), E_CORRUPT);
+    assert_string_equal(err.text, "damaged");
+    assert_int_equal(stream(&seen, &err), E_MALFORMED);
+    assert_int_equal(stream(&seen, &err), E_UNREACHABLE); /* cut off in the middle */
+    assert_string_equal(seen.text, "1 1 3 ");
+}
+
+static void what_was_left_out_becomes_a_code(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *report;
+        int done, code;
+        const char *text;
+    } rows[] = {
+        {"{}", 1, 0, ""},
+        {"{\"missing\":[],\"failed\":[]}", 0, 0, ""},
+        {"{\"missing\":[\"a\"],\"failed\":[]}", 2, E_PARTLY, "1 of 3 was left out"},
+        {"{\"missing\":[\"a\"],\"failed\":[{\"code\":\"busy\",\"reason\":\"r\"}]}", 1, E_PARTLY,
+         "2 of 3 were left out"},
+        {"{\"missing\":[\"a\"],\"failed\":[{\"code\":\"busy\",\"reason\":\"r\"}]}", 0, E_BUSY, "r"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        json_t *report = json_loads(rows[i].report, 0, NULL);
+        struct err err = {0};
+        assert_int_equal(ctl_left_out(report, rows[i].done, &err), rows[i].code);
+        assert_string_equal(err.text, rows[i].text);
+        json_decref(report);
+    }
+}
+
+static void text_is_encoded_for_a_target(void **state)
+{
+    (void)state;
+    struct buf buf;
+    struct err err = {0};
+    buf_init(&buf, 64);
+    ctl_escape(&buf, "aZ09-._~ /?&=+%\xc3\xa9");
+    assert_string_equal(ctl_target(&buf, &err), "aZ09-._~%20%2F%3F%26%3D%2B%25%C3%A9");
+    buf_reset(&buf);
+    ctl_escape(&buf, "////////////////////////////////////");
+    assert_null(ctl_target(&buf, &err));
+    assert_string_equal(err.text, "that is too long to ask for");
+    buf_free(&buf);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CTL_TEST(a_question_gets_its_document),
+        CTL_TEST(a_problem_becomes_code_and_sentence),
+        CTL_TEST(a_server_that_is_not_there_is_told_with_the_remedy),
+        CTL_TEST(a_server_that_goes_away_is_told),
+        CTL_TEST(another_accounts_server_is_told_apart),
+        CTL_TEST(what_is_too_long_is_refused),
+        CTL_TEST(the_folder_is_asked_for_in_order),
+        CTL_TEST(all_pages_of_a_list_are_joined),
+        CTL_TEST(an_upload_sends_its_bytes),
+        CTL_TEST(a_stream_comes_line_by_line),
+        CTL_TEST(a_stream_may_fail),
+        CTL_TEST(what_was_left_out_becomes_a_code),
+        CTL_TEST(text_is_encoded_for_a_target),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
