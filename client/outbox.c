@@ -74,13 +74,23 @@ static void note_what_may_be_sent(struct outbox *outbox)
     (void)outbox_queue_end(outbox);
 }
 
+static const char REMEDY[] = "Move the file away to go on without the writes in it, and keep it: "
+                             "they may be recovered";
+
+static int not_read(int rc, const struct err *why, struct err *err)
+{
+    bool told = rc != E_CORRUPT || strstr(why->text, REMEDY) != NULL;
+    return err_set(err, rc, "%.250s%s%s", why->text, told ? "" : ". ", told ? "" : REMEDY);
+}
+
 static int read_file(struct outbox *outbox, struct err *err)
 {
     enum segment_tail tail;
+    struct err why = {0};
     int rc = segment_open(&outbox->segment, outbox->path, outbox->disk, outbox_replay, outbox,
-                          &tail, err);
+                          &tail, &why);
     if (rc != 0) {
-        return rc;
+        return not_read(rc, &why, err);
     }
     if (segment_id(outbox->segment)->purpose != SEGMENT_OUTBOX || outbox->writer == 0) {
         return err_set(err, E_CORRUPT, "'%s' is no outbox", outbox->path);

@@ -218,6 +218,13 @@ int recovery_open(struct recovered *out, const struct recovery_options *options,
     random_bytes(history, sizeof history);
     struct recovered recovered = {0};
     rc = journal_open(&recovered.journal, &wanted, history, &recovered.opened, err);
+    if (rc == E_CORRUPT && err != NULL) {
+        struct err was = *err;
+        (void)err_set(err, rc,
+                      "%.240s (keep a copy of the data folder and restore a backup; 'kitbagctl "
+                      "journal verify' tells which changes are whole)",
+                      was.text);
+    }
     if (rc == 0) {
         rc = recovery_open_state(&recovered.kv, recovered.journal, options, &recovered.replayed,
                                  err);

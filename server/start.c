@@ -30,6 +30,7 @@ struct server {
     int signal_fd;
     struct key_pair curve;
     struct sign_pair sign;
+    bool new_keys;
     char journal_dir[PATH_MAX];
     char socket_path[PATH_MAX];
     struct recovery_options recovery;
@@ -174,15 +175,18 @@ static int start_folder(struct server *server, struct err *err)
 {
     const char *dir = server->options.settings->data_dir;
     char keys[PATH_MAX];
+    char curve[PATH_MAX];
     int rc = data_folder_open(dir, &server->lock, err);
     if (rc != 0) {
         return rc;
     }
     if (path_join(keys, sizeof keys, dir, "keys") != 0 ||
+        path_join(curve, sizeof curve, keys, "curve.key") != 0 ||
         path_join(server->journal_dir, sizeof server->journal_dir, dir, "journal") != 0 ||
         path_join(server->socket_path, sizeof server->socket_path, dir, ADMIN_SOCKET_NAME) != 0) {
         return err_set(err, E_INVALID, "the path of the data folder '%.60s...' is too long", dir);
     }
+    server->new_keys = access(curve, F_OK) != 0;
     return keys_load_server(keys, &server->curve, &server->sign, err);
 }
 
@@ -212,6 +216,11 @@ static int start_stores(struct server *server, struct err *err)
               : recovered.opened.tail == SEGMENT_TAIL_OPEN ? "open"
                                                            : "torn",
               recovered.replayed);
+    if (server->new_keys && head.seq > 0) {
+        log_event(LOG_WARNING, "server", "keys.lost",
+                  "text=\"keys/ was lost and made anew: machines that joined before can't connect "
+                  "until it is put back from a backup, or they join again\"");
+    }
     return 0;
 }
 

@@ -107,8 +107,8 @@ class Result:
 
 def run(command, code=0, stdin=None, timeout=60):
     """Run to the end; `code` is what it must exit with (None: anything)."""
-    done = subprocess.run([str(word) for word in command], input=stdin, timeout=timeout,
-                          capture_output=True)
+    words = [word if isinstance(word, bytes) else str(word) for word in command]
+    done = subprocess.run(words, input=stdin, timeout=timeout, capture_output=True)
     if code is not None and done.returncode != code:
         raise Failed(f"{' '.join(map(str, command))}: exit {done.returncode}, not {code}: "
                      f"{done.stderr.decode(errors='replace').strip()}")
