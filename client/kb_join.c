@@ -42,15 +42,17 @@ static struct span label(const char *text)
 
 static void identify(const struct joining *joining, struct follow_event *event)
 {
+    const struct identity *identity = joining->identity;
     struct wire_join *join = &event->identity.join;
+    ASSERT(identity != NULL && identity->has_keys);
     *join = (struct wire_join){
         .version = WIRE_VERSION,
-        .name = label(joining->identity->name),
+        .name = label(identity->name),
         .serial = label(joining->options->serial),
         .model = label(joining->options->model),
         .software = label("kitbag " KITBAG_VERSION),
     };
-    memcpy(join->public_key, joining->identity->keys.public_key, sizeof join->public_key);
+    memcpy(join->public_key, identity->keys.public_key, sizeof join->public_key);
 }
 
 static void connect_to(struct joining *joining, size_t address)

@@ -8,7 +8,7 @@
 #include "client/kb_inside.h"
 #include "client/network.h"
 
-enum { LOGIN_MS = 5000 };
+enum { LOGIN_MS = 5000, NOTE_BYTES_MAX = KB_GROUPS_MAX * (NAME_MAX_BYTES + 8) };
 
 /* --- the groups a user signed in with --- */
 
@@ -38,7 +38,7 @@ int client_groups_get(struct kb *kb, uint64_t user_local, struct kb_groups *out,
     char name[64];
     struct buf bytes;
     struct err why = {0};
-    buf_init(&bytes, KB_GROUPS_MAX * (NAME_MAX_BYTES + 8));
+    buf_init(&bytes, NOTE_BYTES_MAX);
     note_name(user_local, name);
     out->count = 0;
     int rc = replica_note_get(kb->replica, name, &bytes, &why);
@@ -58,7 +58,7 @@ int client_groups_set(struct kb *kb, uint64_t user_local, const struct kb_groups
 {
     char name[64];
     struct buf bytes;
-    buf_init(&bytes, KB_GROUPS_MAX * (NAME_MAX_BYTES + 8));
+    buf_init(&bytes, NOTE_BYTES_MAX);
     note_name(user_local, name);
     if (groups->count > 0) {
         pack_array(&bytes, (uint32_t)groups->count);

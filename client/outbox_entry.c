@@ -233,6 +233,12 @@ struct entry *outbox_by_id(const struct outbox *outbox, uint64_t id)
 
 /* --- the window --- */
 
+static struct entry **slot(const struct outbox *outbox, size_t i)
+{
+    ASSERT(outbox->window_capacity > 0);
+    return &outbox->window[(outbox->window_head + i) % outbox->window_capacity];
+}
+
 int outbox_window_reserve(struct outbox *outbox)
 {
     if (outbox->window_count < outbox->window_capacity) {
@@ -244,18 +250,13 @@ int outbox_window_reserve(struct outbox *outbox)
         return E_NOMEM;
     }
     for (size_t i = 0; i < outbox->window_count; i++) {
-        window[i] = outbox->window[(outbox->window_head + i) % outbox->window_capacity];
+        window[i] = *slot(outbox, i);
     }
     free(outbox->window);
     outbox->window = window;
     outbox->window_head = 0;
     outbox->window_capacity = capacity;
     return 0;
-}
-
-static struct entry **slot(const struct outbox *outbox, size_t i)
-{
-    return &outbox->window[(outbox->window_head + i) % outbox->window_capacity];
 }
 
 void outbox_window_push(struct outbox *outbox, struct entry *entry)

@@ -10,8 +10,9 @@
 #include "client/outbox_inside.h"
 
 enum {
-    CHUNK_BYTES = 1 << 20, /* of a batch, unless one record is larger */
-    GROWTH = 3,            /* the new file is so many times what is written to it, at least */
+    CHUNK_BYTES = 1 << 20,                 /* of a batch, unless one record is larger */
+    RECORD_ROOM = 2 * OUTBOX_RECORD_EXTRA, /* an operation's record, and its outcome's */
+    GROWTH = 3, /* the new file is so many times what is written to it, at least */
 };
 
 /* --- collecting --- */
@@ -79,7 +80,7 @@ static int put_old(const struct outbox *outbox, struct snapshot *snapshot)
         if (e->number != 0) {
             continue;
         }
-        struct buf *out = snapshot_next(snapshot, e->size + 2 * OUTBOX_RECORD_EXTRA);
+        struct buf *out = snapshot_next(snapshot, e->size + RECORD_ROOM);
         if (out == NULL) {
             return E_NOMEM;
         }
@@ -92,7 +93,7 @@ static int put_window(const struct outbox *outbox, struct snapshot *snapshot)
 {
     for (uint64_t n = outbox->window_first; n < outbox_window_end(outbox); n++) {
         const struct entry *entry = outbox_window_at(outbox, n);
-        struct buf *out = snapshot_next(snapshot, entry->size + 2 * OUTBOX_RECORD_EXTRA);
+        struct buf *out = snapshot_next(snapshot, entry->size + RECORD_ROOM);
         if (out == NULL) {
             return E_NOMEM;
         }
