@@ -184,10 +184,30 @@ static void as_many_bags_as_may_be(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
+static void beat(void)
+{
+    rig.now_ms += RIG_HEARTBEAT_MS;
+    rig_step((struct feed_event){.kind = FEED_TICK, .head_seq = 60});
+}
+
+/* A machine is told that it is up to date only when nothing of what it follows waits. */
+static void heartbeats_tell_who_is_current(void **state)
+{
+    (void)state;
+    rig_open(1000);
+    rig_follow(300, 7);
+    beat();
+    assert_int_equal(rig_sent(0, WIRE_HEARTBEAT)->heartbeat.current, 0); /* asked, not told */
+    rig_answer_bag(300, 0, 9);
+    beat();
+    assert_int_equal(rig_sent(0, WIRE_HEARTBEAT)->heartbeat.current, 0); /* behind */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(in_the_order_they_came),
+        TEST(heartbeats_tell_who_is_current),
         TEST(leaving_the_line),
         TEST(leaving_between_question_and_answer),
         TEST(leaving_while_its_page_is_read),
