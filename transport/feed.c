@@ -431,7 +431,8 @@ static void on_event(struct feed *feed, const struct feed_event *event)
         on_joined(feed, event);
         break;
     case FEED_SENT_FAILED:
-        feed_end_without_word(feed, E_BUSY, "the machine is gone, or does not read what it is sent");
+        feed_end_without_word(feed, E_BUSY,
+                              "the machine is gone, or does not read what it is sent");
         break;
     case FEED_END:
         feed_end(feed, event->end.code, event->end.text);
