@@ -1,0 +1,73 @@
+/* tests/fuzz/fuzz_admin_http.c - bytes of a client: the head, the route it finds, its parts and
+ * parameters, and a body of JSON.
+ *
+ * A head lies within the input; every shorter piece of it is told to be a piece; decoded texts are
+ * short and hold no control over what is around them.
+ */
+#include <string.h>
+
+#include "admin/api.h"
+#include "admin/http_head.h"
+#include "tests/fuzz/fuzz.h"
+
+static void check_within(struct span part, const uint8_t *data, size_t size)
+{
+    FUZZ_CHECK(part.size == 0 || (part.data >= data && part.size <= size &&
+                                  (size_t)(part.data - data) <= size - part.size));
+}
+
+static void check_request(const struct admin_request *request)
+{
+    for (size_t i = 0; i < ADMIN_PARTS_MAX && request->parts[i] != NULL; i++) {
+        FUZZ_CHECK(strlen(request->parts[i]) <= ADMIN_TEXT_MAX);
+    }
+    for (size_t i = 0; i < request->query_count; i++) {
+        FUZZ_CHECK(strlen(request->query[i].value) <= ADMIN_TEXT_MAX);
+        FUZZ_CHECK(admin_query(request, request->query[i].name) == request->query[i].value);
+    }
+}
+
+static void try_route(const struct admin_http_head *head, struct span body)
+{
+    const char *allow = NULL;
+    int code = 0;
+    struct err err = {0};
+    const struct admin_route *route =
+        admin_route_find(admin_api_routes, head->method, head->path, &allow, &code, &err);
+    FUZZ_CHECK((route == NULL) == (code != 0));
+    if (route == NULL) {
+        return;
+    }
+    struct admin_request request = {.body = body};
+    json_t *json = NULL;
+    if (admin_request_fill(&request, route, head->path, head->query, &err) == 0) {
+        check_request(&request);
+    }
+    if (admin_body_json(&request, "users groups ids dry_run count expires_s", &json, &err) == 0) {
+        FUZZ_CHECK(json_is_object(json));
+        json_decref(json);
+    }
+    admin_request_free(&request);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct admin_http_head head;
+    struct admin_http_head again;
+    struct err err = {0};
+    int rc = admin_http_head_read(&head, span_of(data, size), &err);
+    if (rc != 0) {
+        FUZZ_CHECK(rc == E_BUSY || rc == E_MALFORMED || rc == E_TOO_LARGE);
+        FUZZ_CHECK(rc == E_BUSY || err.text[0] != '\0');
+        return 0;
+    }
+    FUZZ_CHECK(head.size <= size && head.size <= HTTP_HEAD_MAX_BYTES);
+    FUZZ_CHECK(memcmp(data + head.size - 4, "\r\n\r\n", 4) == 0);
+    FUZZ_CHECK(admin_http_head_read(&again, span_of(data, head.size - 1), NULL) == E_BUSY);
+    check_within(head.method, data, head.size);
+    check_within(head.path, data, head.size);
+    check_within(head.query, data, head.size);
+    FUZZ_CHECK(head.path.data[0] == '/');
+    try_route(&head, span_of(data + head.size, size - head.size));
+    return 0;
+}
