@@ -9,7 +9,7 @@
  * outbox's file only after replica_sync (outbox_set_barrier).
  *
  * Locks. `control` is held by who starts, stops or joins, for as long as that takes. `lock` guards
- * identity, live and requests, is held for moments, and no other lock is taken under it. The
+ * identity, live, note and requests, is held for moments, and no other lock is taken under it. The
  * replica, the outbox and the hub have locks of their own; the order is outbox, then replica.
  */
 #ifndef KITBAG_CLIENT_KB_INSIDE_H
@@ -47,8 +47,6 @@ struct kb {
     struct replica *replica;
     struct outbox *outbox;
     struct hub *hub;
-    char note[ERR_TEXT_MAX]; /* what was found when it was opened; "" mostly */
-
     pthread_mutex_t control;
     struct network *network; /* NULL while stopped; written with `control` and `lock` */
 
@@ -56,6 +54,7 @@ struct kb {
     pthread_cond_t changed; /* requests, live */
     struct identity identity;
     struct live live;
+    char note[ERR_TEXT_MAX];  /* something found that is not wrong any more; "" mostly */
     struct request *requests; /* sign-ins that somebody waits for */
     uint64_t last_ref;
     bool closing; /* who waits gives up */

@@ -53,7 +53,11 @@ void network_tell_status(struct network *network, const struct follow_action *st
         network->open = false;
         network_session_lost(network);
     }
-    network->open = open;
+    if (open && !network->open) {
+        network->open = true;
+        atomic_fetch_or(&network->news, NETWORK_REQUESTS);
+    }
+    network->troubled = open && code != 0;
 }
 
 void network_tell_caught(struct network *network)
@@ -73,9 +77,18 @@ void network_tell_caught(struct network *network)
 void network_tell_trouble(struct network *network, int code, const char *text)
 {
     struct kb *kb = network->kb;
+    network->troubled = code != 0;
     (void)pthread_mutex_lock(&kb->lock);
     kb->live.code = code;
     copy_text(kb->live.text, text);
+    (void)pthread_mutex_unlock(&kb->lock);
+}
+
+void network_tell_note(struct network *network, const char *text)
+{
+    struct kb *kb = network->kb;
+    (void)pthread_mutex_lock(&kb->lock);
+    copy_text(kb->note, text);
     (void)pthread_mutex_unlock(&kb->lock);
 }
 
@@ -103,6 +116,13 @@ void network_pass_later(struct network *network)
         network->passed_due = true;
         network->passed_at_ms = clock_mono_ms(&clock_system) + NETWORK_PASSED_MS;
     }
+}
+
+void network_ask_again_later(struct network *network)
+{
+    network->told_confirmed = UINT64_MAX; /* it is told of the outbox again, then it asks again */
+    network->passed_due = true;
+    network->passed_at_ms = clock_mono_ms(&clock_system) + NETWORK_AGAIN_MS;
 }
 
 /* Outcomes are durable by now, by a write that took them along, or are made so. */

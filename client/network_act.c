@@ -131,6 +131,7 @@ static void read_ops(struct network *network, const struct follow_action *action
                          action->read_ops.max_bytes, &network->ops, &count, &err);
     if (rc != 0) {
         network_tell_trouble(network, rc, err.text);
+        network_ask_again_later(network);
         count = 0;
     }
     answer->kind = FOLLOW_OPS_READ;
@@ -143,11 +144,13 @@ static void new_writer(struct network *network)
 {
     struct err err = {0};
     int rc = outbox_renumber(network->kb->outbox, &err);
-    network_tell_trouble(network, rc != 0 ? rc : E_WRITER,
-                         rc != 0 ? err.text
-                                 : "the server knows other writes under this machine's numbers (a "
-                                   "restored or copied disk?): what waits is sent again under new "
-                                   "ones");
+    if (rc != 0) {
+        network_tell_trouble(network, rc, err.text);
+    } else {
+        network_tell_note(network,
+                          "the server knew other writes under this machine's numbers (a "
+                          "restored or copied disk?): what waited was sent under new ones");
+    }
     network->told_confirmed = UINT64_MAX;
     atomic_fetch_or(&network->news, NETWORK_OPS);
 }

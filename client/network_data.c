@@ -379,6 +379,9 @@ void network_outcome(struct network *network, const struct follow_action *action
     outbox_outcome(kb->outbox, action->outcome.number, code, action->outcome.seq,
                    action->outcome.text, &told);
     network_pass_later(network);
+    if (network->troubled) { /* writes are taken up again */
+        network_tell_trouble(network, 0, "");
+    }
     if (!told.news) {
         return;
     }

@@ -18,9 +18,10 @@
 #include "transport/follow.h"
 
 enum {
-    NETWORK_PASSED_MS = 20, /* outcomes are made durable so long after they came, unless a
-                               write took them along before */
-    NETWORK_RETRY_MS = 2,   /* for a socket that took no more */
+    NETWORK_PASSED_MS = 20,  /* outcomes are made durable so long after they came, unless a
+                                write took them along before */
+    NETWORK_AGAIN_MS = 1000, /* before the outbox is read again that could not be read */
+    NETWORK_RETRY_MS = 2,    /* for a socket that took no more */
     NETWORK_QUEUED_MAX = 16 << 20,
 };
 
@@ -58,6 +59,7 @@ struct network {
     struct identity identity;
     struct replica_position position; /* scratch of HELLO */
     bool open;
+    bool troubled; /* `live` says why writes wait, or what went wrong */
     uint64_t device_bag;
     bool device_caught; /* in this session */
     struct followed *followed;
@@ -96,7 +98,10 @@ void network_drop_queue(struct network *network);
 void network_tell_status(struct network *network, const struct follow_action *status);
 void network_tell_caught(struct network *network);
 void network_tell_trouble(struct network *network, int code, const char *text);
+/* Something to be shown as long as nothing worse is. */
+void network_tell_note(struct network *network, const char *text);
 void network_pass_later(struct network *network);
+void network_ask_again_later(struct network *network);
 
 /* --- network_data.c --- */
 /* Fills network->bags with the bags to follow. */

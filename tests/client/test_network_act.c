@@ -47,6 +47,7 @@ static void deferred_writes_wait_in_order(void **state)
     code = 0;
     toy_do(f.toy, set_write_code, &code);
     assert_int_equal(kb_wait(f.m.kb, op, 15000, NULL), 0);
+    wait_until(status_of(&f.m).code == 0);
     wait_until(strcmp(get(&f.m, "user:Ann", "a"), "4") == 0);
     assert_int_equal(f.toy->writes, 5);
     end(&f);
@@ -70,6 +71,8 @@ static void a_writer_that_does_not_fit_is_replaced(void **state)
     assert_int_equal(kb_wait(f.m.kb, one, 15000, NULL), 0);
     assert_int_equal(kb_wait(f.m.kb, two, 15000, NULL), 0);
     assert_true(outbox_writer(f.m.kb->outbox) != writer);
+    wait_until(status_of(&f.m).phase == KB_PHASE_CURRENT);
+    assert_non_null(strstr(status_of(&f.m).text, "copied disk"));
     wait_until(strcmp(get(&f.m, "user:Ann", "b"), "2") == 0);
     end(&f);
 }
