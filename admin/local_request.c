@@ -209,6 +209,7 @@ static int read_answer(const struct exchange *ex, struct buf *out)
     head[head_size] = '\0';
     struct span body = span_of(end + 4, ex->answer.size - head_size - 4);
     const char *length = find_header(head, "Content-Length");
+    /* NOLINTNEXTLINE(cert-err34-c): three digits can't be too many */
     if (sscanf(head, "HTTP/1.%*1[01] %3u", &status) != 1 || length == NULL ||
         strtoull(length, NULL, 10) != body.size) {
         return malformed(ex);
