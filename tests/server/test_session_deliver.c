@@ -154,7 +154,7 @@ static void whoever_is_deleted_is_signed_out(void **state)
     uint64_t on_b = net_hello(net, 2, &b);
     assert_int_equal(net_sign_in(net, 2, &b, on_b, "Ann", NULL), bag); /* and does not follow */
     struct peer peer = net_peer(2);
-    sessions_lost(net->sessions, &peer);
+    sessions_broken(net->sessions, &peer);
     char path[ACCESS_PATH_MAX];
     struct span item = access_user_path(path, bag);
     path[item.size] = '\0';
@@ -195,6 +195,30 @@ static void a_deferred_operation_holds_back_those_behind_it(void **state)
     assert_string_equal(fx_value(net->fx, a.bag, "p"), "y");
 }
 
+/* The first operation of a new writer could not be committed. The second, which was on its way,
+ * must not be told to take a new writer. */
+static void what_failed_at_the_commit_holds_back_as_well(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    fx_join(net->fx, &a, 1);
+    uint64_t on_a = net_hello(net, 1, &a);
+    struct reply lost = {
+        .kind = REPLY_OUTCOME, .session = on_a, .number = 1, .code = E_NOSPACE, .text = "full"};
+    sessions_replies(net->sessions, &lost, 1);
+    assert_int_equal(net_outcome(net, 1).code, -E_NOSPACE);
+    net_write(net, 1, &a, on_a, 2, a.bag, "p", "w");
+    net_run(net);
+    assert_int_equal(net_outcome(net, 1).code, -E_DEFERRED);
+    net_write(net, 1, &a, on_a, 1, a.bag, "p", "v");
+    net_write(net, 1, &a, on_a, 2, a.bag, "p", "w");
+    net_run(net);
+    const struct wire_message *message = net_next(net, 1);
+    assert_int_equal(message->outcome.entries.count, 2);
+    assert_int_equal(wire_outcome_at(&message->outcome.entries, 0).code, 0);
+    assert_int_equal(wire_outcome_at(&message->outcome.entries, 1).code, 0);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -207,6 +231,7 @@ int main(void)
         TEST(a_deletion_is_told),
         TEST(whoever_is_deleted_is_signed_out),
         TEST(a_deferred_operation_holds_back_those_behind_it),
+        TEST(what_failed_at_the_commit_holds_back_as_well),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,6 +35,23 @@ static void strangers_get_nothing(void **state)
     assert_int_equal(sessions_count(net->sessions), 0);
 }
 
+/* CURVE gives a connection one key. Another machine's on it is no message of this session. */
+static void another_machine_s_key_on_a_connection(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    struct machine b;
+    fx_join(net->fx, &a, 1);
+    fx_join(net->fx, &b, 2);
+    uint64_t session = net_hello(net, 1, &a);
+    struct buf frame = net_buf();
+    wire_put_heartbeat(&frame, session, 0, 0);
+    net_frame(net, 1, b.key, &frame);
+    assert_true(net->cut[1]);
+    assert_true(net_silent(net, 1));
+    assert_int_equal(sessions_count(net->sessions), 0);
+}
+
 static void the_newest_connection_wins(void **state)
 {
     struct net *net = *state;
@@ -88,6 +105,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(strangers_get_nothing),
+        TEST(another_machine_s_key_on_a_connection),
         TEST(the_newest_connection_wins),
         TEST(all_are_told_at_the_end),
         TEST(more_peers_than_the_limit_are_cut),
