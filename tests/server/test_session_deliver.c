@@ -153,8 +153,9 @@ static void whoever_is_deleted_is_signed_out(void **state)
     net_follow(net, 1, &a, on_a, bag, 0);
     uint64_t on_b = net_hello(net, 2, &b);
     assert_int_equal(net_sign_in(net, 2, &b, on_b, "Ann", NULL), bag); /* and does not follow */
-    struct peer peer = net_peer(2);
-    sessions_broken(net->sessions, &peer);
+    struct buf frame = net_buf();
+    wire_put_bye(&frame, on_b);
+    net_frame(net, 2, b.key, &frame);
     char path[ACCESS_PATH_MAX];
     struct span item = access_user_path(path, bag);
     path[item.size] = '\0';
