@@ -60,7 +60,8 @@ static void copy_live(struct kb *kb, struct kb_status *status)
     }
     copy_text(status->server, sizeof status->server, live->server);
     status->head_seq = live->head_seq;
-    status->seq = live->current_seq;
+    status->seq = live->caught_up ? live->current_seq : 0;
+    status->seq = live->caught_up ? live->current_seq : 0;
     status->last_heard_ms = live->last_heard_ms;
     (void)pthread_mutex_unlock(&kb->lock);
 }

@@ -67,6 +67,7 @@ void network_tell_caught(struct network *network)
     (void)pthread_mutex_lock(&kb->lock);
     kb->live.caught_up = caught_up;
     kb->live.head_seq = follow_head_seq(network->follow);
+    kb->live.current_seq = follow_current_seq(network->follow);
     kb->live.current_seq = network->open && network->caught == network->followed_count
                                ? follow_current_seq(network->follow)
                                : 0;
@@ -102,6 +103,7 @@ static void tell_heard(struct network *network, uint64_t now_ms)
     (void)pthread_mutex_lock(&kb->lock);
     kb->live.last_heard_ms = clock_wall_ms(&clock_system);
     kb->live.head_seq = follow_head_seq(network->follow);
+    kb->live.current_seq = follow_current_seq(network->follow);
     kb->live.current_seq = network->open && network->caught == network->followed_count
                                ? follow_current_seq(network->follow)
                                : 0;
@@ -218,7 +220,6 @@ static void wait_once(struct network *network)
     case DEALER_MESSAGE:
         event.kind = FOLLOW_FRAME;
         event.frame = bytes;
-        tell_heard(network, clock_mono_ms(&clock_system));
         break;
     case DEALER_WOKEN:
         return; /* tend looks why */
@@ -227,6 +228,9 @@ static void wait_once(struct network *network)
         break;
     }
     network_step(network, event);
+    if (event.kind == FOLLOW_FRAME) {
+        tell_heard(network, clock_mono_ms(&clock_system));
+    }
 }
 
 static void run(struct thread *self, void *context)

@@ -264,7 +264,7 @@ struct kb_status {
     char history[33];
     char server[301];  /* the address in use */
     uint64_t head_seq; /* the server's, as last heard */
-    uint64_t seq;      /* that this replica has seen */
+    uint64_t seq;      /* this replica is complete to here */
     uint64_t users, bags, bags_complete, items;
     uint64_t pending, refused; /* operations in the outbox */
     uint64_t last_heard_ms;    /* since 1970; 0: never */
