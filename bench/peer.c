@@ -43,8 +43,11 @@ static void credit(struct bench_peer *peer, enum wire_type type, size_t size)
         return;
     }
     peer->received += size;
-    if (peer->received - peer->credited >= WIRE_WINDOW_MAX / 4) {
+    peer->frames++;
+    if (peer->received - peer->credited >= WIRE_WINDOW_MAX / 4 ||
+        peer->frames >= WIRE_CREDIT_FRAMES / 2) {
         peer->credited = peer->received;
+        peer->frames = 0;
         wire_put_credit(&peer->out, peer->session, peer->received);
         send_out(peer);
     }

@@ -22,6 +22,7 @@ struct bench_peer {
     uint64_t next;     /* number of its next operation */
     uint64_t received; /* bytes that count against the credit */
     uint64_t credited;
+    uint64_t frames; /* since the last CREDIT */
     struct buf out;
     uint8_t frame[WIRE_FRAME_MAX];
     struct unpacked scratch;

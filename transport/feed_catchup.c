@@ -153,7 +153,7 @@ void feed_tell_bags(struct feed *feed)
         }
         (void)buf_append_span(feed_frame(feed), buf_span(message));
         feed_frame_end(feed);
-        feed->sent_bytes += message->size;
+        feed_count(feed, message->size);
         if (code == 0) {
             feed_bag_to_live(feed, bag, bag->sent);
         } else {

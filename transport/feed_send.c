@@ -170,22 +170,48 @@ void feed_end(struct feed *feed, int code, const char *text)
 
 /* --- credit --- */
 
-size_t feed_credit(const struct feed *feed)
+static size_t bytes_left(const struct feed *feed)
 {
     uint64_t outstanding = feed->sent_bytes - feed->acknowledged_bytes;
     return outstanding >= feed->window ? 0 : (size_t)(feed->window - outstanding);
 }
 
+/* The frames between the last acknowledgement and now are of two groups at most. */
+static bool frames_left(const struct feed *feed)
+{
+    return feed->group_frames < WIRE_CREDIT_FRAMES || feed->acknowledged_bytes >= feed->group_bytes;
+}
+
+size_t feed_credit(const struct feed *feed)
+{
+    return frames_left(feed) ? bytes_left(feed) : 0;
+}
+
+static bool nothing_outstanding(const struct feed *feed)
+{
+    return feed->sent_bytes == feed->acknowledged_bytes;
+}
+
 bool feed_may_send(const struct feed *feed, size_t size)
 {
-    return size <= feed_credit(feed) || feed->sent_bytes == feed->acknowledged_bytes;
+    return size <= feed_credit(feed) || nothing_outstanding(feed);
+}
+
+void feed_count(struct feed *feed, size_t frame_bytes)
+{
+    if (feed->group_frames >= WIRE_CREDIT_FRAMES && frames_left(feed)) {
+        feed->group_bytes = feed->sent_bytes;
+        feed->group_frames = 0;
+    }
+    feed->sent_bytes += frame_bytes;
+    feed->group_frames++;
 }
 
 static void send_whole(struct feed *feed, struct span message)
 {
     (void)buf_append_span(feed_frame(feed), message); /* looked at by feed_pool_finish */
     feed_frame_end(feed);
-    feed->sent_bytes += message.size;
+    feed_count(feed, message.size);
 }
 
 static size_t send_part(struct feed *feed, struct span message, size_t offset)
@@ -195,8 +221,16 @@ static size_t send_part(struct feed *feed, struct span message, size_t offset)
     size_t size = parts_out_put(out, feed->session, feed->part_id, message, offset);
     ASSERT(buf_error(out) != 0 || out->size - feed->pool->frame_begin == frame_bytes);
     feed_frame_end(feed);
-    feed->sent_bytes += frame_bytes;
+    feed_count(feed, frame_bytes);
     return size;
+}
+
+/* Once a message is begun, its parts are bounded by their bytes alone. */
+static bool may_send_part(const struct feed *feed, struct span message, size_t offset)
+{
+    size_t size = parts_out_frame_bytes(feed->session, feed->part_id, message.size, offset);
+    return offset == 0 ? feed_may_send(feed, size)
+                       : size <= bytes_left(feed) || nothing_outstanding(feed);
 }
 
 /* As much of the message from `offset` on as credit allows; returns where it goes on. */
@@ -209,9 +243,7 @@ static size_t send_some(struct feed *feed, struct span message, size_t offset)
         }
         return offset;
     }
-    while (offset < message.size &&
-           feed_may_send(
-               feed, parts_out_frame_bytes(feed->session, feed->part_id, message.size, offset))) {
+    while (offset < message.size && may_send_part(feed, message, offset)) {
         offset += send_part(feed, message, offset);
     }
     return offset;

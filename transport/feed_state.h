@@ -75,6 +75,8 @@ struct feed {
     uint64_t window; /* credit */
     uint64_t sent_bytes;
     uint64_t acknowledged_bytes;
+    uint64_t group_bytes; /* sent_bytes when the group of frames that is being sent began */
+    uint32_t group_frames;
     struct buf outgoing; /* one data message that waits for credit, charged to the budget */
     size_t outgoing_offset;
     uint64_t part_id;
@@ -132,10 +134,13 @@ void feed_frame_end(struct feed *feed);
 void feed_end(struct feed *feed, int code, const char *text);
 void feed_end_without_word(struct feed *feed, int code, const char *text);
 
-/* Bytes that may be sent now; and whether a frame of `size` may: one that fits no window at all may
- * when nothing is outstanding. */
+/* Bytes of a message that may be sent now; and whether one of `size` may: one that fits no window
+ * at all may when nothing is outstanding. Frames are bounded too, however small they are: a group
+ * of WIRE_CREDIT_FRAMES begins when all before the last one is acknowledged. */
 size_t feed_credit(const struct feed *feed);
 bool feed_may_send(const struct feed *feed, size_t size);
+/* A data frame was sent. */
+void feed_count(struct feed *feed, size_t frame_bytes);
 
 /* A data message (nothing must be outgoing): at once as far as credit goes, the rest is kept.
  * E_BUSY: it does not fit the budget, E_NOMEM; nothing was sent. */

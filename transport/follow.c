@@ -96,6 +96,7 @@ static void on_welcome(struct follow *follow, const struct wire_message *message
     follow->window = welcome->window;
     follow->received_bytes = 0;
     follow->credited_bytes = 0;
+    follow->worked_off_frames = 0;
     follow->head_seq = welcome->head_seq;
     follow->server_state = (enum wire_state)welcome->state;
     follow->opened_ms = follow->now_ms;
@@ -243,7 +244,7 @@ static void on_part(struct follow *follow, const struct wire_part *part, size_t 
         follow->in_counts = is_data(parts_type(part->bytes));
     }
     if (follow->in_counts) {
-        follow->received_bytes += frame_bytes;
+        follow_worked_off(follow, frame_bytes);
     }
     int rc = parts_in_add(&follow->in, part, &whole, &err);
     if (rc != 0) {
@@ -266,7 +267,7 @@ static void on_open_frame(struct follow *follow, const struct wire_message *mess
     follow->frame_bytes = is_data(message->type) ? size : 0;
     on_message(follow, message);
     if (!follow->is_asked && follow->phase == FOLLOW_OPEN) {
-        follow->received_bytes += follow->frame_bytes;
+        follow_worked_off(follow, follow->frame_bytes);
     }
 }
 

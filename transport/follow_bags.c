@@ -303,7 +303,7 @@ void follow_applied(struct follow *follow, const struct follow_event *event)
         follow_lose(follow, event->applied.code, err_meaning(event->applied.code), false);
         return;
     }
-    follow->received_bytes += follow->frame_bytes;
+    follow_worked_off(follow, follow->frame_bytes);
     if (live) {
         settle_live(follow, event);
     } else {

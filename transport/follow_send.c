@@ -104,12 +104,20 @@ void follow_send(struct follow *follow, struct span message)
     }
 }
 
+void follow_worked_off(struct follow *follow, uint64_t frame_bytes)
+{
+    follow->received_bytes += frame_bytes;
+    follow->worked_off_frames += frame_bytes > 0; /* 0: what came counts not */
+}
+
 void follow_give_credit(struct follow *follow, bool all)
 {
     uint64_t worked_off = follow->received_bytes - follow->credited_bytes;
     uint64_t least = follow->window >= WINDOW_LARGE ? follow->window / 4 : 1;
-    if (worked_off > 0 && (all || worked_off >= least)) {
+    bool due = worked_off >= least || follow->worked_off_frames >= WIRE_CREDIT_FRAMES / 2;
+    if (worked_off > 0 && (all || due)) {
         follow->credited_bytes = follow->received_bytes;
+        follow->worked_off_frames = 0;
         wire_put_credit(follow_frame(follow), follow->session, follow->received_bytes);
         follow_frame_end(follow);
     }

@@ -53,6 +53,7 @@ struct follow {
     uint64_t window; /* credit */
     uint64_t received_bytes;
     uint64_t credited_bytes;
+    uint64_t worked_off_frames; /* since the last CREDIT */
     uint64_t frame_bytes; /* of the data frame in hand, counted when it is worked off */
     uint64_t head_seq;
     uint64_t position_seq; /* what the replica has applied */
@@ -114,6 +115,8 @@ struct buf *follow_frame(struct follow *follow);
 void follow_frame_end(struct follow *follow);
 /* A whole message, in parts when it is longer than a frame. */
 void follow_send(struct follow *follow, struct span message);
+/* A data frame is done with; 0: it was none. */
+void follow_worked_off(struct follow *follow, uint64_t frame_bytes);
 void follow_give_credit(struct follow *follow, bool all);
 /* A NUL-ended copy, until the next step; room for all sentences of a message is kept before. */
 bool follow_texts_begin(struct follow *follow, size_t message_bytes);

@@ -17,6 +17,7 @@ enum {
     WIRE_MESSAGE_MAX = 3670016, /* 3.5 MiB: a logical message, in parts */
     WIRE_PART_BYTES = 61440,    /* of a logical message in one PART frame */
     WIRE_WINDOW_MAX = 262144,
+    WIRE_CREDIT_FRAMES = 256, /* data frames after which a client acknowledges, at the latest */
     WIRE_BAGS_MAX = 1000, /* of one FOLLOW or UNFOLLOW */
     WIRE_GROUPS_MAX = 64, /* of one SIGN_IN */
     WIRE_OPS_MAX = 1000,  /* of one WRITE */

@@ -81,6 +81,49 @@ static void answers_are_outside_the_credit(void **state)
     rig_ended(E_MALFORMED);
 }
 
+/* A socket takes so many messages, however small: who does not read must not fill it. */
+static void small_frames_are_counted(void **state)
+{
+    (void)state;
+    rig_open(WIRE_WINDOW_MAX);
+    live_bag(1, 10); /* BAG is a frame too */
+    uint64_t seq = 10;
+    uint64_t first_group = 0;
+    for (uint32_t frames = 1; frames < 2 * WIRE_CREDIT_FRAMES; frames++) {
+        first_group = frames == WIRE_CREDIT_FRAMES ? counted : first_group;
+        live(1, ++seq, 8);
+        assert_int_equal(rig_count(FEED_DO_SEND), 1);
+    }
+    live(1, ++seq, 8);
+    assert_int_equal(rig_count(FEED_DO_SEND), 0); /* two groups are out: it is behind now */
+    rig_credit(first_group - 1);
+    assert_int_equal(rig_count(FEED_DO_WANT_TURN), 0);
+    rig_credit(first_group);
+    (void)rig_did(FEED_DO_WANT_TURN);
+    rig_turn();
+    rig_answer_page((struct rig_page){.bag_id = 1, .last_seq = seq, .end = true});
+    assert_int_equal(rig_count(FEED_DO_SEND), 1);
+    live(1, ++seq, 8);
+    assert_int_equal(rig_count(FEED_DO_SEND), 1);
+}
+
+/* A message of many parts is sent as a whole, wherever in a group it begins. */
+static void parts_do_not_end_with_their_group(void **state)
+{
+    (void)state;
+    rig_open(WIRE_WINDOW_MAX);
+    live_bag(1, 10);
+    uint64_t seq = 10;
+    for (uint32_t frames = 1; frames < 2 * WIRE_CREDIT_FRAMES - 1; frames++) {
+        live(1, ++seq, 8);
+        assert_int_equal(rig_count(FEED_DO_SEND), 1);
+    }
+    live(1, ++seq, 150000); /* of three parts; one frame is left */
+    assert_int_equal(rig_count(FEED_DO_SEND), 3);
+    live(1, ++seq, 8);
+    assert_int_equal(rig_count(FEED_DO_SEND), 0);
+}
+
 static void credit_of_what_was_sent_only(void **state)
 {
     (void)state;
@@ -346,6 +389,8 @@ int main(void)
         TEST(only_what_fits_the_window_is_sent),
         TEST(a_live_message_of_nearly_the_window),
         TEST(answers_are_outside_the_credit),
+        TEST(small_frames_are_counted),
+        TEST(parts_do_not_end_with_their_group),
         TEST(credit_of_what_was_sent_only),
         TEST(credit_does_not_go_down),
         TEST(live_in_parts_when_all_of_them_fit),

@@ -66,6 +66,22 @@ static void a_large_window(void **state)
     (void)rig_sent(0, WIRE_HEARTBEAT);
 }
 
+/* And after so many frames, be they ever so small. */
+static void small_frames(void **state)
+{
+    (void)state;
+    rig.window = 200000;
+    uint64_t sum = rig_open_live(4, 9); /* BAG */
+    for (uint64_t frames = 2; frames <= WIRE_CREDIT_FRAMES; frames++) {
+        sum += rig_live_one(4, 9, 8); /* had already */
+        bool due = frames % (WIRE_CREDIT_FRAMES / 2) == 0;
+        assert_int_equal(rig_count(FOLLOW_DO_SEND), due);
+        if (due) {
+            assert_int_equal(credited(0), sum);
+        }
+    }
+}
+
 /* Parts are worked off when they are kept: the whole may be longer than the window. */
 static void parts_of_data(void **state)
 {
@@ -245,13 +261,10 @@ static void without_memory_the_session_is_lost(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_small_window),
-        TEST(a_large_window),
-        TEST(parts_of_data),
-        TEST(parts_of_an_answer),
-        TEST(a_new_session_counts_from_nothing),
-        TEST(the_answer_comes_next),
-        TEST(without_memory_the_session_is_lost),
+        TEST(a_small_window),        TEST(a_large_window),
+        TEST(small_frames),          TEST(parts_of_data),
+        TEST(parts_of_an_answer),    TEST(a_new_session_counts_from_nothing),
+        TEST(the_answer_comes_next), TEST(without_memory_the_session_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
