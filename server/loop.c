@@ -70,7 +70,7 @@ static bool receive(struct loop *loop)
             sessions_message(options->sessions, &peer, key, bytes);
             bytes_taken += bytes.size;
         } else {
-            sessions_lost(options->sessions, &peer);
+            sessions_broken(options->sessions, &peer);
         }
     }
     loop->more_work = true;

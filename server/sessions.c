@@ -250,12 +250,28 @@ void sessions_message(struct sessions *sessions, const struct peer *peer,
     session_run(sessions, session, (struct feed_event){.kind = FEED_FRAME, .frame = bytes});
 }
 
-void sessions_lost(struct sessions *sessions, const struct peer *peer)
+/* One that has no session yet. */
+static void tell_error(struct sessions *sessions, const struct peer *peer, int code,
+                       const char *text)
 {
+    struct buf frame;
+    buf_init(&frame, WIRE_FRAME_MAX);
+    wire_put_error(&frame, 0, code, text, true);
+    if (buf_error(&frame) == 0) { /* it is cut, told or not */
+        (void)sessions->options.port.send(sessions->options.port.context, peer, buf_span(&frame));
+    }
+    buf_free(&frame);
+}
+
+void sessions_broken(struct sessions *sessions, const struct peer *peer)
+{
+    static const char why[] = "a message has more than one part, or more than 65,536 bytes";
     ASSERT(sessions != NULL && peer != NULL);
     struct session *session = find_peer(sessions, peer);
     if (session != NULL) {
-        sessions_forget(sessions, session);
+        session_end(sessions, session, E_MALFORMED, why);
+    } else {
+        tell_error(sessions, peer, E_MALFORMED, why);
     }
 }
 

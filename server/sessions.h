@@ -45,8 +45,9 @@ void sessions_free(struct sessions **sessions); /* tells nobody */
 /* A message came. */
 void sessions_message(struct sessions *sessions, const struct peer *peer,
                       const uint8_t key[KEY_SIZE], struct span bytes);
-/* The router cut this peer: its session ends. */
-void sessions_lost(struct sessions *sessions, const struct peer *peer);
+/* A message broke the rules of the frame, and the router is cutting this peer: it is told why, and
+ * its session ends. */
+void sessions_broken(struct sessions *sessions, const struct peer *peer);
 
 /* What the committer delivers (struct committer_sink). */
 void sessions_device_changed(struct sessions *sessions, uint64_t device);

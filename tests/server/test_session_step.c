@@ -61,8 +61,21 @@ static void silence_and_deafness_end_a_session(void **state)
     }
     assert_true(net->cut[1]);
     assert_int_equal(sessions_count(net->sessions), 0);
+}
+
+static void who_breaks_the_frame_is_told(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    fx_join(net->fx, &a, 1);
+    (void)net_hello(net, 1, &a);
     struct peer peer = net_peer(1);
-    sessions_lost(net->sessions, &peer);
+    sessions_broken(net->sessions, &peer);
+    net_expect_error(net, 1, E_MALFORMED);
+    assert_int_equal(sessions_count(net->sessions), 0);
+    sessions_broken(net->sessions, &peer); /* the router cuts it: nothing else to be done */
+    assert_int_equal(net_next(net, 1)->type, WIRE_ERROR);
+    assert_int_equal(net->message.session, 0);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
@@ -72,6 +85,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(bad_bytes_end_one_session_only),
         TEST(silence_and_deafness_end_a_session),
+        TEST(who_breaks_the_frame_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
