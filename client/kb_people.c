@@ -53,23 +53,36 @@ int client_groups_get(struct kb *kb, uint64_t user_local, struct kb_groups *out,
     return rc;
 }
 
+static void write_groups(const struct kb_groups *groups, struct buf *out)
+{
+    if (groups->count > 0) {
+        pack_array(out, (uint32_t)groups->count);
+    }
+    for (size_t i = 0; i < groups->count; i++) {
+        pack_cstr(out, groups->list[i].shown);
+    }
+}
+
+/* Mostly they are what they were, and that costs no sync. */
 int client_groups_set(struct kb *kb, uint64_t user_local, const struct kb_groups *groups,
                       struct err *err)
 {
     char name[64];
     struct buf bytes;
+    struct buf before;
     buf_init(&bytes, NOTE_BYTES_MAX);
+    buf_init(&before, NOTE_BYTES_MAX);
     note_name(user_local, name);
-    if (groups->count > 0) {
-        pack_array(&bytes, (uint32_t)groups->count);
-    }
-    for (size_t i = 0; i < groups->count; i++) {
-        pack_cstr(&bytes, groups->list[i].shown);
-    }
+    write_groups(groups, &bytes);
     int rc = buf_error(&bytes);
-    rc = rc != 0 ? err_set(err, rc, "out of memory")
-                 : replica_note_set(kb->replica, name, buf_span(&bytes), err);
+    if (rc != 0) {
+        rc = err_set(err, rc, "out of memory");
+    } else if (replica_note_get(kb->replica, name, &before, NULL) != 0 ||
+               !span_equal(buf_span(&before), buf_span(&bytes))) {
+        rc = replica_note_set(kb->replica, name, buf_span(&bytes), err);
+    }
     buf_free(&bytes);
+    buf_free(&before);
     return rc;
 }
 
