@@ -4,10 +4,10 @@
 #include "cli/kitbag_verbs.h"
 
 static const struct option_spec all_options[] = {
-    {"data", 0, "DIR", "this machine's data folder"},
-    {"socket", 0, "PATH", "the agent's local socket (DIR/agent.sock)"},
+    {"data", 0, "DIR", "this machine's data folder (/var/lib/kitbag-client)"},
+    {"socket", 0, "PATH", "the agent's local socket (agent.sock in DIR)"},
     {"config", 0, "FILE", "read this instead of /etc/kitbag/kitbag.conf"},
-    {"output", 'o', "FORMAT", "table, json or ndjson"},
+    {"output", 'o', "FORMAT", "table, json or ndjson (table)"},
     {"yes", 'y', NULL, "do not ask"},
     {NULL, 0, NULL, NULL},
 };
@@ -17,7 +17,7 @@ static const struct option_spec join_options[] = {
     {"name", 0, "NAME", "what administrators see (the host's name)"},
     {"serial", 0, "TEXT", "this machine's serial number"},
     {"model", 0, "TEXT", "this machine's model"},
-    {"policy", 0, "POLICY", "when both have a user's data: server-wins"},
+    {"policy", 0, "POLICY", "whose data counts for a user that both know (server-wins)"},
     {"timeout", 0, "TIME", "how long to wait for the server (10s)"},
     {NULL, 0, NULL, NULL},
 };
@@ -29,40 +29,42 @@ static const struct option_spec login_options[] = {
 };
 
 static const struct option_spec bag_options[] = {
-    {"bag", 0, "BAG", "group:ID, device:ID, fleet or user:NAME, instead of USER"},
+    {"bag", 0, "BAG", "in place of USER: group:ID, device:ID, fleet, user:NAME/device:ID"},
     {NULL, 0, NULL, NULL},
 };
 
 static const struct option_spec ls_options[] = {
-    {"bag", 0, "BAG", "group:ID, device:ID, fleet or user:NAME, instead of USER"},
+    {"bag", 0, "BAG", "in place of USER: group:ID, device:ID, fleet, user:NAME/device:ID"},
     {"values", 0, NULL, "show the values too"},
     {NULL, 0, NULL, NULL},
 };
 
 static const struct option_spec write_options[] = {
-    {"bag", 0, "BAG", "group:ID, device:ID or user:NAME, instead of USER"},
-    {"if-seq", 0, "N", "only when the item's seq is N (0: when there is none)"},
-    {"wait", 0, "[=TIME]", "until the server has it, at most TIME (10s)"},
+    {"bag", 0, "BAG", "in place of USER: group:ID, device:ID, user:NAME/device:ID"},
+    {"if-seq", 0, "N", "only when the item's seq is N (0: only when there is no item)"},
+    {"wait", 0, "[=TIME]", "return when the server has it, after TIME at the latest (10s)"},
     {NULL, 0, NULL, NULL},
 };
 
 static const struct command commands[] = {
     {"join", "TOKEN", "join a server with a token from its administrator",
      "join kb1.kgGR... --name copier-3\n", join_options, 1, 1, verb_join},
-    {"agent", "", "run this machine's replica in the foreground", "--data /var/lib/kitbag agent\n",
-     NULL, 0, 0, verb_agent},
-    {"sync start", "", "connect, and stay connected", NULL, NULL, 0, 0, verb_sync_start},
-    {"sync stop", "", "disconnect; what is kept stays usable", NULL, NULL, 0, 0, verb_sync_stop},
+    {"agent", "", "keep this machine in step with its server, in the foreground",
+     "--data /var/lib/kitbag agent\n", NULL, 0, 0, verb_agent},
+    {"sync start", "", "have the agent connect, and stay connected", NULL, NULL, 0, 0,
+     verb_sync_start},
+    {"sync stop", "", "disconnect until sync start; what is kept stays usable", NULL, NULL, 0, 0,
+     verb_sync_stop},
     {"sync status", "", "the same as status", NULL, NULL, 0, 0, verb_status},
-    {"login", "USER", "sign a user in: their settings are fetched and kept here",
+    {"login", "USER", "sign a user in: their settings are fetched, and kept in step",
      "login zoe --group sales\nlogin zoe --timeout 2s\n", login_options, 1, 1, verb_login},
     {"logout", "USER", "sign a user out: their settings are no longer kept here", NULL, NULL, 1, 1,
      verb_logout},
     {"users", "", "who is signed in here", NULL, NULL, 0, 0, verb_users},
-    {"get", "USER ITEM", "print an item's value, exactly its bytes",
+    {"get", "USER ITEM", "print an item's value, byte for byte",
      "get zoe copy/default\nget --bag group:sales address-list/group/7\n", bag_options, 1, 2,
      verb_get},
-    {"set", "USER ITEM VALUE|@FILE|-", "write an item: durable here at once, then sent",
+    {"set", "USER ITEM VALUE|@FILE|-", "write an item: on this disk at once, then sent",
      "set zoe copy/default '{\"sides\":2}'\nset zoe home/picture @me.png --wait\n", write_options,
      2, 3, verb_set},
     {"rm", "USER ITEM", "remove an item", "rm zoe copy/default\n", write_options, 1, 2, verb_rm},
@@ -76,16 +78,16 @@ static const struct command commands[] = {
     {"outbox ls", "", "writes that wait to be sent", NULL, NULL, 0, 0, verb_outbox_ls},
     {"outbox refused", "", "writes that the server refused, and why", NULL, NULL, 0, 0,
      verb_outbox_refused},
-    {"outbox retry", "OP|all", "send a refused write again", "outbox retry 12\n", NULL, 1, 1,
-     verb_outbox_retry},
-    {"outbox drop", "OP|all", "forget a write that was refused or not sent", "outbox drop 12\n",
+    {"outbox retry", "OP|all", "send a refused write again, as a new one",
+     "outbox retry 12\noutbox retry all\n", NULL, 1, 1, verb_outbox_retry},
+    {"outbox drop", "OP|all", "forget a write that was refused or not sent yet", "outbox drop 12\n",
      NULL, 1, 1, verb_outbox_drop},
-    {"status", "", "is this machine connected and current, and if not, what to do", NULL, NULL, 0,
-     0, verb_status},
+    {"status", "", "is this machine connected and up to date, and if not, what to do", NULL, NULL,
+     0, 0, verb_status},
     {"verify", "", "read everything kept here and compare checksums and hashes", NULL, NULL, 0, 0,
      verb_verify},
-    {"doctor", "", "check one thing after the other and say what to mend", NULL, NULL, 0, 0,
-     verb_doctor},
+    {"doctor", "", "check one thing after the other, and say how to mend what is wrong", NULL, NULL,
+     0, 0, verb_doctor},
     {NULL, NULL, NULL, NULL, NULL, 0, 0, NULL},
 };
 
@@ -94,7 +96,10 @@ const struct program kitbag_program = {
     "Personal settings that follow their person: the command of a client machine.",
     all_options,
     commands,
-    "Settings: /etc/kitbag/kitbag.conf, KITBAG_CLIENT_DATA and the like.\n"
-    "Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 conflict, 5 not allowed, 6 "
-    "unreachable.\n",
+    "Settings come from /etc/kitbag/kitbag.conf, then /etc/kitbag/conf.d/kitbag-*.conf, the\n"
+    "environment (KITBAG_CLIENT_DATA and the like) and options; the last one counts. Commands "
+    "work\n"
+    "with an agent and without, but a machine stays connected only while its agent runs.\n"
+    "Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 conflict or failed condition, 5 not\n"
+    "allowed, 6 unreachable or timed out.\n",
 };
