@@ -123,7 +123,8 @@ bool admin_api_secret(struct span path)
 int admin_api_put_value(json_t *object, struct span bytes)
 {
     const char *data = bytes.size > 0 ? (const char *)bytes.data : "";
-    json_t *text = json_stringn(data, bytes.size); /* NULL when it is not UTF-8 */
+    bool has_nul = memchr(data, '\0', bytes.size) != NULL; /* many a reader of JSON ends there */
+    json_t *text = has_nul ? NULL : json_stringn(data, bytes.size); /* NULL when not UTF-8 */
     if (text != NULL) {
         return json_object_set_new(object, "value", text) == 0 ? 0 : E_NOMEM;
     }

@@ -160,7 +160,8 @@ static int load_object(const char *file, json_t **out, struct err *err)
     buf_init(&bytes, APPLY_FILE_MAX);
     int rc = strcmp(file, "-") == 0 ? read_input(&bytes, err) : file_read(file, &bytes, err);
     if (rc == 0) {
-        *out = json_loadb((const char *)bytes.data, bytes.size, JSON_REJECT_DUPLICATES, &why);
+        *out = json_loadb((const char *)bytes.data, bytes.size,
+                          JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
         if (*out == NULL) {
             rc = err_set(err, E_INVALID, "%s line %d: %s", file, why.line, why.text);
         } else if (!json_is_object(*out) || json_object_size(*out) == 0) {

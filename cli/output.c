@@ -169,7 +169,8 @@ void output_row(enum output_format format, const struct output_column *columns, 
 
 void output_set_bytes(json_t *object, const char *key, const void *bytes, size_t size)
 {
-    json_t *text = json_stringn(size > 0 ? bytes : "", size); /* NULL when it is not UTF-8 */
+    bool has_nul = size > 0 && memchr(bytes, '\0', size) != NULL; /* no reader expects that */
+    json_t *text = has_nul ? NULL : json_stringn(size > 0 ? bytes : "", size); /* or not UTF-8 */
     if (text != NULL) {
         (void)json_object_set_new(object, key, text);
         return;

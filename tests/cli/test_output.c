@@ -91,6 +91,9 @@ static void bytes_are_text_or_base64(void **state)
     output_set_bytes(object, "raw", "\xff\x00", 2);
     assert_null(json_object_get(object, "raw"));
     assert_string_equal(json_string_value(json_object_get(object, "raw_base64")), "/wA=");
+    output_set_bytes(object, "nul", "a\0b", 3);
+    assert_null(json_object_get(object, "nul"));
+    assert_string_equal(json_string_value(json_object_get(object, "nul_base64")), "YQBi");
     output_set_bytes(object, "none", NULL, 0);
     assert_string_equal(json_string_value(json_object_get(object, "none")), "");
     json_decref(object);
