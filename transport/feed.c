@@ -243,6 +243,9 @@ static void on_part(struct feed *feed, const struct wire_part *part)
         feed_end(feed, E_BUSY, "the server puts too many long messages together: try again later");
         return;
     }
+    if (feed->in.total == 0) {
+        feed->in_since_ms = feed->pool->now_ms;
+    }
     int rc = parts_in_add(&feed->in, part, &whole, &err);
     if (rc != 0) {
         feed_pool_give_back(feed->pool, part->bytes.size);
@@ -357,6 +360,12 @@ static bool feed_is_current(const struct feed *feed)
     return current && feed->asked_bag == 0;
 }
 
+/* Does a message in parts take so long that others may want for its memory? */
+static bool hangs(const struct feed *feed, bool begun, uint64_t since_ms)
+{
+    return begun && feed->pool->now_ms - since_ms >= FEED_MESSAGE_MS;
+}
+
 static void on_tick(struct feed *feed, uint64_t head_seq)
 {
     uint64_t now_ms = feed->pool->now_ms;
@@ -364,6 +373,10 @@ static void on_tick(struct feed *feed, uint64_t head_seq)
     feed->starved = false;
     if (now_ms - feed->heard_ms >= FEED_SILENT_HEARTBEATS * feed->heartbeat_ms) {
         feed_end_without_word(feed, E_TIMEOUT, "nothing was heard of the machine");
+    } else if (hangs(feed, feed->in.total != 0, feed->in_since_ms)) {
+        feed_end(feed, E_TIMEOUT, "a message in parts was not ended within two minutes");
+    } else if (hangs(feed, feed_outgoing(feed), feed->outgoing_since_ms)) {
+        feed_end(feed, E_TIMEOUT, "a message in parts was not taken within two minutes");
     } else if (feed->phase == FEED_OPEN && now_ms - feed->sent_ms >= feed->heartbeat_ms) {
         uint64_t current = feed_is_current(feed) ? head_seq : 0;
         wire_put_heartbeat(feed_frame(feed), feed->session, head_seq, current);

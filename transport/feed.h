@@ -34,6 +34,8 @@ struct feed;
 struct feed_pool;
 
 enum {
+    FEED_MESSAGE_MS =
+        120000, /* for one message in parts: it has its share of all machines' memory */
     FEED_SILENT_HEARTBEATS = 5, /* without a word from the client: the session ends */
     FEED_LIVE_MAX = 262144,     /* bytes of one LIVE message: what is more is paged */
     FEED_PAGE_BYTES = 57344,    /* of rows in one page: with its head it fits a frame */

@@ -277,6 +277,7 @@ int feed_send_data(struct feed *feed, struct span message)
         buf_reset(&feed->outgoing);
         return E_NOMEM;
     }
+    feed->outgoing_since_ms = feed->pool->now_ms;
     feed_send_more(feed);
     return 0;
 }

@@ -79,6 +79,8 @@ struct feed {
     uint32_t group_frames;
     struct buf outgoing; /* one data message that waits for credit, charged to the budget */
     size_t outgoing_offset;
+    uint64_t outgoing_since_ms;
+    uint64_t in_since_ms; /* since when a message of the client is put together */
     uint64_t part_id;
 
     struct idmap bags; /* struct feed_bag */

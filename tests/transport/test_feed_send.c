@@ -251,6 +251,50 @@ static void a_page_that_waits_for_credit(void **state)
     assert_int_equal(feed_pool_bytes(rig.pool), 0);
 }
 
+/* Alive, and no more: half a message of its own, or one it does not take, is held for so long. */
+static void heartbeats_until(uint64_t ms)
+{
+    while (rig.now_ms < ms) {
+        rig.now_ms += RIG_HEARTBEAT_MS < ms - rig.now_ms ? RIG_HEARTBEAT_MS : ms - rig.now_ms;
+        wire_put_heartbeat(&rig.bytes, RIG_SESSION, 1, 1);
+        rig_got();
+        rig_step((struct feed_event){.kind = FEED_TICK});
+    }
+}
+
+static void half_a_message_has_its_time(void **state)
+{
+    (void)state;
+    rig_open(WINDOW);
+    struct wire_part part = {.id = 1, .total = 10, .offset = 0, .bytes = SPAN_LITERAL("12345")};
+    wire_put_part(&rig.bytes, RIG_SESSION, &part);
+    rig_got();
+    uint64_t begin_ms = rig.now_ms;
+    heartbeats_until(begin_ms + FEED_MESSAGE_MS - 1);
+    assert_true(feed_open(rig.feed));
+    part = (struct wire_part){.id = 1, .total = 10, .offset = 5, .bytes = SPAN_LITERAL("6")};
+    wire_put_part(&rig.bytes, RIG_SESSION, &part); /* a byte more is no more time */
+    rig_got();
+    rig.now_ms++;
+    rig_step((struct feed_event){.kind = FEED_TICK});
+    rig_ended(E_TIMEOUT);
+}
+
+static void a_message_not_taken_has_its_time(void **state)
+{
+    (void)state;
+    rig_open(WINDOW);
+    live_bag(2, 30);
+    rig_commit_one(2, 31, 30, 3000);
+    page_of(9000);
+    assert_true(feed_pool_bytes(rig.pool) > 9000);
+    heartbeats_until(rig.now_ms + FEED_MESSAGE_MS - 1);
+    assert_true(feed_open(rig.feed));
+    rig.now_ms++;
+    rig_step((struct feed_event){.kind = FEED_TICK});
+    rig_ended(E_TIMEOUT);
+}
+
 static void no_budget_for_a_page(void **state)
 {
     (void)state;
@@ -397,6 +441,8 @@ int main(void)
         TEST(a_page_larger_than_the_window),
         TEST(other_data_waits_for_the_parts_but_answers_do_not),
         TEST(a_page_that_waits_for_credit),
+        TEST(half_a_message_has_its_time),
+        TEST(a_message_not_taken_has_its_time),
         TEST(no_budget_for_a_page),
         TEST(freeing_gives_the_budget_back),
         TEST(many_actions_in_one_step),
