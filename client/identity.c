@@ -164,14 +164,11 @@ static int check_sum(struct span *text)
     if (text->size < SUM_LINE) {
         return E_INVALID;
     }
-    struct span line = span_of(text->data + text->size - SUM_LINE, SUM_LINE);
-    uint8_t sum[8];
-    if (memcmp(line.data, "sum = ", 6) != 0 || line.data[SUM_LINE - 1] != '\n' ||
-        hex_decode(span_of(line.data + 6, 16), sum, sizeof sum) != 0) {
-        return E_INVALID;
-    }
+    char expected[SUM_LINE + 1];
     text->size -= SUM_LINE;
-    return get_be64(sum) == hash64(*text, 0) ? 0 : E_INVALID;
+    (void)snprintf(expected, sizeof expected, "sum = %016llx\n",
+                   (unsigned long long)hash64(*text, 0));
+    return memcmp(text->data + text->size, expected, SUM_LINE) == 0 ? 0 : E_INVALID;
 }
 
 static int parse(struct identity *identity, struct span text, const char *path, struct err *err)

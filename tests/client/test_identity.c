@@ -79,6 +79,18 @@ static void no_file_is_a_machine_that_never_joined(void **state)
     tmp_folder_remove(f.folder);
 }
 
+static void assert_flip_is_noticed(const struct fixture *f, struct buf *text, size_t at, size_t bit)
+{
+    struct identity read = {.device = 9};
+    struct err err = {0};
+    text->data[at] ^= (uint8_t)(1u << bit);
+    assert_int_equal(file_replace(f->path, text->data, text->size, 0600, NULL), 0);
+    assert_int_equal(identity_load(&read, f->path, &err), E_CORRUPT);
+    assert_non_null(strstr(err.text, f->path));
+    assert_int_equal(read.device, 9);
+    text->data[at] ^= (uint8_t)(1u << bit);
+}
+
 static void every_flipped_bit_is_noticed(void **state)
 {
     (void)state;
@@ -89,14 +101,10 @@ static void every_flipped_bit_is_noticed(void **state)
     assert_int_equal(identity_store(&f.identity, f.path, NULL), 0);
     assert_int_equal(file_read(f.path, &text, NULL), 0);
     for (size_t i = 0; i < text.size; i += 3) {
-        struct identity read = {.device = 9};
-        struct err err = {0};
-        text.data[i] ^= (uint8_t)(1u << (i % 8));
-        assert_int_equal(file_replace(f.path, text.data, text.size, 0600, NULL), 0);
-        assert_int_equal(identity_load(&read, f.path, &err), E_CORRUPT);
-        assert_non_null(strstr(err.text, f.path));
-        assert_int_equal(read.device, 9);
-        text.data[i] ^= (uint8_t)(1u << (i % 8));
+        assert_flip_is_noticed(&f, &text, i, i % 8);
+    }
+    for (size_t i = text.size - 17; i < text.size; i++) {
+        assert_flip_is_noticed(&f, &text, i, 5); /* the checksum in capital letters too */
     }
     for (size_t size = 0; size < text.size; size += 7) {
         struct identity read;
