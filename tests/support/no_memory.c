@@ -1,6 +1,7 @@
 /* tests/support/no_memory.c - a soft limit on the address space, below what is in use. */
 #include "tests/support/no_memory.h"
 
+#include <stdio.h>
 #include <sys/resource.h>
 
 #include "base/assert.h"
@@ -27,6 +28,7 @@ static void set_limit(rlim_t soft)
 bool no_memory_begin(void)
 {
 #if defined(SANITIZED)
+    (void)puts("a sanitizer reserves the address space: tested without one (plain/)");
     return false;
 #else
     set_limit(1);
