@@ -132,16 +132,15 @@ static int put_body(struct feed *feed, json_t *line, const struct change *change
     return rc;
 }
 
-static int put_line(struct buf *out, json_t *line, struct err *err)
+/* A line whose document there was no memory for is none. */
+static int put_line(struct buf *out, const json_t *line, struct err *err)
 {
-    char *text = line != NULL ? json_dumps(line, JSON_COMPACT) : NULL;
-    if (text == NULL) {
+    size_t before = out->size;
+    if (admin_json_append(out, line) == E_NOMEM || buf_append_u8(out, '\n') == E_NOMEM) {
+        buf_truncate(out, before);
         return err_set(err, E_NOMEM, "out of memory");
     }
-    (void)buf_append_span(out, span_str(text));
-    (void)buf_append_u8(out, '\n');
-    free(text);
-    return 0; /* the buffer keeps its errors */
+    return 0; /* the buffer keeps other errors */
 }
 
 static int put_change(struct feed *feed, const struct change *change, struct err *err)

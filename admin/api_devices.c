@@ -195,17 +195,17 @@ struct removal {
 };
 
 /* The item as it has to become; `item` is as it is. E_NOT_FOUND: removed already. */
-static int removed_record(const struct kv_item *item, char **out, struct err *err)
+static int removed_record(const struct kv_item *item, struct buf *out, struct err *err)
 {
-    json_t *record = json_loadb((const char *)item->row.value.data, item->row.value.size, 0, NULL);
+    json_t *record = NULL;
+    int rc = admin_json_read(item->row.value, &record, err);
     const char *state = json_string_value(json_object_get(record, "state"));
-    int rc = 0;
-    if (!json_is_object(record) || state == NULL) {
+    if (rc != E_NOMEM && (!json_is_object(record) || state == NULL)) {
         rc = err_set(err, E_CORRUPT, "what the server knows of this machine can't be read");
-    } else if (strcmp(state, "removed") == 0) {
+    } else if (rc == 0 && strcmp(state, "removed") == 0) {
         rc = E_NOT_FOUND;
-    } else if (json_object_set_new(record, "state", json_string("removed")) != 0 ||
-               (*out = json_dumps(record, JSON_COMPACT)) == NULL) {
+    } else if (rc == 0 && (json_object_set_new(record, "state", json_string("removed")) != 0 ||
+                           admin_json_append(out, record) != 0)) {
         rc = err_set(err, E_NOMEM, "out of memory");
     }
     json_decref(record);
@@ -213,12 +213,12 @@ static int removed_record(const struct kv_item *item, char **out, struct err *er
 }
 
 static int submit_removal(const struct removal *removal, struct span path,
-                          const struct kv_item *item, const char *value, uint64_t *seq,
+                          const struct kv_item *item, struct span value, uint64_t *seq,
                           struct err *err)
 {
     const struct admin_backend *backend = removal->request->backend;
     struct operation_write write = {
-        .path = path, .value = span_str(value), .has_if_seq = true, .if_seq = item->row.seq};
+        .path = path, .value = value, .has_if_seq = true, .if_seq = item->row.seq};
     struct submit submit = {
         .kind = SUBMIT_WRITE,
         .actor = removal->request->actor,
@@ -250,12 +250,13 @@ static int try_remove(struct removal *removal, uint64_t id, struct err *err)
     if (rc != 0) {
         return rc;
     }
-    char *value = NULL;
+    struct buf value;
+    buf_init(&value, VALUE_MAX_BYTES);
     rc = item.row.state == ITEM_LIVE ? removed_record(&item, &value, err) : E_NOT_FOUND;
     if (rc == 0 && !removal->dry_run) {
-        rc = submit_removal(removal, path, &item, value, &removal->seq, err);
+        rc = submit_removal(removal, path, &item, buf_span(&value), &removal->seq, err);
     }
-    free(value);
+    buf_free(&value);
     kv_item_free(&item);
     return rc;
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/route.h"
+
 enum { LOOK_BYTES = 256 << 10 };
 
 static const char DEVICE_PREFIX[] = "device/";
@@ -87,8 +89,12 @@ static int see_device(void *context, struct span path, const struct item_row *ro
     if (row->state != ITEM_LIVE || !id_of_path(path, &device.id)) {
         return 0;
     }
-    json_t *record = json_loadb((const char *)row->value.data, row->value.size, 0, NULL);
-    int rc = 0;
+    json_t *record = NULL;
+    int rc = admin_json_read(row->value, &record, NULL);
+    if (rc == E_NOMEM) {
+        return err_set(err, rc, "out of memory");
+    }
+    rc = 0;
     if (json_is_object(record)) {
         device.record = record;
         device.name = text_of(record, "name");

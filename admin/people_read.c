@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <utf8proc.h>
 
 #include "admin/ldif.h"
 #include "admin/people.h"
+#include "admin/route.h"
 #include "base/hash.h"
 
 enum {
@@ -86,27 +88,49 @@ static bool is_person(const struct admin_ldif_record *record)
 
 /* --- the address --- */
 
-static void put_text(json_t *object, const char *member, struct span text)
+/* The address while it is made. */
+struct address {
+    const struct admin_ldif_record *record;
+    json_t *object;
+    bool failed; /* there was no memory for a part of it */
+};
+
+static bool is_text(struct span bytes)
 {
-    const char *data = text.size > 0 ? (const char *)text.data : "";
-    json_t *value = json_stringn(data, text.size);
-    (void)json_object_set_new(object, member, value != NULL ? value : json_string(""));
+    for (size_t at = 0; at < bytes.size;) {
+        utf8proc_int32_t rune;
+        utf8proc_ssize_t used =
+            utf8proc_iterate(bytes.data + at, (utf8proc_ssize_t)(bytes.size - at), &rune);
+        if (used <= 0) {
+            return false;
+        }
+        at += (size_t)used;
+    }
+    return true;
 }
 
-static void put_list(json_t *object, const char *member, const struct admin_ldif_record *record,
-                     const char *name)
+static void put_text(struct address *address, const char *member, struct span text)
+{
+    text = is_text(text) ? text : span_of(NULL, 0);
+    const char *data = text.size > 0 ? (const char *)text.data : "";
+    address->failed |=
+        json_object_set_new(address->object, member, json_stringn(data, text.size)) != 0;
+}
+
+/* What is not text can't be shown or dialled. */
+static void put_list(struct address *address, const char *member, const char *name)
 {
     json_t *list = json_array();
     size_t at = 0;
     const struct admin_ldif_attribute *attribute;
-    while ((attribute = next_of(record, name, &at)) != NULL) {
-        json_t *value = json_stringn((const char *)attribute->value.data, attribute->value.size);
-        if (value != NULL && attribute->value.size > 0) {
-            (void)json_array_append(list, value);
+    while ((attribute = next_of(address->record, name, &at)) != NULL) {
+        struct span value = attribute->value;
+        if (value.size > 0 && is_text(value)) {
+            address->failed |= json_array_append_new(
+                                   list, json_stringn((const char *)value.data, value.size)) != 0;
         }
-        json_decref(value); /* what is not text can't be shown or dialled */
     }
-    (void)json_object_set_new(object, member, list);
+    address->failed |= json_object_set_new(address->object, member, list) != 0;
 }
 
 static struct span either(struct span a, struct span b)
@@ -114,24 +138,24 @@ static struct span either(struct span a, struct span b)
     return a.size > 0 ? a : b;
 }
 
-/* The address as JSON, to be freed; NULL when out of memory. */
-static char *address_of(const struct admin_ldif_record *record, const char *name)
+/* The address as JSON to `out`; E_NOMEM. */
+static int put_address(const struct admin_ldif_record *record, const char *name, struct buf *out)
 {
-    json_t *object = json_object();
-    put_text(object, "name",
+    struct address address = {.record = record, .object = json_object()};
+    put_text(&address, "name",
              either(either(first_of(record, "displayName", false), first_of(record, "cn", false)),
                     span_str(name)));
-    put_text(object, "kana",
+    put_text(&address, "kana",
              either(first_of(record, "displayName", true), first_of(record, "cn", true)));
-    put_list(object, "mail", record, "mail");
-    put_list(object, "fax", record, "facsimileTelephoneNumber");
-    put_list(object, "telephone", record, "telephoneNumber");
-    put_text(object, "organization", first_of(record, "o", false));
-    put_text(object, "department", first_of(record, "ou", false));
-    put_text(object, "title", first_of(record, "title", false));
-    char *text = json_dumps(object, JSON_COMPACT);
-    json_decref(object);
-    return text;
+    put_list(&address, "mail", "mail");
+    put_list(&address, "fax", "facsimileTelephoneNumber");
+    put_list(&address, "telephone", "telephoneNumber");
+    put_text(&address, "organization", first_of(record, "o", false));
+    put_text(&address, "department", first_of(record, "ou", false));
+    put_text(&address, "title", first_of(record, "title", false));
+    int rc = address.failed ? E_NOMEM : admin_json_append(out, address.object);
+    json_decref(address.object);
+    return rc;
 }
 
 /* --- departments --- */
@@ -249,9 +273,9 @@ static void put_id(const char *folded, struct buf *out)
     (void)buf_append_u8(out, 0);
 }
 
-/* All texts of a person in one block behind the struct. */
+/* All texts of a person in one block behind the struct; `value` is the address, or empty. */
 static struct admin_person *make_person(const struct admin_ldif_record *record,
-                                        const struct owner *owner, const char *value, size_t *size)
+                                        const struct owner *owner, struct span value, size_t *size)
 {
     struct buf texts;
     buf_init(&texts, SIZE_MAX);
@@ -263,7 +287,8 @@ static struct admin_person *make_person(const struct admin_ldif_record *record,
     size_t departments = texts.size;
     put_departments(record, &texts);
     size_t value_at = texts.size;
-    (void)buf_append(&texts, value, strlen(value) + 1);
+    (void)buf_append_span(&texts, value);
+    (void)buf_append_u8(&texts, 0);
     struct admin_person *person =
         buf_error(&texts) == 0 ? malloc(sizeof *person + texts.size) : NULL;
     *size = sizeof *person + texts.size;
@@ -277,7 +302,7 @@ static struct admin_person *make_person(const struct admin_ldif_record *record,
             .id = block + id,
             .departments = block + departments,
             .value = block + value_at,
-            .value_size = strlen(value),
+            .value_size = value.size,
         };
     }
     buf_free(&texts);
@@ -324,20 +349,19 @@ static int see_person(struct admin_people *people, const struct admin_ldif_recor
         admin_failures_add(&people->failures, record->line, why.text);
         return 0;
     }
-    char *value = address_of(record, owner.shown);
-    if (value == NULL) {
-        return err_set(err, E_NOMEM, "out of memory");
-    }
-    bool fits = strlen(value) <= PEOPLE_VALUE_MAX_BYTES;
-    if (!fits) {
+    struct buf value;
+    buf_init(&value, SIZE_MAX);
+    int rc = put_address(record, owner.shown, &value);
+    if (value.size > PEOPLE_VALUE_MAX_BYTES) {
         admin_failures_add(&people->failures, record->line,
                            "the person's address is larger than 16 KiB: registered without it");
+        buf_reset(&value);
     }
     size_t size = 0;
-    struct admin_person *person = make_person(record, &owner, fits ? value : "", &size);
-    free(value);
-    int rc =
-        person != NULL ? keep(people, person, size, err) : err_set(err, E_NOMEM, "out of memory");
+    struct admin_person *person =
+        rc == 0 ? make_person(record, &owner, buf_span(&value), &size) : NULL;
+    buf_free(&value);
+    rc = person != NULL ? keep(people, person, size, err) : err_set(err, E_NOMEM, "out of memory");
     if (rc != 0) {
         free(person);
     }

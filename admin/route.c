@@ -250,19 +250,35 @@ int admin_query_bool(const struct admin_request *request, const char *name, bool
     return 0;
 }
 
+int admin_json_read(struct span bytes, json_t **out, struct err *err)
+{
+    json_error_t fault;
+    const char *data = bytes.size > 0 ? (const char *)bytes.data : "";
+    json_t *json = json_loadb(data, bytes.size, JSON_REJECT_DUPLICATES, &fault);
+    if (json == NULL && fault.text[0] == '\0') { /* jansson has no words for that */
+        return err_set(err, E_NOMEM, "out of memory");
+    }
+    if (json == NULL) {
+        return err_set(err, E_MALFORMED, "it is not valid JSON: line %d, column %d: %s", fault.line,
+                       fault.column, fault.text);
+    }
+    *out = json;
+    return 0;
+}
+
 int admin_body_json(const struct admin_request *request, const char *members, json_t **out,
                     struct err *err)
 {
-    json_error_t fault;
+    json_t *json = NULL;
     struct span body = request->body.size > 0 ? request->body : SPAN_LITERAL("{}");
-    json_t *json = json_loadb((const char *)body.data, body.size, JSON_REJECT_DUPLICATES, &fault);
-    if (json == NULL) {
-        return err_set(err, E_MALFORMED, "the body is not valid JSON: line %d, column %d: %s",
-                       fault.line, fault.column, fault.text);
+    int rc = admin_json_read(body, &json, err);
+    if (rc != 0) {
+        (void)err_prefix(err, "the body");
+        return rc;
     }
     const char *name;
     json_t *value;
-    int rc = json_is_object(json) ? 0 : err_set(err, E_INVALID, "the body is not a JSON object");
+    rc = json_is_object(json) ? 0 : err_set(err, E_INVALID, "the body is not a JSON object");
     json_object_foreach(json, name, value)
     {
         if (rc == 0 && !in_list(members, name)) {
@@ -301,14 +317,24 @@ static int status_of(int code)
     return 500;
 }
 
-static void put_json(struct buf *body, json_t *json)
+static int append_piece(const char *piece, size_t size, void *context)
+{
+    return buf_append(context, piece, size) == 0 ? 0 : -1;
+}
+
+/* Not json_dumps: without memory for a piece it leaves that piece out. */
+int admin_json_append(struct buf *out, const json_t *json)
+{
+    if (json == NULL || json_dump_callback(json, append_piece, out, JSON_COMPACT) != 0) {
+        out->error = out->error != 0 ? out->error : E_NOMEM;
+    }
+    return buf_error(out);
+}
+
+static void put_json(struct buf *body, const json_t *json)
 {
     buf_reset(body);
-    char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
-    if (text == NULL || buf_append_span(body, span_str(text)) != 0) {
-        body->error = body->error != 0 ? body->error : E_NOMEM;
-    }
-    free(text);
+    (void)admin_json_append(body, json); /* the buffer keeps its error */
 }
 
 void admin_problem(struct admin_response *response, int code, const struct err *err,

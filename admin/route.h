@@ -108,6 +108,12 @@ MUST_CHECK int admin_query_bool(const struct admin_request *request, const char 
 MUST_CHECK int admin_body_json(const struct admin_request *request, const char *members,
                                json_t **out, struct err *err);
 
+/* Read a document: E_MALFORMED with its place, E_NOMEM. Members given twice are refused. */
+MUST_CHECK int admin_json_read(struct span bytes, json_t **out, struct err *err);
+/* Append the document (NULL: there was no memory for it) as compact text. Returns the buffer's
+ * error, which stays in it. */
+int admin_json_append(struct buf *out, const json_t *json);
+
 /* Run the function and turn its result into bytes: the status and the document of a success or a
  * problem (RFC 9457). A stream stays in the response. */
 void admin_route_run(const struct admin_route *route, const struct admin_request *request,

@@ -217,7 +217,7 @@ static void a_body_is_an_object_of_known_members(void **state)
     assert_int_equal(body("[]", &err), E_INVALID);
     assert_int_equal(body("{\"users\":[],\"users\":[]}", &err), E_MALFORMED);
     assert_int_equal(body("{\"users\":", &err), E_MALFORMED);
-    assert_non_null(strstr(err.text, "the body is not valid JSON: line 1"));
+    assert_non_null(strstr(err.text, "the body: it is not valid JSON: line 1"));
     assert_int_equal(body("{} x", &err), E_MALFORMED);
 }
 
