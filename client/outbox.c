@@ -490,6 +490,20 @@ static int note_sending(struct outbox *outbox, struct err *err)
     return rc;
 }
 
+/* After a crash, so many numbers from the first without a durable outcome on count as perhaps sent
+ * (note_what_may_be_sent). Before one behind them is sent, the outcomes that came are made durable.
+ */
+static int keep_to_what_is_known(struct outbox *outbox, uint64_t upto, struct err *err)
+{
+    uint64_t first = outbox->window_first;
+    const struct entry *entry = NULL;
+    while ((entry = outbox_window_at(outbox, first)) != NULL && entry->state != OUTBOX_PENDING &&
+           entry->answer_ticket <= outbox->durable) {
+        first++;
+    }
+    return upto < first + OUTBOX_UNANSWERED_MAX ? 0 : outbox_commit(outbox, outbox->tickets, err);
+}
+
 static uint32_t gather(struct outbox *outbox, uint64_t from, uint32_t max_count, size_t max_bytes,
                        struct buf *out)
 {
@@ -519,6 +533,7 @@ int outbox_read(struct outbox *outbox, uint64_t from, uint32_t max_count, size_t
                  : 0;
     if (rc == 0 && outbox_window_at(outbox, from) != NULL) {
         rc = note_sending(outbox, err);
+        rc = rc != 0 ? rc : keep_to_what_is_known(outbox, from + max_count - 1, err);
         *count = rc == 0 ? gather(outbox, from, max_count, max_bytes, out) : 0;
     }
     if (*count > 0 && from + *count - 1 > outbox->sent_max) {

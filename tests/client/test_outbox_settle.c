@@ -73,6 +73,35 @@ static void every_answered_number_can_be_sent_again_until_it_is_confirmed(void *
     box_end(&box);
 }
 
+/* Outcomes become durable late. However many came before a crash, what was sent by then can't be
+ * emptied after it: the server may have done it. */
+static void what_was_sent_before_a_crash_is_still_known_to_be(void **state)
+{
+    (void)state;
+    enum { FIRST = OUTBOX_UNANSWERED_MAX, MORE = 3 };
+    struct box box;
+    box_begin(&box);
+    outbox_set_alone(box.outbox, true);
+    for (int i = 0; i < FIRST + MORE; i++) {
+        (void)add(&box, "a", "1");
+    }
+    outbox_set_alone(box.outbox, false);
+    struct buf out;
+    uint32_t count = 0;
+    buf_init(&out, 1 << 20);
+    assert_int_equal(outbox_read(box.outbox, 1, FIRST, 1 << 20, &out, &count, NULL), 0);
+    assert_int_equal(count, FIRST);
+    for (uint64_t number = 1; number <= MORE; number++) {
+        answer(&box, number, 0, 100 + number);
+    }
+    assert_int_equal(outbox_read(box.outbox, FIRST + 1, MORE, 1 << 20, &out, &count, NULL), 0);
+    assert_int_equal(count, MORE);
+    buf_free(&out);
+    box_crash(&box);
+    assert_int_equal(outbox_drop(box.outbox, FIRST + MORE, NULL), E_BUSY);
+    box_end(&box);
+}
+
 struct gone {
     unsigned count;
     char path[32];
@@ -249,6 +278,7 @@ int main(void)
         cmocka_unit_test(taken_up_stays_visible_until_the_bag_passed),
         cmocka_unit_test(an_answer_that_was_not_durable_is_asked_for_again),
         cmocka_unit_test(every_answered_number_can_be_sent_again_until_it_is_confirmed),
+        cmocka_unit_test(what_was_sent_before_a_crash_is_still_known_to_be),
         cmocka_unit_test(passing_tells_what_was_visible_by_it_alone),
         cmocka_unit_test(a_gone_bag_hides_all_of_it),
         cmocka_unit_test(unsent_writes_name_the_bag_once_it_is_made),
