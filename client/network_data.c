@@ -230,7 +230,7 @@ static void answer_applied(struct network *network, int rc, uint64_t bag_id, con
     answer->applied.code = rc == E_CONDITION || rc == E_NOT_FOUND ? E_CORRUPT : rc;
     answer->applied.bag_id = bag_id;
     answer->applied.cursor = 0;
-    if (rc != 0) {
+    if (rc != 0 && rc != E_CONDITION) { /* that heals by itself, at once */
         network_tell_trouble(network, rc, err->text);
     }
     if (rc == E_CONDITION && bag_id != 0 &&
@@ -311,6 +311,7 @@ void network_page(struct network *network, const struct follow_action *action,
         .first = (flags & WIRE_PAGE_FIRST) != 0,
         .last = (flags & WIRE_PAGE_LAST) != 0,
         .whole = (flags & WIRE_PAGE_WHOLE) != 0,
+        .since = action->page.since,
         .cursor = action->page.cursor,
         .seq = action->page.position.seq,
     };
@@ -358,6 +359,8 @@ void network_bag(struct network *network, const struct follow_action *action)
             replica_complete(network->kb->replica, action->bag.bag_id, action->bag.last_seq, &err);
         if (rc == 0) {
             bag_moved(network, action->bag.bag_id, action->bag.last_seq);
+        } else if (rc == E_CONDITION) {
+            atomic_fetch_or(&network->news, NETWORK_BAGS); /* followed from where it is now */
         } else if (rc != E_NOT_FOUND) {
             network_tell_trouble(network, rc, err.text);
         }

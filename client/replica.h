@@ -111,11 +111,13 @@ MUST_CHECK int replica_apply(struct replica *replica, const struct change *chang
 
 /* Catching up: rows are staged, and with the last page the bag moves to `cursor` in one
  * transaction. A page that is first and last at once is applied directly. Staged rows are thrown
- * away at open and by `first`. E_NOT_FOUND: no such bag here; E_CORRUPT: the bag is marked damaged.
- */
+ * away at open and by `first`. E_NOT_FOUND: no such bag is kept here; E_CONDITION: the bag was
+ * cleared or damaged since, and a difference from `since` has nothing to build on; E_CORRUPT: the
+ * bag is marked damaged. */
 struct replica_page {
     uint64_t bag_id;
     bool first, last, whole;
+    uint64_t since; /* of a difference */
     uint64_t cursor;
     uint64_t seq;
     uint8_t hash[SHA256_SIZE];
@@ -127,7 +129,7 @@ struct replica_row {
 MUST_CHECK int replica_stage(struct replica *replica, const struct replica_page *page,
                              const struct replica_row *rows, size_t count, struct err *err);
 
-/* The bag is complete at `cursor` without any row (BAG code 0). */
+/* Is the bag complete at `cursor`, as BAG code 0 says? E_NOT_FOUND; E_CONDITION: not any more. */
 MUST_CHECK int replica_complete(struct replica *replica, uint64_t bag_id, uint64_t cursor,
                                 struct err *err);
 

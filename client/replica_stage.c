@@ -84,6 +84,20 @@ static int put_rows(struct staging *staging, const struct replica_row *rows, siz
     return rc;
 }
 
+/* Applications sign out, and meet damage, while pages are on their way. */
+static int check_bag(const struct staging *staging, struct err *err)
+{
+    const struct replica_page *page = staging->page;
+    const struct replica_bag *bag = &staging->bag;
+    if (!bag->keep) {
+        return err_set(err, E_NOT_FOUND, "the bag is not kept here any more");
+    }
+    if (!page->whole && (!bag->complete || bag->cursor < page->since)) {
+        return err_set(err, E_CONDITION, "the bag was cleared or damaged meanwhile");
+    }
+    return 0;
+}
+
 static int stage(struct staging *staging, const struct replica_row *rows, size_t count,
                  struct err *err)
 {
@@ -130,6 +144,7 @@ int replica_stage(struct replica *replica, const struct replica_page *page,
         return rc;
     }
     rc = replica_bag_get_by_id(replica, staging.txn, page->bag_id, &staging.bag, err);
+    rc = rc != 0 ? rc : check_bag(&staging, err);
     rc = rc != 0 ? rc : stage(&staging, rows, count, err);
     rc = replica_write_end(replica, &staging.txn, rc, err);
     if (rc == E_CORRUPT && staging.bag.local != 0) {
@@ -150,17 +165,7 @@ int replica_complete(struct replica *replica, uint64_t bag_id, uint64_t cursor, 
     rc = replica_bag_get_by_id(replica, txn, bag_id, &bag, err);
     mdb_txn_abort(txn);
     if (rc != 0 || (bag.complete && bag.cursor == cursor)) {
-        return rc; /* the usual case costs no sync */
-    }
-    rc = replica_write_begin(replica, &txn, err);
-    if (rc != 0) {
         return rc;
     }
-    rc = replica_bag_get_by_id(replica, txn, bag_id, &bag, err);
-    if (rc == 0) {
-        bag.cursor = cursor;
-        bag.complete = true;
-        rc = replica_bag_put(replica, txn, &bag, err);
-    }
-    return replica_write_end(replica, &txn, rc, err);
+    return err_set(err, E_CONDITION, "the bag was cleared or damaged meanwhile");
 }

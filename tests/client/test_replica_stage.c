@@ -167,12 +167,50 @@ static void nothing_new_is_complete_too(void **state)
     (void)state;
     struct fixture f;
     fixture_begin(&f);
-    (void)sample_bag(&f, "Ann", 40, 0);
+    (void)sample_bag(&f, "Ann", 40, 40);
     assert_int_equal(replica_complete(f.replica, 40, 40, NULL), 0);
-    assert_true(bag_now(&f).complete);
-    assert_int_equal(bag_now(&f).cursor, 40);
-    assert_int_equal(replica_complete(f.replica, 40, 40, NULL), 0);
+    assert_int_equal(replica_complete(f.replica, 40, 41, NULL), E_CONDITION);
     assert_int_equal(replica_complete(f.replica, 41, 40, NULL), E_NOT_FOUND);
+    fixture_end(&f);
+}
+
+/* Pages and answers that were on their way when the user was signed out, or a damaged record was
+ * met: what they build on is not here any more. */
+static void what_builds_on_a_bag_that_was_cleared_is_not_taken(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_begin(&f);
+    struct replica_bag bag = sample_bag(&f, "Ann", 40, 40);
+    apply_set(&f, 40, 41, 40, "a", "1");
+    assert_int_equal(replica_bag_clear(f.replica, bag.local, NULL), 0);
+    assert_int_equal(replica_complete(f.replica, 40, 41, NULL), E_CONDITION);
+    assert_false(bag_now(&f).complete);
+    struct replica_row row = live("b", 42, "2");
+    struct replica_page page = page_of(true, true, false, 42);
+    page.since = 41;
+    assert_int_equal(replica_stage(f.replica, &page, &row, 1, NULL), E_CONDITION);
+    assert_false(bag_now(&f).complete);
+    assert_items(&f, bag.local, "", "");
+    fixture_end(&f);
+}
+
+static void the_rest_of_pages_is_not_taken_for_all(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_begin(&f);
+    struct replica_bag bag = sample_bag(&f, "Ann", 40, 0);
+    struct replica_row one = live("a", 41, "1");
+    struct replica_row two = live("b", 42, "2");
+    struct replica_page page = page_of(true, false, true, 0);
+    assert_int_equal(replica_stage(f.replica, &page, &one, 1, NULL), 0);
+    assert_int_equal(replica_bag_clear(f.replica, bag.local, NULL), 0); /* a sign-out */
+    bag.keep = false;
+    assert_int_equal(replica_bag_update(f.replica, &bag, NULL), 0);
+    page = page_of(false, true, true, 42);
+    assert_int_equal(replica_stage(f.replica, &page, &two, 1, NULL), E_NOT_FOUND);
+    assert_false(bag_now(&f).complete);
     fixture_end(&f);
 }
 
@@ -186,6 +224,8 @@ int main(void)
         cmocka_unit_test(a_page_moves_the_position_forward_only),
         cmocka_unit_test(many_pages_of_large_values),
         cmocka_unit_test(nothing_new_is_complete_too),
+        cmocka_unit_test(what_builds_on_a_bag_that_was_cleared_is_not_taken),
+        cmocka_unit_test(the_rest_of_pages_is_not_taken_for_all),
     };
     return cmocka_run_group_tests_name("client/replica_stage", tests, NULL, NULL);
 }
