@@ -421,11 +421,12 @@ static bool is_listed(const struct comparing *comparing, uint64_t bag_id)
     return false;
 }
 
+/* Or of a group: the right to write there may be this user's. */
 static int is_of_bag(void *context, const struct outbox_entry *entry, struct err *err)
 {
     (void)err;
     struct comparing *comparing = context;
-    comparing->found |= entry->bag_id == comparing->asked;
+    comparing->found |= entry->bag_id == comparing->asked || entry->owner->kind == OWNER_GROUP;
     return comparing->found ? 1 : 0;
 }
 

@@ -121,6 +121,34 @@ static void signing_out_while_away_is_told_later(void **state)
     end(&f);
 }
 
+static void set_write_code(struct toy *toy, void *context)
+{
+    toy->write_code = *(int *)context;
+}
+
+/* It is their sign-in that gives the right to write to the group. */
+static void signing_out_waits_for_what_was_written_to_a_group(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct kb_error error = {0};
+    const char *groups[] = {"Sales", NULL};
+    int code = E_NOSPACE;
+    begin(&f);
+    ok(kb_login(f.m.kb, "Ann", groups, 10000, &error), &error);
+    toy_do(f.toy, set_write_code, &code);
+    uint64_t op = set(&f.m, "group:Sales", "a", "1");
+    wait_until(status_of(&f.m).code == KB_E_NOSPACE);
+    ok(kb_logout(f.m.kb, "Ann", &error), &error);
+    assert_int_equal(kb_wait(f.m.kb, op, 300, &error), KB_E_TIMEOUT);
+    assert_int_equal(f.toy->sign_outs, 0);
+    code = 0;
+    toy_do(f.toy, set_write_code, &code);
+    assert_int_equal(kb_wait(f.m.kb, op, 10000, &error), 0);
+    wait_until(f.toy->sign_outs == 1);
+    end(&f);
+}
+
 static void a_lost_replica_learns_who_is_signed_in(void **state)
 {
     (void)state;
@@ -207,6 +235,7 @@ int main(void)
         cmocka_unit_test(a_refused_sign_in_says_why),
         cmocka_unit_test(signing_out_drops_what_nobody_needs),
         cmocka_unit_test(signing_out_while_away_is_told_later),
+        cmocka_unit_test(signing_out_waits_for_what_was_written_to_a_group),
         cmocka_unit_test(a_lost_replica_learns_who_is_signed_in),
         cmocka_unit_test(joining_with_data),
         cmocka_unit_test(signed_out_before_joining),
