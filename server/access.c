@@ -65,6 +65,14 @@ bool access_is_group_path(struct span path)
     return begins_with(path, GROUP_PREFIX);
 }
 
+void access_group_of_path(struct span path, char out[NAME_MAX_BYTES + 1])
+{
+    ASSERT(access_is_group_path(path) && path.size <= PATH_MAX_BYTES);
+    size_t skip = sizeof GROUP_PREFIX - 1;
+    memcpy(out, path.data + skip, path.size - skip);
+    out[path.size - skip] = '\0';
+}
+
 /* Is there such an item? 1, 0, or a negative code. */
 static int has_item(const struct access *access, uint64_t bag_id, struct span path, struct err *err)
 {

@@ -28,6 +28,8 @@ struct span access_group_path(char *out, const char *folded);
 /* bag_id of "@user/BAG_ID"; 0: it is no such path. */
 uint64_t access_user_of_path(struct span path);
 bool access_is_group_path(struct span path);
+/* The folded name of "@group/FOLDED". */
+void access_group_of_path(struct span path, char out[NAME_MAX_BYTES + 1]);
 
 struct access {
     struct kv *kv;

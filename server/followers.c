@@ -174,6 +174,13 @@ void followers_remove_all(struct followers *followers, struct follower *follower
     }
 }
 
+bool followers_follows(const struct followers *followers, const struct follower *follower,
+                       uint64_t bag_id)
+{
+    ASSERT(followers != NULL && follower != NULL);
+    return find_pair(followers, &(struct pair){bag_id, follower}) != NULL;
+}
+
 bool followers_any(const struct followers *followers, uint64_t bag_id)
 {
     ASSERT(followers != NULL);

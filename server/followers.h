@@ -31,6 +31,8 @@ MUST_CHECK int followers_add(struct followers *followers, struct follower *follo
 void followers_remove(struct followers *followers, struct follower *follower, uint64_t bag_id);
 void followers_remove_all(struct followers *followers, struct follower *follower);
 
+bool followers_follows(const struct followers *followers, const struct follower *follower,
+                       uint64_t bag_id);
 bool followers_any(const struct followers *followers, uint64_t bag_id);
 /* Every follower of the bag; `each` may remove the one that it is shown from this bag, and nobody
  * else. */

@@ -297,8 +297,9 @@ static bool on_follow(struct sessions *sessions, struct session *session, uint64
     return true;
 }
 
-static bool on_read(struct sessions *sessions, const struct feed_action *action,
-                    struct feed_event *answer)
+/* Whose right has ended since is told what one is told of a bag that is not there. */
+static bool on_read(struct sessions *sessions, const struct session *session,
+                    const struct feed_action *action, struct feed_event *answer)
 {
     struct page_request request = {
         .bag_id = action->read.bag_id,
@@ -307,6 +308,11 @@ static bool on_read(struct sessions *sessions, const struct feed_action *action,
         .budget_bytes = action->read.budget_bytes,
     };
     *answer = (struct feed_event){.kind = FEED_PAGE};
+    if (!followers_follows(&sessions->followers, &session->follower, request.bag_id)) {
+        answer->page.bag_id = request.bag_id;
+        answer->page.code = E_BAG_GONE;
+        return true;
+    }
     pages_read(&sessions->pages, committer_kv(sessions->options.committer), &request,
                &answer->page);
     return true;
@@ -358,7 +364,7 @@ bool session_answer(struct sessions *sessions, struct session *session,
     case FEED_DO_FOLLOW:
         return on_follow(sessions, session, action->follow.bag_id, answer);
     case FEED_DO_READ:
-        return on_read(sessions, action, answer);
+        return on_read(sessions, session, action, answer);
     case FEED_DO_WRITE:
         return on_write(sessions, session, action, answer);
     case FEED_DO_SEND:

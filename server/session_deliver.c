@@ -210,16 +210,46 @@ static void after_leaving_of(void *context, struct follower *follower)
     }
 }
 
-/* A user left a group: machines where they are signed in connect again, and are told then. */
+/* They connect again, and are told then. */
+static void end_those(struct ended *ended)
+{
+    while (ended->first != NULL) {
+        struct session *session = ended->first;
+        ended->first = session->next_picked;
+        session_end(ended->sessions, session, E_SUPERSEDED,
+                    "what this machine may read has changed");
+    }
+}
+
+/* A user left a group: it is who follows the group that may have lost it. */
 static void after_leaving(struct sessions *sessions, const struct change *change)
 {
     struct ended ended = {.sessions = sessions};
-    followers_each(&sessions->followers, change->bag_id, after_leaving_of, &ended);
-    while (ended.first != NULL) {
-        struct session *session = ended.first;
-        ended.first = session->next_picked;
-        session_end(sessions, session, E_SUPERSEDED, "what this machine may read has changed");
+    struct owner owner = {.kind = OWNER_GROUP};
+    struct bag_row group = {0};
+    access_group_of_path(change->path, owner.folded);
+    if (kv_bag_of(committer_kv(sessions->options.committer), NULL, &owner, &group, NULL) == 0) {
+        followers_each(&sessions->followers, group.bag_id, after_leaving_of, &ended);
     }
+    end_those(&ended);
+}
+
+/* A user was deleted. Which groups were theirs is gone with them. */
+static void after_users(struct sessions *sessions)
+{
+    struct ended ended = {.sessions = sessions};
+    struct session *session = sessions->ring;
+    for (size_t i = 0; i < sessions->count; i++, session = session->next) {
+        after_leaving_of(&ended, &session->follower);
+    }
+    end_those(&ended);
+}
+
+static bool was_user(const struct sessions *sessions, uint64_t bag_id)
+{
+    struct kv_grave grave = {0};
+    return kv_grave(committer_kv(sessions->options.committer), NULL, bag_id, &grave, NULL) != 0 ||
+           grave.owner.kind == OWNER_USER;
 }
 
 /* A bag was deleted, perhaps a user's: they are no longer signed in on machines that follow it.
@@ -235,8 +265,10 @@ static void sign_out_of(void *context, struct follower *follower)
 
 static void follow_rights(struct sessions *sessions, const struct change *changes, size_t count)
 {
+    bool users_gone = false;
     for (size_t i = 0; i < count; i++) {
         if (changes[i].kind == CHANGE_BAG_DELETE) {
+            users_gone = users_gone || was_user(sessions, changes[i].bag_id);
             struct ended ended = {.sessions = sessions, .bag_id = changes[i].bag_id};
             followers_each(&sessions->followers, changes[i].bag_id, sign_out_of, &ended);
         }
@@ -248,6 +280,9 @@ static void follow_rights(struct sessions *sessions, const struct change *change
         } else if (access_is_group_path(changes[i].path)) {
             after_leaving(sessions, &changes[i]);
         }
+    }
+    if (users_gone) {
+        after_users(sessions);
     }
 }
 

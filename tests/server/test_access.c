@@ -134,6 +134,9 @@ static void paths(void **state)
     assert_true(span_equal(access_group_path(path, "staff"), SPAN_LITERAL("@group/staff")));
     assert_true(access_is_group_path(SPAN_LITERAL("@group/x")));
     assert_false(access_is_group_path(SPAN_LITERAL("@group/")));
+    char folded[NAME_MAX_BYTES + 1];
+    access_group_of_path(SPAN_LITERAL("@group/x"), folded);
+    assert_string_equal(folded, "x");
     static const char *const none[] = {"@user/", "@user/x", "@user/1x",
                                        "user/1", "",        "@user/18446744073709551616"};
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {

@@ -58,6 +58,8 @@ static void each_pair_once(void **state)
     assert_int_equal(add(&followers, &a, 2), 0);
     assert_int_equal(count_of(&followers, 1), 2);
     assert_int_equal(count_of(&followers, 2), 1);
+    assert_true(followers_follows(&followers, &a, 2));
+    assert_false(followers_follows(&followers, &b, 2));
     assert_int_equal(count_of(&followers, 3), 0);
     assert_int_equal(a.count, 2);
     followers_remove(&followers, &a, 1);

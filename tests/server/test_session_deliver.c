@@ -121,6 +121,87 @@ static void leaving_a_group_ends_its_changes(void **state)
     assert_int_equal(net_next(net, 2)->type, WIRE_PAGE);
 }
 
+/* A machine need not follow the user by whom it has the right to a group. */
+static void leaving_a_group_ends_it_for_who_follows_the_group_alone(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    fx_join(net->fx, &a, 1);
+    uint64_t on_a = net_hello(net, 1, &a);
+    (void)net_sign_in(net, 1, &a, on_a, "Ann", "Staff");
+    uint64_t group = wire_owner_at(&net->message.signed_in.bags, 1).bag_id;
+    net_follow(net, 1, &a, on_a, group, 0);
+    (void)net_next(net, 1);
+    assert_int_equal(fx_submit(net->fx, SUBMIT_WRITE, "user:ann", "@group/staff", NULL).code, 0);
+    net_run(net);
+    size_t before = net->sent_count;
+    assert_int_equal(fx_submit(net->fx, SUBMIT_WRITE, "group:staff", "p", "secret").code, 0);
+    net_run(net);
+    assert_true(net->cut[1]);
+    assert_int_equal(net->sent_count, before);
+}
+
+static void who_is_deleted_takes_their_groups_along(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    fx_join(net->fx, &a, 1);
+    uint64_t on_a = net_hello(net, 1, &a);
+    (void)net_sign_in(net, 1, &a, on_a, "Ann", "Staff");
+    uint64_t group = wire_owner_at(&net->message.signed_in.bags, 1).bag_id;
+    net_follow(net, 1, &a, on_a, group, 0);
+    (void)net_next(net, 1);
+    assert_int_equal(fx_submit(net->fx, SUBMIT_DELETE, "user:ann", NULL, NULL).code, 0);
+    net_run(net);
+    size_t before = net->sent_count;
+    assert_int_equal(fx_submit(net->fx, SUBMIT_WRITE, "group:staff", "p", "secret").code, 0);
+    net_run(net);
+    assert_int_equal(net->sent_count, before);
+}
+
+static void put_big(struct net *net, const char *path)
+{
+    static char big[100001];
+    memset(big, 'x', sizeof big - 1);
+    assert_int_equal(fx_submit(net->fx, SUBMIT_WRITE, "user:ann", path, big).code, 0);
+}
+
+/* A machine that withheld its credit gets nothing for it when the right has ended meanwhile. */
+static void signing_out_ends_pages_as_well(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    fx_join(net->fx, &a, 1);
+    uint64_t on_a = net_hello(net, 1, &a);
+    uint64_t bag = net_sign_in(net, 1, &a, on_a, "Ann", NULL);
+    put_big(net, "a");
+    put_big(net, "b");
+    put_big(net, "c");
+    put_big(net, "d");
+    net_follow(net, 1, &a, on_a, bag, 0); /* more than its window takes */
+    struct buf frame = net_buf();
+    wire_put_sign_out(&frame, on_a, 8, bag);
+    net_frame(net, 1, a.key, &frame);
+    net_run(net);
+    assert_int_equal(fx_submit(net->fx, SUBMIT_WRITE, "user:ann", "e", "secret").code, 0);
+    size_t before = net->sent_count;
+    uint64_t received = 0;
+    for (size_t i = 0; i < 8; i++) {
+        received = 0;
+        for (size_t s = 0; s < net->sent_count; s++) {
+            uint64_t type = net->sent[s].bytes[1];
+            received += type == WIRE_PART || type == WIRE_PAGE ? net->sent[s].size : 0;
+        }
+        frame = net_buf();
+        wire_put_credit(&frame, on_a, received);
+        net_frame(net, 1, a.key, &frame);
+        net_run(net);
+    }
+    for (size_t i = before; i < net->sent_count; i++) {
+        assert_null(memmem(net->sent[i].bytes, net->sent[i].size, "secret", 6));
+    }
+}
+
 static void a_deletion_is_told(void **state)
 {
     struct net *net = *state;
@@ -229,6 +310,9 @@ int main(void)
         TEST(a_removed_machine_is_cut_before_the_answer),
         TEST(signing_out_ends_the_changes),
         TEST(leaving_a_group_ends_its_changes),
+        TEST(leaving_a_group_ends_it_for_who_follows_the_group_alone),
+        TEST(who_is_deleted_takes_their_groups_along),
+        TEST(signing_out_ends_pages_as_well),
         TEST(a_deletion_is_told),
         TEST(whoever_is_deleted_is_signed_out),
         TEST(a_deferred_operation_holds_back_those_behind_it),
