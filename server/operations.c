@@ -128,6 +128,11 @@ static int plan_creation(struct job *job, uint64_t *seq)
     if (rc != E_NOT_FOUND) {
         return rc;
     }
+    if (owner->kind == OWNER_GROUP && plan->limits.groups_managed) {
+        return err_set(&job->err, E_NOT_ALLOWED,
+                       "only administrators make groups on this server: there is no '%s'",
+                       owner->shown);
+    }
     struct bag_row device = {0};
     rc = plan_read(overlay_bag(&plan->overlay, job->from->device_bag, &device, &job->err));
     if (rc != 0) {

@@ -121,6 +121,23 @@ static void removing_what_is_absent_is_a_change(void **state)
     assert_int_equal(row.items, 0);
 }
 
+/* Else the machine could read what an administrator puts there later. */
+static void a_managed_group_is_not_made_by_a_machine(void **state)
+{
+    struct fixture *fx = *state;
+    struct machine a;
+    fx_close(fx, true);
+    fx->limits.groups_managed = true;
+    fx_open(fx);
+    fx_join(fx, &a, 1);
+    fx_create(fx, &a, 1, OWNER_GROUP, "Staff");
+    fx_run(fx);
+    assert_int_equal(fx_last(fx)->reply.code, E_NOT_ALLOWED);
+    fx_create(fx, &a, 2, OWNER_USER, "Bob");
+    fx_run(fx);
+    assert_int_equal(fx_last(fx)->reply.code, 0);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fx_setup, fx_teardown)
 
 int main(void)
@@ -128,7 +145,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(deferred_ones_hold_back_those_behind), TEST(what_is_no_operation_has_no_number),
         TEST(a_bad_name_is_refused_for_good),       TEST(a_made_bag_whose_making_was_confirmed),
-        TEST(removing_what_is_absent_is_a_change),
+        TEST(removing_what_is_absent_is_a_change),  TEST(a_managed_group_is_not_made_by_a_machine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
