@@ -150,31 +150,33 @@ static void an_upload_lies_in_a_file_without_a_name(void **state)
     free(body);
 }
 
+/* Begins an upload of two bytes and waits until the server has made room for it. */
+static int begin_upload(void)
+{
+    int fd = http_connect();
+    http_say(fd,
+             "POST /file HTTP/1.1\r\n" CLOSE "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+    assert_string_equal(http_read(fd, "\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+    return fd;
+}
+
 static void only_some_uploads_come_at_once(void **state)
 {
     (void)state;
-    static const char begin[] = "POST /file HTTP/1.1\r\n" CLOSE "Content-Length: 2\r\n\r\n";
+    static const char whole[] = "POST /file HTTP/1.1\r\n" CLOSE "Content-Length: 2\r\n\r\nab";
     http.limits.files = 1;
     http_open();
-    int fd = http_connect();
-    http_say(fd, begin);
-    http_say(fd, "a");
-    (void)usleep(50000);
-    http_expect(http_ask(begin), "HTTP/1.1 503 Service Unavailable\r\n",
+    int fd = begin_upload();
+    http_expect(http_ask(whole), "HTTP/1.1 503 Service Unavailable\r\n",
                 "1 files are being received already: try again later");
-    http_say(fd, "b");
-    http_expect(http_read(fd, NULL), "HTTP/1.1 200 OK\r\n", "\"size\":2");
-    (void)close(fd);
-    fd = http_connect(); /* one that goes away leaves its place */
-    http_say(fd, begin);
-    (void)usleep(50000);
-    (void)close(fd);
-    (void)usleep(50000);
-    fd = http_connect();
-    http_say(fd, begin);
     http_say(fd, "cd");
     http_expect(http_read(fd, NULL), "HTTP/1.1 200 OK\r\n", "\"size\":2");
     (void)close(fd);
+    (void)close(begin_upload()); /* one that goes away leaves its place */
+    for (int i = 0; i < 1000 && strncmp(http_ask(whole), "HTTP/1.1 200", 12) != 0; i++) {
+        (void)usleep(10000);
+    }
+    http_expect(http.answer, "HTTP/1.1 200 OK\r\n", "\"size\":2");
 }
 
 static void an_upload_that_can_not_be_kept_is_refused(void **state)
@@ -206,13 +208,13 @@ static void a_silent_connection_is_cut(void **state)
     http_open();
     uint64_t begin = now_ms();
     assert_string_equal(http_ask(""), "");
-    assert_in_range(now_ms() - begin, 90, 2000);
+    assert_in_range(now_ms() - begin, 90, 8000);
     int fd = http_connect(); /* between two requests too */
     http_say(fd, "GET /hello/a HTTP/1.1\r\nHost: x\r\n\r\n");
     (void)http_read(fd, "}");
     begin = now_ms();
     assert_string_equal(http_read(fd, NULL), "");
-    assert_in_range(now_ms() - begin, 90, 2000);
+    assert_in_range(now_ms() - begin, 90, 8000);
     (void)close(fd);
 }
 
@@ -251,13 +253,13 @@ static void a_body_that_moves_has_time(void **state)
     (void)state;
     enum { PIECE = 80 << 10, PIECES = 6 };
     static char piece[PIECE];
-    http.limits.stall_ms = 200;
+    http.limits.stall_ms = 1000;
     http_open();
     int fd = http_connect();
     http_say(fd, "POST /file HTTP/1.1\r\n" CLOSE "Content-Length: 491520\r\n\r\n");
     for (int i = 0; i < PIECES; i++) {
         http_send(fd, piece, PIECE);
-        (void)usleep(150000);
+        (void)usleep(300000);
     }
     http_expect(http_read(fd, NULL), "HTTP/1.1 200 OK\r\n", "{\"size\":491520,");
     (void)close(fd);
