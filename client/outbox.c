@@ -230,10 +230,29 @@ static int enqueue(struct outbox *outbox, struct entry *entry, struct err *err)
     return 0;
 }
 
+/* What a machine that never joined keeps is bounded by its live items, not by how often they were
+ * written: before it is full, what was replaced goes. Not again before there is something to gain.
+ */
+static int let_go_of_replaced(struct outbox *outbox, size_t size, struct err *err)
+{
+    enum { COST_OF_SIZE = 4, WORTH_IT = 64 };
+    uint64_t most = outbox->used_bytes + COST_OF_SIZE * size + OUTBOX_RECORD_EXTRA;
+    if (!outbox->alone || most <= outbox->max_bytes ||
+        outbox->used_bytes < outbox->small_bytes + outbox->max_bytes / WORTH_IT) {
+        return 0;
+    }
+    outbox->rewrite = true;
+    outbox_record_sending(outbox->sending, outbox->sent_max,
+                          outbox_queue_begin(outbox, OUTBOX_RECORD_EXTRA));
+    int rc = outbox_commit(outbox, outbox_queue_end(outbox), err);
+    outbox->small_bytes = outbox->used_bytes;
+    return rc;
+}
+
 /* Room in the batch that waits; adders that come now go with the next one. */
 static int make_room(struct outbox *outbox, size_t size, struct err *err)
 {
-    int rc = 0;
+    int rc = let_go_of_replaced(outbox, size, err);
     while (rc == 0 && outbox->waiting.size + size + OUTBOX_RECORD_EXTRA > OUTBOX_BATCH_MAX) {
         rc = outbox_commit(outbox, outbox->tickets, err);
     }

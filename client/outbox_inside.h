@@ -94,6 +94,7 @@ struct outbox {
     uint64_t writer;
     uint64_t next_id;
     uint64_t used_bytes;
+    uint64_t small_bytes; /* of them when the file was made small because of them */
     uint64_t pending, refused;
     bool alone;
     bool sending;      /* noted in the file: more may be sent than it knows of */

@@ -173,6 +173,32 @@ static void years_of_writes_alone_stay_bounded(void **state)
     box_end(&box);
 }
 
+/* Half of what the outbox may hold is live, so that it is full before its file is. */
+static void what_was_replaced_alone_is_not_in_the_way(void **state)
+{
+    (void)state;
+    struct box box;
+    box_begin(&box);
+    outbox_set_alone(box.outbox, true);
+    static char big[200000];
+    memset(big, 'x', sizeof big - 1);
+    char path[16];
+    for (int i = 0; i < 100; i++) {
+        (void)snprintf(path, sizeof path, "item/%d", i % 20);
+        (void)add(&box, path, big);
+    }
+    struct operation_write write = write_of(path, big);
+    struct outbox_target target = to_ann(&box);
+    int rc = 0;
+    for (int i = 0; i < 30 && rc == 0; i++) { /* and all of it can't be live */
+        (void)snprintf(path, sizeof path, "more/%d", i);
+        write.path = span_str(path);
+        rc = outbox_write(box.outbox, &target, &write, 1, 1234, NULL, NULL);
+    }
+    assert_int_equal(rc, E_QUOTA);
+    box_end(&box);
+}
+
 static void a_new_writer_numbers_what_waits_from_one(void **state)
 {
     (void)state;
@@ -304,6 +330,7 @@ int main(void)
         cmocka_unit_test(it_grows_with_what_waits),
         cmocka_unit_test(a_machine_that_never_joined_keeps_live_items_only),
         cmocka_unit_test(years_of_writes_alone_stay_bounded),
+        cmocka_unit_test(what_was_replaced_alone_is_not_in_the_way),
         cmocka_unit_test(a_new_writer_numbers_what_waits_from_one),
         cmocka_unit_test(without_room_for_a_new_file_it_says_so_and_goes_on_later),
         cmocka_unit_test(after_a_failed_sync_nothing_more_is_taken),
