@@ -308,14 +308,14 @@ static bool bytes_taken(int fd, uint64_t *taken)
 
 /* A message that is received leaves nothing behind it in ZeroMQ but what came later. */
 static void look_at(const struct connections *connections, struct connection *connection,
-                    uint64_t now_ms, bool drained)
+                    uint64_t now_ms)
 {
     if (!connection->heard_ever && now_ms - connection->opened_ms >= CONNECTION_SILENT_MS) {
         shut(connections, connection);
         return;
     }
     uint64_t taken = 0;
-    if ((!drained && !connection->heard) || !bytes_taken(connection->fd, &taken)) {
+    if (!bytes_taken(connection->fd, &taken)) {
         return;
     }
     if (connection->heard) {
@@ -338,7 +338,7 @@ static void cut_those_due(struct connections *connections, uint64_t now_ms)
     }
 }
 
-void connections_look(struct connections *connections, uint64_t now_ms, bool drained)
+void connections_look(struct connections *connections, uint64_t now_ms)
 {
     cut_those_due(connections, now_ms);
     if (now_ms < connections->look_ms) {
@@ -352,7 +352,7 @@ void connections_look(struct connections *connections, uint64_t now_ms, bool dra
         }
         struct connection *connection = connections->by_fd[connections->look_at++];
         if (connection != NULL) {
-            look_at(connections, connection, now_ms, drained);
+            look_at(connections, connection, now_ms);
             looked++;
         }
     }

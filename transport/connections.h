@@ -9,7 +9,8 @@
  *   - no message came within CONNECTION_SILENT_MS of its beginning, be it that the handshake is
  *     not done or that the peer has nothing to say,
  *   - CONNECTION_AHEAD_MAX bytes came without a message: a message of endless parts, which
- *     ZeroMQ collects in memory before anybody sees it,
+ *     ZeroMQ collects in memory before anybody sees it. Messages that wait to be received are
+ *     less: the router lets 16 of one peer wait,
  *   - the owner says so.
  *
  * Owned by the router's thread. Times are a monotonic clock's ms.
@@ -21,7 +22,7 @@
 
 enum {
     CONNECTION_SILENT_MS = 10000,
-    CONNECTION_AHEAD_MAX = 1 << 20,
+    CONNECTION_AHEAD_MAX = 2 << 20,
     CONNECTION_GRACE_MS = 100,   /* from connections_cut to the cut: a last ERROR gets through */
     CONNECTION_SCAN_MS = 50,     /* between two looks */
     CONNECTION_SCAN_COUNT = 512, /* connections of one look */
@@ -47,9 +48,8 @@ bool connections_current(const struct connections *connections, int fd, const st
 void connections_cut(struct connections *connections, const struct peer *peer, uint64_t now_ms);
 void connections_cut_fd(struct connections *connections, int fd, uint64_t now_ms);
 
-/* Cut those whose time has come, and look at some of the others. `drained`: the owner has read all
- * messages there are, so that bytes without a message mean something. */
-void connections_look(struct connections *connections, uint64_t now_ms, bool drained);
+/* Cut those whose time has come, and look at some of the others. */
+void connections_look(struct connections *connections, uint64_t now_ms);
 /* How long to wait until the next look: -1 when there is nothing to look at. */
 int connections_wait_ms(const struct connections *connections, uint64_t now_ms);
 

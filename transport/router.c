@@ -28,7 +28,7 @@
 enum {
     LISTEN_MAX = 8,
     ENDPOINT_MAX = 256,
-    RECEIVE_HWM = 16, /* messages of one peer that wait to be read */
+    RECEIVE_HWM = 16, /* messages of one peer that wait to be read, under CONNECTION_AHEAD_MAX */
     SEND_HWM = 1024,  /* messages to one peer; how many bytes is the caller's (credit) */
     HANDSHAKE_MS = 10000,
     BACKLOG = 1024,
@@ -54,7 +54,6 @@ struct router {
     int wake_fd;
     atomic_bool woken;
     bool busy_poll;
-    bool drained; /* router_receive found nothing, and no message came since */
     int ports[LISTEN_MAX];
     size_t port_count;
     zmq_msg_t message; /* the newest, which router_receive lends */
@@ -344,7 +343,6 @@ static bool handle(struct router *router, struct pollfd *fds, size_t fd_count)
         zap_answer(&router->zap);
     }
     bool message = (router->items[0].revents & ZMQ_POLLIN) != 0;
-    router->drained = router->drained && !message;
     bool ready = take_fds(router, fds, fd_count);
     bool woken = take_wake(router, (router->items[3].revents & ZMQ_POLLIN) != 0);
     return woken || message || ready;
@@ -371,7 +369,7 @@ int router_wait(struct router *router, struct pollfd *fds, size_t fd_count, int 
         }
         bool done = found > 0 && handle(router, fds, fd_count);
         now_ms = clock_mono_ms(&clock_system);
-        connections_look(router->connections, now_ms, router->drained);
+        connections_look(router->connections, now_ms);
         if (done || found < 0 || (timeout_ms >= 0 && now_ms >= end_ms)) {
             break;
         }
@@ -469,7 +467,6 @@ int router_receive(struct router *router, struct peer *peer, uint8_t key[KEY_SIZ
     for (int i = 0; i < SWALLOWED_MAX; i++) {
         switch (receive(router, peer, key)) {
         case RECEIVED_NOTHING:
-            router->drained = true;
             return E_NOT_FOUND;
         case RECEIVED_MESSAGE:
             *bytes = span_of(zmq_msg_data(&router->message), zmq_msg_size(&router->message));

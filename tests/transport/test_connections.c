@@ -105,11 +105,11 @@ static void test_silent_ones(void **state)
     connections_opened(table, speaking.here, START_MS);
     assert_true(connections_heard(table, speaking.here, &peer));
     assert_int_equal(connections_count(table), 2);
-    connections_look(table, START_MS + CONNECTION_SILENT_MS - 1, true);
+    connections_look(table, START_MS + CONNECTION_SILENT_MS - 1);
     assert_false(is_cut(silent));
-    connections_look(table, START_MS + CONNECTION_SILENT_MS + CONNECTION_SCAN_MS, true);
+    connections_look(table, START_MS + CONNECTION_SILENT_MS + CONNECTION_SCAN_MS);
     assert_true(is_cut(silent));
-    connections_look(table, START_MS + 1000 * CONNECTION_SILENT_MS, true);
+    connections_look(table, START_MS + 1000 * CONNECTION_SILENT_MS);
     assert_false(is_cut(speaking));
     close_line(silent);
     close_line(speaking);
@@ -146,22 +146,20 @@ static void test_bytes_without_a_message(void **state)
     connections_opened(table, line.here, now_ms);
     assert_true(connections_heard(table, line.here, &peer));
     send_bytes(line, 5000);
-    connections_look(table, now_ms += CONNECTION_SCAN_MS, true);
+    connections_look(table, now_ms += CONNECTION_SCAN_MS);
     /* As long as messages come, no number of bytes is too large. */
     for (int i = 0; i < 4; i++) {
         send_bytes(line, CONNECTION_AHEAD_MAX);
         assert_true(connections_heard(table, line.here, &peer));
-        connections_look(table, now_ms += CONNECTION_SCAN_MS, true);
+        connections_look(table, now_ms += CONNECTION_SCAN_MS);
     }
     send_bytes(line, CONNECTION_AHEAD_MAX);
-    connections_look(table, now_ms += CONNECTION_SCAN_MS, true);
+    connections_look(table, now_ms += CONNECTION_SCAN_MS);
     assert_false(is_cut(line));
     send_bytes(line, 1);
-    connections_look(table, now_ms += CONNECTION_SCAN_MS, false); /* a message may be waiting */
+    connections_look(table, now_ms + CONNECTION_SCAN_MS - 1); /* too early for a look */
     assert_false(is_cut(line));
-    connections_look(table, now_ms + CONNECTION_SCAN_MS - 1, true); /* too early for a look */
-    assert_false(is_cut(line));
-    connections_look(table, now_ms += CONNECTION_SCAN_MS, true);
+    connections_look(table, now_ms += CONNECTION_SCAN_MS);
     assert_true(is_cut(line));
     close_line(line);
 }
@@ -176,17 +174,17 @@ static void test_bytes_that_wait(void **state)
     struct peer peer = peer_of(1);
     connections_opened(table, line.here, START_MS);
     assert_true(connections_heard(table, line.here, &peer));
-    connections_look(table, START_MS, true);
+    connections_look(table, START_MS);
     send_bytes(line, CONNECTION_AHEAD_MAX - LEFT);
     assert_int_equal(send(line.there, bytes, sizeof bytes, 0), sizeof bytes);
     int waiting = 0;
     while (waiting < (int)sizeof bytes) {
         assert_int_equal(ioctl(line.here, FIONREAD, &waiting), 0);
     }
-    connections_look(table, START_MS + CONNECTION_SCAN_MS, true);
+    connections_look(table, START_MS + CONNECTION_SCAN_MS);
     assert_false(is_cut(line));
     assert_int_equal(recv(line.here, bytes, sizeof bytes, MSG_WAITALL), sizeof bytes);
-    connections_look(table, START_MS + 2 * CONNECTION_SCAN_MS, true);
+    connections_look(table, START_MS + 2 * CONNECTION_SCAN_MS);
     assert_true(is_cut(line));
     close_line(line);
 }
@@ -200,19 +198,19 @@ static void test_cut_after_a_grace(void **state)
     connections_opened(table, line.here, START_MS);
     connections_opened(table, other.here, START_MS);
     assert_true(connections_heard(table, line.here, &peer));
-    connections_look(table, START_MS, true);
+    connections_look(table, START_MS);
     assert_int_equal(connections_wait_ms(table, START_MS), CONNECTION_SCAN_MS);
     connections_cut(table, &peer, START_MS);
     connections_cut(table, &peer, START_MS + 50); /* does not put it off */
     assert_false(connections_heard(table, line.here, &peer));
-    connections_look(table, START_MS + CONNECTION_GRACE_MS - 1, true);
+    connections_look(table, START_MS + CONNECTION_GRACE_MS - 1);
     assert_false(is_cut(line));
     assert_int_equal(connections_wait_ms(table, START_MS + CONNECTION_GRACE_MS - 1), 1);
-    connections_look(table, START_MS + CONNECTION_GRACE_MS, true);
+    connections_look(table, START_MS + CONNECTION_GRACE_MS);
     assert_true(is_cut(line));
     assert_true(connections_wait_ms(table, START_MS + CONNECTION_GRACE_MS) > 0);
     connections_cut_fd(table, other.here, START_MS + CONNECTION_GRACE_MS);
-    connections_look(table, START_MS + 2 * CONNECTION_GRACE_MS, true);
+    connections_look(table, START_MS + 2 * CONNECTION_GRACE_MS);
     assert_true(is_cut(other));
     connections_closed(table, line.here);
     connections_closed(table, other.here);
@@ -232,7 +230,7 @@ static void test_number_of_another(void **state)
     assert_true(connections_heard(table, line.here, &peer));
     connections_cut(table, &peer, START_MS);
     assert_int_equal(dup2(other.here, line.here), line.here);
-    connections_look(table, START_MS + CONNECTION_GRACE_MS, true);
+    connections_look(table, START_MS + CONNECTION_GRACE_MS);
     assert_false(is_cut(other));
     assert_true(is_cut(line)); /* by dup2 */
     char text[64];
@@ -242,7 +240,7 @@ static void test_number_of_another(void **state)
     connections_opened(table, line.here, START_MS);
     assert_int_equal(connections_count(table), 1);
     assert_false(connections_current(table, line.here, &peer));
-    connections_look(table, START_MS + 2 * CONNECTION_GRACE_MS, true);
+    connections_look(table, START_MS + 2 * CONNECTION_GRACE_MS);
     assert_false(is_cut(other));
     close_line(line);
     close_line(other);
@@ -350,8 +348,8 @@ static void test_looks_take_turns(void **state)
         connections_opened(large, more[i], START_MS + CONNECTION_SILENT_MS);
     }
     uint64_t now_ms = START_MS + CONNECTION_SILENT_MS;
-    connections_look(large, now_ms, true);
-    connections_look(large, now_ms + CONNECTION_SCAN_MS, true);
+    connections_look(large, now_ms);
+    connections_look(large, now_ms + CONNECTION_SCAN_MS);
     for (int i = 0; i < MANY; i++) {
         assert_true(is_cut(lines[i]));
     }
