@@ -17,6 +17,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(os.environ.get("KITBAG_BIN", ROOT / "build/release/bin"))
+# the server may be of another build: one under a sanitizer, say
+SERVER = Path(os.environ.get("KITBAG_SERVER", BIN / "kitbagd"))
 PEOPLE = ROOT / "../shared/data/people-1000.ldif"
 PEOPLE_SMALL = ROOT / "../shared/data/people-small.ldif"
 SAMPLE_PEOPLE = ROOT / "packaging/sample-people.ldif"
@@ -169,7 +171,7 @@ class Fleet:
         self.port = free_port()
         self.data = self.dir / "server"
         self.server = Process(
-            [BIN / "kitbagd", "--data", self.data, "--listen", f"tcp://127.0.0.1:{self.port}",
+            [SERVER, "--data", self.data, "--listen", f"tcp://127.0.0.1:{self.port}",
              *server_options],
             self.dir / "server.log", self.server_answers)
         self.machines = [Machine(self, f"machine-{i + 1}") for i in range(machines)]

@@ -8,8 +8,9 @@
  *   open N ENDPOINT SERVER PUBLIC SECRET   a DEALER with CURVE
  *   plain N ENDPOINT                       a DEALER without
  *   name N BYTES                           the next `open N` brings this routing id of its own
- *   send N BYTES | more N BYTES            a message | a part that another one follows
+ *   send N BYTES                           a message
  *   repeat N COUNT BYTES                   the message COUNT times
+ *   parts N COUNT BYTES                    a message of COUNT parts
  *   deaf N | hear N                        stop reading what comes, and read again
  *   close N
  *   sync WORD                              sync WORD            all before it was done
@@ -77,7 +78,7 @@ static struct span bytes_of(char *hex)
 
 static void key_of(char *hex, uint8_t key[KEY_SIZE])
 {
-    if (hex == NULL || strlen(hex) != KEY_HEX) {
+    if (strlen(hex) != KEY_HEX) {
         die("a key has 64 hexadecimal digits");
     }
     memcpy(key, bytes_of(hex).data, KEY_SIZE);
@@ -155,10 +156,11 @@ static void open_peer(struct connection *peer, char **words, bool curve)
     }
 }
 
-static void send_to(size_t n, char *hex, unsigned count, int flags)
+static void send_to(size_t n, char *hex, unsigned long count, bool parts)
 {
     struct span bytes = bytes_of(hex);
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned long i = 0; i < count; i++) {
+        int flags = parts && i + 1 < count ? ZMQ_SNDMORE : 0;
         if (zmq_send(peers[n].socket, bytes.data, bytes.size, flags | ZMQ_DONTWAIT) < 0) {
             tell("full", n);
             return;
@@ -184,11 +186,9 @@ static void command_of(size_t n, char **words)
         memcpy(peer->name, name.data, name.size);
         peer->name_size = name.size;
     } else if (strcmp(verb, "send") == 0) {
-        send_to(n, bytes, 1, 0);
-    } else if (strcmp(verb, "more") == 0) {
-        send_to(n, bytes, 1, ZMQ_SNDMORE);
-    } else if (strcmp(verb, "repeat") == 0) {
-        send_to(n, words[3], (unsigned)strtoul(words[2], NULL, 10), 0);
+        send_to(n, bytes, 1, false);
+    } else if (strcmp(verb, "repeat") == 0 || strcmp(verb, "parts") == 0) {
+        send_to(n, words[3], strtoul(words[2], NULL, 10), verb[0] == 'p');
     } else if (strcmp(verb, "deaf") == 0 || strcmp(verb, "hear") == 0) {
         peer->deaf = verb[0] == 'd';
     } else if (strcmp(verb, "close") == 0) {
@@ -200,7 +200,8 @@ static void command_of(size_t n, char **words)
 
 static void command(char *line)
 {
-    char *words[WORDS_MAX + 1] = {NULL};
+    char nothing[] = "";
+    char *words[WORDS_MAX] = {nothing, nothing, nothing, nothing, nothing, nothing};
     char *rest = NULL;
     size_t count = 0;
     for (char *word = strtok_r(line, " ", &rest); word != NULL && count < WORDS_MAX;
@@ -219,8 +220,6 @@ static void command(char *line)
     } else if (count == 2 && strcmp(words[0], "sync") == 0) {
         (void)printf("sync %s\n", words[1]);
     } else if (count >= 2 && strtoul(words[1], NULL, 10) < PEERS_MAX) {
-        char nothing[] = "";
-        words[count] = words[count] == NULL && count == 2 ? nothing : words[count];
         command_of(strtoul(words[1], NULL, 10), words);
     } else {
         die("this is no command");

@@ -126,9 +126,11 @@ class Hand:
         return self
 
     def __exit__(self, *_):
-        self.process.stdin.close()
         try:
+            self.process.stdin.close()
             self.process.wait(10)
+        except BrokenPipeError:
+            self.process.wait()
         except subprocess.TimeoutExpired:
             self.process.kill()
         self.reader.join()
@@ -222,8 +224,8 @@ class Peer:
         self.number, self.history, self.head = message[1], message[3], message[4]
         self.device_bag, self.fleet_bag = message[7], message[8]
 
-    def raw(self, data, more=False):
-        self.hand.tell("more" if more else "send", self.n, data.hex())
+    def raw(self, data):
+        self.hand.tell("send", self.n, data.hex())
 
     def send(self, message):
         self.raw(pack(message))
@@ -234,6 +236,10 @@ class Peer:
 
     def repeat(self, count, data):
         self.hand.tell("repeat", self.n, count, data.hex())
+
+    def parts(self, count, data):
+        """One message of so many ZeroMQ parts. On the way it looks like one without an end."""
+        self.hand.tell("parts", self.n, count, data.hex())
 
     def in_parts(self, message, part=1):
         for offset in range(0, len(message), 61440):
