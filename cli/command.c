@@ -207,9 +207,31 @@ static void print_word_list(const struct program *program, const char *prefix)
     }
 }
 
+/* The first word that is no option and no option's value: the shell's `first`. */
+static void print_bash_first(const struct program *program)
+{
+    (void)printf("    local i first='' words\n"
+                 "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
+                 "        case ${COMP_WORDS[i]} in\n");
+    for (const struct option_spec *o = program->options; o != NULL && o->name != NULL; o++) {
+        if (o->value != NULL && o->value[0] != '[') {
+            (void)printf("        --%s", o->name);
+            if (o->letter != 0) {
+                (void)printf(" | -%c", o->letter);
+            }
+            (void)printf(") ((i++)) ;;\n");
+        }
+    }
+    (void)printf("        -*) ;;\n"
+                 "        *) first=${COMP_WORDS[i]}; break ;;\n"
+                 "        esac\n    done\n");
+}
+
 static void print_bash(const struct program *program)
 {
-    (void)printf("_%s() {\n    local words\n    case ${COMP_WORDS[1]} in\n", program->name);
+    (void)printf("_%s() {\n", program->name);
+    print_bash_first(program);
+    (void)printf("    case $first in\n");
     const char *last = "";
     for (const struct command *c = program->commands; c->words != NULL; c++) {
         size_t size = strcspn(c->words, " ");
@@ -223,9 +245,10 @@ static void print_bash(const struct program *program)
         print_word_list(program, first);
         (void)printf("\" ;;\n");
     }
-    (void)printf("    *) words=\"\" ;;\n    esac\n    ((COMP_CWORD > 1)) || words=\"");
+    (void)printf("    '') words=\"");
     print_word_list(program, "");
-    (void)printf("completion\"\n    if [[ $2 == -* ]]; then words=\"");
+    (void)printf("completion\" ;;\n    *) words=\"\" ;;\n    esac\n"
+                 "    if [[ $2 == -* ]]; then words=\"");
     for (const struct option_spec *o = program->options; o != NULL && o->name != NULL; o++) {
         (void)printf("--%s ", o->name);
     }
@@ -240,14 +263,25 @@ static void print_zsh(const struct program *program)
     print_bash(program);
 }
 
+/* In single quotes, as fish reads them. */
+static void print_quoted(const char *text)
+{
+    (void)putchar('\'');
+    for (; *text != '\0'; text++) {
+        (void)printf(*text == '\'' || *text == '\\' ? "\\%c" : "%c", *text);
+    }
+    (void)putchar('\'');
+}
+
 static void print_fish(const struct program *program)
 {
     for (const struct command *c = program->commands; c->words != NULL; c++) {
         size_t size = strcspn(c->words, " ");
         if (c->words[size] == ' ') {
-            (void)printf(
-                "complete -c %s -f -n '__fish_seen_subcommand_from %.*s' -a '%s' -d '%s'\n",
-                program->name, (int)size, c->words, c->words + size + 1, c->help);
+            (void)printf("complete -c %s -f -n '__fish_seen_subcommand_from %.*s' -a '%s' -d ",
+                         program->name, (int)size, c->words, c->words + size + 1);
+            print_quoted(c->help);
+            (void)putchar('\n');
         }
         (void)printf("complete -c %s -f -n '__fish_use_subcommand' -a '%.*s'\n", program->name,
                      (int)size, c->words);
@@ -390,7 +424,9 @@ bool command_confirm(const struct invocation *invocation, const char *text, stru
         return true;
     }
     if (!isatty(STDIN_FILENO)) {
-        (void)err_set(err, E_USAGE, "this asks before it acts: add --yes (or --dry-run to see)");
+        bool dry = option_in(invocation->program->options, "dry-run");
+        (void)err_set(err, E_USAGE, "this asks before it acts: add --yes%s",
+                      dry ? " (or --dry-run to see what it would do)" : "");
         return false;
     }
     (void)fprintf(stderr, "%s [y/N] ", text);

@@ -20,9 +20,9 @@ struct doctor {
 
 static void tell(struct doctor *doctor, bool good, const char *what, const char *remedy)
 {
-    (void)printf("%-5s %s\n", good ? "ok" : "WRONG", what);
+    (void)printf("%-6s %s\n", good ? "ok" : "NOT SO", what);
     if (!good) {
-        (void)printf("      %s\n", remedy);
+        (void)printf("       %s\n", remedy);
         doctor->wrong++;
     }
 }
@@ -114,7 +114,7 @@ static void check_status(struct doctor *doctor, json_t *status)
 {
     char line[512];
     bool joined = strcmp(text_of(status, "phase"), "alone") != 0;
-    tell(doctor, json_is_true(json_object_get(status, "agent")), "the agent is running",
+    tell(doctor, json_is_true(json_object_get(status, "agent")), "an agent runs here",
          "start it: systemctl start kitbag-agent, or 'kitbag agent'");
     tell(doctor, joined, "this machine has joined a server",
          "ask the server's administrator for a token, then: kitbag join TOKEN");
@@ -165,5 +165,7 @@ int verb_doctor(const struct invocation *invocation, struct err *err)
     }
     json_decref(status);
     config_free(&config);
-    return doctor.wrong == 0 ? 0 : err_set(err, E_SYSTEM, "%d checks went wrong", doctor.wrong);
+    return doctor.wrong == 0 ? 0
+                             : err_set(err, E_SYSTEM, "%d check%s went wrong", doctor.wrong,
+                                       doctor.wrong == 1 ? "" : "s");
 }

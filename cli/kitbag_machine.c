@@ -58,10 +58,11 @@ int verb_join(const struct invocation *invocation, struct err *err)
         (void)fprintf(stderr, "Joined as device %.*s.\n", (int)device.size,
                       (const char *)device.data);
         if (users > 0 || writes > 0) {
-            (void)fprintf(stderr,
-                          "%llu users of this machine and %llu writes are sent to the server; "
-                          "where the server has a user already, its copy replaces this one's.\n",
-                          (unsigned long long)users, (unsigned long long)writes);
+            (void)fprintf(
+                stderr,
+                "What this machine had (users: %llu, writes: %llu) is sent to the server; "
+                "where the server has a user already, its copy replaces this one's.\n",
+                (unsigned long long)users, (unsigned long long)writes);
         }
         if (!call.end.by_agent) {
             (void)fputs("Start the agent to stay connected: kitbag agent\n", stderr);

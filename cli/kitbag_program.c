@@ -4,7 +4,7 @@
 #include "cli/kitbag_verbs.h"
 
 static const struct option_spec all_options[] = {
-    {"data", 0, "DIR", "this machine's data folder (/var/lib/kitbag-client)"},
+    {"data", 0, "DIR", "this machine's data folder (/var/lib/kitbag)"},
     {"socket", 0, "PATH", "the agent's local socket (agent.sock in DIR)"},
     {"config", 0, "FILE", "read this instead of /etc/kitbag/kitbag.conf"},
     {"output", 'o', "FORMAT", "table, json or ndjson (table)"},

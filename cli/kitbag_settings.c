@@ -2,7 +2,7 @@
 #include "cli/kitbag_settings.h"
 
 const struct config_key kitbag_keys[] = {
-    {"client.data", CONFIG_TEXT, "/var/lib/kitbag-client",
+    {"client.data", CONFIG_TEXT, "/var/lib/kitbag",
      "The folder of this machine's replica and outbox; one program at a time owns it.", 0, 0},
     {"client.socket", CONFIG_TEXT, NULL,
      "The local socket of the agent; agent.sock in the data folder when empty.", 0, 0},

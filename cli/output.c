@@ -159,7 +159,11 @@ void output_row(enum output_format format, const struct output_column *columns, 
         print_json(row, JSON_COMPACT);
     } else {
         char text[CELL_MAX];
+        int used = 0; /* columns behind the last one that says something are left out */
         for (int c = 0; columns[c].key != NULL; c++) {
+            used = cell(row, columns[c].key, text)[0] != '\0' ? c + 1 : used;
+        }
+        for (int c = 0; c < used; c++) {
             (void)printf("%s%s", c > 0 ? "  " : "", cell(row, columns[c].key, text));
         }
         (void)fputc('\n', stdout);

@@ -16,8 +16,9 @@ int kb_watch(struct kb *kb, const char *bag, kb_change_fn *on_change, void *cont
 
 void kb_unwatch(struct kb *kb, struct kb_watch **watch)
 {
-    ASSERT(kb != NULL);
-    watch_free(kb->hub, watch);
+    if (kb != NULL) { /* else nothing was watched: clean-up code may call this blindly */
+        watch_free(kb->hub, watch);
+    }
 }
 
 int kb_fd(const struct kb *kb)

@@ -36,7 +36,7 @@ const char options_help[] =
     "  kitbagd --data ./server --listen tcp://127.0.0.1:8443\n"
     "  kitbagd token --count 3 --expires 1d --data ./server\n"
     "\n"
-    "Exit codes: 0 ok, 1 failure, 2 usage, 5 not allowed, 6 no server answers.\n";
+    "Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 5 not allowed, 6 no server answers.\n";
 
 enum {
     OPT_DATA = 256,

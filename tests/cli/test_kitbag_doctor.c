@@ -24,7 +24,7 @@ static void a_folder_that_is_not_there(void **state)
 {
     (void)state;
     assert_int_equal(doctor(), 1);
-    assert_non_null(strstr(ran.out, "WRONG the data folder"));
+    assert_non_null(strstr(ran.out, "NOT SO the data folder"));
     assert_non_null(strstr(ran.out, "kitbag join TOKEN"));
     assert_int_equal(access(ran.data, F_OK), -1); /* looking made nothing */
 }
@@ -35,11 +35,11 @@ static void a_machine_that_never_joined(void **state)
     assert_int_equal(run_kitbag("login", "zoe", NULL), 0);
     assert_int_equal(chmod(ran.data, 0755), 0);
     assert_int_equal(doctor(), 1);
-    assert_non_null(strstr(ran.out, "WRONG the data folder"));
+    assert_non_null(strstr(ran.out, "NOT SO the data folder"));
     assert_non_null(strstr(ran.out, "chmod 700"));
-    assert_non_null(strstr(ran.out, "WRONG the agent is running"));
-    assert_non_null(strstr(ran.out, "WRONG this machine has joined"));
-    assert_non_null(strstr(ran.out, "ok    every record kept here is whole"));
+    assert_non_null(strstr(ran.out, "NOT SO an agent runs here"));
+    assert_non_null(strstr(ran.out, "NOT SO this machine has joined"));
+    assert_non_null(strstr(ran.out, "ok     every record kept here is whole"));
 }
 
 int main(void)

@@ -78,7 +78,7 @@ static void an_object_is_told_line_by_line(void **state)
     print(OBJECT, OUTPUT_TABLE, object, out, sizeof out);
     assert_string_equal(out, "NAME:  zoe\nITEMS: 3\n");
     print(ROW, OUTPUT_TABLE, object, out, sizeof out);
-    assert_string_equal(out, "zoe  3  \n");
+    assert_string_equal(out, "zoe  3\n");
     json_decref(object);
 }
 
