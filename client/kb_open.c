@@ -255,6 +255,21 @@ static int sync_replica(void *context, struct err *err)
     return replica_sync(context, err);
 }
 
+/* On a full disk reading goes on: the next sign-in or opening tries again. (To LMDB a write that
+ * was cut short for want of room is EIO.) */
+static int settle_if_there_is_room(struct kb *kb, struct err *err)
+{
+    struct err why = {0};
+    int rc = client_settle_creates(kb, &why);
+    if (rc != E_NOSPACE && rc != E_IO) {
+        return rc == 0 ? 0 : err_set(err, rc, "%s", why.text);
+    }
+    if (kb->note[0] == '\0') {
+        memcpy(kb->note, why.text, sizeof kb->note);
+    }
+    return 0;
+}
+
 static int open_parts(struct kb *kb, const struct kb_options *options, struct err *err)
 {
     char dir[PATH_MAX];
@@ -276,7 +291,7 @@ static int open_parts(struct kb *kb, const struct kb_options *options, struct er
     outbox_set_barrier(kb->outbox, sync_replica, kb->replica);
     outbox_set_alone(kb->outbox, kb->identity.device == 0);
     bool waiting = false;
-    rc = client_settle_creates(kb, err);
+    rc = settle_if_there_is_room(kb, err);
     rc = rc != 0 ? rc : client_settle_passed(kb, &waiting, err);
     return rc != 0 ? rc : hide_gone(kb, err);
 }

@@ -156,10 +156,22 @@ int client_drop_spare_groups(struct kb *kb, void (*dropped)(void *context, uint6
 
 /* --- signing in on a machine that stands alone --- */
 
+/* What an earlier sign-in left half done, for want of room, is done first. */
+static int find_local(struct kb *kb, const struct owner *owner, struct replica_bag *bag,
+                      struct err *err)
+{
+    int rc = replica_bag_by_owner(kb->replica, owner, bag, err);
+    if (rc == E_NOT_FOUND) {
+        rc = client_settle_creates(kb, err);
+        rc = rc != 0 ? rc : replica_bag_by_owner(kb->replica, owner, bag, err);
+    }
+    return rc;
+}
+
 static int keep_local(struct kb *kb, const struct owner *owner, uint64_t *local, struct err *err)
 {
     struct replica_bag bag;
-    int rc = replica_bag_by_owner(kb->replica, owner, &bag, err);
+    int rc = find_local(kb, owner, &bag, err);
     if (rc == E_NOT_FOUND) {
         bag = (struct replica_bag){.complete = true, .keep = true, .owner = *owner};
         rc = outbox_create(kb->outbox, owner, clock_wall_ms(&clock_system), &bag.made_by, err);

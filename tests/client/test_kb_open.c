@@ -139,6 +139,33 @@ static void a_create_without_a_bag_gets_it(void **state)
 }
 
 /* The bag was made, its writes were taken up, the replica has them: found again after a crash. */
+/* Reading goes on when what is left to do at the start finds no room. */
+static void a_full_disk_does_not_keep_it_closed(void **state)
+{
+    (void)state;
+    struct machine m;
+    struct owner owner;
+    char name[128];
+    machine_begin(&m);
+    login(&m, "Ann");
+    (void)set(&m, "user:Ann", "a", "1");
+    for (int i = 0; i < 200; i++) {
+        (void)snprintf(name, sizeof name, "%0100d", i);
+        assert_int_equal(owner_make(&owner, OWNER_USER, span_str(name), 0, NULL), 0);
+        assert_int_equal(outbox_create(m.kb->outbox, &owner, 1, NULL, NULL), 0);
+    }
+    kb_close(&m.kb);
+    struct kb_options options = {.size = sizeof options, .data_dir = m.dir, .map_bytes = 64 << 10};
+    struct kb_error error = {0};
+    ok(kb_open(&m.kb, &options, &error), &error);
+    assert_string_equal(get(&m, "user:Ann", "a"), "1*");
+    assert_non_null(strstr(status_of(&m).text, "map_bytes"));
+    machine_again(&m);
+    assert_string_equal(get(&m, "user:Ann", "a"), "1*");
+    assert_int_equal(status_of(&m).users, 201);
+    machine_end(&m);
+}
+
 static void what_was_passed_is_let_go_of_when_it_is_opened(void **state)
 {
     (void)state;
@@ -177,6 +204,7 @@ int main(void)
         cmocka_unit_test(a_damaged_outbox_is_named_and_left_alone),
         cmocka_unit_test(a_damaged_identity_is_named),
         cmocka_unit_test(a_create_without_a_bag_gets_it),
+        cmocka_unit_test(a_full_disk_does_not_keep_it_closed),
         cmocka_unit_test(what_was_passed_is_let_go_of_when_it_is_opened),
     };
     return cmocka_run_group_tests_name("client/kb_open", tests, NULL, NULL);

@@ -44,6 +44,22 @@ static void a_lone_machine_registers_users_itself(void **state)
     machine_end(&m);
 }
 
+/* The CREATE is in the outbox, and the disk had no room for the bag. A second CREATE would be
+ * refused by a server, and with it what the user wrote. */
+static void a_sign_in_that_stopped_half_way_is_finished_by_the_next(void **state)
+{
+    (void)state;
+    struct machine m;
+    struct owner bob;
+    machine_begin(&m);
+    assert_int_equal(owner_make(&bob, OWNER_USER, span_str("Bob"), 0, NULL), 0);
+    assert_int_equal(outbox_create(m.kb->outbox, &bob, 1, NULL, NULL), 0);
+    login(&m, "Bob");
+    (void)set(&m, "user:Bob", "a", "1");
+    assert_int_equal(status_of(&m).pending, 2);
+    machine_end(&m);
+}
+
 static void a_list_of_users_can_be_stopped(void **state)
 {
     (void)state;
@@ -170,6 +186,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lone_machine_registers_users_itself),
+        cmocka_unit_test(a_sign_in_that_stopped_half_way_is_finished_by_the_next),
         cmocka_unit_test(a_list_of_users_can_be_stopped),
         cmocka_unit_test(signing_out_hides_and_signing_in_finds_again),
         cmocka_unit_test(groups_are_remembered_with_the_user),
