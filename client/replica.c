@@ -2,12 +2,13 @@
 #include "client/replica.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
+#include "client/replica_check.h"
 #include "client/replica_inside.h"
 
 enum { READERS_MAX = 512 };
@@ -91,44 +92,34 @@ static int open_tables(struct replica *replica, struct err *err)
     return replica_write_end(replica, &txn, rc, err);
 }
 
-/* LMDB maps what its root names: pages behind the end of a file that was cut would kill the process
- * at the first look. */
-static int check_size(struct replica *replica, struct err *err)
+/* What LMDB would trust is checked first. Its lock file is of no use here (one process has the
+ * folder), and a damaged one would do harm. */
+static int prepare_files(const struct replica *replica, struct err *err)
 {
-    MDB_envinfo info;
-    MDB_stat stat_;
-    int fd = -1;
-    struct stat file;
-    int rc = mdb_env_info(replica->env, &info);
-    rc = rc != 0 ? rc : mdb_env_stat(replica->env, &stat_);
-    rc = rc != 0 ? rc : mdb_env_get_fd(replica->env, &fd);
-    if (rc != 0) {
-        return replica_error(replica, rc, "look at", err);
+    char path[PATH_MAX];
+    int rc = path_join(path, sizeof path, replica->path, "lock.mdb");
+    if (rc == 0 && unlink(path) != 0 && errno != ENOENT) {
+        return err_sys(err, "remove", path);
     }
-    if (fstat(fd, &file) != 0) {
-        return err_sys(err, "look at", replica->path);
-    }
-    if (((uint64_t)info.me_last_pgno + 1) * stat_.ms_psize > (uint64_t)file.st_size) {
-        return err_set(err, E_CORRUPT, "the replica in '%s' was cut short", replica->path);
-    }
-    return 0;
+    rc = rc != 0 ? rc : path_join(path, sizeof path, replica->path, "data.mdb");
+    return rc != 0 ? err_set(err, rc, "path too long: '%.40s...'", replica->path)
+                   : replica_check_file(path, table_names, TABLES, err);
 }
 
 static int open_env(struct replica *replica, uint64_t map_bytes, struct err *err)
 {
-    int rc = mdb_env_create(&replica->env);
+    int rc = prepare_files(replica, err);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = mdb_env_create(&replica->env);
     rc = rc != 0 ? rc : mdb_env_set_mapsize(replica->env, map_bytes);
     rc = rc != 0 ? rc : mdb_env_set_maxdbs(replica->env, TABLES);
     rc = rc != 0 ? rc : mdb_env_set_maxreaders(replica->env, READERS_MAX);
     /* NOTLS: a reader is bound to its transaction, not to its thread. NOMETASYNC: one sync a commit
      * and not two; the root goes with the next one, so a power cut may undo the last commit. */
     rc = rc != 0 ? rc : mdb_env_open(replica->env, replica->path, MDB_NOTLS | MDB_NOMETASYNC, 0600);
-    if (rc != 0) {
-        return replica_error(replica, rc, "open", err);
-    }
-    int stale = 0;
-    (void)mdb_reader_check(replica->env, &stale); /* of a process that was killed */
-    return check_size(replica, err);
+    return replica_error(replica, rc, "open", err);
 }
 
 static int put_u64(struct replica *replica, MDB_txn *txn, const struct record_key *key,

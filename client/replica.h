@@ -41,9 +41,10 @@ struct replica_position {
     uint8_t hash[SHA256_SIZE];
 };
 
-/* Open the folder `dir` (made when it is not there). Staged pages of an earlier run are thrown
- * away; bags whose record is damaged are dropped. E_CORRUPT: the file as a whole can't be used,
- * the owner moves it aside. E_FORMAT: a newer version made it. */
+/* Open the folder `dir` (made when it is not there), which no other process may use meanwhile. The
+ * file's structure is checked first (replica_check.h): reads all of its pages. Staged pages of an
+ * earlier run are thrown away; bags whose record is damaged are dropped. E_CORRUPT: the file as a
+ * whole can't be used, the owner moves it aside. E_FORMAT: a newer version made it. */
 MUST_CHECK int replica_open(struct replica **out, const char *dir, uint64_t map_bytes,
                             struct err *err);
 void replica_close(struct replica **replica);
