@@ -196,6 +196,7 @@ def run_part(part, show):
         result.error = f"{part.command[0]} is not there: was it built?"
         return result
     with tempfile.TemporaryDirectory(prefix="kitbag-test-") as scratch:
+        os.chmod(scratch, 0o755)  # tests that become another account must get through
         process = subprocess.Popen(
             part.command, cwd=ROOT, env={**os.environ, **part.env, "TMPDIR": scratch},
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
