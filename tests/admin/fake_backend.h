@@ -33,7 +33,11 @@ struct fake_backend {
     const char *refuse_owner; /* only of this one (folded); NULL: of all */
     int fail_code;            /* of the call itself */
     int enrolled;
-    struct device_live live; /* told of FAKE_DEVICE when live.device is set */
+    struct device_live live;                      /* told of FAKE_DEVICE when live.device is set */
+    void (*meanwhile)(struct fake_backend *fake); /* done once, before the next submits */
+    /* What came. */
+    size_t largest_set;   /* writes of one set */
+    size_t largest_bytes; /* of their values */
 };
 
 /* The changes of one change set while they are made. */
@@ -190,10 +194,26 @@ static inline int fake_submit_one(struct fake_backend *fake, struct submit *subm
     return rc;
 }
 
+static inline void fake_measure(struct fake_backend *fake, const struct submit *submit)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < submit->write_count; i++) {
+        bytes += submit->writes[i].value.size;
+    }
+    fake->largest_bytes = bytes > fake->largest_bytes ? bytes : fake->largest_bytes;
+    fake->largest_set =
+        submit->write_count > fake->largest_set ? submit->write_count : fake->largest_set;
+}
+
 static inline int fake_submit(void *context, struct submit *submits, size_t count, struct err *err)
 {
     struct fake_backend *fake = context;
+    void (*meanwhile)(struct fake_backend * fake) = fake->meanwhile;
+    fake->meanwhile = NULL;
     fake->submits++;
+    if (meanwhile != NULL) {
+        meanwhile(fake);
+    }
     if (fake->fail_code != 0) {
         return err_set(err, fake->fail_code, "the fake was told to fail");
     }
@@ -201,6 +221,7 @@ static inline int fake_submit(void *context, struct submit *submits, size_t coun
     for (size_t i = 0; i < count; i++) {
         struct submit *submit = &submits[i];
         assert_string_equal(submit->actor, "admin");
+        fake_measure(fake, submit);
         submit->code = fake_submit_one(fake, submit);
         if (submit->code != 0) {
             submit->created = false;

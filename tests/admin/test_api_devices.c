@@ -185,6 +185,26 @@ static void refusals_are_told_of_their_machine(void **state)
     expect_problem(&answer, 503, "closed", "the fake was told to fail");
 }
 
+static void join_again(struct fake_backend *server)
+{
+    (void)fake_put(server, "server", "device/0000000000000002",
+                   "{\"name\":\"attic\",\"serial\":\"new\",\"state\":\"active\"}");
+}
+
+/* Its item changes between the look and the write: what was written meanwhile stays. */
+static void a_machine_that_changes_meanwhile_is_removed_as_it_is(void **state)
+{
+    (void)state;
+    fake.meanwhile = join_again;
+    struct answer answer =
+        ask(&fake, "POST", "/api/v1/devices/delete", "{\"ids\":[\"0000000000000002\"]}");
+    assert_int_equal(number_at(&answer, "devices"), 1);
+    answer_free(&answer);
+    answer = ask(&fake, "GET", "/api/v1/devices?state=removed&filter=attic", NULL);
+    assert_string_equal(row_text(&answer, "devices", 0, "serial"), "new");
+    answer_free(&answer);
+}
+
 static void tokens_are_made(void **state)
 {
     (void)state;
@@ -228,6 +248,7 @@ int main(void)
         WITH_FAKE(a_removed_machine_stays_known_as_removed),
         WITH_FAKE(machines_that_are_not_there_are_told),
         WITH_FAKE(refusals_are_told_of_their_machine),
+        WITH_FAKE(a_machine_that_changes_meanwhile_is_removed_as_it_is),
         WITH_FAKE(tokens_are_made),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -120,6 +120,13 @@ static void only_some_streams_are_read_at_once(void **state)
     fd = http_connect();
     http_say(fd, request);
     http_expect(http_read(fd, "\r\n\r\n"), "HTTP/1.1 200 OK\r\n", "chunked");
+    atomic_store(&told.more, -1); /* one that ends by itself leaves its place too */
+    (void)http_read(fd, NULL);
+    (void)close(fd);
+    atomic_store(&told.more, 0);
+    fd = http_connect();
+    http_say(fd, request);
+    http_expect(http_read(fd, "\r\n\r\n"), "HTTP/1.1 200 OK\r\n", "chunked");
     (void)close(fd);
 }
 

@@ -227,11 +227,36 @@ static void a_large_department_comes_in_parts(void **state)
     struct bag_row bag = {0};
     assert_int_equal(kv_bag_of(fake.backend.kv, NULL, &owner, &bag, NULL), 0);
     assert_int_equal(bag.items, PEOPLE);
+    assert_int_equal(fake.largest_set, 1000);
     import = new_import();
     assert_int_equal(admin_people_register(&import, &people, true, NULL), 0);
     assert_int_equal(import.registered, PEOPLE);
     assert_int_equal(import.items, 6);
     assert_true(fake.submits >= PEOPLE / 64);
+}
+
+static void large_addresses_come_in_parts_too(void **state)
+{
+    (void)state;
+    enum { PEOPLE = 100, TITLE = 10000 };
+    char *text = malloc((size_t)PEOPLE * (TITLE + 100));
+    struct owner owner = {0};
+    size_t at = 0;
+    assert_non_null(text);
+    for (int i = 0; i < PEOPLE; i++) {
+        at += (size_t)snprintf(text + at, 100, "dn: x\n" PERSON "uid: p%d\ntitle: ", i);
+        memset(text + at, 't', TITLE);
+        at += TITLE;
+        at += (size_t)snprintf(text + at, 3, "\n\n");
+    }
+    read_people(text);
+    free(text);
+    (void)fake_put(&fake, "group:g", NULL, NULL);
+    assert_int_equal(owner_parse(&owner, "group:g", NULL), 0);
+    struct admin_import import = new_import();
+    assert_int_equal(admin_people_list(&import, &people, &owner, NULL), 0);
+    assert_int_equal(import.items, PEOPLE);
+    assert_in_range(fake.largest_bytes, 256 << 10, (512 << 10) + TITLE + 200);
 }
 
 static void addresses_go_into_one_list(void **state)
@@ -276,6 +301,7 @@ int main(void)
         WITH_FAKE(what_the_server_refuses_is_told_once),
         WITH_FAKE(a_server_without_writes_ends_it),
         WITH_FAKE(a_large_department_comes_in_parts),
+        WITH_FAKE(large_addresses_come_in_parts_too),
         WITH_FAKE(addresses_go_into_one_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
