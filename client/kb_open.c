@@ -64,7 +64,7 @@ static int settle_create(void *context, const struct outbox_made *made, struct e
         return 0;
     }
     bag.bag_id = made->bag_id;
-    bag.cursor = 0;
+    bag.cursor = made->code == 0 ? made->bag_id : 0; /* not 0: it was made here */
     bag.complete = false; /* the server's copy comes, and the writes of here lie over it */
     return replica_bag_update(kb->replica, &bag, err);
 }

@@ -164,12 +164,30 @@ static void tell_bag(struct kb *kb, const struct owner *owner)
     hub_tell(kb->hub, owner, (struct span){NULL, 0}, 0);
 }
 
+/* --- bags that were deleted --- */
+
+static void note_gone(struct network *network, uint64_t bag_id)
+{
+    network->gone[network->gone_count++ % NETWORK_GONE_MAX] = bag_id;
+}
+
+bool network_is_gone(const struct network *network, uint64_t bag_id)
+{
+    for (size_t i = 0; i < network->gone_count && i < NETWORK_GONE_MAX; i++) {
+        if (network->gone[i] == bag_id) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* --- live changes --- */
 
 static void live_done(void *context, const struct replica_bag *bag, const struct change *change)
 {
     struct network *network = context;
     if (change->kind == CHANGE_BAG_DELETE) {
+        note_gone(network, bag->bag_id);
         outbox_hide(network->kb->outbox, bag->bag_id);
         drop_followed(network, bag->bag_id);
         tell_bag(network->kb, &bag->owner);
@@ -365,6 +383,9 @@ void network_bag(struct network *network, const struct follow_action *action)
             network_tell_trouble(network, rc, err.text);
         }
     } else if (action->bag.code == E_BAG_GONE || action->bag.code == E_NOT_ALLOWED) {
+        if (action->bag.code == E_BAG_GONE) {
+            note_gone(network, action->bag.bag_id);
+        }
         drop_bag(network, action->bag.bag_id);
     } else {
         network_tell_trouble(network, action->bag.code, action->bag.text);

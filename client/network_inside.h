@@ -23,6 +23,7 @@ enum {
     NETWORK_AGAIN_MS = 1000, /* before the outbox is read again that could not be read */
     NETWORK_RETRY_MS = 2,    /* for a socket that took no more */
     NETWORK_QUEUED_MAX = 16 << 20,
+    NETWORK_GONE_MAX = 4096,
 };
 
 /* A bag that is followed in this session. */
@@ -66,6 +67,8 @@ struct network {
     size_t followed_count, followed_capacity;
     size_t caught;
     struct signing *signings;
+    uint64_t gone[NETWORK_GONE_MAX]; /* bags that were deleted, the last ones in a ring */
+    size_t gone_count;
     bool reconcile_due; /* sign-ins of the server and of here are to be compared */
     bool passed_due;
     uint64_t passed_at_ms;
@@ -115,6 +118,9 @@ void network_page(struct network *network, const struct follow_action *action,
                   struct follow_event *answer);
 void network_bag(struct network *network, const struct follow_action *action);
 void network_outcome(struct network *network, const struct follow_action *action);
+/* Was the bag deleted, as far as this process was told? The server's list of sign-ins may still
+ * name it for a while. */
+bool network_is_gone(const struct network *network, uint64_t bag_id);
 
 /* --- network_people.c --- */
 void network_welcome(struct network *network, const struct wire_welcome *welcome);

@@ -356,6 +356,7 @@ struct comparing {
     size_t count, capacity;
     struct replica_bag *kept; /* users here, kept or waiting for their sign-out */
     size_t kept_count, kept_capacity;
+    uint64_t device_cursor;
     uint64_t asked; /* does the outbox hold writes of this bag? */
     bool found;
 };
@@ -513,17 +514,36 @@ static void sign_out(struct comparing *comparing, const struct replica_bag *bag)
     }
 }
 
-static void compare_kept(struct comparing *comparing, const struct replica_bag *bag)
+static void drop_user(struct network *network, const struct replica_bag *bag)
 {
-    struct network *network = comparing->network;
-    bool listed = is_listed(comparing, bag->bag_id);
-    if (bag->keep && bag->made_by != 0) {
-        sign_in(network, &bag->owner, bag->local);
-    } else if (!bag->keep && listed) {
-        sign_out(comparing, bag);
-    } else if (!bag->keep && replica_bag_drop(network->kb->replica, bag->local, NULL) == 0) {
+    if (replica_bag_drop(network->kb->replica, bag->local, NULL) == 0) {
         outbox_hide(network->kb->outbox, bag->bag_id);
         forget_sign_out(network, bag->bag_id);
+        hub_tell(network->kb->hub, &bag->owner, (struct span){NULL, 0}, 0);
+    }
+}
+
+/* A user who was made by this machine is listed by the change before the bag's creation. Whoever is
+ * not any more was deleted: a sign-in would make them anew. */
+static void sign_in_made(struct comparing *comparing, const struct replica_bag *bag, bool listed)
+{
+    bool made_here = bag->cursor != 0;
+    if (listed || !made_here) {
+        sign_in(comparing->network, &bag->owner, bag->local);
+    } else if (comparing->device_cursor + 1 >= bag->bag_id) {
+        drop_user(comparing->network, bag);
+    }
+}
+
+static void compare_kept(struct comparing *comparing, const struct replica_bag *bag)
+{
+    bool listed = is_listed(comparing, bag->bag_id);
+    if (bag->keep && bag->made_by != 0) {
+        sign_in_made(comparing, bag, listed);
+    } else if (!bag->keep && listed) {
+        sign_out(comparing, bag);
+    } else if (!bag->keep) {
+        drop_user(comparing->network, bag);
     }
 }
 
@@ -543,7 +563,8 @@ static void compare(struct comparing *comparing)
         compare_kept(comparing, &comparing->kept[i]);
     }
     for (size_t i = 0; comparing->network->open && i < comparing->count; i++) {
-        if (!is_known(comparing, comparing->listed[i].bag_id)) {
+        uint64_t bag_id = comparing->listed[i].bag_id;
+        if (!is_known(comparing, bag_id) && !network_is_gone(comparing->network, bag_id)) {
             sign_in(comparing->network, &comparing->listed[i].user, 0);
         }
     }
@@ -563,6 +584,7 @@ void network_reconcile(struct network *network)
         replica_bag_by_id(replica, network->device_bag, &device, NULL) != 0) {
         return;
     }
+    comparing.device_cursor = device.cursor;
     int rc =
         replica_items(replica, device.local, SPAN_LITERAL("@user/"), note_listed, &comparing, NULL);
     rc = rc != 0 ? rc : replica_bags(replica, note_user, &comparing, NULL);

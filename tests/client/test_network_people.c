@@ -169,6 +169,87 @@ static void a_lost_replica_learns_who_is_signed_in(void **state)
     end(&f);
 }
 
+/* --- who was deleted --- */
+
+static void delete_ann(struct toy *toy, void *context)
+{
+    (void)context;
+    struct owner ann;
+    assert_int_equal(owner_make(&ann, OWNER_USER, span_str("Ann"), 0, NULL), 0);
+    struct toy_bag *bag = toy_bag_of(toy, &ann);
+    assert_non_null(bag);
+    toy_delete(toy, bag);
+}
+
+static void delete_ann_and_sign_out(struct toy *toy, void *context)
+{
+    char path[64];
+    struct owner ann;
+    assert_int_equal(owner_make(&ann, OWNER_USER, span_str("Ann"), 0, NULL), 0);
+    toy_user_path(path, toy_bag_of(toy, &ann)->bag_id);
+    delete_ann(toy, context);
+    (void)toy_put(toy, toy_device_bag(toy), span_str(path), NULL);
+}
+
+static void find_ann(struct toy *toy, void *context)
+{
+    struct owner ann;
+    assert_int_equal(owner_make(&ann, OWNER_USER, span_str("Ann"), 0, NULL), 0);
+    *(bool *)context = toy_bag_of(toy, &ann) != NULL;
+}
+
+/* The end of the sign-in is told after the end of the bag, and much can come between. A sign-in
+ * would make the user anew. */
+static void who_was_deleted_is_not_signed_in_again(void **state)
+{
+    (void)state;
+    struct fixture f;
+    bool found = true;
+    begin(&f);
+    login(&f.m, "Ann");
+    login(&f.m, "Bob");
+    toy_do(f.toy, delete_ann, NULL);
+    wait_until(!is_kept(&f.m, "user:Ann"));
+    for (int i = 0; i < 3; i++) { /* its answer has the machine compare */
+        assert_int_equal(kb_wait(f.m.kb, set(&f.m, "user:Bob", "a", "1"), 10000, NULL), 0);
+    }
+    wait_until(status_of(&f.m).phase == KB_PHASE_CURRENT);
+    toy_do(f.toy, find_ann, &found);
+    assert_false(found);
+    assert_int_equal(f.toy->sign_ins, 2);
+    end(&f);
+}
+
+/* A user of the machine's own was made at the server, and deleted before the sign-in that follows.
+ */
+static void who_was_made_and_deleted_is_not_signed_in(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct kb_error error = {0};
+    int code = E_NOT_ALLOWED;
+    bool found = true;
+    f.toy = toy_new();
+    machine_begin(&f.m);
+    login(&f.m, "Ann");
+    uint64_t op = set(&f.m, "user:Ann", "a", "1");
+    toy_do(f.toy, set_sign_in_code, &code);
+    machine_join(&f.m, f.toy);
+    machine_start(&f.m);
+    assert_int_equal(kb_wait(f.m.kb, op, 10000, NULL), 0);
+    wait_until(f.toy->sign_ins == 1);
+    ok(kb_stop(f.m.kb, &error), &error);
+    code = 0;
+    toy_do(f.toy, set_sign_in_code, &code);
+    toy_do(f.toy, delete_ann_and_sign_out, NULL);
+    machine_start(&f.m);
+    wait_until(!is_kept(&f.m, "user:Ann"));
+    toy_do(f.toy, find_ann, &found);
+    assert_false(found);
+    assert_int_equal(f.toy->sign_ins, 1);
+    end(&f);
+}
+
 /* --- what a machine had before it joined --- */
 
 static void put_ann(struct toy *toy, void *context)
@@ -237,6 +318,8 @@ int main(void)
         cmocka_unit_test(signing_out_while_away_is_told_later),
         cmocka_unit_test(signing_out_waits_for_what_was_written_to_a_group),
         cmocka_unit_test(a_lost_replica_learns_who_is_signed_in),
+        cmocka_unit_test(who_was_deleted_is_not_signed_in_again),
+        cmocka_unit_test(who_was_made_and_deleted_is_not_signed_in),
         cmocka_unit_test(joining_with_data),
         cmocka_unit_test(signed_out_before_joining),
     };
