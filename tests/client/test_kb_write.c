@@ -118,7 +118,9 @@ static void a_full_outbox_is_a_quota(void **state)
     login(&m, "Ann");
     int rc = 0;
     for (int i = 0; rc == 0 && i < 20; i++) {
-        rc = kb_set(m.kb, "user:Ann", "a", value, sizeof value, NULL, NULL, &error);
+        char item[8];
+        (void)snprintf(item, sizeof item, "i%d", i); /* one item alone would make room for itself */
+        rc = kb_set(m.kb, "user:Ann", item, value, sizeof value, NULL, NULL, &error);
     }
     assert_int_equal(rc, KB_E_QUOTA);
     machine_end(&m);
