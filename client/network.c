@@ -137,7 +137,11 @@ static void pass(struct network *network)
     rc = rc != 0 ? rc : client_settle_passed(network->kb, &waiting, &err);
     if (rc != 0) {
         network_tell_trouble(network, rc, err.text);
+        network_ask_again_later(network);
+    } else if (network->pass_failed) {
+        network_tell_trouble(network, 0, "");
     }
+    network->pass_failed = rc != 0;
 }
 
 static void tell_ops(struct network *network)

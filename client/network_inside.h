@@ -72,6 +72,7 @@ struct network {
     bool reconcile_due; /* sign-ins of the server and of here are to be compared */
     bool passed_due;
     uint64_t passed_at_ms;
+    bool pass_failed;                   /* there was no room for it */
     uint64_t told_last, told_confirmed; /* of FOLLOW_OPS */
     int down; /* not 0: the connection could not be made, to be told to the follow */
     char down_text[ERR_TEXT_MAX];

@@ -1,6 +1,10 @@
 /* tests/client/test_network_act.c - operations on their way: deferred, repeated, renumbered. */
 #include "tests/client/kb_samples.h"
 
+#include <errno.h>
+
+#include "client/outbox_inside.h"
+
 struct fixture {
     struct toy *toy;
     struct machine m;
@@ -116,6 +120,50 @@ static void a_dropped_one_is_sent_empty(void **state)
     end(&f);
 }
 
+static ssize_t no_room(void *context, int fd, const void *data, size_t size, off_t offset)
+{
+    (void)context;
+    (void)fd;
+    (void)data;
+    (void)size;
+    (void)offset;
+    errno = ENOSPC;
+    return -1;
+}
+
+static void set_disk(struct outbox *outbox, const struct disk *disk)
+{
+    (void)pthread_mutex_lock(&outbox->lock);
+    outbox->disk = disk;
+    outbox->rewrite = true; /* else nothing needs room */
+    (void)pthread_mutex_unlock(&outbox->lock);
+}
+
+/* Nobody writes any more, and yet the outcome is kept when there is room again. */
+static void an_outcome_that_found_no_room_is_kept_later(void **state)
+{
+    (void)state;
+    struct fixture f;
+    int code = E_STOPPED;
+    struct disk full = disk_system;
+    full.pwrite = no_room;
+    begin(&f);
+    struct outbox *outbox = f.m.kb->outbox;
+    toy_do(f.toy, set_write_code, &code);
+    uint64_t op = set(&f.m, "user:Ann", "a", "1");
+    wait_until(status_of(&f.m).code == KB_E_STOPPED);
+    set_disk(outbox, &full);
+    code = 0;
+    toy_do(f.toy, set_write_code, &code);
+    assert_int_equal(kb_wait(f.m.kb, op, 15000, NULL), 0);
+    wait_until(status_of(&f.m).code == KB_E_NOSPACE);
+    set_disk(outbox, &disk_system);
+    wait_until(outbox_confirmed(outbox) == outbox_last(outbox));
+    wait_until(strcmp(get(&f.m, "user:Ann", "a"), "1") == 0);
+    wait_until(status_of(&f.m).code == 0);
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,6 +171,7 @@ int main(void)
         cmocka_unit_test(a_writer_that_does_not_fit_is_replaced),
         cmocka_unit_test(many_operations_go_through_the_window),
         cmocka_unit_test(a_dropped_one_is_sent_empty),
+        cmocka_unit_test(an_outcome_that_found_no_room_is_kept_later),
     };
     return cmocka_run_group_tests_name("client/network_act", tests, NULL, NULL);
 }
