@@ -127,6 +127,7 @@ struct batch_of_sets {
     struct admin_failures *failures;
     struct submit sets[SETS_AT_ONCE];
     uint64_t lines[SETS_AT_ONCE]; /* of the person each is for */
+    uint64_t told_line;           /* of whom the last failure was told */
     size_t count;
     size_t bytes;
     struct operation_write *writes; /* of all sets */
@@ -154,8 +155,8 @@ static int take_result(struct batch_of_sets *batch, size_t i, struct err *err)
     if (!is_refusal(set->code)) {
         return err_set(err, set->code, "%s", set->text);
     }
-    bool told = i > 0 && batch->lines[i - 1] == batch->lines[i] && batch->sets[i - 1].code != 0;
-    if (!told) {
+    if (batch->lines[i] != batch->told_line) { /* else of an earlier set of the same person */
+        batch->told_line = batch->lines[i];
         admin_failures_add(batch->failures, batch->lines[i], set->text);
     }
     return 0;

@@ -259,6 +259,30 @@ static void large_addresses_come_in_parts_too(void **state)
     assert_in_range(fake.largest_bytes, 256 << 10, (512 << 10) + TITLE + 200);
 }
 
+/* Each one's list needs two change sets; both are refused, and it is told once. */
+static void a_refusal_is_told_once_a_person(void **state)
+{
+    (void)state;
+    enum { PEOPLE = 40, TITLE = 16000 };
+    char *text = malloc((size_t)PEOPLE * (TITLE + 100));
+    size_t at = 0;
+    assert_non_null(text);
+    for (int i = 0; i < PEOPLE; i++) {
+        at += (size_t)snprintf(text + at, 100, "dn: x\n" PERSON "ou: x\nuid: p%d\ntitle: ", i);
+        memset(text + at, 't', TITLE);
+        at += TITLE;
+        at += (size_t)snprintf(text + at, 3, "\n\n");
+    }
+    read_people(text);
+    free(text);
+    fake.refuse_code = E_QUOTA;
+    struct admin_import import = new_import();
+    assert_int_equal(admin_people_register(&import, &people, true, NULL), 0);
+    assert_in_range(fake.largest_set, 30, 38);
+    assert_int_equal(import.registered, 0);
+    assert_int_equal(people.failures.count, PEOPLE);
+}
+
 static void addresses_go_into_one_list(void **state)
 {
     (void)state;
@@ -302,6 +326,7 @@ int main(void)
         WITH_FAKE(a_server_without_writes_ends_it),
         WITH_FAKE(a_large_department_comes_in_parts),
         WITH_FAKE(large_addresses_come_in_parts_too),
+        WITH_FAKE(a_refusal_is_told_once_a_person),
         WITH_FAKE(addresses_go_into_one_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
