@@ -314,6 +314,7 @@ void network_signed_in(struct network *network, const struct follow_action *acti
     mark_answered(network, action->signed_in.ref, code);
     answer_request(network, action, code, text, result);
     free(result);
+    network_finish_requests(network); /* nothing more comes for who has it all */
     network->reconcile_due = true;
 }
 

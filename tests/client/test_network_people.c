@@ -50,6 +50,20 @@ static void signing_in_fetches_the_bags(void **state)
     end(&f);
 }
 
+/* Nothing comes for who has it all: the answer ends the wait. */
+static void signing_in_again_does_not_wait(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct kb_error error = {0};
+    begin(&f);
+    login(&f.m, "Bob");
+    uint64_t begin_ms = clock_mono_ms(&clock_system);
+    ok(kb_login(f.m.kb, "Bob", NULL, 10000, &error), &error);
+    assert_true(clock_mono_ms(&clock_system) - begin_ms < 5000);
+    end(&f);
+}
+
 static void set_sign_in_code(struct toy *toy, void *context)
 {
     toy->sign_in_code = *(int *)context;
@@ -313,6 +327,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(signing_in_fetches_the_bags),
+        cmocka_unit_test(signing_in_again_does_not_wait),
         cmocka_unit_test(a_refused_sign_in_says_why),
         cmocka_unit_test(signing_out_drops_what_nobody_needs),
         cmocka_unit_test(signing_out_while_away_is_told_later),
