@@ -426,7 +426,7 @@ bool command_confirm(const struct invocation *invocation, const char *text, stru
     if (!isatty(STDIN_FILENO)) {
         bool dry = option_in(invocation->program->options, "dry-run");
         (void)err_set(err, E_USAGE, "this asks before it acts: add --yes%s",
-                      dry ? " (or --dry-run to see what it would do)" : "");
+                      dry ? " (or --dry-run to see)" : "");
         return false;
     }
     (void)fprintf(stderr, "%s [y/N] ", text);

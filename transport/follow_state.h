@@ -54,7 +54,7 @@ struct follow {
     uint64_t received_bytes;
     uint64_t credited_bytes;
     uint64_t worked_off_frames; /* since the last CREDIT */
-    uint64_t frame_bytes; /* of the data frame in hand, counted when it is worked off */
+    uint64_t frame_bytes;       /* of the data frame in hand, counted when it is worked off */
     uint64_t head_seq;
     uint64_t position_seq; /* what the replica has applied */
     uint64_t current_seq;  /* what is followed is complete to here, by the server's word */

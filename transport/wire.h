@@ -18,9 +18,9 @@ enum {
     WIRE_PART_BYTES = 61440,    /* of a logical message in one PART frame */
     WIRE_WINDOW_MAX = 262144,
     WIRE_CREDIT_FRAMES = 256, /* data frames after which a client acknowledges, at the latest */
-    WIRE_BAGS_MAX = 1000, /* of one FOLLOW or UNFOLLOW */
-    WIRE_GROUPS_MAX = 64, /* of one SIGN_IN */
-    WIRE_OPS_MAX = 1000,  /* of one WRITE */
+    WIRE_BAGS_MAX = 1000,     /* of one FOLLOW or UNFOLLOW */
+    WIRE_GROUPS_MAX = 64,     /* of one SIGN_IN */
+    WIRE_OPS_MAX = 1000,      /* of one WRITE */
     WIRE_OPS_UNANSWERED = 1024,
     WIRE_OPS_BYTES_UNANSWERED = 4 << 20,
     WIRE_ELEMENTS_MAX = 200000, /* msgpack objects of one logical message */
