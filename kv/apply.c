@@ -322,7 +322,10 @@ int kv_apply(struct kv *kv, const struct change *changes, size_t count,
     ASSERT(changes != NULL && count > 0);
     ASSERT(hash != NULL);
     struct pass pass = {.mark = {.position = kv->position, .counts = kv->counts}};
+    atomic_store(&kv->applier, kv_thread());
     kv_overlay_init(&pass.overlay, &kv->store);
+    pass.overlay.seed = kv->recent.seed;
+    pass.overlay.recent = &kv->recent;
     int rc = 0;
     for (size_t i = 0; i < count && rc == 0; i++) {
         rc = apply_one(&pass, &changes[i], err);
@@ -336,6 +339,7 @@ int kv_apply(struct kv *kv, const struct change *changes, size_t count,
     }
     if (rc == 0) {
         kv->counts = pass.mark.counts;
+        kv_overlay_remember(&kv->recent, &pass.overlay);
         (void)pthread_mutex_lock(&kv->lock);
         kv->position = pass.mark.position;
         (void)pthread_mutex_unlock(&kv->lock);

@@ -8,6 +8,14 @@ static int read_bag(struct kv *kv, struct kv_view *view, const struct kv_key *ke
 {
     rocksdb_pinnableslice_t *pin = NULL;
     struct span row;
+    const struct kv_cell *recent = kv_recent(kv, view, key);
+    if (recent != NULL) {
+        if (!recent->present) {
+            return E_NOT_FOUND;
+        }
+        *out = *recent->bag;
+        return 0;
+    }
     int rc = kv_store_get(&kv->store, kv_view_read(view), kv_key_span(key), &pin, &row, err);
     if (rc == 0) {
         rc = kv_row_get_bag(kv_key_span(key), row, out, err);
@@ -245,6 +253,11 @@ int kv_writer(struct kv *kv, uint64_t writer, struct kv_writer *out, struct err 
     ASSERT(kv != NULL);
     ASSERT(out != NULL);
     struct kv_key key = kv_key_writer(writer);
+    const struct kv_cell *recent = kv_recent(kv, NULL, &key);
+    if (recent != NULL) {
+        *out = recent->present ? recent->writer : (struct kv_writer){0};
+        return 0;
+    }
     rocksdb_pinnableslice_t *pin = NULL;
     struct span row;
     int rc = kv_store_get(&kv->store, NULL, kv_key_span(&key), &pin, &row, err);

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "kv/overlay.h"
 #include "kv/store.h"
 
 struct kv {
@@ -14,7 +15,11 @@ struct kv {
     pthread_mutex_t lock; /* guards `position`: the applying thread sets it, any thread reads it */
     struct kv_position position;
 
+    atomic_uint_fast64_t applier; /* which thread applies (kv_thread), 0: none yet */
+
     /* The applying thread's own. */
+    struct kv_overlay
+        recent; /* rows that were written lately: hot bags and writers cost no look-up */
     struct kv_counts counts;
     uint64_t clean_bag; /* the deleted bag that kv_clean is at, 0: none */
     struct kv_key
@@ -26,6 +31,14 @@ struct kv_view {
     const rocksdb_snapshot_t *snapshot;
     rocksdb_readoptions_t *read;
 };
+
+/* A number of the calling thread, > 0. */
+uint64_t kv_thread(void);
+
+/* What the newest state has of a bag's or writer's `key`, when this is the applying thread and it
+ * was written lately; NULL: ask the store. */
+const struct kv_cell *kv_recent(struct kv *kv, const struct kv_view *view,
+                                const struct kv_key *key);
 
 /* Of a view that may be NULL: the newest state. */
 const rocksdb_readoptions_t *kv_view_read(const struct kv_view *view);

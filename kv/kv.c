@@ -81,6 +81,24 @@ static int load(struct kv *kv, const char *dir, struct err *err)
     return check_format(kv, dir, err);
 }
 
+/* --- who applies --- */
+
+uint64_t kv_thread(void)
+{
+    static atomic_uint_fast64_t last;
+    static _Thread_local uint64_t own;
+    if (own == 0) {
+        own = atomic_fetch_add(&last, 1) + 1;
+    }
+    return own;
+}
+
+const struct kv_cell *kv_recent(struct kv *kv, const struct kv_view *view, const struct kv_key *key)
+{
+    bool asks = view == NULL && atomic_load(&kv->applier) == kv_thread();
+    return asks ? kv_overlay_find(&kv->recent, key) : NULL;
+}
+
 /* --- opening and closing --- */
 
 int kv_open(struct kv **out, const struct kv_options *options, struct err *err)
@@ -91,6 +109,7 @@ int kv_open(struct kv **out, const struct kv_options *options, struct err *err)
         return err_set(err, E_NOMEM, "out of memory");
     }
     (void)pthread_mutex_init(&kv->lock, NULL);
+    kv_overlay_init(&kv->recent, &kv->store);
     int rc = kv_store_open(&kv->store, options, err);
     if (rc == 0) {
         rc = load(kv, options->dir, err);
@@ -112,6 +131,7 @@ void kv_close(struct kv **kv, bool flush)
     ASSERT(atomic_load(&(*kv)->views) == 0);
     int rc = flush ? kv_store_flush(&(*kv)->store, NULL) : 0;
     (void)rc; /* what does not reach the disk is replayed from the journal */
+    kv_overlay_free(&(*kv)->recent);
     kv_store_close(&(*kv)->store);
     (void)pthread_mutex_destroy(&(*kv)->lock);
     free(*kv);

@@ -107,9 +107,36 @@ static int decode(struct kv_cell *cell, struct span row, struct err *err)
     }
 }
 
+/* The content of a row; of an item all but its value. */
+static void copy_row(struct kv_cell *to, const struct kv_cell *from)
+{
+    to->present = from->present;
+    to->stored = from->present;
+    switch (from->key[0]) {
+    case 'B':
+        *to->bag = *from->bag;
+        break;
+    case 'W':
+        to->writer = from->writer;
+        break;
+    default:
+        ASSERT(from->key[0] == 'I');
+        to->item = from->item;
+        to->item.value.data = NULL; /* its size is what later changes ask for */
+        break;
+    }
+}
+
 static int load(const struct kv_overlay *overlay, struct kv_cell *cell, struct err *err)
 {
     struct span row;
+    if (overlay->recent != NULL && overlay->recent->slot_count > 0) {
+        size_t slot = find_slot(overlay->recent, cell_key(cell), cell->hash);
+        if (overlay->recent->slots[slot] != NULL) {
+            copy_row(cell, overlay->recent->slots[slot]);
+            return 0;
+        }
+    }
     int rc = kv_store_get(overlay->store, NULL, cell_key(cell), &cell->pin, &row, err);
     if (rc == E_NOT_FOUND) {
         return 0;
@@ -183,6 +210,52 @@ int kv_overlay_put(struct kv_overlay *overlay, const struct kv_key *key, bool st
         (*out)->stored = stored;
     }
     return rc;
+}
+
+/* --- what was written lately --- */
+
+const struct kv_cell *kv_overlay_find(const struct kv_overlay *overlay, const struct kv_key *key)
+{
+    if (overlay->slot_count == 0) {
+        return NULL;
+    }
+    uint64_t hash = hash64(kv_key_span(key), overlay->seed);
+    return overlay->slots[find_slot(overlay, kv_key_span(key), hash)];
+}
+
+static bool is_remembered(const struct kv_cell *cell)
+{
+    return cell->key[0] == 'B' || cell->key[0] == 'W' || cell->key[0] == 'I';
+}
+
+static void forget_all(struct kv_overlay *recent)
+{
+    const struct kv_store *store = recent->store;
+    kv_overlay_free(recent);
+    kv_overlay_init(recent, store);
+}
+
+void kv_overlay_remember(struct kv_overlay *recent, const struct kv_overlay *written)
+{
+    if (recent->count + written->count > KV_RECENT_MAX) {
+        forget_all(recent);
+    }
+    for (size_t i = 0; i < written->count && written->count <= KV_RECENT_MAX; i++) {
+        const struct kv_cell *cell = written->cells[i];
+        struct kv_key key;
+        struct kv_cell *known = NULL;
+        bool fresh = false;
+        if (!is_remembered(cell)) {
+            continue;
+        }
+        key.size = cell->key_size;
+        memcpy(key.data, cell->key, cell->key_size);
+        if (find_cell(recent, &key, &known, &fresh, NULL) != 0) {
+            forget_all(recent);
+            return;
+        }
+        copy_row(known, cell);
+    }
 }
 
 /* --- writing --- */

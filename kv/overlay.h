@@ -32,6 +32,7 @@ struct kv_cell {
 
 struct kv_overlay {
     const struct kv_store *store;
+    const struct kv_overlay *recent; /* asked before the store; NULL: none */
     uint64_t seed;
     struct kv_cell **cells; /* in the order they came */
     size_t count;
@@ -52,6 +53,15 @@ MUST_CHECK int kv_overlay_get(struct kv_overlay *overlay, const struct kv_key *k
  * what applying costs. Not present and not dirty the first time; `stored` as told. E_NOMEM. */
 MUST_CHECK int kv_overlay_put(struct kv_overlay *overlay, const struct kv_key *key, bool stored,
                               struct kv_cell **out, struct err *err);
+
+/* The cell of `key`, or NULL: a look that changes nothing. */
+const struct kv_cell *kv_overlay_find(const struct kv_overlay *overlay, const struct kv_key *key);
+
+/* After `written` reached the store: `recent` knows its bags, writers and items (these without
+ * their values) from now on. It forgets everything when it holds KV_RECENT_MAX rows, or without
+ * memory. */
+enum { KV_RECENT_MAX = 16384 };
+void kv_overlay_remember(struct kv_overlay *recent, const struct kv_overlay *written);
 
 /* Append all dirty rows to `batch`, in the order of keys. `scratch` holds one row. E_NOMEM. */
 MUST_CHECK int kv_overlay_write(struct kv_overlay *overlay, rocksdb_writebatch_t *batch,

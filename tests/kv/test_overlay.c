@@ -209,12 +209,58 @@ static void every_allocation_may_fail(void **unused)
     tmp_folder_remove(dir);
 }
 
+/* What was written lately is known without the store: all of a bag and a writer, of an item all but
+ * its value. What was forgotten is asked for again. */
+static void what_was_written_is_remembered(void **unused)
+{
+    (void)unused;
+    char dir[TMP_FOLDER_MAX];
+    struct kv_store store = {0};
+    struct kv_overlay recent;
+    struct kv_overlay pass;
+    open_store(&store, dir);
+    kv_overlay_init(&recent, &store);
+    kv_overlay_init(&pass, &store);
+    fill(&pass);
+    kv_overlay_remember(&recent, &pass); /* nothing of it is in the store */
+    kv_overlay_free(&pass);
+
+    kv_overlay_init(&pass, &store);
+    pass.seed = recent.seed;
+    pass.recent = &recent;
+    assert_string_equal(get(&pass, kv_key_bag(1))->bag->owner.shown, "Ann");
+    assert_int_equal(get(&pass, kv_key_writer(7))->writer.highest, 2);
+    const struct kv_cell *item = get(&pass, kv_key_item(1, SPAN_LITERAL("a")));
+    assert_true(item->present && item->stored && !item->dirty);
+    assert_int_equal(item->item.seq, 3);
+    assert_int_equal(item->item.value.size, 5);
+    assert_null(item->item.value.data);
+    assert_false(get(&pass, kv_key_outcome(7, 2))->present);
+    struct kv_key grave = kv_key_grave(2);
+    assert_null(kv_overlay_find(&recent, &grave));
+    kv_overlay_free(&pass);
+
+    kv_overlay_init(&pass, &store);
+    for (uint64_t bag = 10; bag < 10 + KV_RECENT_MAX; bag++) {
+        (void)get(&pass, kv_key_writer(bag));
+    }
+    kv_overlay_remember(&recent, &pass); /* more than it holds beside what it has */
+    struct kv_key old = kv_key_bag(1);
+    assert_null(kv_overlay_find(&recent, &old));
+    assert_int_equal(recent.count, KV_RECENT_MAX);
+    kv_overlay_free(&pass);
+    kv_overlay_free(&recent);
+    kv_store_close(&store);
+    tmp_folder_remove(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_go_to_the_store_and_back),
         cmocka_unit_test(a_key_has_one_cell_however_many_there_are),
         cmocka_unit_test(what_is_known_is_not_looked_up),
+        cmocka_unit_test(what_was_written_is_remembered),
         cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
