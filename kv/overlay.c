@@ -114,6 +114,7 @@ static void copy_row(struct kv_cell *to, const struct kv_cell *from)
     to->stored = from->present;
     switch (from->key[0]) {
     case 'B':
+        ASSERT(to->bag != NULL && from->bag != NULL);
         *to->bag = *from->bag;
         break;
     case 'W':
@@ -228,15 +229,21 @@ static bool is_remembered(const struct kv_cell *cell)
     return cell->key[0] == 'B' || cell->key[0] == 'W' || cell->key[0] == 'I';
 }
 
+/* The table stays as large as it has become. */
 static void forget_all(struct kv_overlay *recent)
 {
-    const struct kv_store *store = recent->store;
-    kv_overlay_free(recent);
-    kv_overlay_init(recent, store);
+    for (size_t i = 0; i < recent->count; i++) {
+        free_cell(recent->cells[i]);
+    }
+    for (size_t i = 0; i < recent->slot_count; i++) {
+        recent->slots[i] = NULL;
+    }
+    recent->count = 0;
 }
 
 void kv_overlay_remember(struct kv_overlay *recent, const struct kv_overlay *written)
 {
+    ASSERT(recent != written);
     if (recent->count + written->count > KV_RECENT_MAX) {
         forget_all(recent);
     }
