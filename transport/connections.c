@@ -166,10 +166,13 @@ static bool grow(struct connections *connections, size_t needed)
 void connections_opened(struct connections *connections, int fd, uint64_t now_ms)
 {
     struct connection *before = at_fd(connections, fd);
+    struct connection connection = {.fd = fd, .cookie = cookie_of(fd), .opened_ms = now_ms};
+    if (before != NULL && before->cookie == connection.cookie) {
+        return; /* told already */
+    }
     if (before != NULL) {
         forget(connections, before); /* its end was not told: the number is another's now */
     }
-    struct connection connection = {.fd = fd, .cookie = cookie_of(fd), .opened_ms = now_ms};
     if (fd < 0 || connection.cookie == 0) {
         return; /* closed already */
     }
@@ -187,6 +190,11 @@ void connections_opened(struct connections *connections, int fd, uint64_t now_ms
     if (connections->count > connections->max) {
         shut(connections, kept);
     }
+}
+
+bool connections_is_open(const struct connections *connections, int fd)
+{
+    return at_fd(connections, fd) != NULL;
 }
 
 void connections_closed(struct connections *connections, int fd)
@@ -210,12 +218,20 @@ bool connections_current(const struct connections *connections, int fd, const st
     return connection != NULL && peer_equal(&connection->peer, peer);
 }
 
+static bool is_newer(const struct peer *peer, const struct peer *than)
+{
+    return memcmp(peer->id, than->id, sizeof peer->id) > 0;
+}
+
 /* False: another connection bears this id, or there is no memory. */
 static bool name(struct connections *connections, struct connection *connection,
                  const struct peer *peer)
 {
-    if (connection->peer.size > 0 || of_peer(connections, peer) != NULL) {
+    if (of_peer(connections, peer) != NULL) {
         return false;
+    }
+    if (connection->peer.size > 0) { /* by a late message of who had the descriptor before */
+        HASH_DEL(connections->by_peer, connection);
     }
     connection->peer = *peer;
     HASH_ADD(hh, connections->by_peer, peer, sizeof connection->peer, connection);
@@ -226,19 +242,25 @@ static bool name(struct connections *connections, struct connection *connection,
     return true;
 }
 
-bool connections_heard(struct connections *connections, int fd, const struct peer *peer)
+enum connections_heard connections_heard(struct connections *connections, int fd,
+                                         const struct peer *peer)
 {
     ASSERT(peer->size > 0 && peer->size <= PEER_MAX_BYTES);
     struct connection *connection = at_fd(connections, fd);
     if (connection == NULL) {
-        return false;
+        return CONNECTION_GONE;
     }
-    if (!peer_equal(&connection->peer, peer) && !name(connections, connection, peer)) {
-        return false;
+    if (!peer_equal(&connection->peer, peer)) {
+        if (connection->peer.size > 0 && !is_newer(peer, &connection->peer)) {
+            return CONNECTION_GONE;
+        }
+        if (!name(connections, connection, peer)) {
+            return CONNECTION_WRONG;
+        }
     }
     connection->heard = true;
     connection->heard_ever = true;
-    return connection->cut_at_ms == 0;
+    return connection->cut_at_ms == 0 ? CONNECTION_HEARD : CONNECTION_GONE;
 }
 
 static void cut(struct connections *connections, struct connection *connection, uint64_t now_ms)

@@ -34,13 +34,22 @@ struct connections;
 MUST_CHECK int connections_new(struct connections **out, size_t max, struct err *err);
 void connections_free(struct connections **connections);
 
-/* A connection was accepted, and closed, as ZeroMQ's monitor tells it. */
+/* A connection was accepted, and closed, as ZeroMQ's monitor tells it. A message can be there
+ * before its connection is told: then the owner tells it, and is told the same once more. */
 void connections_opened(struct connections *connections, int fd, uint64_t now_ms);
 void connections_closed(struct connections *connections, int fd);
+bool connections_is_open(const struct connections *connections, int fd);
 
-/* A message of `peer` came on `fd`. False: it is not to be read, because the connection is being
- * cut, is not one that was opened (it may have gone meanwhile), or was another peer's. */
-bool connections_heard(struct connections *connections, int fd, const struct peer *peer);
+enum connections_heard {
+    CONNECTION_GONE, /* not to be read: it is no more, or is being cut; `fd` may be another's now */
+    CONNECTION_HEARD, /* to be read */
+    CONNECTION_WRONG, /* not to be read, and to be cut: it bears the id of another, or no memory */
+};
+
+/* A message of `peer` came on `fd`. Ids of ROUTER's making rise: of two peers on one descriptor the
+ * newer one has it. */
+enum connections_heard connections_heard(struct connections *connections, int fd,
+                                         const struct peer *peer);
 /* Is this the peer that was heard on `fd` last? Then there is no need to ask the monitor. */
 bool connections_current(const struct connections *connections, int fd, const struct peer *peer);
 

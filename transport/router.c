@@ -9,6 +9,7 @@
 #include "transport/router.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -421,23 +423,57 @@ static bool receive_id(struct router *router, struct peer *peer)
 
 enum received { RECEIVED_NOTHING, RECEIVED_MESSAGE, RECEIVED_SWALLOWED, RECEIVED_BROKEN };
 
+/* Is it a connection to one of our endpoints? */
+static bool is_ours(const struct router *router, int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    int port = -1;
+    if (getsockname(fd, (struct sockaddr *)&address, &size) != 0) {
+        return false;
+    }
+    if (address.ss_family == AF_INET) {
+        port = ntohs(((const struct sockaddr_in *)&address)->sin_port);
+    } else if (address.ss_family == AF_INET6) {
+        port = ntohs(((const struct sockaddr_in6 *)&address)->sin6_port);
+    }
+    for (size_t i = 0; i < router->port_count; i++) {
+        if (port == router->ports[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Nearly all that the monitor tells happened before this message. But the thread that accepts hands
+ * a connection to another one before it tells of it. */
+static void learn_of(struct router *router, int fd, uint64_t now_ms)
+{
+    read_monitor(router);
+    if (!connections_is_open(router->connections, fd) && is_ours(router, fd)) {
+        connections_opened(router->connections, fd, now_ms);
+    }
+}
+
 /* Is the message in router->message one that the rules of the frame allow, of a peer we hear? */
 static enum received judge(struct router *router, const struct peer *peer, bool parts,
                            uint8_t key[KEY_SIZE])
 {
     int fd = zmq_msg_get(&router->message, ZMQ_SRCFD);
-    if (!connections_current(router->connections, fd, peer)) {
-        read_monitor(router); /* what it tells happened before this message */
-    }
     uint64_t now_ms = clock_mono_ms(&clock_system);
+    if (!connections_current(router->connections, fd, peer)) {
+        learn_of(router, fd, now_ms);
+    }
     const char *user = zmq_msg_gets(&router->message, "User-Id");
     if (peer->size == 0 || user == NULL || key_from_z85(user, key) != 0) {
         connections_cut_fd(router->connections, fd, now_ms);
         return RECEIVED_SWALLOWED;
     }
-    if (!connections_heard(router->connections, fd, peer)) {
-        /* A connection that is gone, or is being cut already, or bears another's id. */
+    enum connections_heard heard = connections_heard(router->connections, fd, peer);
+    if (heard == CONNECTION_WRONG) {
         connections_cut_fd(router->connections, fd, now_ms);
+    }
+    if (heard != CONNECTION_HEARD) {
         return RECEIVED_SWALLOWED;
     }
     if (parts || zmq_msg_size(&router->message) > WIRE_FRAME_MAX) {

@@ -103,7 +103,7 @@ static void test_silent_ones(void **state)
     struct peer peer = peer_of(1);
     connections_opened(table, silent.here, START_MS);
     connections_opened(table, speaking.here, START_MS);
-    assert_true(connections_heard(table, speaking.here, &peer));
+    assert_int_equal(connections_heard(table, speaking.here, &peer), CONNECTION_HEARD);
     assert_int_equal(connections_count(table), 2);
     connections_look(table, START_MS + CONNECTION_SILENT_MS - 1);
     assert_false(is_cut(silent));
@@ -144,13 +144,13 @@ static void test_bytes_without_a_message(void **state)
     struct peer peer = peer_of(1);
     uint64_t now_ms = START_MS;
     connections_opened(table, line.here, now_ms);
-    assert_true(connections_heard(table, line.here, &peer));
+    assert_int_equal(connections_heard(table, line.here, &peer), CONNECTION_HEARD);
     send_bytes(line, 5000);
     connections_look(table, now_ms += CONNECTION_SCAN_MS);
     /* As long as messages come, no number of bytes is too large. */
     for (int i = 0; i < 4; i++) {
         send_bytes(line, CONNECTION_AHEAD_MAX);
-        assert_true(connections_heard(table, line.here, &peer));
+        assert_int_equal(connections_heard(table, line.here, &peer), CONNECTION_HEARD);
         connections_look(table, now_ms += CONNECTION_SCAN_MS);
     }
     send_bytes(line, CONNECTION_AHEAD_MAX);
@@ -173,7 +173,7 @@ static void test_bytes_that_wait(void **state)
     struct line line = open_line();
     struct peer peer = peer_of(1);
     connections_opened(table, line.here, START_MS);
-    assert_true(connections_heard(table, line.here, &peer));
+    assert_int_equal(connections_heard(table, line.here, &peer), CONNECTION_HEARD);
     connections_look(table, START_MS);
     send_bytes(line, CONNECTION_AHEAD_MAX - LEFT);
     assert_int_equal(send(line.there, bytes, sizeof bytes, 0), sizeof bytes);
@@ -197,12 +197,12 @@ static void test_cut_after_a_grace(void **state)
     struct peer peer = peer_of(1);
     connections_opened(table, line.here, START_MS);
     connections_opened(table, other.here, START_MS);
-    assert_true(connections_heard(table, line.here, &peer));
+    assert_int_equal(connections_heard(table, line.here, &peer), CONNECTION_HEARD);
     connections_look(table, START_MS);
     assert_int_equal(connections_wait_ms(table, START_MS), CONNECTION_SCAN_MS);
     connections_cut(table, &peer, START_MS);
     connections_cut(table, &peer, START_MS + 50); /* does not put it off */
-    assert_false(connections_heard(table, line.here, &peer));
+    assert_int_equal(connections_heard(table, line.here, &peer), CONNECTION_GONE);
     connections_look(table, START_MS + CONNECTION_GRACE_MS - 1);
     assert_false(is_cut(line));
     assert_int_equal(connections_wait_ms(table, START_MS + CONNECTION_GRACE_MS - 1), 1);
@@ -227,7 +227,7 @@ static void test_number_of_another(void **state)
     struct line other = open_line();
     struct peer peer = peer_of(1);
     connections_opened(table, line.here, START_MS);
-    assert_true(connections_heard(table, line.here, &peer));
+    assert_int_equal(connections_heard(table, line.here, &peer), CONNECTION_HEARD);
     connections_cut(table, &peer, START_MS);
     assert_int_equal(dup2(other.here, line.here), line.here);
     connections_look(table, START_MS + CONNECTION_GRACE_MS);
@@ -253,23 +253,66 @@ static void test_peers(void **state)
     struct line other = open_line();
     struct peer one = peer_of(1);
     struct peer two = peer_of(2);
-    assert_false(connections_heard(table, line.here, &one)); /* not opened */
-    assert_false(connections_heard(table, -1, &one));
-    assert_false(connections_heard(table, 1 << 20, &one));
+    assert_int_equal(connections_heard(table, line.here, &one), CONNECTION_GONE); /* not opened */
+    assert_int_equal(connections_heard(table, -1, &one), CONNECTION_GONE);
+    assert_int_equal(connections_heard(table, 1 << 20, &one), CONNECTION_GONE);
     connections_opened(table, line.here, START_MS);
     connections_opened(table, other.here, START_MS);
     assert_false(connections_current(table, line.here, &one));
-    assert_true(connections_heard(table, line.here, &one));
+    assert_int_equal(connections_heard(table, line.here, &one), CONNECTION_HEARD);
     assert_true(connections_current(table, line.here, &one));
-    assert_false(connections_heard(table, line.here, &two));  /* one connection, one peer */
-    assert_false(connections_heard(table, other.here, &one)); /* one peer, one connection */
-    assert_true(connections_heard(table, other.here, &two));
+    /* one peer, one connection */
+    assert_int_equal(connections_heard(table, other.here, &one), CONNECTION_WRONG);
+    assert_int_equal(connections_heard(table, other.here, &two), CONNECTION_HEARD);
     connections_closed(table, line.here);
     connections_closed(table, line.here);
     connections_opened(table, line.here, START_MS);
-    assert_true(connections_heard(table, line.here, &one)); /* its name is free again */
+    assert_int_equal(connections_heard(table, line.here, &one),
+                     CONNECTION_HEARD); /* its name is free again */
     close_line(line);
     close_line(other);
+}
+
+/* ZeroMQ hands over what came of a connection that is gone, whose descriptor is another's now. */
+static void test_late_messages(void **state)
+{
+    (void)state;
+    struct line line = open_line();
+    struct peer gone = peer_of(1);
+    struct peer one = peer_of(2);
+    connections_opened(table, line.here, START_MS);
+    assert_int_equal(connections_heard(table, line.here, &one), CONNECTION_HEARD);
+    assert_int_equal(connections_heard(table, line.here, &gone), CONNECTION_GONE);
+    assert_true(connections_current(table, line.here, &one));
+    connections_look(table, START_MS + 2 * CONNECTION_GRACE_MS);
+    assert_false(is_cut(line));
+    /* The late one comes first. */
+    connections_closed(table, line.here);
+    connections_opened(table, line.here, START_MS);
+    assert_int_equal(connections_heard(table, line.here, &gone), CONNECTION_HEARD);
+    assert_int_equal(connections_heard(table, line.here, &one), CONNECTION_HEARD);
+    assert_true(connections_current(table, line.here, &one));
+    assert_int_equal(connections_heard(table, line.here, &gone), CONNECTION_GONE);
+    close_line(line);
+}
+
+/* A message was there before the monitor told of its connection. */
+static void test_opening_told_twice(void **state)
+{
+    (void)state;
+    struct line line = open_line();
+    struct peer peer = peer_of(1);
+    assert_false(connections_is_open(table, line.here));
+    assert_false(connections_is_open(table, -1));
+    connections_opened(table, line.here, START_MS);
+    assert_true(connections_is_open(table, line.here));
+    assert_int_equal(connections_heard(table, line.here, &peer), CONNECTION_HEARD);
+    connections_opened(table, line.here, START_MS);
+    assert_true(connections_current(table, line.here, &peer));
+    assert_int_equal(connections_count(table), 1);
+    connections_look(table, START_MS + CONNECTION_SILENT_MS);
+    assert_false(is_cut(line)); /* it was heard */
+    close_line(line);
 }
 
 static void test_addresses(void **state)
@@ -286,7 +329,7 @@ static void test_addresses(void **state)
     connections_address(table, &peer, text, sizeof text);
     assert_string_equal(text, "");
     connections_opened(table, line.here, START_MS);
-    assert_true(connections_heard(table, line.here, &peer));
+    assert_int_equal(connections_heard(table, line.here, &peer), CONNECTION_HEARD);
     connections_address(table, &peer, text, sizeof text);
     assert_string_equal(text, expected);
     connections_address(table, &peer, text, 5);
@@ -319,7 +362,7 @@ static void test_mapped_address(void **state)
     struct peer peer = peer_of(1);
     char text[64];
     connections_opened(table, line.here, START_MS);
-    assert_true(connections_heard(table, line.here, &peer));
+    assert_int_equal(connections_heard(table, line.here, &peer), CONNECTION_HEARD);
     connections_address(table, &peer, text, sizeof text);
     assert_int_equal(strncmp(text, "127.0.0.1:", 10), 0);
     close_line(line);
@@ -385,7 +428,7 @@ static void test_out_of_memory(void **state)
         struct peer peer = peer_of(1);
         connections_opened(table, line.here, START_MS);
         fail_alloc_at(nth);
-        bool heard = connections_heard(table, line.here, &peer);
+        bool heard = connections_heard(table, line.here, &peer) == CONNECTION_HEARD;
         bool failed = fail_alloc_stop();
         assert_true(heard != failed);
         assert_int_equal(connections_current(table, line.here, &peer), heard);
@@ -416,6 +459,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_cut_after_a_grace, setup, teardown),
         cmocka_unit_test_setup_teardown(test_number_of_another, setup, teardown),
         cmocka_unit_test_setup_teardown(test_peers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_late_messages, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_opening_told_twice, setup, teardown),
         cmocka_unit_test_setup_teardown(test_addresses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_mapped_address, setup, teardown),
         cmocka_unit_test_setup_teardown(test_looks_take_turns, setup, teardown),
