@@ -246,10 +246,12 @@ class Peer:
             self.say(PART, part, len(message), offset, message[offset:offset + 61440])
 
     def event(self, seconds):
-        try:
-            kind, data = self.events.get(timeout=max(seconds, 0.001))
-        except queue.Empty:
-            return "nothing", None
+        kind, data = "up", b""
+        while kind == "up":  # a message may be told before the news that the connection is there
+            try:
+                kind, data = self.events.get(timeout=max(seconds, 0.001))
+            except queue.Empty:
+                return "nothing", None
         if kind != "got":
             return kind, None
         message = unpack(data)
