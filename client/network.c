@@ -67,10 +67,7 @@ void network_tell_caught(struct network *network)
     (void)pthread_mutex_lock(&kb->lock);
     kb->live.caught_up = caught_up;
     kb->live.head_seq = follow_head_seq(network->follow);
-    kb->live.current_seq = follow_current_seq(network->follow);
-    kb->live.current_seq = network->open && network->caught == network->followed_count
-                               ? follow_current_seq(network->follow)
-                               : 0;
+    kb->live.current_seq = caught_up ? follow_current_seq(network->follow) : 0;
     (void)pthread_cond_broadcast(&kb->changed);
     (void)pthread_mutex_unlock(&kb->lock);
 }
