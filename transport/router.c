@@ -426,7 +426,7 @@ enum received { RECEIVED_NOTHING, RECEIVED_MESSAGE, RECEIVED_SWALLOWED, RECEIVED
 /* Is it a connection to one of our endpoints? */
 static bool is_ours(const struct router *router, int fd)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t size = sizeof address;
     int port = -1;
     if (getsockname(fd, (struct sockaddr *)&address, &size) != 0) {
