@@ -51,7 +51,8 @@
     X(E_QUOTA, 38, "quota", 5, "a limit on the number of things is reached")                       \
     X(E_SYSTEM, 39, "system", 1, "the system refused a call")                                      \
     X(E_CLOSED, 40, "closed", 1, "it is shutting down")                                            \
-    X(E_PERMISSION, 41, "permission", 5, "the system does not permit it")
+    X(E_PERMISSION, 41, "permission", 5, "the system does not permit it")                          \
+    X(E_TOO_OLD, 42, "too_old", 3, "the past does not reach back so far")
 
 #define ERR_ENUM(name, number, text, exit_code, meaning) name = -(number),
 enum err_code { ERR_LIST(ERR_ENUM) };

@@ -118,6 +118,13 @@ uint64_t hash64(struct span bytes, uint64_t seed)
     return XXH3_64bits_withSeed(bytes.data, bytes.size, seed);
 }
 
+void hash128(struct span bytes, uint64_t seed, uint64_t out[2])
+{
+    XXH128_hash_t hash = XXH3_128bits_withSeed(bytes.data, bytes.size, seed);
+    out[0] = hash.low64;
+    out[1] = hash.high64;
+}
+
 void random_bytes(void *out, size_t size)
 {
     uint8_t *at = out;

@@ -16,6 +16,8 @@ void sha256(const struct span *pieces, size_t count, uint8_t out[SHA256_SIZE]);
 
 /* XXH3-64 with a seed: checksums of rows, and keyed hashes of tables. */
 uint64_t hash64(struct span bytes, uint64_t seed);
+/* XXH3-128 with a seed, the lower half first: digests of bags. */
+void hash128(struct span bytes, uint64_t seed, uint64_t out[2]);
 
 /* From the kernel's generator; never fails after start (aborts if it does). */
 void random_bytes(void *out, size_t size);

@@ -69,7 +69,8 @@ enum kb_code {
     KB_E_QUOTA = -38,
     KB_E_SYSTEM = -39,
     KB_E_CLOSED = -40,
-    KB_E_PERMISSION = -41
+    KB_E_PERMISSION = -41,
+    KB_E_TOO_OLD = -42
 };
 
 struct kb_error {

@@ -94,6 +94,9 @@ static void hash64_is_xxh3(void **state)
     assert_true(hash64(span_of(NULL, 0), 0) == 0x2d06800538d394c2u);
     assert_true(hash64(SPAN_LITERAL("abc"), 0) == 0x78af5f94892f3950u);
     assert_true(hash64(SPAN_LITERAL("abc"), 1) != hash64(SPAN_LITERAL("abc"), 0));
+    uint64_t both[2] = {0};
+    hash128(span_of(NULL, 0), 0, both);
+    assert_true(both[1] == 0x99aa06d3014798d8u && both[0] == 0x6001c324468d497fu);
 }
 
 static void random_bytes_fill_all_and_differ(void **state)
