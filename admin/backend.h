@@ -7,6 +7,7 @@
 #ifndef KITBAG_ADMIN_BACKEND_H
 #define KITBAG_ADMIN_BACKEND_H
 
+#include "journal/fence.h"
 #include "journal/journal.h"
 #include "journal/operation.h"
 #include "kv/kv.h"
@@ -14,6 +15,9 @@
 enum submit_kind {
     SUBMIT_WRITE,  /* items of one owner as one change set; makes the bag when `create` */
     SUBMIT_DELETE, /* the owner's bag and, of a user, the device-specific bags under it */
+    SUBMIT_FENCE,  /* initialise a category in one layer for everybody: one change (fence.h) */
+    SUBMIT_LIFT,   /* take back the newest fence of a category in one layer: one change */
+    SUBMIT_FORK,   /* a new history from the present head */
 };
 
 /* One change set. Results are filled per submit: all of it or none. */
@@ -24,8 +28,14 @@ struct submit {
     struct owner owner;
     const struct operation_write *writes; /* borrowed */
     size_t write_count;                   /* may be 0: only registers */
+    /* FENCE, LIFT: `owner` does not count. */
+    enum fence_layer layer;
+    struct span category;      /* borrowed */
+    const struct span *except; /* FENCE: longer categories that are not initialised; borrowed */
+    size_t except_count;
     /* out */
-    int code; /* 0, E_NOT_FOUND, E_CONDITION, E_PATH, E_TOO_LARGE, E_QUOTA, E_READ_ONLY */
+    int code; /* 0, E_NOT_FOUND, E_CONDITION, E_PATH, E_TOO_LARGE, E_QUOTA, E_READ_ONLY; of a LIFT
+                 E_TOO_OLD: what it would bring back is gone */
     bool created;
     uint64_t bag_id;
     uint64_t seq; /* of its last change; 0 when nothing had to be done */
@@ -33,6 +43,14 @@ struct submit {
 };
 
 enum server_state { SERVER_RUNNING = 1, SERVER_STOPPED = 2, SERVER_READ_ONLY = 3 };
+
+/* A limit below which something is dropped, and what holds it where it is. */
+struct retention_line {
+    const char *what; /* "journal", "tombstones", "undo"; a literal */
+    uint64_t seq;     /* below this it goes, or has gone */
+    char text[ERR_TEXT_MAX];
+};
+enum { RETENTION_LINES = 3 };
 
 struct server_status {
     enum server_state state;
@@ -44,6 +62,17 @@ struct server_status {
     uint64_t flushed_seq;
     uint8_t history[HISTORY_SIZE];
     struct journal_position head;
+    struct retention_line retention[RETENTION_LINES];
+    bool clock_stepped; /* nothing is dropped for its age until a day has passed or it was confirmed
+                         */
+    uint64_t room_bytes;    /* free on the disk */
+    uint64_t reserve_bytes; /* with less, writes are deferred */
+    struct {
+        uint64_t bags;     /* whose digest was recomputed since the start */
+        uint64_t wrong;    /* that differed from their rows */
+        uint64_t round_ms; /* since 1970: when the last whole round ended; 0: none yet */
+        uint64_t healed;   /* bags that machines fetched anew for their digest, since the start */
+    } digests;
 };
 
 /* What is known of a device only in memory: lost at a restart. */
@@ -53,6 +82,11 @@ struct device_live {
     uint64_t last_seen_ms; /* since 1970; 0: not since the server started */
     uint64_t seq;          /* the position its replica told last */
     uint64_t followed;     /* bags it follows */
+    uint64_t current_seq;  /* all of them are complete to here */
+    uint64_t mirror_seq;   /* it was sent the journal to here; 0: it mirrors nothing now */
+    uint64_t healed;       /* bags that it fetched anew for their digest, ever */
+    uint64_t verified_ms;  /* since 1970: when digests were last sent to compare; 0: not yet */
+    int refused;           /* why it is not served (E_DIVERGED...), 0: it is */
     char address[64];
     char software[64];
 };
@@ -70,6 +104,8 @@ struct admin_backend {
      * `expires_ms` is a point in time, since 1970. */
     int (*enroll)(void *context, uint64_t expires_ms, const char *actor, char *out, size_t out_size,
                   struct err *err);
+    /* The clock was set on purpose: dropping for age goes on. */
+    int (*confirm_clock)(void *context, struct err *err);
 };
 
 #endif

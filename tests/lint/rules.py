@@ -10,7 +10,8 @@ FUNCTION_LINES_MAX = 70
 # --- who may include whom ----------------------------------------------------------------------
 
 # What server and client share is pure: no file, no thread, no clock.
-PURE = ("journal/apply.h", "journal/change.h", "journal/digest.h", "journal/operation.h",
+PURE = ("journal/apply.h", "journal/change.h", "journal/digest.h", "journal/fence.h",
+        "journal/operation.h",
         "journal/owner.h", "journal/snapshot.h")
 
 # A file may include its own folder, base/ and what its row adds. The row of the longest folder
@@ -20,10 +21,10 @@ MAY_INCLUDE = {
     "journal/": (),
     "kv/": PURE,
     "transport/": PURE,
-    "client/": PURE + ("journal/segment.h", "journal/disk.h", "transport/"),
+    "client/": PURE + ("journal/segment.h", "journal/disk.h", "journal/mirror.h", "transport/"),
     "client/include/": (),
-    # journal.h for its numbers: admin is told the journal's position, it never holds a journal
-    "admin/": PURE + ("kv/", "journal/journal.h"),
+    # admin reads the journal's numbers and a bag's past; what it changes goes through the server
+    "admin/": PURE + ("kv/", "journal/journal.h", "journal/past.h"),
     "server/": ("journal/", "kv/", "transport/", "admin/", "client/"),
     "cli/": ("journal/", "client/"),
 }
