@@ -23,6 +23,7 @@
 #include "client/outbox.h"
 #include "client/replica.h"
 #include "client/watch.h"
+#include "client/world.h"
 
 struct network;
 struct request;
@@ -44,6 +45,7 @@ struct kb {
     char dir[PATH_MAX];
     char identity_path[PATH_MAX];
     int lock_fd;
+    struct client_world world; /* fixed */
     struct replica *replica;
     struct outbox *outbox;
     struct hub *hub;
@@ -61,6 +63,16 @@ struct kb {
 };
 
 /* --- kb_open.c --- */
+/* kb_open in a world of the caller's; `world` may be NULL and is copied. With a port of its own the
+ * machine has no thread: after kb_start the caller drives kb->network by network_turn, signs people
+ * in by client_login_begin, and calls nothing that waits. Joining is not made up: a test stores an
+ * identity (identity_store) in the folder first. */
+MUST_CHECK int client_open(struct kb **kb, const struct kb_options *options,
+                           const struct client_world *world, struct kb_error *error);
+/* Of the machine's world. */
+uint64_t client_wall_ms(const struct kb *kb);
+uint64_t client_mono_ms(const struct kb *kb);
+uint64_t client_random(const struct kb *kb);
 /* Copies an error of ours to one of the public header; returns its code. */
 int client_fail(struct kb_error *error, const struct err *err);
 bool client_joined(struct kb *kb);
@@ -96,6 +108,13 @@ MUST_CHECK int client_read(struct kb *kb, const struct owner *owner, struct span
                            struct buf *value, struct item_row *row, bool *pending, struct err *err);
 
 /* --- kb_people.c --- */
+/* Signing in without waiting. `request` stays NULL when it is done already (kept, and there is no
+ * connection; a machine that never joined). Else ask client_login_end until it does not return
+ * E_DEFERRED: then the request is freed and nulled. `give_up`: as when the time is over. */
+MUST_CHECK int client_login_begin(struct kb *kb, const char *user, const char *const *groups,
+                                  struct request **request, struct err *err);
+MUST_CHECK int client_login_end(struct kb *kb, struct request **request, bool give_up,
+                                struct err *err);
 /* Which groups a user signed in with: shown names, remembered with the user's bag. */
 enum { KB_GROUPS_MAX = 64 };
 struct kb_groups {

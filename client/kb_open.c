@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "client/kb_inside.h"
 #include "client/network.h"
 
@@ -13,6 +14,27 @@ enum { ACKED_BAGS_MAX = 256 }; /* let go of per round */
 
 static const uint64_t MAP_BYTES = (uint64_t)16 << 30;
 static const uint64_t OUTBOX_BYTES = (uint64_t)64 << 20;
+
+static const struct clock *clock_of(const struct kb *kb)
+{
+    return kb->world.clock != NULL ? kb->world.clock : &clock_system;
+}
+
+uint64_t client_wall_ms(const struct kb *kb)
+{
+    return clock_wall_ms(clock_of(kb));
+}
+
+uint64_t client_mono_ms(const struct kb *kb)
+{
+    return clock_mono_ms(clock_of(kb));
+}
+
+uint64_t client_random(const struct kb *kb)
+{
+    const struct client_world *world = &kb->world;
+    return world->random != NULL ? world->random(world->random_context) : random_u64();
+}
 
 int client_fail(struct kb_error *error, const struct err *err)
 {
@@ -226,7 +248,7 @@ static int replace_replica(struct kb *kb, const char *dir, uint64_t map_bytes, s
 {
     char aside[PATH_MAX];
     int length = snprintf(aside, sizeof aside, "%s.damaged-%llu", dir,
-                          (unsigned long long)clock_wall_ms(&clock_system));
+                          (unsigned long long)client_wall_ms(kb));
     if (length < 0 || (size_t)length >= sizeof aside || rename(dir, aside) != 0) {
         return err_sys(err, "move the damaged replica aside", dir);
     }
@@ -278,11 +300,15 @@ static int open_parts(struct kb *kb, const struct kb_options *options, struct er
     if (rc != 0) {
         return err_set(err, rc, "path too long: '%.40s...'", kb->dir);
     }
+    const struct outbox_world world = {.disk = kb->world.disk,
+                                       .clock = kb->world.clock,
+                                       .random = kb->world.random,
+                                       .random_context = kb->world.random_context};
     rc = identity_load(&kb->identity, kb->identity_path, err);
     rc = rc != 0 ? rc
-                 : outbox_open(&kb->outbox, dir,
-                               options->outbox_bytes != 0 ? options->outbox_bytes : OUTBOX_BYTES,
-                               NULL, err);
+                 : outbox_open_in(&kb->outbox, dir,
+                                  options->outbox_bytes != 0 ? options->outbox_bytes : OUTBOX_BYTES,
+                                  &world, err);
     rc = rc != 0 ? rc
                  : open_replica(kb, options->map_bytes != 0 ? options->map_bytes : MAP_BYTES, err);
     if (rc != 0) {
@@ -306,7 +332,8 @@ static int read_visible(void *context, const struct owner *owner, struct span pa
     return rc;
 }
 
-static int make(struct kb **out, const struct kb_options *options, struct err *err)
+static int make(struct kb **out, const struct kb_options *options, const struct client_world *world,
+                struct err *err)
 {
     struct kb *kb = calloc(1, sizeof *kb);
     if (kb == NULL) {
@@ -320,6 +347,9 @@ static int make(struct kb **out, const struct kb_options *options, struct err *e
     (void)pthread_mutex_init(&kb->control, NULL);
     (void)pthread_mutex_init(&kb->lock, NULL);
     kb->lock_fd = -1;
+    if (world != NULL) {
+        kb->world = *world;
+    }
     *out = kb;
     size_t size = strlen(options->data_dir);
     if (size == 0 || size >= sizeof kb->dir - 64) {
@@ -331,6 +361,12 @@ static int make(struct kb **out, const struct kb_options *options, struct err *e
 
 int kb_open(struct kb **out, const struct kb_options *options, struct kb_error *error)
 {
+    return client_open(out, options, NULL, error);
+}
+
+int client_open(struct kb **out, const struct kb_options *options, const struct client_world *world,
+                struct kb_error *error)
+{
     ASSERT(out != NULL);
     struct err err = {0};
     struct kb *kb = NULL;
@@ -338,7 +374,7 @@ int kb_open(struct kb **out, const struct kb_options *options, struct kb_error *
         (void)err_set(&err, E_INVALID, "kb_open needs options with their size and a data folder");
         return client_fail(error, &err);
     }
-    int rc = make(&kb, options, &err);
+    int rc = make(&kb, options, world, &err);
     rc = rc != 0 ? rc : lock_folder(kb, options, &err);
     rc = rc != 0 ? rc : open_parts(kb, options, &err);
     if (rc != 0) {

@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "client/kb_inside.h"
 #include "client/network.h"
 
@@ -125,7 +124,7 @@ static int retry(struct kb *kb, const struct kb_op *op, struct err *err)
                                    .bag_id = bag.bag_id,
                                    .made_by = bag.bag_id == 0 ? bag.made_by : 0,
                                    .seen = bag.cursor};
-    rc = outbox_retry(kb->outbox, op->op, &target, clock_wall_ms(&clock_system), NULL, err);
+    rc = outbox_retry(kb->outbox, op->op, &target, client_wall_ms(kb), NULL, err);
     if (rc == 0) {
         tell_bag(kb, op->bag);
     }

@@ -4,7 +4,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/clock.h"
 #include "client/kb_inside.h"
 #include "client/network.h"
 
@@ -174,7 +173,7 @@ static int keep_local(struct kb *kb, const struct owner *owner, uint64_t *local,
     int rc = find_local(kb, owner, &bag, err);
     if (rc == E_NOT_FOUND) {
         bag = (struct replica_bag){.complete = true, .keep = true, .owner = *owner};
-        rc = outbox_create(kb->outbox, owner, clock_wall_ms(&clock_system), &bag.made_by, err);
+        rc = outbox_create(kb->outbox, owner, client_wall_ms(kb), &bag.made_by, err);
         rc = rc != 0 ? rc : replica_bag_add(kb->replica, &bag, err);
     } else if (rc == 0 && !bag.keep) {
         bag.keep = true;
@@ -269,50 +268,9 @@ static int late(const struct kb *kb, const struct request *request, struct err *
                    name);
 }
 
-/* With kb->lock, which is given back while it waits. */
-static int wait_for(struct kb *kb, struct request *request, unsigned timeout_ms, struct err *err)
-{
-    struct timespec until = after(timeout_ms);
-    int timed_out = 0;
-    int rc = why_not(kb, &request->user, err);
-    while (rc == 0 && request->state != REQUEST_DONE && timed_out == 0) {
-        timed_out = pthread_cond_timedwait(&kb->changed, &kb->lock, &until);
-        rc = request->state == REQUEST_DONE ? 0 : why_not(kb, &request->user, err);
-    }
-    if (rc != 0) {
-        return rc;
-    }
-    if (request->state == REQUEST_DONE) {
-        return request->code != 0 ? err_set(err, request->code, "%s", request->text) : 0;
-    }
-    return late(kb, request, err);
-}
-
+/* With `request` NULL after it: it is done. */
 static int ask(struct kb *kb, const struct owner *user, const struct kb_groups *groups,
-               unsigned timeout_ms, struct err *err)
-{
-    struct request *request = calloc(1, sizeof *request);
-    if (request == NULL) {
-        return err_set(err, E_NOMEM, "out of memory");
-    }
-    request->user = *user;
-    request->groups = *groups;
-    (void)pthread_mutex_lock(&kb->lock);
-    request->ref = ++kb->last_ref;
-    request->next = kb->requests;
-    kb->requests = request;
-    if (kb->network != NULL) {
-        network_wake(kb->network, NETWORK_REQUESTS);
-    }
-    int rc = wait_for(kb, request, timeout_ms, err);
-    unlink_request(kb, request);
-    (void)pthread_mutex_unlock(&kb->lock);
-    free(request);
-    return rc;
-}
-
-static int login_joined(struct kb *kb, const struct owner *user, const struct kb_groups *groups,
-                        unsigned timeout_ms, struct err *err)
+               struct request **request, struct err *err)
 {
     (void)pthread_mutex_lock(&kb->lock);
     bool connected = kb->network != NULL && kb->live.connected;
@@ -320,13 +278,22 @@ static int login_joined(struct kb *kb, const struct owner *user, const struct kb
     if (!connected && is_kept(kb, user)) {
         return 0;
     }
-    struct err why = {0};
-    int rc = ask(kb, user, groups, timeout_ms, &why);
-    bool absent = rc == E_UNREACHABLE || rc == E_TIMEOUT || rc == E_STOPPED;
-    if (absent && is_kept(kb, user)) { /* the connection was lost just now */
-        return 0;
+    struct request *made = calloc(1, sizeof *made);
+    if (made == NULL) {
+        return err_set(err, E_NOMEM, "out of memory");
     }
-    return rc == 0 ? 0 : err_set(err, rc, "%s", why.text);
+    made->user = *user;
+    made->groups = *groups;
+    (void)pthread_mutex_lock(&kb->lock);
+    made->ref = ++kb->last_ref;
+    made->next = kb->requests;
+    kb->requests = made;
+    if (kb->network != NULL) {
+        network_wake(kb->network, NETWORK_REQUESTS);
+    }
+    (void)pthread_mutex_unlock(&kb->lock);
+    *request = made;
+    return 0;
 }
 
 static int read_names(const char *user, const char *const *groups, struct owner *owner,
@@ -342,21 +309,80 @@ static int read_names(const char *user, const char *const *groups, struct owner 
     return rc;
 }
 
+int client_login_begin(struct kb *kb, const char *user, const char *const *groups,
+                       struct request **request, struct err *err)
+{
+    ASSERT(kb != NULL && user != NULL && request != NULL && *request == NULL);
+    struct owner owner;
+    struct kb_groups *list = calloc(1, sizeof *list);
+    int rc = list == NULL ? err_set(err, E_NOMEM, "out of memory")
+                          : read_names(user, groups, &owner, list, err);
+    if (rc == 0) {
+        rc = client_joined(kb) ? ask(kb, &owner, list, request, err)
+                               : login_alone(kb, &owner, list, err);
+    }
+    free(list);
+    return rc;
+}
+
+/* E_DEFERRED: it goes on. With kb->lock. */
+static int look_at(const struct kb *kb, const struct request *request, bool give_up,
+                   struct err *err)
+{
+    if (request->state == REQUEST_DONE) {
+        return request->code != 0 ? err_set(err, request->code, "%s", request->text) : 0;
+    }
+    int rc = why_not(kb, &request->user, err);
+    if (rc != 0) {
+        return rc;
+    }
+    return give_up ? late(kb, request, err) : E_DEFERRED;
+}
+
+int client_login_end(struct kb *kb, struct request **request, bool give_up, struct err *err)
+{
+    ASSERT(kb != NULL && request != NULL && *request != NULL);
+    struct err why = {0};
+    (void)pthread_mutex_lock(&kb->lock);
+    int rc = look_at(kb, *request, give_up, &why);
+    if (rc != E_DEFERRED) {
+        unlink_request(kb, *request);
+    }
+    (void)pthread_mutex_unlock(&kb->lock);
+    if (rc == E_DEFERRED) {
+        return rc;
+    }
+    bool absent = rc == E_UNREACHABLE || rc == E_TIMEOUT || rc == E_STOPPED;
+    if (absent && is_kept(kb, &(*request)->user)) { /* the connection was lost just now */
+        rc = 0;
+    }
+    free(*request);
+    *request = NULL;
+    return rc == 0 ? 0 : err_set(err, rc, "%s", why.text);
+}
+
+/* Until it is done, can't be done, or the time is over. */
+static void wait_for(struct kb *kb, const struct request *request, unsigned timeout_ms)
+{
+    struct timespec until = after(timeout_ms);
+    int timed_out = 0;
+    (void)pthread_mutex_lock(&kb->lock);
+    while (timed_out == 0 && look_at(kb, request, false, NULL) == E_DEFERRED) {
+        timed_out = pthread_cond_timedwait(&kb->changed, &kb->lock, &until);
+    }
+    (void)pthread_mutex_unlock(&kb->lock);
+}
+
 int kb_login(struct kb *kb, const char *user, const char *const *groups, unsigned timeout_ms,
              struct kb_error *error)
 {
-    ASSERT(kb != NULL && user != NULL);
     struct err err = {0};
-    struct owner owner;
-    struct kb_groups *list = calloc(1, sizeof *list);
-    int rc = list == NULL ? err_set(&err, E_NOMEM, "out of memory")
-                          : read_names(user, groups, &owner, list, &err);
-    if (rc == 0) {
-        rc = client_joined(kb)
-                 ? login_joined(kb, &owner, list, timeout_ms != 0 ? timeout_ms : LOGIN_MS, &err)
-                 : login_alone(kb, &owner, list, &err);
+    struct request *request = NULL;
+    int rc = client_login_begin(kb, user, groups, &request, &err);
+    if (rc == 0 && request != NULL) {
+        wait_for(kb, request, timeout_ms != 0 ? timeout_ms : LOGIN_MS);
+        rc = client_login_end(kb, &request, true, &err);
     }
-    free(list);
     return rc == 0 ? 0 : client_fail(error, &err);
 }
 

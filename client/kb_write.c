@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "client/kb_inside.h"
 #include "client/network.h"
 
@@ -110,8 +109,7 @@ static int write_all(struct kb *kb, const char *bag_text, const struct operation
         rc = check_condition(kb, &bag.owner, &writes[i], err);
     }
     rc = rc != 0 ? rc
-                 : outbox_write(kb->outbox, &target, writes, count, clock_wall_ms(&clock_system),
-                                op, err);
+                 : outbox_write(kb->outbox, &target, writes, count, client_wall_ms(kb), op, err);
     if (rc != 0) {
         return rc;
     }

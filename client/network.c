@@ -1,14 +1,13 @@
-/* client/network.c - the thread, its loop, and what it tells of itself. */
+/* client/network.c - its turns, and what it tells of itself. */
 #include "client/network.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "client/network_inside.h"
 
-enum { HEARD_EVERY_MS = 500, WAIT_MAX_MS = 60000 };
+enum { HEARD_EVERY_MS = 500 };
 
 /* --- telling --- */
 
@@ -98,9 +97,8 @@ static void tell_heard(struct network *network, uint64_t now_ms)
     }
     network->heard_ms = now_ms;
     (void)pthread_mutex_lock(&kb->lock);
-    kb->live.last_heard_ms = clock_wall_ms(&clock_system);
+    kb->live.last_heard_ms = client_wall_ms(kb);
     kb->live.head_seq = follow_head_seq(network->follow);
-    kb->live.current_seq = follow_current_seq(network->follow);
     kb->live.current_seq = network->open && network->caught == network->followed_count
                                ? follow_current_seq(network->follow)
                                : 0;
@@ -113,7 +111,7 @@ void network_pass_later(struct network *network)
 {
     if (!network->passed_due) {
         network->passed_due = true;
-        network->passed_at_ms = clock_mono_ms(&clock_system) + NETWORK_PASSED_MS;
+        network->passed_at_ms = client_mono_ms(network->kb) + NETWORK_PASSED_MS;
     }
 }
 
@@ -121,7 +119,7 @@ void network_ask_again_later(struct network *network)
 {
     network->told_confirmed = UINT64_MAX; /* it is told of the outbox again, then it asks again */
     network->passed_due = true;
-    network->passed_at_ms = clock_mono_ms(&clock_system) + NETWORK_AGAIN_MS;
+    network->passed_at_ms = client_mono_ms(network->kb) + NETWORK_AGAIN_MS;
 }
 
 /* Outcomes are durable by now, by a write that took them along, or are made so. */
@@ -156,7 +154,7 @@ static void tell_ops(struct network *network)
 static void tend(struct network *network)
 {
     unsigned news = atomic_exchange(&network->news, 0);
-    if (network->passed_due && clock_mono_ms(&clock_system) >= network->passed_at_ms) {
+    if (network->passed_due && network->now_ms >= network->passed_at_ms) {
         pass(network);
         news |= NETWORK_OPS; /* more may be confirmed */
     }
@@ -176,86 +174,64 @@ static void tend(struct network *network)
     (void)network_flush(network);
 }
 
-/* --- the loop --- */
+/* --- turns --- */
 
-static int wait_ms(struct network *network)
+uint64_t network_next_ms(const struct network *network)
 {
-    uint64_t now_ms = clock_mono_ms(&clock_system);
+    if (!network->begun || atomic_load(&network->news) != 0) {
+        return 0;
+    }
     uint64_t next_ms = follow_next_tick(network->follow);
     if (network->passed_due && network->passed_at_ms < next_ms) {
         next_ms = network->passed_at_ms;
     }
-    if (network->first != NULL && now_ms + NETWORK_RETRY_MS < next_ms) {
-        next_ms = now_ms + NETWORK_RETRY_MS;
+    if (network->first != NULL && network->now_ms + NETWORK_RETRY_MS < next_ms) {
+        next_ms = network->now_ms + NETWORK_RETRY_MS;
     }
-    if (next_ms <= now_ms) {
-        return 0;
-    }
-    return next_ms - now_ms < WAIT_MAX_MS ? (int)(next_ms - now_ms) : WAIT_MAX_MS;
+    return next_ms;
 }
 
-static void wait_once(struct network *network)
+static void take_in(struct network *network, const struct network_event *event)
 {
-    struct span bytes;
-    struct follow_event event = {.kind = FOLLOW_TICK};
-    switch (dealer_wait(network->dealer, wait_ms(network), &bytes)) {
-    case DEALER_UP:
-        event.kind = FOLLOW_UP;
+    struct follow_event step = {.kind = FOLLOW_TICK};
+    switch (event->kind) {
+    case NETWORK_UP:
+        step.kind = FOLLOW_UP;
         break;
-    case DEALER_DOWN:
-        event.kind = FOLLOW_DOWN;
-        event.down.code = E_UNREACHABLE;
+    case NETWORK_DOWN:
+        step.kind = FOLLOW_DOWN;
+        step.down.code = event->code;
+        step.down.text = event->text;
         break;
-    case DEALER_REFUSED:
-        event.kind = FOLLOW_DOWN;
-        event.down.code = E_NOT_ALLOWED;
-        event.down.text = "the server does not know this machine's key";
+    case NETWORK_FRAME:
+        step.kind = FOLLOW_FRAME;
+        step.frame = event->frame;
         break;
-    case DEALER_CUT:
-        event.kind = FOLLOW_DOWN;
-        event.down.code = E_UNREACHABLE;
-        event.down.text = "what answers there hangs up: it has another key than this machine's "
-                          "server (is it another one, or was it set up anew?), or too many "
-                          "connections";
-        break;
-    case DEALER_MESSAGE:
-        event.kind = FOLLOW_FRAME;
-        event.frame = bytes;
-        break;
-    case DEALER_WOKEN:
-        return; /* tend looks why */
-    case DEALER_NOTHING:
-    default:
+    case NETWORK_TIME:
         break;
     }
-    network_step(network, event);
-    if (event.kind == FOLLOW_FRAME) {
-        tell_heard(network, clock_mono_ms(&clock_system));
+    network_step(network, step);
+    if (event->kind == NETWORK_FRAME) {
+        tell_heard(network, network->now_ms);
     }
 }
 
-static void run(struct thread *self, void *context)
+void network_turn(struct network *network, const struct network_event *event)
 {
-    struct network *network = context;
-    thread_ready(self, 0, NULL);
-    tell_ops(network);
-    network_step(network, (struct follow_event){.kind = FOLLOW_START});
-    while (!atomic_load(&network->stopping)) {
-        tend(network);
-        wait_once(network);
+    ASSERT(network != NULL && event != NULL);
+    network->now_ms = client_mono_ms(network->kb);
+    if (!network->begun) {
+        network->begun = true;
+        tell_ops(network);
+        network_step(network, (struct follow_event){.kind = FOLLOW_START});
+    } else if (event->kind != NETWORK_TIME ||
+               follow_next_tick(network->follow) <= network->now_ms) {
+        take_in(network, event);
     }
-    network_step(network, (struct follow_event){.kind = FOLLOW_STOP});
+    tend(network);
 }
 
-void network_wake(struct network *network, unsigned news)
-{
-    unsigned before = atomic_fetch_or(&network->news, news);
-    if ((before & news) != news) {
-        dealer_wake(network->dealer);
-    }
-}
-
-/* --- starting and stopping --- */
+/* --- making and freeing --- */
 
 static void network_free(struct network **network)
 {
@@ -263,7 +239,7 @@ static void network_free(struct network **network)
     network_drop_queue(old);
     network_session_lost(old);
     follow_free(&old->follow);
-    dealer_free(&old->dealer);
+    network_thread_free(&old->own);
     free(old->followed);
     identity_wipe(&old->identity);
     buf_free(&old->ops);
@@ -274,9 +250,8 @@ static void network_free(struct network **network)
     *network = NULL;
 }
 
-int network_start(struct network **out, struct kb *kb, struct err *err)
+static int network_new(struct network **out, struct kb *kb, struct err *err)
 {
-    ASSERT(out != NULL && kb != NULL);
     struct network *network = calloc(1, sizeof *network);
     if (network == NULL) {
         return err_set(err, E_NOMEM, "out of memory");
@@ -289,12 +264,28 @@ int network_start(struct network **out, struct kb *kb, struct err *err)
     buf_init(&network->ops, WIRE_MESSAGE_MAX);
     network->told_confirmed = UINT64_MAX;
     struct follow_options options = {.address_count = network->identity.address_count,
-                                     .seed = random_u64()};
-    int rc = dealer_new(&network->dealer, err);
-    if (rc == 0 && follow_new(&network->follow, &options) != 0) {
-        rc = err_set(err, E_NOMEM, "out of memory");
+                                     .seed = client_random(kb)};
+    if (follow_new(&network->follow, &options) != 0) {
+        network_free(&network);
+        return err_set(err, E_NOMEM, "out of memory");
     }
-    rc = rc != 0 ? rc : thread_start(&network->thread, "kb-network", run, network, err);
+    *out = network;
+    return 0;
+}
+
+int network_start(struct network **out, struct kb *kb, struct err *err)
+{
+    ASSERT(out != NULL && kb != NULL);
+    struct network *network = NULL;
+    int rc = network_new(&network, kb, err);
+    if (rc != 0) {
+        return rc;
+    }
+    if (kb->world.port != NULL) {
+        network->port = *kb->world.port;
+    } else {
+        rc = network_thread_new(network, err);
+    }
     if (rc != 0) {
         network_free(&network);
         return rc;
@@ -303,13 +294,23 @@ int network_start(struct network **out, struct kb *kb, struct err *err)
     return 0;
 }
 
+void network_wake(struct network *network, unsigned news)
+{
+    unsigned before = atomic_fetch_or(&network->news, news);
+    if ((before & news) != news && network->own != NULL) {
+        network_thread_wake(network->own);
+    }
+}
+
 void network_stop(struct network **network)
 {
     if (network == NULL || *network == NULL) {
         return;
     }
-    atomic_store(&(*network)->stopping, true);
-    dealer_wake((*network)->dealer);
-    thread_join(&(*network)->thread);
+    struct network *old = *network;
+    if (old->own != NULL) {
+        network_thread_join(old->own);
+    }
+    network_step(old, (struct follow_event){.kind = FOLLOW_STOP});
     network_free(network);
 }

@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "client/network_inside.h"
 
 /* --- sending --- */
@@ -26,15 +25,25 @@ static void lose(struct network *network, int code, const char *text)
     network->down_text[length] = '\0';
 }
 
+static int send_bytes(struct network *network, struct span bytes)
+{
+    return network->port.send(network->port.context, bytes);
+}
+
+static void disconnect(struct network *network)
+{
+    network->port.disconnect(network->port.context);
+}
+
 bool network_flush(struct network *network)
 {
     while (network->first != NULL) {
         struct outgoing *frame = network->first;
-        int rc = dealer_send(network->dealer, span_of(frame->bytes, frame->size));
+        int rc = send_bytes(network, span_of(frame->bytes, frame->size));
         if (rc == E_BUSY) {
             return false;
         }
-        if (rc != 0) { /* its loss is told by the dealer */
+        if (rc != 0) { /* its loss is told by the port */
             network_drop_queue(network);
             return true;
         }
@@ -69,7 +78,7 @@ static void send_later(struct network *network, struct span bytes)
 
 static void send_now(struct network *network, struct span bytes)
 {
-    if (!network_flush(network) || dealer_send(network->dealer, bytes) == E_BUSY) {
+    if (!network_flush(network) || send_bytes(network, bytes) == E_BUSY) {
         send_later(network, bytes);
     }
 }
@@ -78,7 +87,6 @@ static void send_now(struct network *network, struct span bytes)
 
 static void connect_to(struct network *network, size_t address)
 {
-    char endpoint[ADDRESS_MAX_BYTES + 16];
     struct err err = {0};
     struct kb *kb = network->kb;
     const char *text = network->identity.addresses[address];
@@ -86,10 +94,8 @@ static void connect_to(struct network *network, size_t address)
     (void)pthread_mutex_lock(&kb->lock);
     memcpy(kb->live.server, text, strlen(text) + 1);
     (void)pthread_mutex_unlock(&kb->lock);
-    int rc = address_endpoint(text, endpoint, sizeof endpoint, &err);
-    rc = rc != 0 ? rc
-                 : dealer_connect(network->dealer, endpoint, network->identity.server_key,
-                                  &network->identity.keys, &err);
+    int rc = network->port.connect(network->port.context, text, network->identity.server_key,
+                                   &network->identity.keys, &err);
     if (rc != 0) {
         lose(network, E_UNREACHABLE, err.text);
     }
@@ -180,7 +186,7 @@ static bool carry_out(struct network *network, const struct follow_action *actio
         return false;
     case FOLLOW_DO_DISCONNECT:
         network_drop_queue(network);
-        dealer_disconnect(network->dealer);
+        disconnect(network);
         return false;
     case FOLLOW_DO_SEND:
         send_now(network, action->send);
@@ -233,7 +239,7 @@ static bool one_step(struct network *network, struct follow_event *event)
 {
     struct follow_event answer = {0};
     bool asked = false;
-    event->now_ms = clock_mono_ms(&clock_system);
+    event->now_ms = client_mono_ms(network->kb);
     struct follow_actions actions = follow_step(network->follow, event);
     for (size_t i = 0; i < actions.count; i++) {
         asked = carry_out(network, &actions.list[i], &answer);
@@ -253,7 +259,7 @@ void network_step(struct network *network, struct follow_event event)
         down.down.code = network->down;
         down.down.text = text;
         network->down = 0;
-        dealer_disconnect(network->dealer);
+        disconnect(network);
         while (one_step(network, &down)) {
         }
     }

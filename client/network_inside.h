@@ -1,11 +1,12 @@
 /* client/network_inside.h - the inside of struct network, for the files that are made of it:
  *
- *   network.c         the thread, its loop, what it tells of itself
+ *   network.c         its turns, what it tells of itself
+ *   network_thread.c  the thread that runs them, with a dealer
  *   network_act.c     one step of the follow: its actions, one by one; sending
  *   network_data.c    what comes of bags: live changes, pages, ends of bags; outcomes
  *   network_people.c  signing in and out, and what the server's list of sign-ins asks for
  *
- * Everything here is the network thread's own but `news` and `stopping`.
+ * Everything here is its own who runs the turns, but `news`.
  */
 #ifndef KITBAG_CLIENT_NETWORK_INSIDE_H
 #define KITBAG_CLIENT_NETWORK_INSIDE_H
@@ -14,7 +15,6 @@
 
 #include "base/thread.h"
 #include "client/network.h"
-#include "transport/dealer.h"
 #include "transport/follow.h"
 
 enum {
@@ -51,12 +51,13 @@ struct outgoing {
 
 struct network {
     struct kb *kb;
-    struct thread *thread;
+    struct network_thread *own; /* NULL: others run the turns */
+    struct network_port port;
     atomic_uint news;
-    atomic_bool stopping;
 
-    struct dealer *dealer;
     struct follow *follow;
+    bool begun;
+    uint64_t now_ms; /* monotonic, of this turn */
     struct identity identity;
     struct replica_position position; /* scratch of HELLO */
     bool open;
@@ -89,6 +90,14 @@ struct network {
     struct wire_bag *bags; /* of the last LIST_BAGS */
     size_t bag_count, bag_capacity;
 };
+
+/* --- network_thread.c --- */
+/* Sets network->own and network->port, and starts; half built after an error. */
+MUST_CHECK int network_thread_new(struct network *network, struct err *err);
+void network_thread_wake(struct network_thread *thread);
+/* After it nobody runs turns any more. */
+void network_thread_join(struct network_thread *thread);
+void network_thread_free(struct network_thread **thread);
 
 /* --- network_act.c --- */
 /* Steps with `event`, carries everything out, answers what is asked. */

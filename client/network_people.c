@@ -592,7 +592,8 @@ void network_reconcile(struct network *network)
     if (rc == 0) {
         compare(&comparing);
     } else if (rc == E_CORRUPT) {
-        atomic_fetch_or(&network->news, NETWORK_BAGS); /* the device's bag comes anew */
+        network->device_caught = false; /* its bag comes anew */
+        atomic_fetch_or(&network->news, NETWORK_BAGS);
     }
     free(comparing.listed);
     free(comparing.kept);

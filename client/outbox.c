@@ -24,7 +24,7 @@ static char *path_of(const char *dir, const char *name)
 }
 
 static int outbox_new(struct outbox **out, const char *dir, uint64_t max_bytes,
-                      const struct disk *disk, struct err *err)
+                      const struct outbox_world *world, struct err *err)
 {
     struct outbox *outbox = calloc(1, sizeof *outbox);
     if (outbox == NULL) {
@@ -36,7 +36,8 @@ static int outbox_new(struct outbox **out, const char *dir, uint64_t max_bytes,
     (void)pthread_cond_init(&outbox->changed, &attributes);
     (void)pthread_condattr_destroy(&attributes);
     (void)pthread_mutex_init(&outbox->lock, NULL);
-    outbox->disk = disk != NULL ? disk : &disk_system;
+    outbox->world = *world;
+    outbox->disk = world->disk != NULL ? world->disk : &disk_system;
     outbox->max_bytes = max_bytes;
     buf_init(&outbox->waiting, OUTBOX_BATCH_MAX);
     buf_init(&outbox->writing, OUTBOX_BATCH_MAX);
@@ -50,10 +51,22 @@ static int outbox_new(struct outbox **out, const char *dir, uint64_t max_bytes,
     return 0;
 }
 
+uint64_t outbox_wall_ms(const struct outbox *outbox)
+{
+    const struct clock *clock = outbox->world.clock;
+    return clock_wall_ms(clock != NULL ? clock : &clock_system);
+}
+
+uint64_t outbox_random(const struct outbox *outbox)
+{
+    const struct outbox_world *world = &outbox->world;
+    return world->random != NULL ? world->random(world->random_context) : random_u64();
+}
+
 /* The first file: its state is written like any other rewriting. */
 static int make_first(struct outbox *outbox, struct err *err)
 {
-    outbox->writer = random_u64();
+    outbox->writer = outbox_random(outbox);
     outbox->next_id = 1;
     outbox->window_first = 1;
     return outbox_rewrite(outbox, &outbox->durable, err);
@@ -105,11 +118,18 @@ static int read_file(struct outbox *outbox, struct err *err)
 int outbox_open(struct outbox **out, const char *dir, uint64_t max_bytes, const struct disk *disk,
                 struct err *err)
 {
+    struct outbox_world world = {.disk = disk};
+    return outbox_open_in(out, dir, max_bytes, &world, err);
+}
+
+int outbox_open_in(struct outbox **out, const char *dir, uint64_t max_bytes,
+                   const struct outbox_world *world, struct err *err)
+{
     ASSERT(out != NULL);
-    ASSERT(dir != NULL);
+    ASSERT(dir != NULL && world != NULL);
     struct outbox *outbox = NULL;
     int rc = dir_make(dir, 0700, err);
-    rc = rc != 0 ? rc : outbox_new(&outbox, dir, max_bytes, disk, err);
+    rc = rc != 0 ? rc : outbox_new(&outbox, dir, max_bytes, world, err);
     if (rc == 0) {
         struct stat file;
         bool there = stat(outbox->path, &file) == 0;
@@ -153,7 +173,7 @@ void outbox_close(struct outbox **outbox)
     if (old->segment != NULL && old->dead == 0 && !old->numbers_lost) {
         outbox_stop_sending(old);
         if (outbox_flush(old, NULL) == 0) { /* else the next opening finds a torn end */
-            int rc = segment_mark_clean(old->segment, clock_wall_ms(&clock_system), NULL);
+            int rc = segment_mark_clean(old->segment, outbox_wall_ms(old), NULL);
             (void)rc; /* as above */
         }
     }

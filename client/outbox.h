@@ -23,6 +23,7 @@
 #ifndef KITBAG_CLIENT_OUTBOX_H
 #define KITBAG_CLIENT_OUTBOX_H
 
+#include "base/clock.h"
 #include "journal/disk.h"
 #include "journal/operation.h"
 
@@ -32,6 +33,15 @@ struct outbox;
  * a newer version; nothing is changed then. */
 MUST_CHECK int outbox_open(struct outbox **out, const char *dir, uint64_t max_bytes,
                            const struct disk *disk, struct err *err);
+/* The same with a world of the caller's; each NULL: the real one. Borrowed until outbox_close. */
+struct outbox_world {
+    const struct disk *disk;
+    const struct clock *clock;
+    uint64_t (*random)(void *context); /* never 0 */
+    void *random_context;
+};
+MUST_CHECK int outbox_open_in(struct outbox **out, const char *dir, uint64_t max_bytes,
+                              const struct outbox_world *world, struct err *err);
 /* Writes what is not durable yet and the mark of a clean stop. */
 void outbox_close(struct outbox **outbox);
 

@@ -3,7 +3,6 @@
  */
 #include <string.h>
 
-#include "base/clock.h"
 #include "client/outbox_inside.h"
 
 /* --- the queue --- */
@@ -57,7 +56,7 @@ static int append(struct outbox *outbox, uint32_t count, struct err *err)
     uint8_t *head = outbox->writing.data;
     head[0] = 0xdd; /* an array with a count of four bytes */
     put_be32(head + 1, count);
-    return segment_append(outbox->segment, count, clock_wall_ms(&clock_system),
+    return segment_append(outbox->segment, count, outbox_wall_ms(outbox),
                           buf_span(&outbox->writing), NULL, err);
 }
 

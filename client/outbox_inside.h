@@ -76,9 +76,10 @@ struct waiter {
 struct outbox {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    const struct disk *disk;
-    char *path;      /* DIR/outbox.seg */
-    char *next_path; /* DIR/outbox.next: a smaller one in the making */
+    struct outbox_world world;
+    const struct disk *disk; /* of the world */
+    char *path;              /* DIR/outbox.seg */
+    char *next_path;         /* DIR/outbox.next: a smaller one in the making */
     uint64_t max_bytes;
     outbox_barrier_fn *barrier; /* both fixed before threads use it */
     void *barrier_context;
@@ -113,6 +114,10 @@ struct outbox {
     struct waiter *waiters;
     struct segment *segment;
 };
+
+/* --- outbox.c --- */
+uint64_t outbox_wall_ms(const struct outbox *outbox);
+uint64_t outbox_random(const struct outbox *outbox);
 
 /* --- outbox_entry.c --- */
 /* From an operation's bytes (copied). `owner` NULL: a place holder. E_MALFORMED, E_NOMEM; other

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/hash.h"
 #include "client/outbox_inside.h"
 
@@ -275,13 +274,14 @@ static int make_small(struct outbox *outbox)
 
 /* --- writing --- */
 
-static int fill(struct segment *segment, const struct snapshot *snapshot, struct err *err)
+static int fill(const struct outbox *outbox, struct segment *segment,
+                const struct snapshot *snapshot, struct err *err)
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < snapshot->count; i++) {
         const struct chunk *chunk = &snapshot->chunks[i];
-        rc = segment_append(segment, chunk->count, clock_wall_ms(&clock_system),
-                            buf_span(&chunk->bytes), NULL, err);
+        rc = segment_append(segment, chunk->count, outbox_wall_ms(outbox), buf_span(&chunk->bytes),
+                            NULL, err);
     }
     return rc;
 }
@@ -291,12 +291,15 @@ static int write_beside(struct outbox *outbox, const struct snapshot *snapshot, 
 {
     struct segment *segment = NULL;
     struct segment_id id = {.purpose = SEGMENT_OUTBOX, .base_seq = 1};
-    random_bytes(id.history, sizeof id.history);
+    for (size_t i = 0; i < sizeof id.history; i += sizeof(uint64_t)) {
+        uint64_t part = outbox_random(outbox);
+        memcpy(id.history + i, &part, sizeof part);
+    }
     uint64_t size = snapshot->bytes + OUTBOX_FILE_MIN;
     size = size < GROWTH * snapshot->bytes ? GROWTH * snapshot->bytes : size;
     (void)unlink(outbox->next_path); /* of a try that was cut short */
     int rc = segment_create(&segment, outbox->next_path, &id, size, outbox->disk, err);
-    rc = rc != 0 ? rc : fill(segment, snapshot, err);
+    rc = rc != 0 ? rc : fill(outbox, segment, snapshot, err);
     segment_close(&segment);
     if (rc != 0) {
         (void)unlink(outbox->next_path); /* it never counted */
@@ -377,7 +380,7 @@ int outbox_renumber(struct outbox *outbox, struct err *err)
         outbox_lead_begin(outbox); /* nobody adds a record with an old number meanwhile */
         rc = settle_makers(outbox, err);
         rc = rc != 0 ? rc : number_again(outbox);
-        outbox->writer = random_u64();
+        outbox->writer = outbox_random(outbox);
         outbox->sent_max = 0;
         outbox->sending = false;
         outbox->rewrite = true;
