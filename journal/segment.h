@@ -25,14 +25,34 @@ enum {
     BATCH_SIZE_MAX = BATCH_PAYLOAD_MAX + SEGMENT_SECTOR, /* in the file, with header and zeros */
 };
 
-enum segment_purpose { SEGMENT_JOURNAL = 1, SEGMENT_OUTBOX = 2 };
+enum segment_purpose { SEGMENT_JOURNAL = 1, SEGMENT_OUTBOX = 2, SEGMENT_MIRROR = 3 };
+
+enum { LINEAGE_MAX = 16 };
+
+/* The histories before this one, oldest first; of more than LINEAGE_MAX the newest. */
+struct lineage {
+    uint32_t count;
+    struct ancestor {
+        uint8_t history[HISTORY_SIZE];
+        uint64_t last_seq; /* the last change that belongs to it */
+    } of[LINEAGE_MAX];
+};
 
 struct segment_id {
     enum segment_purpose purpose;
     uint8_t history[HISTORY_SIZE];
-    uint64_t base_seq;              /* of its first batch */
-    uint8_t prev_hash[SHA256_SIZE]; /* of the batch before its first; zeros at the start */
+    uint64_t base_seq; /* of its first batch */
+    /* Of the batch before its first; zeros at the start. Zeros with another base seq: it is not
+     * known (a mirror that began there), and the first batch's hash is taken as it is. */
+    uint8_t prev_hash[SHA256_SIZE];
+    struct lineage lineage;
 };
+
+/* `history` ended with `last_seq`. */
+void lineage_add(struct lineage *lineage, const uint8_t history[HISTORY_SIZE], uint64_t last_seq);
+/* NULL: it is no ancestor. */
+const struct ancestor *lineage_find(const struct lineage *lineage,
+                                    const uint8_t history[HISTORY_SIZE]);
 
 struct batch {
     uint64_t base_seq;
