@@ -1,5 +1,5 @@
 /* tests/client/test_network.c - connecting, losing the server, being refused. */
-#include "tests/client/kb_samples.h"
+#include "tests/client/driven.h"
 
 struct fixture {
     struct toy *toy;
@@ -144,9 +144,110 @@ static void stopping_and_closing_end_those_who_wait(void **state)
     end(&f);
 }
 
+/* --- without a thread --- */
+
+static void a_machine_is_driven_on_a_clock_of_its_own(void **state)
+{
+    (void)state;
+    struct driven d;
+    struct err err = {0};
+    driven_begin(&d, 1);
+    driven_start(&d);
+    struct kb_status status = status_of(&d.m);
+    assert_int_equal(status.phase, KB_PHASE_CURRENT);
+    assert_int_equal(status.last_heard_ms, d.time.wall_ms);
+    assert_int_equal(driven_login(&d, "Ann", &err), 0);
+    d.time.wall_ms += 77;
+    uint64_t op = set(&d.m, "user:Ann", "a", "1");
+    struct kb_value value = {0};
+    assert_int_equal(kb_get(d.m.kb, "user:Ann", "a", &value, NULL), 0);
+    assert_int_equal(value.time_ms, d.time.wall_ms);
+    kb_value_free(&value);
+    driven_settle(&d);
+    assert_int_equal(kb_wait(d.m.kb, op, 0, NULL), 0);
+    driven_pass(&d, 1000);
+    assert_string_equal(get(&d.m, "user:Ann", "a"), "1");
+    assert_int_equal(d.connects, 1);
+    driven_end(&d);
+}
+
+static void it_tries_again_when_its_clock_says_so(void **state)
+{
+    (void)state;
+    struct driven d;
+    struct err err = {0};
+    driven_begin(&d, 2);
+    d.refuses = true;
+    driven_start(&d);
+    unsigned connects = d.connects;
+    assert_in_range(connects, 1, 2);
+    driven_settle(&d);
+    assert_int_equal(d.connects, connects); /* no time passed */
+    driven_pass(&d, 60000);
+    assert_in_range(d.connects, 10, 60);
+    assert_int_equal(status_of(&d.m).phase, KB_PHASE_CONNECTING);
+    assert_int_equal(driven_login(&d, "Ann", &err), E_UNREACHABLE);
+    d.refuses = false;
+    driven_pass(&d, 6000);
+    assert_int_equal(status_of(&d.m).phase, KB_PHASE_CURRENT);
+    driven_end(&d);
+}
+
+/* Its first frames are of one seed alike; what a loss does to it too. */
+static uint64_t trace_of(uint64_t seed)
+{
+    struct driven d;
+    struct err err = {0};
+    driven_begin(&d, seed);
+    driven_start(&d);
+    assert_int_equal(driven_login(&d, "Ann", &err), 0);
+    for (int i = 0; i < 20; i++) {
+        (void)set(&d.m, "user:Ann", "a", "1");
+        if (i == 10) {
+            driven_down(&d);
+        }
+        driven_pass(&d, 100);
+    }
+    driven_pass(&d, 10000);
+    assert_int_equal(status_of(&d.m).pending, 0);
+    assert_int_equal(status_of(&d.m).phase, KB_PHASE_CURRENT);
+    uint64_t trace = d.trace;
+    driven_end(&d);
+    return trace;
+}
+
+static void one_seed_is_one_trace(void **state)
+{
+    (void)state;
+    uint64_t trace = trace_of(3);
+    assert_int_equal(trace_of(3), trace);
+    assert_int_not_equal(trace_of(4), trace);
+}
+
+static void a_silent_server_is_noticed_by_the_clock_alone(void **state)
+{
+    (void)state;
+    struct driven d;
+    driven_begin(&d, 4);
+    driven_start(&d);
+    d.silent = true;
+    unsigned connects = d.connects;
+    driven_pass(&d, 30000);
+    assert_true(d.connects > connects);
+    assert_int_equal(status_of(&d.m).phase, KB_PHASE_CONNECTING);
+    d.silent = false;
+    driven_pass(&d, 20000);
+    assert_int_equal(status_of(&d.m).phase, KB_PHASE_CURRENT);
+    driven_end(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_machine_is_driven_on_a_clock_of_its_own),
+        cmocka_unit_test(it_tries_again_when_its_clock_says_so),
+        cmocka_unit_test(one_seed_is_one_trace),
+        cmocka_unit_test(a_silent_server_is_noticed_by_the_clock_alone),
         cmocka_unit_test(it_comes_back_when_the_server_does),
         cmocka_unit_test(a_refused_machine_says_why_and_keeps_what_it_has),
         cmocka_unit_test(an_unknown_key_is_told_as_such),

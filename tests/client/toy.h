@@ -30,7 +30,7 @@ static inline void toy_hello(struct toy *toy, struct toy_peer *peer, const struc
         toy->highest = 0;
     }
     peer->open = true;
-    peer->session = random_u64();
+    peer->session = toy->post != NULL ? ++toy->sessions : random_u64();
     peer->followed_count = 0;
     struct wire_welcome welcome = {.version = WIRE_VERSION,
                                    .head_seq = toy->head,
@@ -39,7 +39,8 @@ static inline void toy_hello(struct toy *toy, struct toy_peer *peer, const struc
                                    .device_bag = toy->bags[1].bag_id,
                                    .fleet_bag = toy->bags[0].bag_id,
                                    .heartbeat_ms = 2000,
-                                   .window = WIRE_WINDOW_MAX};
+                                   .window = WIRE_WINDOW_MAX,
+                                   .resume_seq = WIRE_SAME_HISTORY};
     memcpy(welcome.history, toy->history, HISTORY_SIZE);
     buf_init(&out, WIRE_FRAME_MAX);
     wire_put_welcome(&out, peer->session, &welcome);
@@ -163,7 +164,7 @@ static inline void toy_follow(struct toy *toy, struct toy_peer *peer, struct wir
     struct buf out;
     buf_init(&out, WIRE_FRAME_MAX);
     wire_put_bag(&out, peer->session, wanted.bag_id, code, wanted.cursor,
-                 code != 0 ? "the toy says no" : "");
+                 code != 0 ? "the toy says no" : "", NULL);
     toy_send(toy, peer, &out);
 }
 
@@ -396,7 +397,7 @@ static inline void toy_stop(struct toy *toy)
     router_close(&toy->router);
 }
 
-static inline struct toy *toy_new(void)
+static inline struct toy *toy_new_quiet(void)
 {
     struct toy *toy = calloc(1, sizeof *toy);
     assert_non_null(toy);
@@ -412,13 +413,21 @@ static inline struct toy *toy_new(void)
     struct owner device = {.kind = OWNER_DEVICE, .device = TOY_DEVICE};
     (void)toy_create(toy, &fleet);
     (void)toy_create(toy, &device);
+    return toy;
+}
+
+static inline struct toy *toy_new(void)
+{
+    struct toy *toy = toy_new_quiet();
     toy_start(toy);
     return toy;
 }
 
 static inline void toy_free(struct toy *toy)
 {
-    toy_stop(toy);
+    if (toy->thread != NULL) {
+        toy_stop(toy);
+    }
     (void)pthread_cond_destroy(&toy->done);
     (void)pthread_mutex_destroy(&toy->lock);
     free(toy->bags);
