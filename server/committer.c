@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "server/histories.h"
 
 enum {
     SPARE_DRAFTS = 2,
@@ -83,6 +84,9 @@ static void update_closed(struct committer *committer)
     if (committer->state != COMMITTER_RUNNING) {
         plan->closed = E_READ_ONLY;
         plan->closed_why = committer->why.text;
+    } else if (plan->fences_stale) {
+        plan->closed = E_BUSY;
+        plan->closed_why = "the fences could not be read: it is tried again";
     } else if (committer->deferring != 0) {
         plan->closed = committer->deferring;
         plan->closed_why = err_meaning(committer->deferring);
@@ -93,6 +97,17 @@ static void update_closed(struct committer *committer)
     }
 }
 
+/* What is known of fences is not what the journal says: of a batch that was not written, or for
+ * lack of memory. */
+static void reload_fences(struct committer *committer)
+{
+    struct err err = {0};
+    if (committer->plan.fences_stale && committer->state == COMMITTER_RUNNING &&
+        plan_load_fences(&committer->plan, &err) != 0) {
+        log_err(LOG_ERROR, "commit", "fences.unreadable", &err);
+    }
+}
+
 /* A new batch begins with the first request after the last: its time, and whether it may be. */
 static void touch_draft(struct committer *committer)
 {
@@ -100,6 +115,7 @@ static void touch_draft(struct committer *committer)
     if (draft->count == 0) {
         uint64_t now = clock_wall_ms(committer->options.clock);
         draft->time_ms = now > committer->last_time_ms ? now : committer->last_time_ms;
+        reload_fences(committer);
         update_closed(committer);
     }
 }
@@ -178,6 +194,9 @@ static void commit_draft(struct committer *committer, struct draft *draft)
     draft->code = append(committer, draft);
     if (draft->code == 0) {
         draft->code = apply(committer, draft);
+    }
+    if (draft->code != 0) {
+        committer->plan.fences_stale = true; /* some may have been this draft's */
     }
 }
 
@@ -368,15 +387,31 @@ static bool makes_user_device(const struct draft *draft)
     return false;
 }
 
+/* Does it want a draft without changes? */
+static bool wants_lonely(const struct committer *committer, const struct submit *submit)
+{
+    switch (submit->kind) {
+    case SUBMIT_DELETE:
+        return makes_user_device(committer->plan.draft);
+    case SUBMIT_LIFT:
+    case SUBMIT_FORK:
+        return true;
+    case SUBMIT_WRITE:
+    case SUBMIT_FENCE:
+        break;
+    }
+    return false;
+}
+
 int committer_submit(struct committer *committer, const struct submit *submit, void *ticket,
                      uint64_t index)
 {
     ASSERT(committer != NULL && submit != NULL);
     before_request(committer);
-    if (submit->kind == SUBMIT_DELETE && makes_user_device(committer->plan.draft) &&
-        !flush(committer)) {
+    if (wants_lonely(committer, submit) && !flush(committer)) {
         return E_NOMEM;
     }
+    touch_draft(committer);
     int rc = submit_plan(&committer->plan, submit, ticket, index);
     if (rc == PLAN_FULL && committer->plan.draft->count > 0) {
         if (!flush(committer)) {
@@ -389,55 +424,14 @@ int committer_submit(struct committer *committer, const struct submit *submit, v
 
 /* --- birth and death --- */
 
-static int find_bags(struct committer *committer, struct err *err)
-{
-    static const struct owner server = {.kind = OWNER_SERVER};
-    static const struct owner fleet = {.kind = OWNER_FLEET};
-    struct bag_row row = {0};
-    int rc = kv_bag_of(committer->options.kv, NULL, &server, &row, err);
-    if (rc == 0) {
-        committer->plan.server_bag = row.bag_id;
-        rc = kv_bag_of(committer->options.kv, NULL, &fleet, &row, err);
-    }
-    if (rc == 0) {
-        committer->plan.fleet_bag = row.bag_id;
-    }
-    return rc != E_NOT_FOUND
-               ? rc
-               : err_set(err, E_CORRUPT, "the state lacks the server's or the fleet's bag");
-}
-
 /* The first batch of a history. */
 static int begin_history(struct committer *committer, struct err *err)
 {
-    static const struct owner server = {.kind = OWNER_SERVER};
-    static const struct owner fleet = {.kind = OWNER_FLEET};
-    struct plan_by by = {.actor = "", .seen = UINT64_MAX};
-    struct plan *plan = &committer->plan;
-    uint8_t id[HISTORY_SIZE];
-    uint64_t bag_id = 0;
-    journal_history(committer->options.journal, id);
-    plan_begin(plan);
-    int rc = plan_history(plan, id, err);
-    if (rc == 0) {
-        rc = plan_seal(plan, err);
-    }
-    if (rc == 0) {
-        rc = plan_create(plan, &by, &server, 0, &bag_id, err);
-    }
-    if (rc == 0) {
-        rc = plan_seal(plan, err);
-    }
-    if (rc == 0) {
-        rc = plan_create(plan, &by, &fleet, 0, &bag_id, err);
-    }
-    if (rc == 0) {
-        rc = plan_seal(plan, err);
-    }
+    struct draft *draft = committer->plan.draft;
+    int rc = histories_plan_first(&committer->plan, err);
     if (rc != 0) {
-        return err_set(err, E_NOMEM, "a new history: out of memory");
+        return rc;
     }
-    struct draft *draft = plan->draft;
     commit_draft(committer, draft);
     if (draft->code != 0) {
         return err_set(err, draft->err.code, "%s", draft->err.text);
@@ -464,7 +458,7 @@ static int prepare(struct committer *committer, struct err *err)
     if (committer->head.seq == 0) {
         rc = begin_history(committer, err);
     }
-    return rc != 0 ? rc : find_bags(committer, err);
+    return rc != 0 ? rc : histories_load(&committer->plan, err);
 }
 
 int committer_new(struct committer **out, const struct committer_options *options, struct err *err)
@@ -481,6 +475,7 @@ int committer_new(struct committer **out, const struct committer_options *option
     }
     committer->done_end = &committer->done;
     committer->plan.limits = options->limits;
+    committer->plan.journal = options->journal;
     int rc = prepare(committer, err);
     if (rc != 0) {
         committer_free(&committer);
@@ -505,8 +500,9 @@ void committer_free(struct committer **committer)
         return;
     }
     struct committer *gone = *committer;
-    overlay_free(&gone->plan.overlay);
-    draft_free(&gone->plan.draft);
+    struct draft *open = gone->plan.draft;
+    plan_free(&gone->plan);
+    draft_free(&open);
     free_drafts(gone->done);
     free_drafts(gone->spare);
     free(gone);

@@ -195,9 +195,10 @@ static int check_right(struct job *job, const struct bag_row *bag)
 }
 
 /* One item of a set. A version that the writer named as its condition is one it has seen. */
-static int plan_item(struct job *job, uint64_t bag_id, const struct operation_write *write)
+static int plan_item(struct job *job, const struct bag_row *bag,
+                     const struct operation_write *write)
 {
-    int rc = plan_check_write(job->plan, bag_id, write, false, &job->err);
+    int rc = plan_check_write(job->plan, bag, write, false, &job->err);
     if (rc != 0) {
         return rc;
     }
@@ -205,8 +206,9 @@ static int plan_item(struct job *job, uint64_t bag_id, const struct operation_wr
     if (write->has_if_seq) {
         by.seen = UINT64_MAX;
     }
-    return write->remove ? plan_remove(job->plan, &by, bag_id, write->path, &job->err)
-                         : plan_set(job->plan, &by, bag_id, write->path, write->value, &job->err);
+    return write->remove
+               ? plan_remove(job->plan, &by, bag->bag_id, write->path, &job->err)
+               : plan_set(job->plan, &by, bag->bag_id, write->path, write->value, &job->err);
 }
 
 static int plan_items(struct job *job, uint64_t *seq)
@@ -220,7 +222,7 @@ static int plan_items(struct job *job, uint64_t *seq)
         struct operation_write write = {0};
         rc = operation_write_at(&job->operation, i, &write);
         if (rc == 0) {
-            rc = plan_item(job, bag.bag_id, &write);
+            rc = plan_item(job, &bag, &write);
         }
     }
     if (rc == 0) {

@@ -5,6 +5,52 @@
 #include <string.h>
 
 #include "server/access.h"
+#include "server/rows.h"
+
+/* --- fences --- */
+
+static int load_fence(void *context, struct span path, const struct item_row *row, struct err *err)
+{
+    return fences_put(context, path, row->seq, row->value, err);
+}
+
+int plan_load_fences(struct plan *plan, struct err *err)
+{
+    ASSERT(plan != NULL);
+    struct fences loaded = {0};
+    int rc = rows_each(plan->overlay.kv, plan->fleet_bag, SPAN_LITERAL("@fence/"), load_fence,
+                       &loaded, err);
+    if (rc != 0) {
+        fences_free(&loaded);
+        return rc;
+    }
+    fences_free(&plan->fences);
+    plan->fences = loaded;
+    plan->fences_stale = false;
+    return 0;
+}
+
+void plan_free(struct plan *plan)
+{
+    ASSERT(plan != NULL);
+    fences_free(&plan->fences);
+    overlay_free(&plan->overlay);
+}
+
+/* Of a set that is sealed: it will not be taken back alone. */
+static void keep_fence(struct plan *plan, const struct change *change)
+{
+    if (change->bag_id != plan->fleet_bag || !fence_path_is(change->path)) {
+        return;
+    }
+    if (change->kind == CHANGE_ITEM_REMOVE) {
+        fences_remove(&plan->fences, change->path);
+    } else if (fences_put(&plan->fences, change->path, change->seq, change->value, NULL) != 0) {
+        plan->fences_stale = true; /* its form was checked: it is memory */
+    }
+}
+
+/* --- sets --- */
 
 void plan_begin(struct plan *plan)
 {
@@ -16,6 +62,7 @@ void plan_begin(struct plan *plan)
 int plan_seal(struct plan *plan, struct err *err)
 {
     ASSERT(plan != NULL);
+    size_t first = plan->draft->sealed;
     int rc = draft_seal(plan->draft);
     if (rc == E_TOO_LARGE) {
         return PLAN_FULL;
@@ -23,6 +70,9 @@ int plan_seal(struct plan *plan, struct err *err)
     if (rc != 0) {
         (void)err_set(err, rc, "a batch of changes: out of memory");
         return PLAN_TROUBLE;
+    }
+    for (size_t i = first; i < plan->draft->count; i++) {
+        keep_fence(plan, &plan->draft->changes[i]);
     }
     overlay_begin(&plan->overlay);
     return 0;
@@ -98,7 +148,8 @@ int plan_create(struct plan *plan, const struct plan_by *by, const struct owner 
 
 /* A change to a bag that is there: names the bag's newest change as its previous one. */
 static int begin_in_bag(struct plan *plan, const struct plan_by *by, enum change_kind kind,
-                        uint64_t bag_id, struct change **out, struct err *err)
+                        uint64_t bag_id, struct change **out, enum owner_kind *owner,
+                        struct err *err)
 {
     struct bag_row bag = {0};
     if (overlay_bag(&plan->overlay, bag_id, &bag, err) != 0) {
@@ -110,6 +161,7 @@ static int begin_in_bag(struct plan *plan, const struct plan_by *by, enum change
     }
     change->bag_id = bag_id;
     change->prev = bag.last_seq;
+    *owner = bag.owner.kind;
     *out = change;
     return 0;
 }
@@ -118,13 +170,15 @@ int plan_delete(struct plan *plan, const struct plan_by *by, uint64_t bag_id, st
 {
     ASSERT(plan != NULL && by != NULL);
     struct change *change = NULL;
-    int rc = begin_in_bag(plan, by, CHANGE_BAG_DELETE, bag_id, &change, err);
+    enum owner_kind owner = OWNER_SERVER;
+    int rc = begin_in_bag(plan, by, CHANGE_BAG_DELETE, bag_id, &change, &owner, err);
     return rc != 0 ? rc : end_change(plan, change, err);
 }
 
-/* What the change replaces, from the item's row now. */
+/* What the change replaces, from the item's row now. Nobody could have seen what was behind a
+ * fence: replacing that is no conflict. */
 static int fill_item(struct plan *plan, const struct plan_by *by, struct change *change,
-                     struct span path, struct err *err)
+                     enum owner_kind owner, struct span path, struct err *err)
 {
     if (!arena_copy(&plan->draft->arena, path, &change->path)) {
         return out_of_memory(err);
@@ -139,7 +193,8 @@ static int fill_item(struct plan *plan, const struct plan_by *by, struct change 
     change->old_seq = row.seq;
     change->has_old = row.state == ITEM_LIVE;
     change->old_value = change->has_old ? row.value : (struct span){NULL, 0};
-    change->conflict = row.seq > by->seen && row.origin != by->origin;
+    change->conflict = row.seq > by->seen && row.origin != by->origin &&
+                       row.seq >= fences_position(&plan->fences, owner, path);
     return 0;
 }
 
@@ -148,9 +203,10 @@ int plan_set(struct plan *plan, const struct plan_by *by, uint64_t bag_id, struc
 {
     ASSERT(plan != NULL && by != NULL);
     struct change *change = NULL;
-    int rc = begin_in_bag(plan, by, CHANGE_ITEM_SET, bag_id, &change, err);
+    enum owner_kind owner = OWNER_SERVER;
+    int rc = begin_in_bag(plan, by, CHANGE_ITEM_SET, bag_id, &change, &owner, err);
     if (rc == 0) {
-        rc = fill_item(plan, by, change, path, err);
+        rc = fill_item(plan, by, change, owner, path, err);
     }
     if (rc == 0 && !arena_copy(&plan->draft->arena, value, &change->value)) {
         rc = out_of_memory(err);
@@ -163,9 +219,10 @@ int plan_remove(struct plan *plan, const struct plan_by *by, uint64_t bag_id, st
 {
     ASSERT(plan != NULL && by != NULL);
     struct change *change = NULL;
-    int rc = begin_in_bag(plan, by, CHANGE_ITEM_REMOVE, bag_id, &change, err);
+    enum owner_kind owner = OWNER_SERVER;
+    int rc = begin_in_bag(plan, by, CHANGE_ITEM_REMOVE, bag_id, &change, &owner, err);
     if (rc == 0) {
-        rc = fill_item(plan, by, change, path, err);
+        rc = fill_item(plan, by, change, owner, path, err);
     }
     return rc != 0 ? rc : end_change(plan, change, err);
 }
@@ -181,43 +238,66 @@ int plan_void(struct plan *plan, const struct plan_by *by, int code, struct err 
     return end_change(plan, change, err);
 }
 
-int plan_history(struct plan *plan, const uint8_t id[HISTORY_SIZE], struct err *err)
+int plan_history(struct plan *plan, const struct plan_by *by, const struct change_history *history,
+                 struct err *err)
 {
-    ASSERT(plan != NULL && id != NULL);
-    struct plan_by server = {.actor = "", .seen = UINT64_MAX};
-    struct change *change = begin_change(plan, &server, CHANGE_HISTORY);
+    ASSERT(plan != NULL && by != NULL && history != NULL);
+    struct change *change = begin_change(plan, by, CHANGE_HISTORY);
     if (change == NULL) {
         return out_of_memory(err);
     }
-    memcpy(change->history.id, id, HISTORY_SIZE);
+    change->history = *history;
     return end_change(plan, change, err);
 }
 
 /* --- judging --- */
 
-int plan_check_write(struct plan *plan, uint64_t bag_id, const struct operation_write *write,
-                     bool reserved, struct err *err)
+bool plan_is_there(const struct plan *plan, const struct bag_row *bag, struct span path,
+                   const struct item_row *row)
 {
-    ASSERT(plan != NULL && write != NULL);
-    int rc = path_check(write->path, err);
+    ASSERT(plan != NULL && bag != NULL && row != NULL);
+    return row->state == ITEM_LIVE &&
+           row->seq >= fences_position(&plan->fences, bag->owner.kind, path);
+}
+
+/* What every machine of the fleet has to understand. */
+static int check_fence(struct plan *plan, const struct operation_write *write, struct err *err)
+{
+    if (write->remove || !fence_path_is(write->path)) {
+        return 0;
+    }
+    enum fence_layer layer = FENCE_SHARED;
+    struct span category;
+    struct fence fence;
+    struct unpacked scratch = {0};
+    int rc = fence_of_path(write->path, &layer, &category);
     if (rc != 0) {
-        return rc;
+        return err_set(err, rc, "the path '%.*s' is not a fence's", (int)write->path.size,
+                       (const char *)write->path.data);
+    }
+    rc = fence_get_value(write->value, &scratch, &fence, err);
+    unpack_close(&scratch);
+    size_t planned = plan->draft->count - plan->draft->sealed; /* perhaps all of them fences */
+    struct item_row row = {0};
+    if (rc == 0 && overlay_item(&plan->overlay, plan->fleet_bag, write->path, &row, err) != 0) {
+        return PLAN_TROUBLE;
+    }
+    if (rc == 0 && row.state != ITEM_LIVE && plan->fences.count + planned >= FENCES_MAX) {
+        rc = err_set(err, E_QUOTA, "there are %d fences already, the limit", (int)FENCES_MAX);
+    }
+    return rc == E_NOMEM ? PLAN_TROUBLE : rc;
+}
+
+static int check_condition(struct plan *plan, const struct bag_row *bag,
+                           const struct operation_write *write, struct err *err)
+{
+    struct item_row row = {0};
+    if (overlay_item(&plan->overlay, bag->bag_id, write->path, &row, err) != 0) {
+        return PLAN_TROUBLE;
     }
     int size = (int)write->path.size;
     const char *path = (const char *)write->path.data;
-    if (!reserved && path_reserved(write->path)) {
-        return err_set(err, E_PATH, "the path '%.*s' begins with '@': such items are Kitbag's own",
-                       size, path);
-    }
-    rc = write->remove ? 0 : value_check(write->path, write->value, err);
-    if (rc != 0 || !write->has_if_seq) {
-        return rc;
-    }
-    struct item_row row = {0};
-    if (overlay_item(&plan->overlay, bag_id, write->path, &row, err) != 0) {
-        return PLAN_TROUBLE;
-    }
-    uint64_t seq = row.state == ITEM_LIVE ? row.seq : 0;
+    uint64_t seq = plan_is_there(plan, bag, write->path, &row) ? row.seq : 0;
     if (seq == write->if_seq) {
         return 0;
     }
@@ -229,6 +309,25 @@ int plan_check_write(struct plan *plan, uint64_t bag_id, const struct operation_
     return err_set(err, E_CONDITION,
                    "the item '%.*s' is at version %" PRIu64 ", and the condition names %" PRIu64,
                    size, path, seq, write->if_seq);
+}
+
+int plan_check_write(struct plan *plan, const struct bag_row *bag,
+                     const struct operation_write *write, bool reserved, struct err *err)
+{
+    ASSERT(plan != NULL && bag != NULL && write != NULL);
+    int rc = path_check(write->path, err);
+    if (rc != 0) {
+        return rc;
+    }
+    if (!reserved && path_reserved(write->path)) {
+        return err_set(err, E_PATH, "the path '%.*s' begins with '@': such items are Kitbag's own",
+                       (int)write->path.size, (const char *)write->path.data);
+    }
+    rc = write->remove ? 0 : value_check(write->path, write->value, err);
+    if (rc == 0 && bag->bag_id == plan->fleet_bag) {
+        rc = check_fence(plan, write, err);
+    }
+    return rc != 0 || !write->has_if_seq ? rc : check_condition(plan, bag, write, err);
 }
 
 /* Users that the draft makes and kv/ does not count yet. */

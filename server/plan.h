@@ -6,6 +6,7 @@
 #ifndef KITBAG_SERVER_PLAN_H
 #define KITBAG_SERVER_PLAN_H
 
+#include "journal/fence.h"
 #include "journal/operation.h"
 #include "server/draft.h"
 #include "server/overlay.h"
@@ -26,10 +27,13 @@ enum {
 
 struct plan {
     struct overlay overlay;
-    struct draft *draft; /* the open one */
+    struct journal *journal; /* borrowed: what a fence replaced is in it */
+    struct draft *draft;     /* the open one */
     struct limits limits;
     uint64_t server_bag; /* 0: not yet made */
     uint64_t fleet_bag;
+    struct fences fences;   /* of the fleet, with those of all sets that are sealed */
+    bool fences_stale;      /* they could not be kept: to be loaded again before the next request */
     int closed;             /* 0: changes are taken; else the code that every request gets */
     const char *closed_why; /* for administration; machines get the code's meaning */
 };
@@ -43,6 +47,10 @@ struct plan_by {
     uint64_t seen; /* the writer knows versions up to here, and its own: others it overwrites
                       are marked as conflicts. UINT64_MAX: all */
 };
+
+/* Reads the fences of the fleet's bag as applied, in place of those that were known. */
+MUST_CHECK int plan_load_fences(struct plan *plan, struct err *err);
+void plan_free(struct plan *plan); /* the fences and the overlay; not the draft */
 
 void plan_begin(struct plan *plan);
 /* The changes since plan_begin (or the last plan_seal) are a set. 0, PLAN_FULL or PLAN_TROUBLE,
@@ -62,7 +70,8 @@ MUST_CHECK int plan_set(struct plan *plan, const struct plan_by *by, uint64_t ba
 MUST_CHECK int plan_remove(struct plan *plan, const struct plan_by *by, uint64_t bag_id,
                            struct span path, struct err *err);
 MUST_CHECK int plan_void(struct plan *plan, const struct plan_by *by, int code, struct err *err);
-MUST_CHECK int plan_history(struct plan *plan, const uint8_t id[HISTORY_SIZE], struct err *err);
+MUST_CHECK int plan_history(struct plan *plan, const struct plan_by *by,
+                            const struct change_history *history, struct err *err);
 
 /* The seq that the next change will have. */
 uint64_t plan_next_seq(const struct plan *plan);
@@ -71,9 +80,14 @@ uint64_t plan_next_seq(const struct plan *plan);
  * stay, anything else is PLAN_TROUBLE. */
 int plan_read(int rc);
 
-/* Judges one write of a set: path (reserved ones only when `reserved` allows), value, condition.
- * 0, E_PATH, E_TOO_LARGE, E_CONDITION, PLAN_TROUBLE. */
-MUST_CHECK int plan_check_write(struct plan *plan, uint64_t bag_id,
+/* Is the item there for whoever reads: live, and not behind a fence? */
+bool plan_is_there(const struct plan *plan, const struct bag_row *bag, struct span path,
+                   const struct item_row *row);
+
+/* Judges one write of a set: path (reserved ones only when `reserved` allows), value (of the
+ * fleet's fences also its form and their number), condition, for which an item behind a fence is
+ * not there. 0, E_PATH, E_TOO_LARGE, E_CONDITION, E_MALFORMED, E_QUOTA, PLAN_TROUBLE. */
+MUST_CHECK int plan_check_write(struct plan *plan, const struct bag_row *bag,
                                 const struct operation_write *write, bool reserved,
                                 struct err *err);
 /* May one more bag of this owner be made? 0, E_NAME (of a group: too long), E_QUOTA (of users),

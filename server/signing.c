@@ -228,13 +228,27 @@ static int list_own(struct job *job, uint64_t device)
     return rc != 0 ? rc : add_bag(job, &bag);
 }
 
-static int plan_sign_in(struct job *job, const struct sign_in *sign_in)
+/* The user's bag: the one that the machine keeps, or whichever there is, or a new one. */
+static int find_user(struct job *job, const struct sign_in *sign_in)
 {
     struct owner owner = {0};
     int rc = owner_make(&owner, OWNER_USER, sign_in->user, 0, &job->err);
-    if (rc == 0) {
-        rc = find_or_make(job, &owner, &job->user);
+    if (rc != 0 || sign_in->bag_id == 0) {
+        return rc != 0 ? rc : find_or_make(job, &owner, &job->user);
     }
+    rc = plan_read(overlay_bag_of(&job->plan->overlay, &owner, &job->user, &job->err));
+    bool gone =
+        rc == E_NOT_FOUND || rc == E_BAG_GONE || (rc == 0 && job->user.bag_id != sign_in->bag_id);
+    return gone ? err_set(&job->err, E_BAG_GONE,
+                          "the data of '%s' that this machine keeps was "
+                          "deleted at the server",
+                          owner.shown)
+                : rc;
+}
+
+static int plan_sign_in(struct job *job, const struct sign_in *sign_in)
+{
+    int rc = find_user(job, sign_in);
     if (rc != 0) {
         return rc;
     }

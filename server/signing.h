@@ -17,13 +17,16 @@ struct sign_in {
     uint64_t device;
     uint64_t device_bag;
     uint64_t ref;
+    uint64_t bag_id;           /* the user's bag that the machine keeps; 0: none */
     struct span user;          /* as the client wrote it */
     const struct span *groups; /* borrowed */
     size_t group_count;
 };
 
 /* Plans it and puts the reply into the draft, which must be without changes (what others changed is
- * read from kv/). Returns 0 or PLAN_FULL (nothing was done, no reply). */
+ * read from kv/). A machine that keeps a bag of this user which is gone (deleted, and perhaps made
+ * again by others since) gets E_BAG_GONE, and nobody is registered. Returns 0 or PLAN_FULL (nothing
+ * was done, no reply). */
 MUST_CHECK int sign_in_plan(struct plan *plan, const struct sign_in *sign_in);
 
 struct sign_out {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "server/fencing.h"
 
 struct job {
     struct plan *plan;
@@ -98,22 +99,31 @@ static int make_bag(struct job *job, struct bag_row *bag)
     return rc;
 }
 
-static int plan_item(struct job *job, uint64_t bag_id, const struct operation_write *write)
+static int plan_item(struct job *job, const struct bag_row *bag,
+                     const struct operation_write *write)
 {
     struct plan *plan = job->plan;
-    int rc = plan_check_write(plan, bag_id, write, true, &job->err);
+    struct item_row row = {0};
+    struct operation_write judged = *write;
+    if (write->remove &&
+        overlay_item(&plan->overlay, bag->bag_id, write->path, &row, &job->err) != 0) {
+        return PLAN_TROUBLE;
+    }
+    if (row.state == ITEM_LIVE && judged.has_if_seq && judged.if_seq == row.seq) {
+        judged.has_if_seq =
+            false; /* the very row, also of what a fence hides: that is cleared so */
+    }
+    int rc = plan_check_write(plan, bag, &judged, true, &job->err);
     if (rc != 0) {
         return rc;
     }
     if (!write->remove) {
-        return plan_set(plan, &job->by, bag_id, write->path, write->value, &job->err);
-    }
-    struct item_row row = {0};
-    if (overlay_item(&plan->overlay, bag_id, write->path, &row, &job->err) != 0) {
-        return PLAN_TROUBLE;
+        return plan_set(plan, &job->by, bag->bag_id, write->path, write->value, &job->err);
     }
     /* Nobody waits for a change that tells that nothing was there. */
-    return row.state != ITEM_LIVE ? 0 : plan_remove(plan, &job->by, bag_id, write->path, &job->err);
+    return row.state != ITEM_LIVE
+               ? 0
+               : plan_remove(plan, &job->by, bag->bag_id, write->path, &job->err);
 }
 
 static int plan_writes(struct job *job)
@@ -126,7 +136,7 @@ static int plan_writes(struct job *job)
     }
     uint64_t first = plan_next_seq(job->plan);
     for (size_t i = 0; i < submit->write_count && rc == 0; i++) {
-        rc = plan_item(job, bag.bag_id, &submit->writes[i]);
+        rc = plan_item(job, &bag, &submit->writes[i]);
     }
     if (rc == 0) {
         rc = plan_check_quota(job->plan, &bag, &job->err);
@@ -137,13 +147,43 @@ static int plan_writes(struct job *job)
     return rc;
 }
 
+/* --- fences --- */
+
+static int plan_fencing(struct job *job)
+{
+    const struct submit *submit = job->submit;
+    struct fencing fencing = {submit->layer, submit->category, submit->except,
+                              submit->except_count};
+    job->reply.seq = plan_next_seq(job->plan);
+    job->reply.id = job->plan->fleet_bag;
+    return submit->kind == SUBMIT_FENCE
+               ? fencing_plan_fence(job->plan, &job->by, &fencing, &job->err)
+               : fencing_plan_lift(job->plan, &job->by, &fencing, &job->err);
+}
+
+static int plan_kind(struct job *job)
+{
+    switch (job->submit->kind) {
+    case SUBMIT_DELETE:
+        return plan_deletion(job);
+    case SUBMIT_FENCE:
+    case SUBMIT_LIFT:
+        return plan_fencing(job);
+    case SUBMIT_FORK:
+        return err_set(&job->err, E_INVALID, "a new history is not made by a change alone");
+    case SUBMIT_WRITE:
+        break;
+    }
+    return plan_writes(job);
+}
+
 static int run(struct job *job)
 {
     struct plan *plan = job->plan;
     if (plan->closed != 0) {
         return err_set(&job->err, plan->closed, "%s", plan->closed_why);
     }
-    int rc = job->submit->kind == SUBMIT_DELETE ? plan_deletion(job) : plan_writes(job);
+    int rc = plan_kind(job);
     if (rc == 0 && plan->draft->count > plan->draft->sealed) {
         rc = plan_seal(plan, &job->err);
     }

@@ -22,7 +22,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    overlay_free(&plan.overlay);
+    plan_free(&plan);
     draft_free(&draft);
     return fx_teardown(state);
 }
@@ -89,7 +89,8 @@ static int check_write(const char *path, const char *value, int64_t if_seq, bool
                                     .has_if_seq = if_seq >= 0,
                                     .if_seq = (uint64_t)if_seq};
     struct err err = {0};
-    int rc = plan_check_write(&plan, 4, &write, reserved, &err);
+    struct bag_row bag = {.exists = true, .bag_id = 4, .owner.kind = OWNER_USER};
+    int rc = plan_check_write(&plan, &bag, &write, reserved, &err);
     assert_int_equal(rc, err.code);
     return rc;
 }

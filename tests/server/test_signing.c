@@ -136,6 +136,41 @@ static void signing_out_twice_is_fine(void **state)
     assert_int_equal(fx->changes[0].change.kind, CHANGE_ITEM_REMOVE);
 }
 
+static int sign_in_with(struct fixture *fx, const struct machine *a, const char *user,
+                        uint64_t bag_id)
+{
+    struct sign_in sign_in = {.session = a->session,
+                              .device = a->device,
+                              .device_bag = a->bag,
+                              .bag_id = bag_id,
+                              .user = span_str(user)};
+    committer_sign_in(fx->committer, &sign_in);
+    fx_run(fx);
+    return fx_last(fx)->reply.code;
+}
+
+/* A machine that keeps a deleted user's bag, or of one who was made anew, registers nobody. */
+static void a_kept_bag_that_is_gone(void **state)
+{
+    struct fixture *fx = *state;
+    struct machine a;
+    fx_join(fx, &a, 1);
+    uint64_t ann = fx_user(fx, &a, "Ann");
+    uint64_t bob = fx_user(fx, &a, "Bob");
+    assert_int_equal(sign_in_with(fx, &a, "ANN", ann), 0);
+    assert_int_equal(fx_last(fx)->bags[0].bag_id, ann);
+    fx_forget(fx);
+    assert_int_equal(sign_in_with(fx, &a, "Ann", bob), E_BAG_GONE);
+    assert_int_equal(sign_in_with(fx, &a, "Cid", ann), E_BAG_GONE);
+    assert_int_equal(fx_submit(fx, SUBMIT_DELETE, "user:ann", NULL, NULL).code, 0);
+    fx_forget(fx);
+    assert_int_equal(sign_in_with(fx, &a, "Ann", ann), E_BAG_GONE);
+    assert_true(strlen(fx_last(fx)->text) > 0);
+    assert_int_equal(fx->change_count, 0);
+    assert_int_not_equal(fx_user(fx, &a, "Ann"), ann); /* without it she is registered again */
+    assert_int_equal(sign_in_with(fx, &a, "Ann", ann), E_BAG_GONE);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fx_setup, fx_teardown)
 
 int main(void)
@@ -144,7 +179,7 @@ int main(void)
         TEST(registers_and_lists),           TEST(lists_this_machine_s_own_bag),
         TEST(bad_names_are_refused_whole),   TEST(managed_groups),
         TEST(a_deleted_group_is_not_listed), TEST(too_many_groups),
-        TEST(signing_out_twice_is_fine),
+        TEST(signing_out_twice_is_fine),     TEST(a_kept_bag_that_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,233 @@
+/* server/fencing.c - one item of the fleet's bag, made, put back or removed. */
+#include "server/fencing.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* A fence as it stands. */
+struct standing {
+    char path[PATH_MAX_BYTES];
+    size_t path_size;
+    struct item_row row; /* ITEM_LIVE: there is one, and */
+    struct unpacked scratch;
+    struct fence fence;
+};
+
+static struct span path_of(const struct standing *standing)
+{
+    return span_of(standing->path, standing->path_size);
+}
+
+static int make_path(struct standing *standing, const struct fencing *fencing, struct err *err)
+{
+    struct buf path;
+    buf_init(&path, PATH_MAX_BYTES);
+    int rc = fence_path(&path, fencing->layer, fencing->category);
+    if (rc == 0) {
+        memcpy(standing->path, path.data, path.size);
+        standing->path_size = path.size;
+    }
+    buf_free(&path);
+    if (rc == E_PATH) {
+        return err_set(err, rc, "'%.*s' is not a category's path", (int)fencing->category.size,
+                       (const char *)fencing->category.data);
+    }
+    return rc != 0 ? PLAN_TROUBLE : 0;
+}
+
+/* Reads what stands there now. */
+static int look(struct plan *plan, const struct fencing *fencing, struct standing *standing,
+                struct err *err)
+{
+    int rc = make_path(standing, fencing, err);
+    if (rc != 0) {
+        return rc;
+    }
+    if (overlay_item(&plan->overlay, plan->fleet_bag, path_of(standing), &standing->row, err) !=
+        0) {
+        return PLAN_TROUBLE;
+    }
+    if (standing->row.state == ITEM_LIVE &&
+        fence_get_value(standing->row.value, &standing->scratch, &standing->fence, err) != 0) {
+        return PLAN_TROUBLE; /* its form was checked when it was written */
+    }
+    return 0;
+}
+
+static int put(struct plan *plan, const struct plan_by *by, const struct standing *standing,
+               const struct fence *fence, struct err *err)
+{
+    struct bag_row fleet = {0};
+    if (overlay_bag(&plan->overlay, plan->fleet_bag, &fleet, err) != 0) {
+        return PLAN_TROUBLE;
+    }
+    struct buf value;
+    buf_init(&value, VALUE_MAX_BYTES);
+    fence_put_value(&value, fence);
+    struct operation_write write = {.path = path_of(standing), .value = buf_span(&value)};
+    int rc = buf_error(&value) != 0 ? PLAN_TROUBLE : 0;
+    if (rc == 0) {
+        rc = plan_check_write(plan, &fleet, &write, true, err);
+    }
+    if (rc == 0) {
+        rc = plan_set(plan, by, plan->fleet_bag, write.path, write.value, err);
+    }
+    buf_free(&value);
+    return rc;
+}
+
+/* --- putting one up --- */
+
+static bool within(struct span path, struct span category)
+{
+    return path.size > category.size && path.data[category.size] == '/' &&
+           memcmp(path.data, category.data, category.size) == 0;
+}
+
+static bool stays_excepted(const struct fence *fence, struct span category)
+{
+    for (size_t i = 0; i < fence->except_count; i++) {
+        if (span_equal(category, fence->except[i]) || within(category, fence->except[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* An exception that the standing fence does not make would show again what that one hides. */
+static int check_except(const struct standing *standing, const struct fencing *fencing,
+                        struct span except, struct err *err)
+{
+    int size = (int)except.size;
+    const char *name = (const char *)except.data;
+    if (!within(except, fencing->category)) {
+        return err_set(err, E_INVALID, "the exception '%.*s' does not lie within '%.*s'", size,
+                       name, (int)fencing->category.size, (const char *)fencing->category.data);
+    }
+    bool hides = standing->row.state == ITEM_LIVE && !standing->fence.cleared;
+    if (hides && !stays_excepted(&standing->fence, except)) {
+        return err_set(err, E_EXISTS,
+                       "'%.*s' was initialised together with '%.*s' before, and excepting it now "
+                       "would bring its old values back: lift that first, or do not except it",
+                       size, name, (int)fencing->category.size,
+                       (const char *)fencing->category.data);
+    }
+    return 0;
+}
+
+int fencing_plan_fence(struct plan *plan, const struct plan_by *by, const struct fencing *fencing,
+                       struct err *err)
+{
+    ASSERT(plan != NULL && by != NULL && fencing != NULL);
+    struct fence fence = {0};
+    if (fencing->except_count > FENCE_EXCEPT_MAX) {
+        return err_set(err, E_QUOTA, "there are more than %d exceptions", (int)FENCE_EXCEPT_MAX);
+    }
+    struct standing standing = {0};
+    int rc = look(plan, fencing, &standing, err);
+    for (size_t i = 0; i < fencing->except_count && rc == 0; i++) {
+        fence.except[fence.except_count++] = fencing->except[i];
+        rc = check_except(&standing, fencing, fencing->except[i], err);
+    }
+    if (rc == 0) {
+        rc = put(plan, by, &standing, &fence, err);
+    }
+    unpack_close(&standing.scratch);
+    return rc;
+}
+
+/* --- lifting --- */
+
+/* Looks for one change in the batch that holds it. */
+struct search {
+    uint64_t seq;
+    struct change found; /* seq 0: not yet; borrowed from the batch */
+};
+
+static int each_change(void *context, const struct change *change, struct err *err)
+{
+    (void)err;
+    struct search *search = context;
+    if (change->seq == search->seq) {
+        search->found = *change;
+        return 1;
+    }
+    return 0;
+}
+
+static int too_old(struct err *err)
+{
+    return err_set(err, E_TOO_OLD,
+                   "what it hid is gone for good: the time in which this could be taken back has "
+                   "passed");
+}
+
+/* Puts back what the change that made the fence had replaced. */
+static int put_back(struct plan *plan, const struct plan_by *by, const struct standing *standing,
+                    const struct change *made, struct err *err)
+{
+    if (!made->has_old) {
+        return plan_remove(plan, by, plan->fleet_bag, path_of(standing), err);
+    }
+    struct unpacked scratch = {0};
+    struct fence fence;
+    int rc = fence_get_value(made->old_value, &scratch, &fence, err);
+    if (rc == 0) {
+        fence.from = fence.from != 0 ? fence.from : made->old_seq;
+        rc = put(plan, by, standing, &fence, err);
+    } else {
+        rc = PLAN_TROUBLE;
+    }
+    unpack_close(&scratch);
+    return rc;
+}
+
+/* The change that put the fence up, and what it replaced. A fence that was put back by a lift is at
+ * the position of the one that it was. */
+static int lift_standing(struct plan *plan, const struct plan_by *by,
+                         const struct standing *standing, struct err *err)
+{
+    struct search search = {.seq = standing->fence.from != 0 ? standing->fence.from
+                                                             : standing->row.seq};
+    struct journal_cursor *cursor = NULL;
+    struct unpacked scratch = {0};
+    struct batch batch = {0};
+    int rc = journal_cursor_open(&cursor, plan->journal, search.seq, err);
+    if (rc == 0) {
+        rc = journal_cursor_next(cursor, &batch, err);
+    }
+    if (rc == 0) {
+        rc = batch_changes(&batch, &scratch, each_change, &search, err);
+    }
+    if (rc == E_NOT_FOUND || rc == E_TOO_OLD) {
+        rc = too_old(err);
+    } else if (rc < 0) {
+        rc = PLAN_TROUBLE;
+    } else if (search.found.seq == 0 || !span_equal(search.found.path, path_of(standing))) {
+        rc = err_set(err, E_NOT_FOUND,
+                     "the journal does not tell at %" PRIu64 " what this fence replaced",
+                     search.seq);
+    } else {
+        rc = put_back(plan, by, standing, &search.found, err);
+    }
+    journal_cursor_close(&cursor);
+    unpack_close(&scratch);
+    return rc;
+}
+
+int fencing_plan_lift(struct plan *plan, const struct plan_by *by, const struct fencing *fencing,
+                      struct err *err)
+{
+    ASSERT(plan != NULL && by != NULL && fencing != NULL);
+    ASSERT(plan->draft->count == 0); /* the journal holds all that was planned */
+    struct standing standing = {0};
+    int rc = look(plan, fencing, &standing, err);
+    if (rc == 0 && standing.row.state != ITEM_LIVE) {
+        rc = err_set(err, E_NOT_FOUND, "'%.*s' is not initialised: there is nothing to take back",
+                     (int)fencing->category.size, (const char *)fencing->category.data);
+    } else if (rc == 0) {
+        rc = standing.fence.cleared ? too_old(err) : lift_standing(plan, by, &standing, err);
+    }
+    unpack_close(&standing.scratch);
+    return rc;
+}
