@@ -44,22 +44,47 @@ static int check_chain(const struct change *change, const struct bag_row *bag, s
     return 0;
 }
 
+/* Is the row what the change, of the journal, says that it replaces? */
+static bool replaces(const struct change *change, const struct bag_row *bag,
+                     const struct item_row *item)
+{
+    if (change->has_old || item->state == ITEM_LIVE) {
+        return change->has_old && item->state == ITEM_LIVE && item->seq == change->old_seq;
+    }
+    if (change->old_seq == 0) {
+        return true; /* a tombstone was purged when the change was made */
+    }
+    return item->state == ITEM_TOMBSTONE ? item->seq == change->old_seq
+                                         : change->old_seq <= bag->purged_to;
+}
+
+/* What the bag holds without the live item of this seq and value. */
+static int take_away(const struct change *change, uint64_t seq, struct span value,
+                     struct bag_row *bag, struct err *err)
+{
+    uint64_t size = change->path.size + value.size;
+    if (bag->items == 0 || bag->bytes < size) {
+        return corrupt(change, "the bag counts fewer bytes than the item has", bag->bytes, err);
+    }
+    bag->items--;
+    bag->bytes -= size;
+    digest_subtract(&bag->digest, change->path, seq, value);
+    return 0;
+}
+
 static int apply_item(const struct change *change, struct bag_row *bag, struct item_row *item,
                       bool check_old, struct err *err)
 {
-    uint64_t row_seq = item->state == ITEM_ABSENT ? 0 : item->seq;
-    if (check_old && change->old_seq != row_seq) {
-        return corrupt(change, "what it replaces is not the item's row, which is of", row_seq, err);
+    if (check_old && !replaces(change, bag, item)) {
+        return corrupt(change, "what it replaces is not the item's row, which is of",
+                       item->state == ITEM_ABSENT ? 0 : item->seq, err);
     }
-    uint64_t items = bag->items;
-    uint64_t bytes = bag->bytes;
     if (item->state == ITEM_LIVE) {
-        uint64_t old_bytes = change->path.size + item->value.size;
-        if (items == 0 || bytes < old_bytes) {
-            return corrupt(change, "the bag counts fewer bytes than the item has", bytes, err);
+        struct span value = check_old ? change->old_value : item->value;
+        int rc = take_away(change, item->seq, value, bag, err);
+        if (rc != 0) {
+            return rc;
         }
-        items--;
-        bytes -= old_bytes;
     }
     bool live = change->kind == CHANGE_ITEM_SET;
     *item = (struct item_row){
@@ -70,8 +95,11 @@ static int apply_item(const struct change *change, struct bag_row *bag, struct i
         .origin = change->origin,
         .value = live ? change->value : (struct span){NULL, 0},
     };
-    bag->items = items + (live ? 1 : 0);
-    bag->bytes = bytes + (live ? change->path.size + change->value.size : 0);
+    if (live) {
+        bag->items++;
+        bag->bytes += change->path.size + change->value.size;
+        digest_add(&bag->digest, change->path, change->seq, change->value);
+    }
     bag->last_seq = change->seq;
     return 0;
 }
@@ -96,6 +124,7 @@ int apply_change(const struct change *change, struct bag_row *bag, struct item_r
         bag->last_seq = change->seq;
         bag->items = 0;
         bag->bytes = 0;
+        bag->digest = (struct digest){0};
         return 0;
     }
     ASSERT(change->kind == CHANGE_ITEM_SET || change->kind == CHANGE_ITEM_REMOVE);

@@ -92,84 +92,134 @@ static int create_bag(struct pass *pass, const struct change *change, struct err
     return 0;
 }
 
+/* The rows that a deletion makes or takes. No bag bears its number again, and no other deletion its
+ * seq, so that there is neither grave nor doom yet. */
+struct deletion {
+    struct kv_cell *bag;
+    struct kv_cell *index;
+    struct kv_cell *grave;
+    struct kv_cell *doom;
+};
+
+static int find_deleted(struct pass *pass, const struct change *change, struct deletion *out,
+                        struct err *err)
+{
+    int rc = get_bag(pass, change->bag_id, &out->bag, err);
+    if (rc != 0) {
+        return rc;
+    }
+    if (!out->bag->present) {
+        return misfit(change, "there is no such bag", err);
+    }
+    const struct kv_key keys[] = {index_key(out->bag->bag), kv_key_grave(change->bag_id),
+                                  kv_key_doomed(change->seq)};
+    rc = kv_overlay_get(&pass->overlay, &keys[0], &out->index, err);
+    if (rc == 0) {
+        rc = kv_overlay_put(&pass->overlay, &keys[1], false, &out->grave, err);
+    }
+    if (rc == 0) {
+        rc = kv_overlay_put(&pass->overlay, &keys[2], false, &out->doom, err);
+    }
+    if (rc == 0 && (!out->index->present || out->index->id != change->bag_id)) {
+        rc = misfit(change, "the directory does not name the bag", err);
+    }
+    return rc;
+}
+
 /* The items stay where they are, hidden, until kv_clean: a deletion costs the same however many
  * there are. */
 static int delete_bag(struct pass *pass, const struct change *change, struct err *err)
 {
-    struct kv_cell *cell = NULL;
-    int rc = get_bag(pass, change->bag_id, &cell, err);
+    struct deletion rows = {0};
+    int rc = find_deleted(pass, change, &rows, err);
     if (rc != 0) {
         return rc;
     }
-    const uint64_t items = cell->bag->items;
-    const uint64_t bytes = cell->bag->bytes;
-    rc = apply_change(change, cell->bag, NULL, true, err);
+    const struct bag_row before = *rows.bag->bag;
+    rc = apply_change(change, rows.bag->bag, NULL, true, err);
     if (rc != 0) {
         return rc;
     }
-    /* No bag bears its number again, so that it has neither grave nor doom yet. */
-    const struct kv_key keys[] = {index_key(cell->bag), kv_key_grave(change->bag_id),
-                                  kv_key_doomed(change->bag_id)};
-    struct kv_cell *index = NULL;
-    struct kv_cell *grave = NULL;
-    struct kv_cell *doomed = NULL;
-    rc = kv_overlay_get(&pass->overlay, &keys[0], &index, err);
-    if (rc == 0) {
-        rc = kv_overlay_put(&pass->overlay, &keys[1], false, &grave, err);
-    }
-    if (rc == 0) {
-        rc = kv_overlay_put(&pass->overlay, &keys[2], false, &doomed, err);
-    }
-    if (rc != 0) {
-        return rc;
-    }
-    if (!index->present || index->id != change->bag_id) {
-        return misfit(change, "the directory does not name the bag", err);
-    }
-    cell->present = false;
-    cell->dirty = true;
-    index->present = false;
-    index->dirty = true;
-    grave->present = grave->dirty = true;
-    *grave->bag = *cell->bag;
-    doomed->present = doomed->dirty = true;
-    count_bag(&pass->mark.counts, cell->bag->owner.kind, false);
-    pass->mark.counts.items -= items;
-    pass->mark.counts.bytes -= bytes;
+    rows.bag->present = false;
+    rows.bag->dirty = true;
+    rows.index->present = false;
+    rows.index->dirty = true;
+    rows.grave->present = rows.grave->dirty = true;
+    *rows.grave->bag = before;
+    rows.grave->bag->last_seq = change->seq;
+    rows.doom->present = rows.doom->dirty = true;
+    rows.doom->doom = (struct kv_doom){change->bag_id, KV_DOOM_WHOLE};
+    count_bag(&pass->mark.counts, before.owner.kind, false);
+    pass->mark.counts.items -= before.items;
+    pass->mark.counts.bytes -= before.bytes;
     return 0;
 }
 
 /* --- items --- */
 
-static int change_item(struct pass *pass, const struct change *change, struct err *err)
+/* Of an item that replaces nothing the row is not looked up: a bag's chain of changes has told
+ * already that none is missing. */
+static int get_item(struct pass *pass, const struct change *change, struct kv_cell **out,
+                    struct err *err)
 {
-    struct kv_cell *cell = NULL;
-    int rc = get_bag(pass, change->bag_id, &cell, err);
-    if (rc != 0) {
-        return rc;
-    }
     if (change->path.size == 0 || change->path.size > PATH_MAX_BYTES) {
         return misfit(change, "its path is not a valid one", err);
     }
     struct kv_key key = kv_key_item(change->bag_id, change->path);
+    return change->old_seq == 0 ? kv_overlay_guess(&pass->overlay, &key, out, err)
+                                : kv_overlay_get(&pass->overlay, &key, out, err);
+}
+
+/* The row that finds a tombstone by its age comes with it and goes with it. One that is left behind
+ * is dropped by kv_purge. */
+static int keep_tombstones(struct pass *pass, const struct change *change,
+                           const struct item_row *was, struct err *err)
+{
+    struct kv_cell *cell = NULL;
+    if (was->state == ITEM_TOMBSTONE) {
+        struct kv_key key = kv_key_tombstone(was->seq);
+        int rc = kv_overlay_put(&pass->overlay, &key, true, &cell, err);
+        if (rc != 0) {
+            return rc;
+        }
+        cell->present = false;
+        cell->dirty = true;
+    }
+    if (change->kind == CHANGE_ITEM_REMOVE) {
+        struct kv_key key = kv_key_tombstone(change->seq);
+        int rc = kv_overlay_put(&pass->overlay, &key, false, &cell, err);
+        if (rc != 0) {
+            return rc;
+        }
+        cell->present = cell->dirty = true;
+        cell->place = (struct kv_place){change->bag_id, change->path};
+    }
+    return 0;
+}
+
+static int change_item(struct pass *pass, const struct change *change, struct err *err)
+{
+    struct kv_cell *cell = NULL;
     struct kv_cell *item = NULL;
-    rc = kv_overlay_get(&pass->overlay, &key, &item, err);
+    int rc = get_bag(pass, change->bag_id, &cell, err);
+    if (rc == 0) {
+        rc = get_item(pass, change, &item, err);
+    }
     if (rc != 0) {
         return rc;
     }
     const uint64_t items = cell->bag->items;
     const uint64_t bytes = cell->bag->bytes;
+    const struct item_row was = item->item;
     rc = apply_change(change, cell->bag, &item->item, true, err);
     if (rc != 0) {
         return rc;
     }
-    rocksdb_pinnableslice_destroy(item->pin); /* the value is the change's from now on */
-    item->pin = NULL;
     item->present = item->dirty = true;
     cell->dirty = true;
     pass->mark.counts.items += cell->bag->items - items;
     pass->mark.counts.bytes += cell->bag->bytes - bytes;
-    return 0;
+    return keep_tombstones(pass, change, &was, err);
 }
 
 /* --- operations: exactly once --- */
@@ -290,31 +340,6 @@ static int apply_one(struct pass *pass, const struct change *change, struct err 
     return rc;
 }
 
-static int write_pass(struct kv *kv, struct pass *pass, struct err *err)
-{
-    rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
-    struct buf row;
-    buf_init(&row, VALUE_MAX_BYTES + 4096);
-    int rc = kv_overlay_write(&pass->overlay, batch, &row, err);
-    if (rc != 0) {
-        goto out;
-    }
-    struct kv_key key = kv_key_mark();
-    kv_row_put_mark(&row, kv_key_span(&key), &pass->mark);
-    rc = buf_error(&row);
-    if (rc != 0) {
-        (void)err_set(err, rc, "out of memory");
-        goto out;
-    }
-    rocksdb_writebatch_put(batch, (const char *)key.data, key.size, (const char *)row.data,
-                           row.size);
-    rc = kv_store_write(&kv->store, batch, err);
-out:
-    buf_free(&row);
-    rocksdb_writebatch_destroy(batch);
-    return rc;
-}
-
 int kv_apply(struct kv *kv, const struct change *changes, size_t count,
              const uint8_t hash[SHA256_SIZE], struct err *err)
 {
@@ -322,10 +347,7 @@ int kv_apply(struct kv *kv, const struct change *changes, size_t count,
     ASSERT(changes != NULL && count > 0);
     ASSERT(hash != NULL);
     struct pass pass = {.mark = {.position = kv->position, .counts = kv->counts}};
-    atomic_store(&kv->applier, kv_thread());
-    kv_overlay_init(&pass.overlay, &kv->store);
-    pass.overlay.seed = kv->recent.seed;
-    pass.overlay.recent = &kv->recent;
+    kv_rows_begin(kv, &pass.overlay);
     int rc = 0;
     for (size_t i = 0; i < count && rc == 0; i++) {
         rc = apply_one(&pass, &changes[i], err);
@@ -335,11 +357,10 @@ int kv_apply(struct kv *kv, const struct change *changes, size_t count,
         pass.mark.position.hash[i] = hash[i];
     }
     if (rc == 0) {
-        rc = write_pass(kv, &pass, err);
+        rc = kv_rows_write(kv, &pass.overlay, &pass.mark, err);
     }
     if (rc == 0) {
         kv->counts = pass.mark.counts;
-        kv_overlay_remember(&kv->recent, &pass.overlay);
         (void)pthread_mutex_lock(&kv->lock);
         kv->position = pass.mark.position;
         (void)pthread_mutex_unlock(&kv->lock);

@@ -1,19 +1,19 @@
-/* kv/bag.c - reading bags, graves, the directory, writers and outcomes. */
+/* kv/bag.c - reading bags, the directory, writers and outcomes. */
 #include <string.h>
 
 #include "kv/inside.h"
 
-static int read_bag(struct kv *kv, struct kv_view *view, const struct kv_key *key,
-                    struct bag_row *out, struct err *err)
+int kv_bag_get(struct kv *kv, struct kv_view *view, const struct kv_key *key, struct bag_row *out,
+               struct err *err)
 {
     rocksdb_pinnableslice_t *pin = NULL;
     struct span row;
-    const struct kv_cell *recent = kv_recent(kv, view, key);
-    if (recent != NULL) {
-        if (!recent->present) {
+    struct kv_recent recent;
+    if (key->data[0] == 'B' && kv_recent(kv, view, key, &recent)) {
+        if (!recent.present) {
             return E_NOT_FOUND;
         }
-        *out = *recent->bag;
+        *out = recent.bag;
         return 0;
     }
     int rc = kv_store_get(&kv->store, kv_view_read(view), kv_key_span(key), &pin, &row, err);
@@ -37,7 +37,7 @@ static int read_id(struct kv *kv, struct kv_view *view, const struct kv_key *key
     return rc;
 }
 
-/* --- bags and graves --- */
+/* --- bags --- */
 
 int kv_bag(struct kv *kv, struct kv_view *view, uint64_t bag_id, struct bag_row *out,
            struct err *err)
@@ -45,33 +45,17 @@ int kv_bag(struct kv *kv, struct kv_view *view, uint64_t bag_id, struct bag_row 
     ASSERT(kv != NULL);
     ASSERT(out != NULL);
     struct kv_key key = kv_key_bag(bag_id);
-    int rc = read_bag(kv, view, &key, out, err);
+    int rc = kv_bag_get(kv, view, &key, out, err);
     if (rc != E_NOT_FOUND) {
         return rc;
     }
-    struct kv_grave grave;
-    rc = kv_grave(kv, view, bag_id, &grave, err);
+    struct bag_row grave;
+    key = kv_key_grave(bag_id);
+    rc = kv_bag_get(kv, view, &key, &grave, err);
     if (rc == 0) {
         return err_set(err, E_BAG_GONE, "the bag was deleted");
     }
     return rc == E_NOT_FOUND ? err_set(err, E_NOT_FOUND, "there is no such bag") : rc;
-}
-
-int kv_grave(struct kv *kv, struct kv_view *view, uint64_t bag_id, struct kv_grave *out,
-             struct err *err)
-{
-    ASSERT(kv != NULL);
-    ASSERT(out != NULL);
-    struct kv_key key = kv_key_grave(bag_id);
-    struct bag_row bag;
-    int rc = read_bag(kv, view, &key, &bag, err);
-    if (rc == E_NOT_FOUND) {
-        return err_set(err, E_NOT_FOUND, "no such bag was deleted");
-    }
-    if (rc == 0) {
-        *out = (struct kv_grave){bag_id, bag.last_seq, bag.owner};
-    }
-    return rc;
 }
 
 /* A row that names a bag, then the bag, which must be there in the same view. */
@@ -79,7 +63,7 @@ static int follow(struct kv *kv, struct kv_view *view, uint64_t bag_id, struct b
                   struct err *err)
 {
     struct kv_key key = kv_key_bag(bag_id);
-    int rc = read_bag(kv, view, &key, out, err);
+    int rc = kv_bag_get(kv, view, &key, out, err);
     if (rc == E_NOT_FOUND) {
         rc = err_set(err, E_CORRUPT, "the directory names bag %llu, which is not there",
                      (unsigned long long)bag_id);
@@ -133,7 +117,7 @@ int kv_bag_of(struct kv *kv, struct kv_view *view, const struct owner *owner, st
     return rc;
 }
 
-/* --- lists of bags: the rows of a prefix name them --- */
+/* --- lists of bags: the rows of a prefix are or name them --- */
 
 /* What a list hands over: the rows behind `from`, whose key after the prefix holds `search`. */
 struct list {
@@ -158,13 +142,15 @@ static bool matches(const struct list *list, struct span key)
 static int hand_over(struct kv *kv, struct kv_view *view, const struct list *list, struct span key,
                      struct span row, struct err *err)
 {
-    uint64_t bag_id = 0;
-    int rc = kv_row_get_id(key, row, &bag_id, err);
-    if (rc != 0) {
-        return rc;
-    }
     struct bag_row bag;
-    rc = follow(kv, view, bag_id, &bag, err);
+    int rc = 0;
+    if (key.data[0] == 'B') {
+        rc = kv_row_get_bag(key, row, &bag, err);
+    } else {
+        uint64_t bag_id = 0;
+        rc = kv_row_get_id(key, row, &bag_id, err);
+        rc = rc != 0 ? rc : follow(kv, view, bag_id, &bag, err);
+    }
     return rc != 0 ? rc : list->each(list->context, &bag, err);
 }
 
@@ -219,6 +205,23 @@ int kv_children(struct kv *kv, struct kv_view *view, uint64_t parent, kv_bag_fn 
     return walk_list(kv, view, &list, err);
 }
 
+int kv_bags(struct kv *kv, struct kv_view *view, uint64_t after_bag_id, size_t limit,
+            kv_bag_fn *each, void *context, bool *more, struct err *err)
+{
+    ASSERT(kv != NULL);
+    ASSERT(each != NULL);
+    ASSERT(more != NULL);
+    struct kv_key prefix = kv_key_bags();
+    struct kv_key from = kv_key_bag(after_bag_id);
+    struct list list = {
+        .prefix = &prefix, .from = &from, .limit = limit, .each = each, .context = context};
+    int rc = walk_list(kv, view, &list, err);
+    if (rc == 0) {
+        *more = list.more;
+    }
+    return rc;
+}
+
 int kv_owners(struct kv *kv, struct kv_view *view, enum owner_kind kind, const char *search,
               const char *after, size_t limit, kv_bag_fn *each, void *context, bool *more,
               struct err *err)
@@ -253,9 +256,9 @@ int kv_writer(struct kv *kv, uint64_t writer, struct kv_writer *out, struct err 
     ASSERT(kv != NULL);
     ASSERT(out != NULL);
     struct kv_key key = kv_key_writer(writer);
-    const struct kv_cell *recent = kv_recent(kv, NULL, &key);
-    if (recent != NULL) {
-        *out = recent->present ? recent->writer : (struct kv_writer){0};
+    struct kv_recent recent;
+    if (kv_recent(kv, NULL, &key, &recent)) {
+        *out = recent.present ? recent.writer : (struct kv_writer){0};
         return 0;
     }
     rocksdb_pinnableslice_t *pin = NULL;

@@ -1,24 +1,65 @@
-/* kv/clean.c - removing the items of deleted bags, a few at a time.
+/* kv/clean.c - removing the rows of deleted bags, then their graves, a few at a time.
  *
  * One by one, not by ranges: ten thousand range deletions make every look-up 300 times slower. What
- * a crash undoes is done again, for the row that dooms a bag goes last.
+ * a crash undoes is done again, for the row that dooms a bag tells in the same write how far it is.
  */
 #include "kv/inside.h"
 
-/* The first deleted bag whose items are still there. E_NOT_FOUND: none, without a sentence. */
-static int next_doomed(struct kv *kv, uint64_t *bag_id, struct err *err)
+/* --- bags --- */
+
+/* The next bag to empty, deleted at a seq <= up_to, at or behind `clean_seq`; E_NOT_FOUND: none,
+ * without a sentence. Empty ones on the way cost a step each; with none left it finds nothing, and
+ * clean_seq is where to go on. */
+static int next_doomed(struct kv *kv, uint64_t up_to, size_t *budget, struct err *err)
 {
-    struct kv_key prefix = {.size = 1, .data = {'D'}};
+    struct kv_key prefix = kv_key_doomed_all();
+    struct kv_key from = kv_key_doomed(kv->clean_seq);
     struct kv_scan scan;
-    kv_scan_open(&scan, &kv->store, NULL, &prefix, &prefix, false);
-    struct span key;
-    struct span row;
-    int rc = kv_scan_row(&scan, &key, &row, err);
-    if (rc == 0) {
-        *bag_id = kv_key_bag_id(key);
+    kv_scan_open(&scan, &kv->store, NULL, &prefix, &from, false);
+    int rc = 0;
+    for (;;) {
+        struct span key;
+        struct span row;
+        struct kv_doom doom;
+        rc = kv_scan_row(&scan, &key, &row, err);
+        if (rc == 0) {
+            rc = kv_row_get_doom(key, row, &doom, err);
+        }
+        if (rc != 0 || kv_key_seq(key) > up_to) {
+            rc = rc != 0 ? rc : E_NOT_FOUND;
+            break;
+        }
+        kv->clean_seq = kv_key_seq(key);
+        if (*budget == 0) {
+            break;
+        }
+        if (doom.stage != KV_DOOM_EMPTY) {
+            kv->clean_bag = doom.bag_id;
+            kv->clean_key = kv_key_item(doom.bag_id, span_of(NULL, 0));
+            break;
+        }
+        (*budget)--;
+        kv_scan_step(&scan);
     }
     kv_scan_close(&scan);
     return rc;
+}
+
+/* The removal of an item's row, and of the one that finds it when it is a tombstone. */
+static int remove_item(rocksdb_writebatch_t *batch, struct span key, struct span bytes,
+                       struct err *err)
+{
+    struct item_row row;
+    int rc = kv_row_get_item(key, bytes, &row, err);
+    if (rc != 0 && rc != E_CORRUPT) {
+        return rc;
+    }
+    if (rc == 0 && row.state == ITEM_TOMBSTONE) {
+        struct kv_key tombstone = kv_key_tombstone(row.seq);
+        kv_batch_delete(batch, &tombstone);
+    }
+    rocksdb_writebatch_delete(batch, (const char *)key.data, key.size); /* a damaged one, too */
+    return 0;
 }
 
 /* Adds at most `budget` removals to `batch`; `removed` < `budget` when that was all. */
@@ -33,11 +74,13 @@ static int remove_items(struct kv *kv, rocksdb_writebatch_t *batch, size_t budge
         struct span key;
         struct span row;
         rc = kv_scan_row(&scan, &key, &row, err);
+        if (rc == 0) {
+            rc = remove_item(batch, key, row, err);
+        }
         if (rc != 0) {
             rc = rc == E_NOT_FOUND ? 0 : rc;
             break;
         }
-        rocksdb_writebatch_delete(batch, (const char *)key.data, key.size);
         kv->clean_key = kv_key_item(kv->clean_bag, kv_key_path(key));
         kv_scan_step(&scan);
     }
@@ -45,7 +88,20 @@ static int remove_items(struct kv *kv, rocksdb_writebatch_t *batch, size_t budge
     return rc;
 }
 
-/* Removes up to `*budget` items of the bag at hand, and its doom when they were the last. */
+static int put_stage(struct kv *kv, rocksdb_writebatch_t *batch, enum kv_doom_stage stage,
+                     struct err *err)
+{
+    const struct kv_doom doom = {kv->clean_bag, stage};
+    struct kv_key key = kv_key_doomed(kv->clean_seq);
+    struct buf row;
+    buf_init(&row, 64);
+    kv_row_put_doom(&row, kv_key_span(&key), &doom);
+    int rc = kv_batch_put(batch, &key, &row, err);
+    buf_free(&row);
+    return rc;
+}
+
+/* Removes up to `*budget` items of the bag at hand; after the last it is empty. */
 static int clean_bag(struct kv *kv, size_t *budget, struct err *err)
 {
     rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
@@ -53,10 +109,9 @@ static int clean_bag(struct kv *kv, size_t *budget, struct err *err)
     int rc = remove_items(kv, batch, *budget, &removed, err);
     bool done = removed < *budget;
     if (rc == 0) {
-        if (done) {
-            struct kv_key key = kv_key_doomed(kv->clean_bag);
-            rocksdb_writebatch_delete(batch, (const char *)key.data, key.size);
-        }
+        rc = put_stage(kv, batch, done ? KV_DOOM_EMPTY : KV_DOOM_EMPTYING, err);
+    }
+    if (rc == 0) {
         rc = kv_store_write(&kv->store, batch, err);
     }
     rocksdb_writebatch_destroy(batch);
@@ -67,28 +122,81 @@ static int clean_bag(struct kv *kv, size_t *budget, struct err *err)
     return rc;
 }
 
-int kv_clean(struct kv *kv, size_t budget, bool *more, struct err *err)
+int kv_clean(struct kv *kv, uint64_t up_to_seq, size_t budget, bool *more, struct err *err)
 {
     ASSERT(kv != NULL);
     ASSERT(budget > 0);
     ASSERT(more != NULL);
-    int rc = 0;
     for (;;) {
+        int rc = 0;
         if (kv->clean_bag == 0) {
-            rc = next_doomed(kv, &kv->clean_bag, err);
-            if (rc != 0) {
-                *more = false;
-                return rc == E_NOT_FOUND ? 0 : rc;
-            }
-            kv->clean_key = kv_key_item(kv->clean_bag, span_of(NULL, 0));
+            rc = next_doomed(kv, up_to_seq, &budget, err);
+        } else if (kv->clean_seq > up_to_seq) {
+            rc = E_NOT_FOUND; /* it was begun, and may not go on: the caller's horizon went back */
         }
-        if (budget == 0) {
-            *more = true;
-            return 0;
+        if (rc != 0 || budget == 0) {
+            *more = rc == 0;
+            return rc == E_NOT_FOUND ? 0 : rc;
         }
         rc = clean_bag(kv, &budget, err);
         if (rc != 0) {
             return rc;
         }
     }
+}
+
+/* --- graves --- */
+
+/* Adds the removal of at most `budget` graves. Those behind one that is not empty are not either,
+ * for kv_clean goes in the same order. */
+static int remove_graves(struct kv *kv, rocksdb_writebatch_t *batch, uint64_t floor_seq,
+                         size_t budget, bool *more, struct err *err)
+{
+    struct kv_key prefix = kv_key_doomed_all();
+    struct kv_key from = kv_key_doomed(kv->bury_seq);
+    struct kv_scan scan;
+    kv_scan_open(&scan, &kv->store, NULL, &prefix, &from, false);
+    *more = false;
+    int rc = 0;
+    for (size_t removed = 0;; removed++) {
+        struct span key;
+        struct span row;
+        struct kv_doom doom;
+        rc = kv_scan_row(&scan, &key, &row, err);
+        if (rc == 0) {
+            rc = kv_row_get_doom(key, row, &doom, err);
+        }
+        if (rc != 0 || kv_key_seq(key) >= floor_seq || doom.stage != KV_DOOM_EMPTY) {
+            rc = rc == E_NOT_FOUND ? 0 : rc;
+            break;
+        }
+        if (removed == budget) {
+            *more = true;
+            break;
+        }
+        struct kv_key grave = kv_key_grave(doom.bag_id);
+        kv_batch_delete(batch, &grave);
+        rocksdb_writebatch_delete(batch, (const char *)key.data, key.size);
+        kv->bury_seq = kv_key_seq(key);
+        kv_scan_step(&scan);
+    }
+    kv_scan_close(&scan);
+    return rc;
+}
+
+int kv_bury(struct kv *kv, uint64_t floor_seq, size_t budget, bool *more, struct err *err)
+{
+    ASSERT(kv != NULL);
+    ASSERT(budget > 0);
+    ASSERT(more != NULL);
+    rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+    int rc = remove_graves(kv, batch, floor_seq, budget, more, err);
+    if (rc == 0 && rocksdb_writebatch_count(batch) > 0) {
+        rc = kv_store_write(&kv->store, batch, err);
+    }
+    if (rc != 0) {
+        kv->bury_seq = 0;
+    }
+    rocksdb_writebatch_destroy(batch);
+    return rc;
 }

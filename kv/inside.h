@@ -15,13 +15,18 @@ struct kv {
     pthread_mutex_t lock; /* guards `position`: the applying thread sets it, any thread reads it */
     struct kv_position position;
 
-    atomic_uint_fast64_t applier; /* which thread applies (kv_thread), 0: none yet */
+    /* Changed by the applying thread, which needs the lock for that alone; others may look while
+     * they have it, and ask the store when they don't get it at once. */
+    pthread_mutex_t recent_lock;
+    struct kv_overlay recent; /* rows that were written lately: hot bags and writers */
 
     /* The applying thread's own. */
-    struct kv_overlay
-        recent; /* rows that were written lately: hot bags and writers cost no look-up */
+    struct kv_known known;
     struct kv_counts counts;
-    uint64_t clean_bag; /* the deleted bag that kv_clean is at, 0: none */
+    uint64_t purge_seq; /* tombstones below are gone */
+    uint64_t bury_seq;  /* graves below are gone */
+    uint64_t clean_seq; /* bags that were deleted below are cleaned */
+    uint64_t clean_bag; /* the bag deleted at clean_seq, when kv_clean is at it; else 0 */
     struct kv_key
         clean_key; /* its last removed row: so that gone rows are not stepped over again */
 };
@@ -32,13 +37,33 @@ struct kv_view {
     rocksdb_readoptions_t *read;
 };
 
-/* A number of the calling thread, > 0. */
-uint64_t kv_thread(void);
+/* What was written lately of a bag's or writer's `key`, when `view` is NULL and nobody is at it:
+ * true, and whether there is a row, and which. False: ask the store. Any thread. */
+struct kv_recent {
+    bool present;
+    struct bag_row bag;      /* of 'B' */
+    struct kv_writer writer; /* of 'W' */
+};
+bool kv_recent(struct kv *kv, const struct kv_view *view, const struct kv_key *key,
+               struct kv_recent *out);
 
-/* What the newest state has of a bag's or writer's `key`, when this is the applying thread and it
- * was written lately; NULL: ask the store. */
-const struct kv_cell *kv_recent(struct kv *kv, const struct kv_view *view,
-                                const struct kv_key *key);
+/* An overlay that asks what is known lately, then the store. The applying thread's. */
+void kv_rows_begin(struct kv *kv, struct kv_overlay *rows);
+/* Write its dirty rows, and the mark when it is not NULL, in one go, and know them from then on. */
+MUST_CHECK int kv_rows_write(struct kv *kv, struct kv_overlay *rows, const struct kv_mark *mark,
+                             struct err *err);
+
+/* One row, encoded in `row`, appended to the batch. E_NOMEM when that failed. */
+MUST_CHECK int kv_batch_put(rocksdb_writebatch_t *batch, const struct kv_key *key,
+                            const struct buf *row, struct err *err);
+void kv_batch_delete(rocksdb_writebatch_t *batch, const struct kv_key *key);
+
+/* The row of a bag or of a grave. E_NOT_FOUND, without a sentence. */
+MUST_CHECK int kv_bag_get(struct kv *kv, struct kv_view *view, const struct kv_key *key,
+                          struct bag_row *out, struct err *err);
+/* What became of a bag that was deleted at `seq`. E_NOT_FOUND, without a sentence. */
+MUST_CHECK int kv_doom_get(struct kv *kv, struct kv_view *view, uint64_t seq, struct kv_doom *out,
+                           struct err *err);
 
 /* Of a view that may be NULL: the newest state. */
 const rocksdb_readoptions_t *kv_view_read(const struct kv_view *view);

@@ -7,6 +7,11 @@ static int bag_exists(struct kv *kv, struct kv_view *view, uint64_t bag_id, bool
                       struct err *err)
 {
     struct kv_key key = kv_key_bag(bag_id);
+    struct kv_recent recent;
+    if (kv_recent(kv, view, &key, &recent)) {
+        *exists = recent.present;
+        return 0;
+    }
     rocksdb_pinnableslice_t *pin = NULL;
     struct span row;
     int rc = kv_store_get(&kv->store, kv_view_read(view), kv_key_span(&key), &pin, &row, err);
@@ -103,8 +108,28 @@ static int walk_page(struct kv_scan *scan, const struct kv_page *page, kv_row_fn
     }
 }
 
-int kv_page(struct kv *kv, struct kv_view *view, const struct kv_page *page, kv_row_fn *each,
-            void *context, struct buf *next, bool *end, struct err *err)
+/* May the page's bag be read this way, in this view? */
+typedef int check_fn(struct kv *kv, struct kv_view *view, uint64_t bag_id, struct err *err);
+
+static int is_there(struct kv *kv, struct kv_view *view, uint64_t bag_id, struct err *err)
+{
+    struct bag_row bag;
+    return kv_bag(kv, view, bag_id, &bag, err);
+}
+
+static int is_whole(struct kv *kv, struct kv_view *view, uint64_t bag_id, struct err *err)
+{
+    struct kv_grave grave;
+    int rc = kv_grave(kv, view, bag_id, &grave, err);
+    if (rc == 0 && !grave.whole) {
+        rc = err_set(err, E_NOT_FOUND, "what the deleted bag held was removed for good");
+    }
+    return rc;
+}
+
+static int read_page(struct kv *kv, struct kv_view *view, const struct kv_page *page,
+                     check_fn *check, kv_row_fn *each, void *context, struct buf *next, bool *end,
+                     struct err *err)
 {
     ASSERT(kv != NULL);
     ASSERT(page != NULL && each != NULL);
@@ -119,8 +144,7 @@ int kv_page(struct kv *kv, struct kv_view *view, const struct kv_page *page, kv_
         return rc;
     }
     view = view != NULL ? view : own; /* the bag and its items have to be of one moment */
-    struct bag_row bag;
-    rc = kv_bag(kv, view, page->bag_id, &bag, err);
+    rc = check(kv, view, page->bag_id, err);
     if (rc == 0) {
         struct kv_key prefix = kv_key_item(page->bag_id, page->prefix);
         bool behind = false;
@@ -132,5 +156,38 @@ int kv_page(struct kv *kv, struct kv_view *view, const struct kv_page *page, kv_
         kv_scan_close(&scan);
     }
     kv_view_free(&own);
+    return rc;
+}
+
+int kv_page(struct kv *kv, struct kv_view *view, const struct kv_page *page, kv_row_fn *each,
+            void *context, struct buf *next, bool *end, struct err *err)
+{
+    return read_page(kv, view, page, is_there, each, context, next, end, err);
+}
+
+int kv_void_page(struct kv *kv, struct kv_view *view, const struct kv_page *page, kv_row_fn *each,
+                 void *context, struct buf *next, bool *end, struct err *err)
+{
+    return read_page(kv, view, page, is_whole, each, context, next, end, err);
+}
+
+/* --- fences --- */
+
+static int add_fence(void *context, struct span path, const struct item_row *row, struct err *err)
+{
+    return fences_put(context, path, row->seq, row->value, err);
+}
+
+int kv_fences(struct kv *kv, struct kv_view *view, uint64_t fleet_bag, struct fences *out,
+              struct err *err)
+{
+    ASSERT(out != NULL);
+    const struct kv_page page = {
+        .bag_id = fleet_bag, .prefix = SPAN_LITERAL("@fence/"), .budget_bytes = SIZE_MAX};
+    struct buf next;
+    buf_init(&next, PATH_MAX_BYTES);
+    bool end = false;
+    int rc = kv_page(kv, view, &page, add_fence, out, &next, &end, err);
+    buf_free(&next);
     return rc;
 }

@@ -30,14 +30,11 @@ static int write_format(struct kv *kv, struct err *err)
     struct buf row;
     buf_init(&row, 64);
     kv_row_put_format(&row, kv_key_span(&key), KV_FORMAT_VERSION);
-    int rc = buf_error(&row);
-    if (rc != 0) {
-        return err_set(err, rc, "out of memory");
-    }
     rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
-    rocksdb_writebatch_put(batch, (const char *)key.data, key.size, (const char *)row.data,
-                           row.size);
-    rc = kv_store_write(&kv->store, batch, err);
+    int rc = kv_batch_put(batch, &key, &row, err);
+    if (rc == 0) {
+        rc = kv_store_write(&kv->store, batch, err);
+    }
     rocksdb_writebatch_destroy(batch);
     buf_free(&row);
     return rc != 0 ? rc : kv_store_flush(&kv->store, err);
@@ -81,22 +78,78 @@ static int load(struct kv *kv, const char *dir, struct err *err)
     return check_format(kv, dir, err);
 }
 
-/* --- who applies --- */
+/* --- what was written lately --- */
 
-uint64_t kv_thread(void)
+bool kv_recent(struct kv *kv, const struct kv_view *view, const struct kv_key *key,
+               struct kv_recent *out)
 {
-    static atomic_uint_fast64_t last;
-    static _Thread_local uint64_t own;
-    if (own == 0) {
-        own = atomic_fetch_add(&last, 1) + 1;
+    /* Whoever remembers rows right now takes longer than a look into the store. */
+    if (view != NULL || pthread_mutex_trylock(&kv->recent_lock) != 0) {
+        return false;
     }
-    return own;
+    const struct kv_cell *cell = kv_overlay_find(&kv->recent, key);
+    if (cell != NULL) {
+        out->present = cell->present;
+        if (cell->key[0] == 'B') {
+            out->bag = *cell->bag;
+        } else {
+            out->writer = cell->writer;
+        }
+    }
+    (void)pthread_mutex_unlock(&kv->recent_lock);
+    return cell != NULL;
 }
 
-const struct kv_cell *kv_recent(struct kv *kv, const struct kv_view *view, const struct kv_key *key)
+/* --- writing rows --- */
+
+int kv_batch_put(rocksdb_writebatch_t *batch, const struct kv_key *key, const struct buf *row,
+                 struct err *err)
 {
-    bool asks = view == NULL && atomic_load(&kv->applier) == kv_thread();
-    return asks ? kv_overlay_find(&kv->recent, key) : NULL;
+    int rc = buf_error(row);
+    if (rc != 0) {
+        return err_set(err, rc, "out of memory");
+    }
+    rocksdb_writebatch_put(batch, (const char *)key->data, key->size, (const char *)row->data,
+                           row->size);
+    return 0;
+}
+
+void kv_batch_delete(rocksdb_writebatch_t *batch, const struct kv_key *key)
+{
+    rocksdb_writebatch_delete(batch, (const char *)key->data, key->size);
+}
+
+void kv_rows_begin(struct kv *kv, struct kv_overlay *rows)
+{
+    kv_overlay_init(rows, &kv->store);
+    rows->seed = kv->recent.seed;
+    rows->recent = &kv->recent;
+    rows->known = &kv->known;
+}
+
+int kv_rows_write(struct kv *kv, struct kv_overlay *rows, const struct kv_mark *mark,
+                  struct err *err)
+{
+    rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+    struct buf row;
+    buf_init(&row, VALUE_MAX_BYTES + 4096);
+    int rc = kv_overlay_write(rows, batch, &row, err);
+    if (rc == 0 && mark != NULL) {
+        struct kv_key key = kv_key_mark();
+        kv_row_put_mark(&row, kv_key_span(&key), mark);
+        rc = kv_batch_put(batch, &key, &row, err);
+    }
+    if (rc == 0) {
+        rc = kv_store_write(&kv->store, batch, err);
+    }
+    if (rc == 0) {
+        (void)pthread_mutex_lock(&kv->recent_lock);
+        kv_overlay_remember(&kv->recent, &kv->known, rows);
+        (void)pthread_mutex_unlock(&kv->recent_lock);
+    }
+    buf_free(&row);
+    rocksdb_writebatch_destroy(batch);
+    return rc;
 }
 
 /* --- opening and closing --- */
@@ -109,8 +162,12 @@ int kv_open(struct kv **out, const struct kv_options *options, struct err *err)
         return err_set(err, E_NOMEM, "out of memory");
     }
     (void)pthread_mutex_init(&kv->lock, NULL);
+    (void)pthread_mutex_init(&kv->recent_lock, NULL);
     kv_overlay_init(&kv->recent, &kv->store);
-    int rc = kv_store_open(&kv->store, options, err);
+    int rc = kv_known_init(&kv->known, err);
+    if (rc == 0) {
+        rc = kv_store_open(&kv->store, options, err);
+    }
     if (rc == 0) {
         rc = load(kv, options->dir, err);
     }
@@ -132,7 +189,9 @@ void kv_close(struct kv **kv, bool flush)
     int rc = flush ? kv_store_flush(&(*kv)->store, NULL) : 0;
     (void)rc; /* what does not reach the disk is replayed from the journal */
     kv_overlay_free(&(*kv)->recent);
+    kv_known_free(&(*kv)->known);
     kv_store_close(&(*kv)->store);
+    (void)pthread_mutex_destroy(&(*kv)->recent_lock);
     (void)pthread_mutex_destroy(&(*kv)->lock);
     free(*kv);
     *kv = NULL;

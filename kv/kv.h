@@ -4,8 +4,10 @@
  * written in the same RocksDB batch as what it describes. The write-ahead log of RocksDB is off:
  * the journal is the log. What was not flushed at a crash is replayed from the journal.
  *
- * One thread applies (the committer's). Any thread reads, through a view (a snapshot) or, with
- * view == NULL, the newest state. No reader keeps an iterator beyond its call.
+ * One thread at a time applies, purges, cleans and buries; which one may change between calls,
+ * when the callers hand over by a lock or a queue. Any thread reads at any moment, through a view
+ * (a snapshot) or, with view == NULL, the newest state: what kv_apply wrote is seen by whoever
+ * knows that it returned. No reader keeps an iterator beyond its call.
  *
  * Rows that can't be read (RocksDB reports a damaged block, a row fails its checksum or does not
  * decode) are E_CORRUPT, never "not found".
@@ -14,6 +16,7 @@
 #define KITBAG_KV_KV_H
 
 #include "journal/apply.h"
+#include "journal/fence.h"
 
 struct kv;
 struct kv_view;
@@ -41,7 +44,10 @@ void kv_position(const struct kv *kv, struct kv_position *out); /* any thread */
 
 /* Apply the changes of whole batches: all of them, and the position, in one RocksDB batch. A
  * HISTORY change sets the history. `changes` must follow kv_position directly (E_CORRUPT when a
- * change does not fit what it meets, with a sentence; nothing is applied then). Bag creation adds
+ * change does not fit what it meets, with a sentence; nothing is applied then). Each change tells
+ * what it replaces (old_seq, has_old, old_value; see apply_change): rows are looked up only to
+ * check that, and not when they were written lately or when it replaces nothing; values never. Bag
+ * creation adds
  * the owner to the directory; the parent of a user-device bag must be its user's bag. A parent's
  * deletion (BAG_DELETE of a user's bag) is followed by nothing here: its user-device bags have
  * BAG_DELETE changes of their own.
@@ -59,9 +65,21 @@ MUST_CHECK int kv_apply(struct kv *kv, const struct change *changes, size_t coun
  * set only when the flush returned ok. Any thread; blocks. */
 MUST_CHECK int kv_flush(struct kv *kv, uint64_t *flushed_seq, struct err *err);
 
-/* Remove rows of deleted bags, at most `budget` of them; tells whether more are left. The
- * committer's thread, when it is idle. Deleting a bag itself costs the same however large it is. */
-MUST_CHECK int kv_clean(struct kv *kv, size_t budget, bool *more, struct err *err);
+/* --- what is not kept for ever: by the thread that applies, in small steps ---
+ *
+ * None of these is in the journal: what a crash undoes is done again. They do at most `budget` rows
+ * and tell whether more are left. E_IO, E_NOSPACE, E_CORRUPT, E_NOMEM: what was done stays done. */
+
+/* Remove tombstones with seq <= up_to_seq, oldest first. Their bags' purged_to rises to them. */
+MUST_CHECK int kv_purge(struct kv *kv, uint64_t up_to_seq, size_t budget, bool *more,
+                        struct err *err);
+/* Remove the rows of bags that were deleted at a seq <= up_to_seq, all but their graves. Deleting a
+ * bag itself costs the same however large it is. */
+MUST_CHECK int kv_clean(struct kv *kv, uint64_t up_to_seq, size_t budget, bool *more,
+                        struct err *err);
+/* Remove the graves of bags that were deleted at a seq < floor_seq and are cleaned. */
+MUST_CHECK int kv_bury(struct kv *kv, uint64_t floor_seq, size_t budget, bool *more,
+                       struct err *err);
 
 /* A snapshot; free it soon. */
 MUST_CHECK int kv_view_new(struct kv_view **out, struct kv *kv, struct err *err);
@@ -83,13 +101,28 @@ typedef int kv_bag_fn(void *context, const struct bag_row *bag, struct err *err)
 MUST_CHECK int kv_children(struct kv *kv, struct kv_view *view, uint64_t parent, kv_bag_fn *each,
                            void *context, struct err *err);
 
+/* All bags in order of bag_id, from behind `after_bag_id`, at most `limit`. `more` tells whether
+ * others follow. */
+MUST_CHECK int kv_bags(struct kv *kv, struct kv_view *view, uint64_t after_bag_id, size_t limit,
+                       kv_bag_fn *each, void *context, bool *more, struct err *err);
+
 struct kv_grave {
     uint64_t bag_id;
     uint64_t last_seq; /* of its deletion */
     struct owner owner;
+    uint64_t parent; /* of a user-device bag */
+    uint64_t items;  /* what it held when it was deleted */
+    uint64_t bytes;
+    struct digest digest; /* of that */
+    bool whole;           /* that is still there (kv_void_page) */
 };
 MUST_CHECK int kv_grave(struct kv *kv, struct kv_view *view, uint64_t bag_id, struct kv_grave *out,
                         struct err *err);
+/* All graves, or those of one owner (whose name, kind and device; NULL: all), in order of bag_id.
+ * Looks at every grave. `each` returning non-zero stops. */
+typedef int kv_grave_fn(void *context, const struct kv_grave *grave, struct err *err);
+MUST_CHECK int kv_graves(struct kv *kv, struct kv_view *view, const struct owner *owner,
+                         kv_grave_fn *each, void *context, struct err *err);
 
 /* The directory of one kind (OWNER_USER or OWNER_GROUP), in order of folded names, from behind
  * `after` (folded; NULL: from the start), those whose folded name holds `search` anywhere (folded
@@ -138,6 +171,55 @@ struct kv_page {
 MUST_CHECK int kv_page(struct kv *kv, struct kv_view *view, const struct kv_page *page,
                        kv_row_fn *each, void *context, struct buf *next, bool *end,
                        struct err *err);
+
+/* The same of a deleted bag whose rows are all still there; E_NOT_FOUND when it was not deleted or
+ * kv_clean has begun with it. */
+MUST_CHECK int kv_void_page(struct kv *kv, struct kv_view *view, const struct kv_page *page,
+                            kv_row_fn *each, void *context, struct buf *next, bool *end,
+                            struct err *err);
+
+/* The fences among the fleet bag's items (see journal/fence.h) are added to `out`. E_NOT_FOUND and
+ * E_BAG_GONE as kv_bag; E_MALFORMED, E_QUOTA, E_NOMEM as fences_put. */
+MUST_CHECK int kv_fences(struct kv *kv, struct kv_view *view, uint64_t fleet_bag,
+                         struct fences *out, struct err *err);
+
+/* --- is it what it should be? --- */
+
+/* A bag that is not what its row says. */
+struct kv_wrong {
+    uint64_t bag_id;
+    struct bag_row row; /* what it should hold; exists = false: the row itself can't be read */
+    uint64_t items;     /* what its items' rows amount to */
+    uint64_t bytes;
+    struct digest digest;
+    const char *text; /* a sentence, borrowed for the call */
+};
+typedef void kv_wrong_fn(void *context, const struct kv_wrong *wrong);
+
+/* Read bags again, each under a view of its own, from the first with a bag_id >= *next_bag, until
+ * about budget_bytes of rows were read (a bag is never left half read) or the bags end, and compare
+ * their items, bytes and digests with what is kept in their rows. `next_bag` becomes where to go
+ * on, 0 at the end. Adds to `checked` and `wrong`, and tells `each` of every wrong one; rows that
+ * can't be read make their bag wrong and are no error. Any thread; leaves the cache as it is. E_IO,
+ * E_NOMEM. */
+MUST_CHECK int kv_scrub(struct kv *kv, uint64_t *next_bag, size_t budget_bytes, uint64_t *checked,
+                        uint64_t *wrong, kv_wrong_fn *each, void *context, struct err *err);
+
+/* --- notes ---
+ *
+ * Small things that are not in the journal: a crash takes back what was noted since the last flush.
+ * Any thread. A name is text of at most KV_NOTE_NAME_MAX bytes, the bytes are at most
+ * KV_NOTE_MAX_BYTES (E_INVALID). E_BUSY: the disk does not keep up, nothing was noted. */
+enum { KV_NOTE_NAME_MAX = 255, KV_NOTE_MAX_BYTES = 4096 };
+MUST_CHECK int kv_note_put(struct kv *kv, const char *name, struct span bytes, struct err *err);
+MUST_CHECK int kv_note_remove(struct kv *kv, const char *name, struct err *err);
+/* Replaces `out`'s content. E_NOT_FOUND. */
+MUST_CHECK int kv_note_get(struct kv *kv, const char *name, struct buf *out, struct err *err);
+/* Those whose names begin with `prefix`, in order of names; `name` and `bytes` are borrowed for the
+ * call. `each` returning non-zero stops. */
+typedef int kv_note_fn(void *context, const char *name, struct span bytes, struct err *err);
+MUST_CHECK int kv_notes(struct kv *kv, const char *prefix, kv_note_fn *each, void *context,
+                        struct err *err);
 
 /* --- writers: exactly once --- */
 

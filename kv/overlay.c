@@ -31,7 +31,6 @@ static void free_cell(struct kv_cell *cell)
     if (holds_bag(cell)) {
         free(cell->bag);
     }
-    rocksdb_pinnableslice_destroy(cell->pin);
     free(cell);
 }
 
@@ -103,50 +102,61 @@ static int decode(struct kv_cell *cell, struct span row, struct err *err)
         return kv_row_get_id(key, row, &cell->id, err);
     default:
         ASSERT(key.data[0] == 'D');
-        return 0;
+        return kv_row_get_doom(key, row, &cell->doom, err);
     }
 }
 
-/* The content of a row; of an item all but its value. */
 static void copy_row(struct kv_cell *to, const struct kv_cell *from)
 {
     to->present = from->present;
     to->stored = from->present;
-    switch (from->key[0]) {
-    case 'B':
+    if (from->key[0] == 'B') {
         ASSERT(to->bag != NULL && from->bag != NULL);
         *to->bag = *from->bag;
-        break;
-    case 'W':
+    } else {
+        ASSERT(from->key[0] == 'W');
         to->writer = from->writer;
-        break;
-    default:
-        ASSERT(from->key[0] == 'I');
-        to->item = from->item;
-        to->item.value.data = NULL; /* its size is what later changes ask for */
-        break;
     }
+}
+
+/* What is known of the row without a look-up. */
+static bool recall(const struct kv_overlay *overlay, struct kv_cell *cell)
+{
+    if (cell->key[0] == 'I') {
+        cell->present = cell->stored =
+            overlay->known != NULL && kv_known_get(overlay->known, cell->hash, &cell->item);
+        return cell->present;
+    }
+    if (overlay->recent == NULL || overlay->recent->slot_count == 0) {
+        return false;
+    }
+    size_t slot = find_slot(overlay->recent, cell_key(cell), cell->hash);
+    if (overlay->recent->slots[slot] == NULL) {
+        return false;
+    }
+    copy_row(cell, overlay->recent->slots[slot]);
+    return true;
 }
 
 static int load(const struct kv_overlay *overlay, struct kv_cell *cell, struct err *err)
 {
-    struct span row;
-    if (overlay->recent != NULL && overlay->recent->slot_count > 0) {
-        size_t slot = find_slot(overlay->recent, cell_key(cell), cell->hash);
-        if (overlay->recent->slots[slot] != NULL) {
-            copy_row(cell, overlay->recent->slots[slot]);
-            return 0;
-        }
+    if (recall(overlay, cell)) {
+        return 0;
     }
-    int rc = kv_store_get(overlay->store, NULL, cell_key(cell), &cell->pin, &row, err);
+    rocksdb_pinnableslice_t *pin = NULL;
+    struct span row;
+    int rc = kv_store_get(overlay->store, NULL, cell_key(cell), &pin, &row, err);
     if (rc == E_NOT_FOUND) {
         return 0;
     }
     if (rc == 0) {
         rc = decode(cell, row, err);
     }
-    cell->present = rc == 0;
-    cell->stored = cell->present;
+    if (cell->key[0] == 'I') {
+        cell->item.value = span_of(NULL, 0); /* it goes with the pin */
+    }
+    rocksdb_pinnableslice_destroy(pin);
+    cell->present = cell->stored = rc == 0;
     return rc;
 }
 
@@ -213,6 +223,18 @@ int kv_overlay_put(struct kv_overlay *overlay, const struct kv_key *key, bool st
     return rc;
 }
 
+int kv_overlay_guess(struct kv_overlay *overlay, const struct kv_key *key, struct kv_cell **out,
+                     struct err *err)
+{
+    ASSERT(key->data[0] == 'I');
+    bool fresh = false;
+    int rc = find_cell(overlay, key, out, &fresh, err);
+    if (rc == 0 && fresh) {
+        (void)recall(overlay, *out); /* and else it counts as absent, as it was born */
+    }
+    return rc;
+}
+
 /* --- what was written lately --- */
 
 const struct kv_cell *kv_overlay_find(const struct kv_overlay *overlay, const struct kv_key *key)
@@ -222,11 +244,6 @@ const struct kv_cell *kv_overlay_find(const struct kv_overlay *overlay, const st
     }
     uint64_t hash = hash64(kv_key_span(key), overlay->seed);
     return overlay->slots[find_slot(overlay, kv_key_span(key), hash)];
-}
-
-static bool is_remembered(const struct kv_cell *cell)
-{
-    return cell->key[0] == 'B' || cell->key[0] == 'W' || cell->key[0] == 'I';
 }
 
 /* The table stays as large as it has become. */
@@ -241,27 +258,34 @@ static void forget_all(struct kv_overlay *recent)
     recent->count = 0;
 }
 
-void kv_overlay_remember(struct kv_overlay *recent, const struct kv_overlay *written)
+static int remember_row(struct kv_overlay *recent, const struct kv_cell *cell)
+{
+    struct kv_key key = {.size = cell->key_size};
+    memcpy(key.data, cell->key, cell->key_size);
+    struct kv_cell *known = NULL;
+    bool fresh = false;
+    int rc = find_cell(recent, &key, &known, &fresh, NULL);
+    if (rc == 0) {
+        copy_row(known, cell);
+    }
+    return rc;
+}
+
+void kv_overlay_remember(struct kv_overlay *recent, struct kv_known *known,
+                         const struct kv_overlay *written)
 {
     ASSERT(recent != written);
-    if (recent->count + written->count > KV_RECENT_MAX) {
-        forget_all(recent);
-    }
-    for (size_t i = 0; i < written->count && written->count <= KV_RECENT_MAX; i++) {
+    for (size_t i = 0; i < written->count; i++) {
         const struct kv_cell *cell = written->cells[i];
-        struct kv_key key;
-        struct kv_cell *known = NULL;
-        bool fresh = false;
-        if (!is_remembered(cell)) {
-            continue;
+        if (cell->key[0] == 'I' && cell->present) {
+            kv_known_put(known, cell->hash, &cell->item);
+        } else if (cell->key[0] == 'I') {
+            kv_known_forget(known, cell->hash);
+        } else if (cell->key[0] == 'B' || cell->key[0] == 'W') {
+            if (recent->count >= KV_RECENT_MAX || remember_row(recent, cell) != 0) {
+                forget_all(recent);
+            }
         }
-        key.size = cell->key_size;
-        memcpy(key.data, cell->key, cell->key_size);
-        if (find_cell(recent, &key, &known, &fresh, NULL) != 0) {
-            forget_all(recent);
-            return;
-        }
-        copy_row(known, cell);
     }
 }
 
@@ -295,9 +319,12 @@ static void encode(struct buf *out, const struct kv_cell *cell)
     case 'C':
         kv_row_put_id(out, key, cell->id);
         break;
+    case 'D':
+        kv_row_put_doom(out, key, &cell->doom);
+        break;
     default:
-        ASSERT(key.data[0] == 'D');
-        kv_row_put_empty(out, key);
+        ASSERT(key.data[0] == 'T');
+        kv_row_put_place(out, key, &cell->place);
         break;
     }
 }

@@ -9,22 +9,24 @@
 #ifndef KITBAG_KV_OVERLAY_H
 #define KITBAG_KV_OVERLAY_H
 
+#include "kv/known.h"
 #include "kv/store.h"
 
 /* One row. What of the union is used follows from the key's letter: B and G bag, I item, W writer,
- * Q outcome, O and C id, D nothing. */
+ * Q outcome, O and C id, D doom, T place. An item that was read has no value. */
 struct kv_cell {
     bool present; /* there is such a row */
     bool dirty;   /* it has to be written (or deleted, when it is not present) */
     bool stored;  /* the store has such a row */
     uint64_t hash;
-    rocksdb_pinnableslice_t *pin; /* holds the stored item's value */
     union {
         struct bag_row *bag; /* owned */
         struct item_row item;
         struct kv_writer writer;
         struct kv_outcome outcome;
         uint64_t id;
+        struct kv_doom doom;
+        struct kv_place place; /* its path is borrowed from the change */
     };
     size_t key_size;
     uint8_t key[];
@@ -33,6 +35,7 @@ struct kv_cell {
 struct kv_overlay {
     const struct kv_store *store;
     const struct kv_overlay *recent; /* asked before the store; NULL: none */
+    const struct kv_known *known;    /* the same for items; NULL: none */
     uint64_t seed;
     struct kv_cell **cells; /* in the order they came */
     size_t count;
@@ -54,14 +57,19 @@ MUST_CHECK int kv_overlay_get(struct kv_overlay *overlay, const struct kv_key *k
 MUST_CHECK int kv_overlay_put(struct kv_overlay *overlay, const struct kv_key *key, bool stored,
                               struct kv_cell **out, struct err *err);
 
+/* The same for an item of which it is said that there is no row, or none worth a look-up: only what
+ * is known of it without one. E_NOMEM. */
+MUST_CHECK int kv_overlay_guess(struct kv_overlay *overlay, const struct kv_key *key,
+                                struct kv_cell **out, struct err *err);
+
 /* The cell of `key`, or NULL: a look that changes nothing. */
 const struct kv_cell *kv_overlay_find(const struct kv_overlay *overlay, const struct kv_key *key);
 
-/* After `written` reached the store: `recent` knows its bags, writers and items (these without
- * their values) from now on. It forgets everything when it holds KV_RECENT_MAX rows, or without
- * memory. */
+/* After `written` reached the store: `recent` knows its bags and writers from now on, and `known`
+ * its items. `recent` forgets everything when it holds KV_RECENT_MAX rows, or without memory. */
 enum { KV_RECENT_MAX = 16384 };
-void kv_overlay_remember(struct kv_overlay *recent, const struct kv_overlay *written);
+void kv_overlay_remember(struct kv_overlay *recent, struct kv_known *known,
+                         const struct kv_overlay *written);
 
 /* Append all dirty rows to `batch`, in the order of keys. `scratch` holds one row. E_NOMEM. */
 MUST_CHECK int kv_overlay_write(struct kv_overlay *overlay, rocksdb_writebatch_t *batch,

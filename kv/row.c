@@ -35,6 +35,26 @@ static struct kv_key key_of_number(char letter, uint64_t number)
     return key;
 }
 
+struct kv_key kv_key_bags(void)
+{
+    return key_of('B');
+}
+
+struct kv_key kv_key_graves(void)
+{
+    return key_of('G');
+}
+
+struct kv_key kv_key_doomed_all(void)
+{
+    return key_of('D');
+}
+
+struct kv_key kv_key_tombstones(void)
+{
+    return key_of('T');
+}
+
 struct kv_key kv_key_format(void)
 {
     return key_of('F');
@@ -55,9 +75,14 @@ struct kv_key kv_key_grave(uint64_t bag_id)
     return key_of_number('G', bag_id);
 }
 
-struct kv_key kv_key_doomed(uint64_t bag_id)
+struct kv_key kv_key_doomed(uint64_t seq)
 {
-    return key_of_number('D', bag_id);
+    return key_of_number('D', seq);
+}
+
+struct kv_key kv_key_tombstone(uint64_t seq)
+{
+    return key_of_number('T', seq);
 }
 
 struct kv_key kv_key_writer(uint64_t writer)
@@ -105,6 +130,14 @@ struct kv_key kv_key_owner(const struct owner *owner)
     return key;
 }
 
+struct kv_key kv_key_note(struct span name)
+{
+    ASSERT(name.size <= KV_NOTE_NAME_MAX);
+    struct kv_key key = key_of('S');
+    add_bytes(&key, name);
+    return key;
+}
+
 struct kv_key kv_key_item(uint64_t bag_id, struct span path)
 {
     struct kv_key key = key_of_number('I', bag_id);
@@ -126,6 +159,12 @@ struct span kv_key_path(struct span key)
 uint64_t kv_key_bag_id(struct span key)
 {
     ASSERT(key.size >= 9);
+    return get_be64(key.data + 1);
+}
+
+uint64_t kv_key_seq(struct span key)
+{
+    ASSERT(key.size == 9);
     return get_be64(key.data + 1);
 }
 
@@ -196,6 +235,9 @@ void kv_row_put_bag(struct buf *out, struct span key, const struct bag_row *bag)
     add_le64(out, bag->items);
     add_le64(out, bag->bytes);
     add_le64(out, bag->purged_to);
+    uint8_t digest[DIGEST_SIZE];
+    digest_put(&bag->digest, digest);
+    (void)buf_append(out, digest, sizeof digest);
     (void)buf_append_u8(out, (uint8_t)bag->owner.kind);
     add_le64(out, bag->owner.device);
     add_name(out, bag->owner.shown);
@@ -210,9 +252,26 @@ void kv_row_put_id(struct buf *out, struct span key, uint64_t bag_id)
     row_end(out, key);
 }
 
-void kv_row_put_empty(struct buf *out, struct span key)
+void kv_row_put_doom(struct buf *out, struct span key, const struct kv_doom *doom)
 {
     row_begin(out);
+    add_le64(out, doom->bag_id);
+    (void)buf_append_u8(out, (uint8_t)doom->stage);
+    row_end(out, key);
+}
+
+void kv_row_put_place(struct buf *out, struct span key, const struct kv_place *place)
+{
+    row_begin(out);
+    add_le64(out, place->bag_id);
+    (void)buf_append_span(out, place->path);
+    row_end(out, key);
+}
+
+void kv_row_put_note(struct buf *out, struct span key, struct span bytes)
+{
+    row_begin(out);
+    (void)buf_append_span(out, bytes);
     row_end(out, key);
 }
 
@@ -370,6 +429,9 @@ int kv_row_get_bag(struct span key, struct span row, struct bag_row *out, struct
     bag.items = take_u64(&rest);
     bag.bytes = take_u64(&rest);
     bag.purged_to = take_u64(&rest);
+    uint8_t digest[DIGEST_SIZE] = {0};
+    take_bytes(&rest, digest, sizeof digest);
+    bag.digest = digest_get(digest);
     uint8_t kind = take_u8(&rest);
     bag.owner.kind = (enum owner_kind)kind;
     bag.owner.device = take_u64(&rest);
@@ -396,6 +458,50 @@ int kv_row_get_id(struct span key, struct span row, uint64_t *bag_id, struct err
     rc = row_close(&rest, key, err);
     if (rc == 0) {
         *bag_id = id;
+    }
+    return rc;
+}
+
+int kv_row_get_doom(struct span key, struct span row, struct kv_doom *out, struct err *err)
+{
+    struct rest rest = {0};
+    int rc = row_open(key, row, &rest, err);
+    if (rc != 0) {
+        return rc;
+    }
+    uint64_t bag_id = take_u64(&rest);
+    uint8_t stage = take_u8(&rest);
+    rc = row_close(&rest, key, err);
+    if (rc == 0 && stage > KV_DOOM_EMPTY) {
+        rc = bad_row(key, "its stage is no known one", err);
+    }
+    if (rc == 0) {
+        *out = (struct kv_doom){bag_id, (enum kv_doom_stage)stage};
+    }
+    return rc;
+}
+
+int kv_row_get_place(struct span key, struct span row, struct kv_place *out, struct err *err)
+{
+    struct rest rest = {0};
+    int rc = row_open(key, row, &rest, err);
+    if (rc != 0) {
+        return rc;
+    }
+    uint64_t bag_id = take_u64(&rest);
+    if (rest.bad || rest.bytes.size == 0 || rest.bytes.size > PATH_MAX_BYTES) {
+        return bad_row(key, "its shape is wrong", err);
+    }
+    *out = (struct kv_place){bag_id, rest.bytes};
+    return 0;
+}
+
+int kv_row_get_note(struct span key, struct span row, struct span *out, struct err *err)
+{
+    struct rest rest = {0};
+    int rc = row_open(key, row, &rest, err);
+    if (rc == 0) {
+        *out = rest.bytes;
     }
     return rc;
 }

@@ -8,43 +8,56 @@
  *   'O' owner kind, folded name    whose bag it is -> bag_id; of a device its number for the name.
  *                                  These rows are the directory too.
  *   'C' parent, device             a user's bag of that device -> bag_id
- *   'G' bag_id                     the grave of a deleted bag: its row as it was at the end
- *   'D' bag_id                     a deleted bag whose items are still to be removed
+ *   'G' bag_id                     the grave of a deleted bag: its row as it was at the end, with
+ *                                  the deletion as its last change
+ *   'D' seq                        a bag that was deleted by this change: what became of its rows
  *   'I' bag_id, path               an item or its tombstone
+ *   'T' seq                        a tombstone, found by its age -> bag_id, path
  *   'W' writer                     a writer
  *   'Q' writer, number             the outcome of its operation
+ *   'S' name                       a note: bytes that are somebody else's, not of the journal
  *
  * A value begins with an XXH3-64 (le64) over the rest, seeded by the key's, so that a row that was
  * spoiled, or lies under another's key, is noticed. The rest is of fixed layout, numbers le:
  *
  *   F  version 4
  *   M  history 16, seq 8, hash 32, users 8, groups 8, bags 8, items 8, bytes 8
- *   B  parent 8, last_seq 8, items 8, bytes 8, purged_to 8, owner kind 1, device 8,
+ *   B  parent 8, last_seq 8, items 8, bytes 8, purged_to 8, digest 16, owner kind 1, device 8,
  *   G  shown size 1, shown, folded size 1, folded
  *   O  bag_id 8
  *   C  bag_id 8
- *   D  nothing
+ *   D  bag_id 8, stage 1 (enum kv_doom_stage)
  *   I  state 1 (1 live, 2 tombstone), flags 1 (1 conflict), seq 8, time_ms 8, origin 8, value
+ *   T  bag_id 8, path
  *   W  device 8, highest 8, confirmed 8
  *   Q  hash 8, code 8, seq 8, bag_id 8
+ *   S  the bytes
  */
 #ifndef KITBAG_KV_ROW_H
 #define KITBAG_KV_ROW_H
 
 #include "kv/kv.h"
 
-enum { KV_FORMAT_VERSION = 1, KV_KEY_MAX = 1 + 8 + PATH_MAX_BYTES };
+enum { KV_FORMAT_VERSION = 2, KV_KEY_MAX = 1 + 8 + PATH_MAX_BYTES };
 
 struct kv_key {
     size_t size;
     uint8_t data[KV_KEY_MAX];
 };
 
+/* What the keys of all rows of a kind begin with. */
+struct kv_key kv_key_bags(void);
+struct kv_key kv_key_graves(void);
+struct kv_key kv_key_doomed_all(void);
+struct kv_key kv_key_tombstones(void);
+
 struct kv_key kv_key_format(void);
 struct kv_key kv_key_mark(void);
 struct kv_key kv_key_bag(uint64_t bag_id);
 struct kv_key kv_key_grave(uint64_t bag_id);
-struct kv_key kv_key_doomed(uint64_t bag_id);
+struct kv_key kv_key_doomed(uint64_t seq);
+struct kv_key kv_key_tombstone(uint64_t seq);
+struct kv_key kv_key_note(struct span name); /* at most KV_NOTE_NAME_MAX bytes; empty: of all */
 struct kv_key kv_key_writer(uint64_t writer);
 struct kv_key kv_key_outcome(uint64_t writer, uint64_t number);
 struct kv_key kv_key_child(uint64_t parent, uint64_t device);
@@ -56,8 +69,28 @@ struct kv_key kv_key_item(uint64_t bag_id, struct span path);
 struct span kv_key_span(const struct kv_key *key);
 /* The path in an item's key, borrowed from it. */
 struct span kv_key_path(struct span key);
-/* The bag_id in the key of a bag, a grave, a doomed bag or an item. */
+/* The bag_id in the key of a bag, a grave or an item. */
 uint64_t kv_key_bag_id(struct span key);
+/* The seq in the key of a doomed bag or of a tombstone's row. */
+uint64_t kv_key_seq(struct span key);
+
+/* What became of a deleted bag's rows. */
+enum kv_doom_stage {
+    KV_DOOM_WHOLE = 0,    /* all are there, and can be brought back */
+    KV_DOOM_EMPTYING = 1, /* some were removed */
+    KV_DOOM_EMPTY = 2,    /* none is left but the grave */
+};
+
+struct kv_doom {
+    uint64_t bag_id;
+    enum kv_doom_stage stage;
+};
+
+/* Where a tombstone is. */
+struct kv_place {
+    uint64_t bag_id;
+    struct span path; /* borrowed */
+};
 
 struct kv_mark {
     struct kv_position position;
@@ -69,7 +102,9 @@ void kv_row_put_format(struct buf *out, struct span key, uint32_t version);
 void kv_row_put_mark(struct buf *out, struct span key, const struct kv_mark *mark);
 void kv_row_put_bag(struct buf *out, struct span key, const struct bag_row *bag); /* 'B', 'G' */
 void kv_row_put_id(struct buf *out, struct span key, uint64_t bag_id);            /* 'O', 'C' */
-void kv_row_put_empty(struct buf *out, struct span key);                          /* 'D' */
+void kv_row_put_doom(struct buf *out, struct span key, const struct kv_doom *doom);
+void kv_row_put_place(struct buf *out, struct span key, const struct kv_place *place); /* 'T' */
+void kv_row_put_note(struct buf *out, struct span key, struct span bytes);
 void kv_row_put_item(struct buf *out, struct span key, const struct item_row *item);
 void kv_row_put_writer(struct buf *out, struct span key, const struct kv_writer *writer);
 void kv_row_put_outcome(struct buf *out, struct span key, const struct kv_outcome *outcome);
@@ -82,6 +117,13 @@ MUST_CHECK int kv_row_get_mark(struct span key, struct span row, struct kv_mark 
 MUST_CHECK int kv_row_get_bag(struct span key, struct span row, struct bag_row *out,
                               struct err *err);
 MUST_CHECK int kv_row_get_id(struct span key, struct span row, uint64_t *bag_id, struct err *err);
+MUST_CHECK int kv_row_get_doom(struct span key, struct span row, struct kv_doom *out,
+                               struct err *err);
+/* The path is borrowed from `row`. */
+MUST_CHECK int kv_row_get_place(struct span key, struct span row, struct kv_place *out,
+                                struct err *err);
+/* Borrowed from `row`. */
+MUST_CHECK int kv_row_get_note(struct span key, struct span row, struct span *out, struct err *err);
 /* The value is borrowed from `row`. */
 MUST_CHECK int kv_row_get_item(struct span key, struct span row, struct item_row *out,
                                struct err *err);

@@ -196,22 +196,32 @@ int kv_store_get(const struct kv_store *store, const rocksdb_readoptions_t *read
     return 0;
 }
 
+int kv_store_try(struct kv_store *store, rocksdb_writebatch_t *batch, struct err *err)
+{
+    char *message = NULL;
+    rocksdb_write(store->db, store->write, batch, &message);
+    if (message == NULL) {
+        return 0;
+    }
+    if (strstr(message, "Write stall") == NULL) {
+        return kv_store_err(err, "written", message);
+    }
+    rocksdb_free(message);
+    return err_set(err, E_BUSY, "the disk of the state does not keep up");
+}
+
 /* RocksDB itself would wait without end. */
 int kv_store_write(struct kv_store *store, rocksdb_writebatch_t *batch, struct err *err)
 {
     const struct timespec pause = {.tv_nsec = 1000000};
     for (uint64_t start_ns = clock_mono_ns();;) {
-        char *message = NULL;
-        rocksdb_write(store->db, store->write, batch, &message);
-        if (message == NULL) {
-            return 0;
+        int rc = kv_store_try(store, batch, err);
+        if (rc != E_BUSY) {
+            return rc;
         }
-        bool stalled = strstr(message, "Write stall") != NULL;
-        bool patient = clock_mono_ns() - start_ns < store->stall_max_ms * UINT64_C(1000000);
-        if (!stalled || !patient) {
-            return kv_store_err(err, "written", message);
+        if (clock_mono_ns() - start_ns >= store->stall_max_ms * UINT64_C(1000000)) {
+            return err_set(err, E_IO, "the state can't be written: its disk does not keep up");
         }
-        rocksdb_free(message);
         (void)nanosleep(&pause, NULL);
     }
 }
@@ -239,18 +249,25 @@ static struct kv_key behind_prefix(const struct kv_key *prefix)
     return key;
 }
 
-void kv_scan_open(struct kv_scan *scan, const struct kv_store *store,
-                  const rocksdb_snapshot_t *snapshot, const struct kv_key *prefix,
-                  const struct kv_key *from, bool behind)
+static void open_scan(struct kv_scan *scan, const struct kv_store *store,
+                      const rocksdb_snapshot_t *snapshot, const struct kv_key *prefix, bool cold)
 {
     scan->upper = behind_prefix(prefix);
     scan->read = rocksdb_readoptions_create();
     rocksdb_readoptions_set_iterate_upper_bound(scan->read, (const char *)scan->upper.data,
                                                 scan->upper.size);
+    rocksdb_readoptions_set_fill_cache(scan->read, cold ? 0 : 1);
     if (snapshot != NULL) {
         rocksdb_readoptions_set_snapshot(scan->read, snapshot);
     }
     scan->iterator = rocksdb_create_iterator(store->db, scan->read);
+}
+
+void kv_scan_open(struct kv_scan *scan, const struct kv_store *store,
+                  const rocksdb_snapshot_t *snapshot, const struct kv_key *prefix,
+                  const struct kv_key *from, bool behind)
+{
+    open_scan(scan, store, snapshot, prefix, false);
     rocksdb_iter_seek(scan->iterator, (const char *)from->data, from->size);
     if (behind && rocksdb_iter_valid(scan->iterator) != 0) {
         size_t size = 0;
@@ -259,6 +276,13 @@ void kv_scan_open(struct kv_scan *scan, const struct kv_store *store,
             rocksdb_iter_next(scan->iterator);
         }
     }
+}
+
+void kv_scan_open_cold(struct kv_scan *scan, const struct kv_store *store,
+                       const rocksdb_snapshot_t *snapshot, const struct kv_key *prefix)
+{
+    open_scan(scan, store, snapshot, prefix, true);
+    rocksdb_iter_seek(scan->iterator, (const char *)prefix->data, prefix->size);
 }
 
 int kv_scan_row(const struct kv_scan *scan, struct span *key, struct span *row, struct err *err)

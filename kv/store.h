@@ -4,7 +4,7 @@
  * one. A crash leaves the state as of some earlier write, whole: RocksDB's memtables reach the disk
  * in the order in which they were written.
  *
- * Reads and kv_store_flush are safe from any thread; one thread writes.
+ * All but opening and closing is safe from any thread.
  */
 #ifndef KITBAG_KV_STORE_H
 #define KITBAG_KV_STORE_H
@@ -39,6 +39,8 @@ MUST_CHECK int kv_store_get(const struct kv_store *store, const rocksdb_readopti
                             struct span key, rocksdb_pinnableslice_t **pin, struct span *row,
                             struct err *err);
 MUST_CHECK int kv_store_write(struct kv_store *store, rocksdb_writebatch_t *batch, struct err *err);
+/* The same without waiting: E_BUSY when the disk does not keep up. */
+MUST_CHECK int kv_store_try(struct kv_store *store, rocksdb_writebatch_t *batch, struct err *err);
 MUST_CHECK int kv_store_flush(struct kv_store *store, struct err *err);
 
 /* The rows whose keys begin with `prefix`, in order. It is not to be moved, and is closed before
@@ -53,6 +55,9 @@ struct kv_scan {
 void kv_scan_open(struct kv_scan *scan, const struct kv_store *store,
                   const rocksdb_snapshot_t *snapshot, const struct kv_key *prefix,
                   const struct kv_key *from, bool behind);
+/* The same for rows that are read once: the cache stays as it is. */
+void kv_scan_open_cold(struct kv_scan *scan, const struct kv_store *store,
+                       const rocksdb_snapshot_t *snapshot, const struct kv_key *prefix);
 /* The row it stands at, borrowed until kv_scan_step; E_NOT_FOUND at the end, without a sentence. */
 MUST_CHECK int kv_scan_row(const struct kv_scan *scan, struct span *key, struct span *row,
                            struct err *err);

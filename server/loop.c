@@ -105,7 +105,8 @@ static int look_at_state(struct loop *loop, struct err *err)
 static void clean(struct loop *loop)
 {
     struct err err = {0};
-    int rc = kv_clean(committer_kv(loop->options->committer), CLEAN_ROWS, &loop->to_clean, &err);
+    int rc = kv_clean(committer_kv(loop->options->committer), UINT64_MAX, CLEAN_ROWS,
+                      &loop->to_clean, &err);
     if (rc != 0) {
         loop->to_clean = false;
         log_err(LOG_ERROR, "server", "clean.failed", &err);
