@@ -135,7 +135,7 @@ void peer_close(struct bench_peer *peer)
 
 uint64_t peer_sign_in(struct bench_peer *peer, const char *user)
 {
-    wire_put_sign_in(&peer->out, peer->session, 1, span_str(user), NULL, 0);
+    wire_put_sign_in(&peer->out, peer->session, 1, span_str(user), NULL, 0, 0);
     send_out(peer);
     struct wire_message message = peer_expect(peer, WIRE_SIGNED_IN);
     if (message.signed_in.code != 0 || message.signed_in.bags.count == 0) {

@@ -172,6 +172,7 @@ static bool welcome(struct sessions *sessions, struct session *session,
     answer->welcome.device = greeting->device;
     answer->welcome.device_bag = bag.bag_id;
     answer->welcome.fleet_bag = committer_fleet_bag(sessions->options.committer);
+    answer->welcome.resume_seq = WIRE_SAME_HISTORY; /* another one was refused */
     journal_history(sessions->options.journal, answer->welcome.history);
     return true;
 }
@@ -348,6 +349,24 @@ static bool on_write(struct sessions *sessions, struct session *session,
     return false;
 }
 
+/* --- LIST, MIRROR --- */
+
+static bool on_list(struct feed_event *answer)
+{
+    *answer = (struct feed_event){.kind = FEED_LISTED};
+    answer->listed.code = E_NOT_ALLOWED;
+    answer->listed.end = true;
+    return true;
+}
+
+static bool on_mirror(struct feed_event *answer)
+{
+    *answer = (struct feed_event){.kind = FEED_MIRRORING};
+    answer->mirroring.code = E_NOT_ALLOWED;
+    answer->mirroring.text = err_meaning(E_NOT_ALLOWED);
+    return true;
+}
+
 bool session_answer(struct sessions *sessions, struct session *session,
                     const struct feed_action *action, struct feed_event *answer)
 {
@@ -367,6 +386,11 @@ bool session_answer(struct sessions *sessions, struct session *session,
         return on_read(sessions, session, action, answer);
     case FEED_DO_WRITE:
         return on_write(sessions, session, action, answer);
+    case FEED_DO_LIST:
+        return on_list(answer);
+    case FEED_DO_MIRROR:
+        return on_mirror(answer);
+    case FEED_DO_READ_JOURNAL: /* nobody mirrors */
     case FEED_DO_SEND:
     case FEED_DO_UNFOLLOW:
     case FEED_DO_WANT_TURN:

@@ -46,6 +46,9 @@ static void carry_out(struct sessions *sessions, struct session *session,
     case FEED_DO_FOLLOW:
     case FEED_DO_READ:
     case FEED_DO_WRITE:
+    case FEED_DO_LIST:
+    case FEED_DO_MIRROR:
+    case FEED_DO_READ_JOURNAL:
         ASSERT(outcome->question == NULL); /* a step asks one */
         outcome->question = action;
         break;

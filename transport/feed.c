@@ -149,6 +149,15 @@ static void on_sign_in(struct feed *feed, const struct wire_message *message)
     action->sign_in.ref = message->sign_in.ref;
     action->sign_in.user = message->sign_in.user;
     action->sign_in.groups = message->sign_in.groups;
+    action->sign_in.bag_id = message->sign_in.bag_id;
+}
+
+static void on_heartbeat(struct feed *feed, const struct wire_heartbeat *beat)
+{
+    struct feed_action *action = feed_act(feed, FEED_DO_HEARD);
+    action->heard.seq = beat->seq > beat->current ? beat->seq : beat->current;
+    action->heard.current = beat->current;
+    action->heard.healed = beat->healed;
 }
 
 static void on_sign_out(struct feed *feed, const struct wire_message *message)
@@ -181,9 +190,13 @@ static void on_message(struct feed *feed, const struct wire_message *message, si
         on_write(feed, message, size);
         break;
     case WIRE_HEARTBEAT:
-        feed_act(feed, FEED_DO_HEARD)->heard.seq =
-            message->heartbeat.seq > message->heartbeat.current ? message->heartbeat.seq
-                                                                : message->heartbeat.current;
+        on_heartbeat(feed, &message->heartbeat);
+        break;
+    case WIRE_LIST:
+        feed_list(feed, message->list.after);
+        break;
+    case WIRE_MIRROR:
+        feed_mirror(feed, &message->mirror);
         break;
     case WIRE_BYE:
         feed_end_without_word(feed, 0, "the machine said goodbye");
@@ -287,6 +300,7 @@ static void on_welcome(struct feed *feed, const struct feed_event *event)
     welcome.heartbeat_ms = feed->heartbeat_ms;
     welcome.window = feed->window;
     feed->head_seq = welcome.head_seq;
+    feed->fleet_bag = welcome.fleet_bag;
     feed->phase = FEED_OPEN;
     wire_put_welcome(feed_frame(feed), feed->session, &welcome);
     feed_frame_end(feed);
@@ -366,10 +380,20 @@ static bool hangs(const struct feed *feed, bool begun, uint64_t since_ms)
     return begun && feed->pool->now_ms - since_ms >= FEED_MESSAGE_MS;
 }
 
-static void on_tick(struct feed *feed, uint64_t head_seq)
+static void beat(struct feed *feed, uint64_t newest_bag)
+{
+    struct wire_heartbeat beat = {.seq = feed->head_seq, .newest_bag = newest_bag};
+    beat.current = feed_is_current(feed) ? feed->head_seq : 0;
+    feed->newest_bag = newest_bag;
+    wire_put_heartbeat(feed_frame(feed), feed->session, &beat);
+    feed_frame_end(feed);
+}
+
+static void on_tick(struct feed *feed, const struct feed_event *event)
 {
     uint64_t now_ms = feed->pool->now_ms;
-    feed->head_seq = head_seq;
+    bool news = event->newest_bag > feed->newest_bag; /* a busy session has no other heartbeats */
+    feed->head_seq = event->head_seq;
     feed->starved = false;
     if (now_ms - feed->heard_ms >= FEED_SILENT_HEARTBEATS * feed->heartbeat_ms) {
         feed_end_without_word(feed, E_TIMEOUT, "nothing was heard of the machine");
@@ -377,10 +401,8 @@ static void on_tick(struct feed *feed, uint64_t head_seq)
         feed_end(feed, E_TIMEOUT, "a message in parts was not ended within two minutes");
     } else if (hangs(feed, feed_outgoing(feed), feed->outgoing_since_ms)) {
         feed_end(feed, E_TIMEOUT, "a message in parts was not taken within two minutes");
-    } else if (feed->phase == FEED_OPEN && now_ms - feed->sent_ms >= feed->heartbeat_ms) {
-        uint64_t current = feed_is_current(feed) ? head_seq : 0;
-        wire_put_heartbeat(feed_frame(feed), feed->session, head_seq, current);
-        feed_frame_end(feed);
+    } else if (feed->phase == FEED_OPEN && (news || now_ms - feed->sent_ms >= feed->heartbeat_ms)) {
+        beat(feed, event->newest_bag);
     }
 }
 
@@ -417,6 +439,15 @@ static void on_open_event(struct feed *feed, const struct feed_event *event)
         wire_put_state(feed_frame(feed), feed->session, event->state);
         feed_frame_end(feed);
         break;
+    case FEED_LISTED:
+        feed_listed(feed, event);
+        break;
+    case FEED_MIRRORING:
+        feed_mirroring(feed, event);
+        break;
+    case FEED_BATCHES:
+        feed_batches(feed, &event->batches);
+        break;
     case FEED_FRAME:
     case FEED_TICK:
     case FEED_WELCOME:
@@ -435,7 +466,7 @@ static void on_event(struct feed *feed, const struct feed_event *event)
         on_frame(feed, event->frame);
         break;
     case FEED_TICK:
-        on_tick(feed, event->head_seq);
+        on_tick(feed, event);
         break;
     case FEED_WELCOME:
         on_welcome(feed, event);
@@ -463,9 +494,8 @@ static void pump(struct feed *feed)
 {
     feed_send_more(feed);
     feed_tell_bags(feed);
-    if (!feed->pool->asked) {
-        feed_ask(feed);
-    }
+    feed_list_ask(feed);
+    feed_ask(feed);
     feed_want(feed);
 }
 

@@ -4,16 +4,17 @@
  * the actions in order and reports what came of them as further events.
  *
  * How to answer. Some actions are questions: DO_HELLO, DO_JOIN, DO_SIGN_IN, DO_SIGN_OUT, DO_FOLLOW,
- * DO_READ, DO_WRITE. A step asks at most one. The caller first finishes the whole list, and then
- * steps a feed again (this one with the answer, or any other of the same pool): a loop, no queue.
- * An answer may also come later, with other events between. What an action points to (the fields
- * of a HELLO, operations) is to be used or copied before the next step of any feed of the pool.
+ * DO_READ, DO_WRITE, DO_LIST, DO_MIRROR, DO_READ_JOURNAL. A step asks at most one. The caller first
+ * finishes the whole list, and then steps a feed again (this one with the answer, or any other of
+ * the same pool): a loop, no queue. An answer may also come later, with other events between. What
+ * an action points to (the fields of a HELLO, operations) is to be used or copied before the next
+ * step of any feed of the pool.
  *
  * Keeps true, per session:
  *
  *   - nothing but ERROR is sent before a HELLO or JOIN was accepted;
- *   - outstanding LIVE, PAGE, BAG bytes (and PART frames of them) <= min(window, 256 KiB), but for
- *     one message that does not fit at all, sent a part at a time;
+ *   - outstanding LIVE, PAGE, BAG, OWNERS, BATCHES bytes (and PART frames of them) <= min(window,
+ *     256 KiB), but for one message that does not fit at all, sent a part at a time;
  *   - what the client was sent of a bag is a prefix of its changes, by cursor: a bag whose live
  *     changes could not go out is BEHIND and is paged from its cursor when it gets a turn;
  *   - between a bag's first and last page no live change of that bag is sent;
@@ -22,8 +23,9 @@
  *
  * A bag is read in rounds: the first sends what differs from the client's cursor, each later one
  * what changed since the first page of the round before, until a round ends under the last_seq
- * that it began with. One bag at a time is in a round (and one of a sign-in, which goes first):
- * between rounds it goes to the end of the line, so that a bag that never rests holds up no other.
+ * that it began with. One bag at a time is in a round (and one of a sign-in, which goes first, and
+ * the fleet's, which goes next): between rounds it goes to the end of the line, so that a bag that
+ * never rests holds up no other. Bags and the journal of a mirror take turns.
  */
 #ifndef KITBAG_TRANSPORT_FEED_H
 #define KITBAG_TRANSPORT_FEED_H
@@ -39,6 +41,7 @@ enum {
     FEED_SILENT_HEARTBEATS = 5, /* without a word from the client: the session ends */
     FEED_LIVE_MAX = 262144,     /* bytes of one LIVE message: what is more is paged */
     FEED_PAGE_BYTES = 57344,    /* of rows in one page: with its head it fits a frame */
+    FEED_BATCHES_BYTES = 61440, /* of batches in one BATCHES, as PAGE; but one may be longer */
     FEED_SIGNED_IN_MAX = 200,   /* bags of one SIGNED_IN: it fits a frame */
 };
 
@@ -69,10 +72,14 @@ enum feed_event_kind {
     FEED_TURN,        /* this feed may read one page now, as DO_WANT_TURN asked */
     FEED_PAGE,        /* answer to DO_READ */
     FEED_OUTCOMES,    /* answers to DO_WRITE: some operations have outcomes, in order of WRITEs */
-    FEED_COMMITTED,   /* changes of one batch, of bags this session follows */
+    FEED_COMMITTED,   /* changes of one batch, of bags this session follows. A feed that mirrors
+                         gets one for every batch, with or without changes */
     FEED_STATE,       /* the server's state changed */
     FEED_SENT_FAILED, /* router_send failed (after the list was finished): the session ends */
     FEED_END,         /* end the session with this code and sentence */
+    FEED_LISTED,      /* answer to DO_LIST */
+    FEED_MIRRORING,   /* answer to DO_MIRROR */
+    FEED_BATCHES,     /* answer to DO_READ_JOURNAL */
 };
 
 struct feed_page {
@@ -86,6 +93,18 @@ struct feed_page {
     uint32_t row_count;
     struct span next; /* path to go on behind */
     bool end;         /* no more rows under this snapshot */
+    bool has_digest;  /* with `end`: of the bag at last_seq */
+    struct digest digest;
+};
+
+struct feed_batches {
+    int code; /* 0; E_TOO_OLD: what comes next is no longer there; else: it ends with E_IO */
+    struct span bytes;  /* whole batches, verbatim, in order: one at least but at the end */
+    uint64_t last_seq;  /* of these batches */
+    uint64_t head_seq;  /* of the journal */
+    bool end;           /* nothing more for now */
+    uint64_t floor_seq; /* of E_TOO_OLD: the oldest seq there is */
+    const char *text;   /* of E_TOO_OLD */
 };
 
 struct feed_outcome {
@@ -100,7 +119,12 @@ struct feed_event {
     uint64_t now_ms; /* monotonic; with every event */
     union {
         struct span frame;
-        uint64_t head_seq; /* TICK: what was handed over by COMMITTED so far */
+        /* TICK. newest_bag: of a device with `keep`, the newest bag's that it has to list; else
+         * 0. A rise is told the client at once. */
+        struct {
+            uint64_t head_seq; /* what was handed over by COMMITTED so far */
+            uint64_t newest_bag;
+        };
         struct wire_welcome welcome;
         struct {
             uint64_t device;
@@ -123,6 +147,8 @@ struct feed_event {
             int code;
             const char *text;
             uint64_t last_seq;
+            bool has_digest;
+            struct digest digest; /* at last_seq */
         } bag;
         struct feed_page page;
         struct {
@@ -142,6 +168,20 @@ struct feed_event {
             int code;
             const char *text;
         } end;
+        /* Bags behind the `after` of DO_LIST in order of bag_id, at most WIRE_OWNERS_MAX. */
+        struct {
+            int code;
+            const struct bag_row *bags;
+            size_t count;
+            bool end; /* there are no more */
+        } listed;
+        struct {
+            int code; /* 0: it may, and the journal goes on where its copy ends; E_TOO_OLD,
+                         E_DIVERGED, E_NOT_ALLOWED */
+            uint64_t floor_seq; /* of E_TOO_OLD: the oldest seq there is */
+            const char *text;
+        } mirroring;
+        struct feed_batches batches;
     };
 };
 
@@ -163,6 +203,11 @@ enum feed_action_kind {
     FEED_DO_WRITE,     /* operations for the committer; answer FEED_OUTCOMES, in any number */
     FEED_DO_HEARD,     /* the client's position, for the list of devices */
     FEED_DO_CUT,       /* last action: cut the connection, unsubscribe all, free the feed */
+    FEED_DO_LIST,      /* bags that this device is to keep; answer FEED_LISTED */
+    FEED_DO_MIRROR,    /* may it have the journal from here? answer FEED_MIRRORING */
+    FEED_DO_READ_JOURNAL, /* batches behind after_seq, of budget_bytes together, or one when the
+                             first is larger; answer FEED_BATCHES. after_seq is where the newest
+                             FEED_BATCHES ended, or (it could not be sent) where that began */
 };
 
 struct feed_action {
@@ -175,6 +220,7 @@ struct feed_action {
             uint64_t ref;
             struct span user;
             struct wire_list groups;
+            uint64_t bag_id; /* that this machine keeps of the user, 0: none */
         } sign_in;
         struct {
             uint64_t ref, bag_id;
@@ -198,12 +244,22 @@ struct feed_action {
             struct wire_list operations;
         } write;
         struct {
-            uint64_t seq;
+            uint64_t seq; /* position of the replica, but `current` when that is newer */
+            uint64_t current;
+            uint64_t healed;
         } heard;
         struct {
             int code;
             const char *text;
         } cut; /* why, for the log */
+        struct {
+            uint64_t after;
+        } list;
+        struct wire_mirror mirror;
+        struct {
+            uint64_t after_seq;
+            size_t budget_bytes;
+        } read_journal;
     };
 };
 

@@ -41,7 +41,10 @@ static enum feed_line_name line_of(const struct feed_bag *bag)
     case FEED_BAG_TELL:
         return LINE_TELL;
     case FEED_BAG_BEHIND:
-        return bag->urgent ? LINE_URGENT : LINE_BEHIND;
+        if (bag->urgent) {
+            return LINE_URGENT;
+        }
+        return bag->fleet ? LINE_FLEET : LINE_BEHIND;
     case FEED_BAG_ASKED:
     case FEED_BAG_PAGING:
     case FEED_BAG_LIVE:

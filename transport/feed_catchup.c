@@ -4,7 +4,8 @@
 
 #include "transport/feed_state.h"
 
-enum { PAGE_HEAD_BYTES = 256, PAGE_BYTES_MIN = 1024 };
+/* BAG_BYTES: of a BAG without a sentence, at most. */
+enum { PAGE_HEAD_BYTES = 256, PAGE_BYTES_MIN = 1024, BAG_BYTES = 64 };
 
 /* --- following --- */
 
@@ -55,6 +56,7 @@ static int follow_new_bag(struct feed *feed, struct wire_bag wanted)
     }
     bag->sent = wanted.cursor;
     bag->urgent = is_expected(feed, wanted.bag_id);
+    bag->fleet = wanted.bag_id == feed->fleet_bag;
     bag->state = FEED_BAG_ASKED; /* in no line yet */
     feed_bag_to_ask(feed, bag);
     return 0;
@@ -88,10 +90,18 @@ void feed_unfollow(struct feed *feed, const struct wire_list *bags)
     }
 }
 
+/* Is there room for a BAG that says "up to date"? */
+static bool may_tell(const struct feed *feed)
+{
+    return !feed_outgoing(feed) && feed_may_send(feed, BAG_BYTES);
+}
+
+/* A bag is asked about when the answer can be told at once: so that the digest in it is of the very
+ * moment, and none is kept for each bag of each session. */
 void feed_ask(struct feed *feed)
 {
     struct feed_bag *bag = feed_line_first(feed, LINE_ASK);
-    if (feed->asked_bag != 0 || bag == NULL) {
+    if (feed->pool->asked || feed->asked_bag != 0 || bag == NULL || !may_tell(feed)) {
         return;
     }
     feed->asked_bag = bag->id;
@@ -101,17 +111,34 @@ void feed_ask(struct feed *feed)
     feed_bag_to_asked(feed, bag);
 }
 
-static void may_read(struct feed *feed, struct feed_bag *bag, uint64_t last_seq)
+/* BAG: "this is all, and it adds up to so much". */
+static void tell_complete(struct feed *feed, const struct feed_bag *bag,
+                          const struct digest *digest)
 {
+    struct buf *out = feed_frame(feed);
+    size_t before = out->size;
+    wire_put_bag(out, feed->session, bag->id, 0, bag->sent, "", digest);
+    size_t size = out->size - before;
+    ASSERT(size <= BAG_BYTES);
+    feed_frame_end(feed);
+    feed_count(feed, size);
+}
+
+static void may_read(struct feed *feed, struct feed_bag *bag, const struct feed_event *event)
+{
+    uint64_t last_seq = event->bag.last_seq;
     bag->subscribed = true;
-    uint64_t newest = last_seq > bag->newest ? last_seq : bag->newest;
-    bag->newest = newest;
-    if (bag->sent > newest) {
+    bag->newest = last_seq > bag->newest ? last_seq : bag->newest;
+    if (bag->sent > bag->newest) {
         feed_end(feed, E_DIVERGED, "this machine holds changes of a bag that the server lacks");
-    } else if (bag->sent == newest) {
-        feed_bag_to_tell(feed, bag, 0);
-    } else {
+    } else if (bag->sent < bag->newest) {
         feed_bag_to_behind(feed, bag);
+    } else if (!may_tell(feed)) {
+        feed_bag_to_ask(feed, bag);
+    } else {
+        bool known = event->bag.has_digest && last_seq == bag->sent;
+        feed_bag_to_live(feed, bag, bag->sent);
+        tell_complete(feed, bag, known ? &event->bag.digest : NULL);
     }
 }
 
@@ -127,14 +154,14 @@ void feed_bag_answer(struct feed *feed, const struct feed_event *event)
         /* The client has changed its mind meanwhile. */
         feed_act(feed, FEED_DO_UNFOLLOW)->unfollow.bag_id = event->bag.bag_id;
     } else if (is_asked && event->bag.code == 0) {
-        may_read(feed, bag, event->bag.last_seq);
+        may_read(feed, bag, event);
     } else if (is_asked) {
         feed_bag_unsubscribe(feed, bag);
         feed_bag_to_tell(feed, bag, event->bag.code);
     }
 }
 
-/* BAG as far as credit goes: "you are up to date", or why there is nothing to follow. */
+/* BAG as far as credit goes: why there is nothing to follow. */
 void feed_tell_bags(struct feed *feed)
 {
     struct feed_bag *bag;
@@ -142,8 +169,7 @@ void feed_tell_bags(struct feed *feed)
         struct buf *message = &feed->pool->message;
         int code = -(int)bag->code;
         buf_reset(message);
-        wire_put_bag(message, feed->session, bag->id, code, bag->sent,
-                     code == 0 ? "" : err_meaning(code));
+        wire_put_bag(message, feed->session, bag->id, code, bag->sent, err_meaning(code), NULL);
         if (buf_error(message) != 0) {
             feed->pool->failed = E_NOMEM;
             return;
@@ -154,36 +180,51 @@ void feed_tell_bags(struct feed *feed)
         (void)buf_append_span(feed_frame(feed), buf_span(message));
         feed_frame_end(feed);
         feed_count(feed, message->size);
-        if (code == 0) {
-            feed_bag_to_live(feed, bag, bag->sent);
-        } else {
-            feed_bag_drop(feed, bag);
-        }
+        feed_bag_drop(feed, bag);
     }
 }
 
 /* --- turns --- */
 
-static bool lane_has_work(const struct feed *feed, int lane)
+static enum feed_line_name line_of_lane(int lane)
 {
-    enum feed_line_name line = lane == LANE_URGENT ? LINE_URGENT : LINE_BEHIND;
-    return feed->lanes[lane].bag != IDMAP_NONE || feed_line_first(feed, line) != NULL;
+    static const enum feed_line_name lines[LANE_COUNT] = {
+        [LANE_ORDINARY] = LINE_BEHIND, [LANE_URGENT] = LINE_URGENT, [LANE_FLEET] = LINE_FLEET};
+    return lines[lane];
 }
 
-/* The lane to read for now, or READING_NONE: nothing to read, no credit, something is under way. */
-static int next_lane(const struct feed *feed)
+static bool lane_has_work(const struct feed *feed, int lane)
+{
+    return feed->lanes[lane].bag != IDMAP_NONE || feed_line_first(feed, line_of_lane(lane)) != NULL;
+}
+
+bool feed_has_room(const struct feed *feed)
 {
     size_t least =
         feed->window < FEED_PAGE_BYTES ? (size_t)feed->window / 2 + 1 : FEED_PAGE_BYTES / 2;
     bool idle = feed->sent_bytes == feed->acknowledged_bytes;
-    if (feed->reading != READING_NONE || feed->starved || feed_outgoing(feed) ||
-        (!idle && feed_credit(feed) < least)) {
+    return feed->reading == READING_NONE && feed->list != LIST_ASKED && !feed->starved &&
+           !feed_outgoing(feed) && (idle || feed_credit(feed) >= least);
+}
+
+/* The lane to read for now, or READING_NONE: nothing to read, no credit, something is under way. A
+ * sign-in's bags come first, then the fleet's; all others and the journal take turns. */
+static int next_lane(const struct feed *feed)
+{
+    if (!feed_has_room(feed)) {
         return READING_NONE;
     }
     if (lane_has_work(feed, LANE_URGENT)) {
         return LANE_URGENT;
     }
-    return lane_has_work(feed, 0) ? 0 : READING_NONE;
+    if (lane_has_work(feed, LANE_FLEET)) {
+        return LANE_FLEET;
+    }
+    bool bags = lane_has_work(feed, LANE_ORDINARY);
+    if (feed->mirror == MIRROR_DUE && (feed->mirror_next || !bags)) {
+        return LANE_MIRROR;
+    }
+    return bags ? LANE_ORDINARY : READING_NONE;
 }
 
 void feed_want(struct feed *feed)
@@ -199,13 +240,13 @@ void feed_want(struct feed *feed)
     }
 }
 
-static size_t page_budget(const struct feed *feed)
+size_t feed_room_bytes(const struct feed *feed, size_t head_bytes, size_t max)
 {
     size_t credit = feed_credit(feed);
-    if (credit < PAGE_HEAD_BYTES + PAGE_BYTES_MIN) {
+    if (credit < head_bytes + PAGE_BYTES_MIN) {
         return PAGE_BYTES_MIN;
     }
-    return credit - PAGE_HEAD_BYTES < FEED_PAGE_BYTES ? credit - PAGE_HEAD_BYTES : FEED_PAGE_BYTES;
+    return credit - head_bytes < max ? credit - head_bytes : max;
 }
 
 void feed_take_turn(struct feed *feed)
@@ -215,18 +256,22 @@ void feed_take_turn(struct feed *feed)
     if (number == READING_NONE) {
         return;
     }
+    feed->mirror_next = number == LANE_ORDINARY;
+    feed->reading = number;
+    if (number == LANE_MIRROR) {
+        feed_mirror_read(feed);
+        return;
+    }
     struct feed_lane *lane = &feed->lanes[number];
     if (lane->bag == IDMAP_NONE) {
-        enum feed_line_name line = number == LANE_URGENT ? LINE_URGENT : LINE_BEHIND;
-        feed_bag_to_lane(feed, feed_line_first(feed, line), number);
+        feed_bag_to_lane(feed, feed_line_first(feed, line_of_lane(number)), number);
     }
     const struct feed_bag *bag = feed_bag_at(feed, lane->bag);
-    feed->reading = number;
     struct feed_action *action = feed_act(feed, FEED_DO_READ);
     action->read.bag_id = bag->id;
     action->read.since = bag->since;
     action->read.after = buf_span(&lane->after);
-    action->read.budget_bytes = page_budget(feed);
+    action->read.budget_bytes = feed_room_bytes(feed, PAGE_HEAD_BYTES, FEED_PAGE_BYTES);
 }
 
 /* --- pages --- */
@@ -259,6 +304,9 @@ static void go_on(struct feed *feed, struct feed_lane *lane, struct feed_bag *ba
 {
     if (last) {
         feed_bag_to_live(feed, bag, page->last_seq);
+        if (page->has_digest && may_tell(feed)) { /* else it is compared another time */
+            tell_complete(feed, bag, &page->digest);
+        }
     } else if (page->end) {
         feed_bag_to_next_round(feed, bag, lane->first_seq);
     } else {
@@ -309,6 +357,7 @@ void feed_page(struct feed *feed, const struct feed_page *page)
     if (reading < 0) {
         return; /* cancelled meanwhile */
     }
+    ASSERT(reading < LANE_COUNT);
     struct feed_lane *lane = &feed->lanes[reading];
     struct feed_bag *bag = feed_bag_at(feed, lane->bag);
     ASSERT(bag->id == page->bag_id);

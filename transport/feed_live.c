@@ -29,12 +29,10 @@ static bool pick(struct feed *feed, struct feed_bag *bag, const struct change *c
     if (change->seq > bag->newest) {
         bag->newest = change->seq;
     }
-    bool caught_up = bag->state == FEED_BAG_LIVE;
-    bool to_be_told_so = bag->state == FEED_BAG_TELL && bag->code == 0;
-    if ((!caught_up && !to_be_told_so) || change->seq <= bag->sent) {
+    if (bag->state != FEED_BAG_LIVE || change->seq <= bag->sent) {
         return false;
     }
-    if (to_be_told_so || (bag->batch_bytes == 0 && change->prev != bag->sent)) {
+    if (bag->batch_bytes == 0 && change->prev != bag->sent) {
         feed_bag_to_behind(feed, bag);
         return false;
     }
@@ -131,6 +129,7 @@ static void drop_deleted(struct feed *feed, const struct feed_event *event)
 void feed_live(struct feed *feed, const struct feed_event *event)
 {
     size_t count = event->committed.count;
+    feed_mirror_committed(feed);
     if (!room_for_picks(feed->pool, count)) {
         return;
     }

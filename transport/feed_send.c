@@ -107,7 +107,8 @@ static bool is_question(enum feed_action_kind kind)
 {
     return kind == FEED_DO_HELLO || kind == FEED_DO_JOIN || kind == FEED_DO_SIGN_IN ||
            kind == FEED_DO_SIGN_OUT || kind == FEED_DO_FOLLOW || kind == FEED_DO_READ ||
-           kind == FEED_DO_WRITE;
+           kind == FEED_DO_WRITE || kind == FEED_DO_LIST || kind == FEED_DO_MIRROR ||
+           kind == FEED_DO_READ_JOURNAL;
 }
 
 struct feed_action *feed_act(struct feed *feed, enum feed_action_kind kind)

@@ -2,7 +2,7 @@
  *
  * feed.c: the session, frames, answers. feed_send.c: the pool, actions, credit. feed_bags.c: the
  * bags that are followed and the lines they stand in. feed_live.c: live changes. feed_catchup.c:
- * FOLLOW, turns, pages.
+ * FOLLOW, turns, pages. feed_list.c: which bags to keep. feed_mirror.c: the journal itself.
  */
 #ifndef KITBAG_TRANSPORT_FEED_STATE_H
 #define KITBAG_TRANSPORT_FEED_STATE_H
@@ -17,14 +17,15 @@
 enum feed_bag_state {
     FEED_BAG_ASK,    /* in LINE_ASK: it is to be asked whether the client may read it */
     FEED_BAG_ASKED,  /* DO_FOLLOW is out */
-    FEED_BAG_TELL,   /* in LINE_TELL: BAG is owed; code 0: then live, else it is forgotten */
-    FEED_BAG_BEHIND, /* in LINE_BEHIND or LINE_URGENT: its next round of pages is due */
+    FEED_BAG_TELL,   /* in LINE_TELL: BAG is owed, which says why it can't be followed */
+    FEED_BAG_BEHIND, /* in LINE_BEHIND, _URGENT or _FLEET: its next round of pages is due */
     FEED_BAG_PAGING, /* in a lane: between the first and last page of a round */
     FEED_BAG_LIVE,   /* the client was sent all up to `sent` */
 };
 
-enum feed_line_name { LINE_ASK, LINE_TELL, LINE_BEHIND, LINE_URGENT, LINE_COUNT };
-enum { LANE_COUNT = 2, LANE_URGENT = 1 };
+enum feed_line_name { LINE_ASK, LINE_TELL, LINE_BEHIND, LINE_URGENT, LINE_FLEET, LINE_COUNT };
+/* LANE_MIRROR is none of a bag's: the journal is read. */
+enum { LANE_ORDINARY, LANE_URGENT, LANE_FLEET, LANE_COUNT, LANE_MIRROR = LANE_COUNT };
 
 struct feed_bag {
     uint64_t id;
@@ -37,6 +38,7 @@ struct feed_bag {
     enum feed_bag_state state : 8; /* small: a session has many bags */
     uint8_t code;                  /* TELL: positive number of base/err.h */
     bool urgent : 1;               /* a sign-in waits for it */
+    bool fleet : 1;                /* it is the fleet's: read before all but a sign-in's */
     bool started : 1;              /* its first page was sent, its last was not */
     bool whole : 1;                /* the pages are the whole bag */
     bool subscribed : 1;           /* the caller hands us its changes */
@@ -60,6 +62,13 @@ struct feed_lane {
 enum feed_phase { FEED_FRESH, FEED_ASKED, FEED_OPEN, FEED_ENDED };
 enum feed_turn { TURN_NONE, TURN_WANTED, TURN_URGENT };
 enum { READING_NONE = -1, READING_CANCELLED = -2 }; /* else the lane's number */
+enum feed_list { LIST_NONE, LIST_WANTED, LIST_ASKED };
+enum feed_mirror {
+    MIRROR_NONE,
+    MIRROR_ASKED,   /* DO_MIRROR is out */
+    MIRROR_DUE,     /* there is more of the journal to be read */
+    MIRROR_WAITING, /* for the next batch, or for the answer to DO_READ_JOURNAL */
+};
 
 struct feed {
     struct feed_pool *pool;
@@ -71,6 +80,8 @@ struct feed {
     uint64_t heard_ms;
     uint64_t sent_ms;
     uint64_t head_seq;
+    uint64_t fleet_bag;
+    uint64_t newest_bag; /* told by the newest heartbeat */
 
     uint64_t window; /* credit */
     uint64_t sent_bytes;
@@ -92,6 +103,12 @@ struct feed {
     bool starved;     /* no budget for a page: again at the next tick */
     uint64_t *urgent; /* bags of the newest sign-in that were not followed yet */
     size_t urgent_count;
+
+    enum feed_list list;
+    uint64_t list_after;
+    enum feed_mirror mirror;
+    bool mirror_next;    /* bags and the journal take turns */
+    uint64_t mirror_seq; /* what was sent of the journal, or was there */
 
     struct parts_in in; /* charged to the budget */
     struct unanswered unanswered;
@@ -170,6 +187,20 @@ void feed_bag_to_live(struct feed *feed, struct feed_bag *bag, uint64_t sent);
 void feed_bag_drop(struct feed *feed, struct feed_bag *bag);
 void feed_bag_unsubscribe(struct feed *feed, struct feed_bag *bag);
 
+/* --- feed_list.c --- */
+
+void feed_list(struct feed *feed, uint64_t after);
+void feed_list_ask(struct feed *feed); /* DO_LIST, when it was asked for and there is room */
+void feed_listed(struct feed *feed, const struct feed_event *event);
+
+/* --- feed_mirror.c --- */
+
+void feed_mirror(struct feed *feed, const struct wire_mirror *mirror);
+void feed_mirroring(struct feed *feed, const struct feed_event *event);
+void feed_mirror_read(struct feed *feed);
+void feed_batches(struct feed *feed, const struct feed_batches *batches);
+void feed_mirror_committed(struct feed *feed);
+
 /* --- feed_live.c --- */
 
 void feed_live(struct feed *feed, const struct feed_event *event);
@@ -180,6 +211,9 @@ void feed_follow(struct feed *feed, const struct wire_list *bags);
 void feed_unfollow(struct feed *feed, const struct wire_list *bags);
 void feed_bag_answer(struct feed *feed, const struct feed_event *event);
 void feed_take_turn(struct feed *feed);
+/* May something long be read for the client now? There is credit, and nothing else is under way. */
+bool feed_has_room(const struct feed *feed);
+size_t feed_room_bytes(const struct feed *feed, size_t head_bytes, size_t max);
 void feed_page(struct feed *feed, const struct feed_page *page);
 void feed_expect_bags(struct feed *feed, const struct bag_row *bags, size_t count); /* urgent */
 void feed_tell_bags(struct feed *feed);

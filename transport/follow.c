@@ -60,6 +60,11 @@ uint64_t follow_current_seq(const struct follow *follow)
     return follow->current_seq;
 }
 
+uint64_t follow_newest_bag(const struct follow *follow)
+{
+    return follow->newest_bag;
+}
+
 static void on_identity(struct follow *follow, const struct follow_event *event)
 {
     if (follow->options.join) {
@@ -98,6 +103,7 @@ static void on_welcome(struct follow *follow, const struct wire_message *message
     follow->credited_bytes = 0;
     follow->worked_off_frames = 0;
     follow->head_seq = welcome->head_seq;
+    follow->fleet_bag = welcome->fleet_bag;
     follow->server_state = (enum wire_state)welcome->state;
     follow->opened_ms = follow->now_ms;
     follow->phase = FOLLOW_OPEN;
@@ -160,7 +166,8 @@ static void on_signed_out(struct follow *follow, const struct wire_message *mess
 
 static bool is_data(unsigned type)
 {
-    return type == WIRE_LIVE || type == WIRE_PAGE || type == WIRE_BAG;
+    return type == WIRE_LIVE || type == WIRE_PAGE || type == WIRE_BAG || type == WIRE_OWNERS ||
+           type == WIRE_BATCHES;
 }
 
 static void hear_head(struct follow *follow, uint64_t seq)
@@ -168,7 +175,19 @@ static void hear_head(struct follow *follow, uint64_t seq)
     follow->head_seq = seq > follow->head_seq ? seq : follow->head_seq;
 }
 
-/* A message of the open session. What LIVE and PAGE ask is answered before their bytes count. */
+static void on_heartbeat(struct follow *follow, const struct wire_heartbeat *beat)
+{
+    hear_head(follow, beat->seq);
+    if (beat->current > follow->current_seq) {
+        follow->current_seq = beat->current;
+    }
+    if (beat->newest_bag > follow->newest_bag) {
+        follow->newest_bag = beat->newest_bag;
+    }
+}
+
+/* A message of the open session. What LIVE, PAGE and BATCHES ask is answered before their bytes
+ * count. */
 static void on_message(struct follow *follow, const struct wire_message *message)
 {
     switch ((int)message->type) {
@@ -196,10 +215,17 @@ static void on_message(struct follow *follow, const struct wire_message *message
         on_state(follow, message);
         break;
     case WIRE_HEARTBEAT:
-        hear_head(follow, message->heartbeat.seq);
-        if (message->heartbeat.current > follow->current_seq) {
-            follow->current_seq = message->heartbeat.current;
-        }
+        on_heartbeat(follow, &message->heartbeat);
+        break;
+    case WIRE_OWNERS:
+        follow_owners(follow, message);
+        break;
+    case WIRE_MIRRORING:
+        follow_mirroring(follow, message);
+        break;
+    case WIRE_BATCHES:
+        hear_head(follow, message->batches.head_seq);
+        follow_batches(follow, message);
         break;
     default:
         follow_lose(follow, E_MALFORMED, "the server sent a message that is not for it to send",
@@ -302,7 +328,7 @@ static void sign_in(struct follow *follow, const struct follow_event *event)
         return;
     }
     wire_put_sign_in(follow_frame(follow), follow->session, event->sign_in.ref, event->sign_in.user,
-                     event->sign_in.groups, event->sign_in.group_count);
+                     event->sign_in.groups, event->sign_in.group_count, event->sign_in.bag_id);
     follow_frame_end(follow);
 }
 
@@ -328,7 +354,8 @@ static void check_answer(struct follow *follow, enum follow_event_kind kind)
         (kind == FOLLOW_IDENTITY && question == FOLLOW_DO_IDENTIFY) ||
         (kind == FOLLOW_BAGS && question == FOLLOW_DO_LIST_BAGS) ||
         (kind == FOLLOW_OPS_READ && question == FOLLOW_DO_READ_OPS) ||
-        (kind == FOLLOW_APPLIED && (question == FOLLOW_DO_LIVE || question == FOLLOW_DO_PAGE));
+        (kind == FOLLOW_APPLIED && (question == FOLLOW_DO_LIVE || question == FOLLOW_DO_PAGE ||
+                                    question == FOLLOW_DO_BATCHES));
     ASSERT(!follow->is_asked || answers);
     ASSERT(follow->is_asked || kind == FOLLOW_BAGS ||
            (kind != FOLLOW_IDENTITY && kind != FOLLOW_OPS_READ && kind != FOLLOW_APPLIED));
@@ -380,6 +407,15 @@ static void on_event(struct follow *follow, const struct follow_event *event)
         break;
     case FOLLOW_SIGN_OUT:
         sign_out(follow, event);
+        break;
+    case FOLLOW_LIST:
+        follow_list(follow, event->list.after);
+        break;
+    case FOLLOW_MIRROR:
+        follow_mirror(follow, &event->mirror);
+        break;
+    case FOLLOW_HEALED:
+        follow->healed = event->healed;
         break;
     default:
         ASSERT(false);

@@ -4,10 +4,10 @@
  * the dealer, the replica and the outbox, carries out the actions in order and reports what came of
  * them.
  *
- * How to answer. DO_IDENTIFY, DO_LIST_BAGS, DO_LIVE, DO_PAGE and DO_READ_OPS are questions: a step
- * asks at most one, as its last action, and the answer is the next event. So the caller carries
- * out the list; when a question was in it, it steps again with the answer; else it waits for the
- * next event of the world. The list lives until the next step.
+ * How to answer. DO_IDENTIFY, DO_LIST_BAGS, DO_LIVE, DO_PAGE, DO_BATCHES and DO_READ_OPS are
+ * questions: a step asks at most one, as its last action, and the answer is the next event. So the
+ * caller carries out the list; when a question was in it, it steps again with the answer; else it
+ * waits for the next event of the world. The list lives until the next step.
  *
  * Keeps true:
  *
@@ -62,10 +62,13 @@ enum follow_event_kind {
     FOLLOW_IDENTITY, /* answer to DO_IDENTIFY */
     FOLLOW_BAGS,     /* the replica's bags and cursors: answer to DO_LIST_BAGS, and again for
                         bags that became known later (after SIGNED_IN), or whose cursor went
-                        back because they are to be fetched anew */
+                        back because they are to be fetched anew. A bag that is complete, with
+                        the cursor that it has: the server is asked for its digest again. The
+                        fleet's bag is followed first, the others when it is complete */
     FOLLOW_FORGET,   /* a bag is no longer kept: UNFOLLOW it */
     FOLLOW_APPLIED,  /* answer to DO_LIVE and DO_PAGE: 0, or E_CORRUPT: nothing of it was
-                        applied, fetch that bag anew from cursor; any other code disconnects */
+                        applied, fetch that bag anew from cursor; any other code disconnects.
+                        To DO_BATCHES: 0; any other code disconnects */
     FOLLOW_OPS,      /* the outbox holds operations up to number `last`; outcomes up to
                         `confirmed` are known for good. Before START, after each write, and
                         after DO_NEW_WRITER with the new numbers */
@@ -73,6 +76,13 @@ enum follow_event_kind {
     FOLLOW_SIGN_IN,  /* not OPEN: answered with E_UNREACHABLE at once. An answer that a lost
                         session owed never comes: DO_STATUS tells of the loss */
     FOLLOW_SIGN_OUT,
+    FOLLOW_LIST,   /* which bags behind `after` is this machine to keep? One question at a time:
+                      what comes before its answer is dropped. Not OPEN: answered with E_UNREACHABLE
+                      at once. An answer that a lost session owed never comes */
+    FOLLOW_MIRROR, /* send the journal from here. Once a session, and again after a refusal; else
+                      dropped. Not OPEN: as FOLLOW_LIST */
+    FOLLOW_HEALED, /* how many bags were ever fetched anew because their digest differed: for the
+                      heartbeats */
 };
 
 struct follow_event {
@@ -114,10 +124,16 @@ struct follow_event {
             struct span user;
             const struct span *groups;
             size_t group_count;
+            uint64_t bag_id; /* that this machine keeps of the user, 0: none */
         } sign_in;
         struct {
             uint64_t ref, bag_id;
         } sign_out;
+        struct {
+            uint64_t after;
+        } list;
+        struct wire_mirror mirror;
+        uint64_t healed;
     };
 };
 
@@ -131,8 +147,8 @@ enum follow_action_kind {
     FOLLOW_DO_JOINED,
     FOLLOW_DO_LIVE,       /* apply in one transaction; answer FOLLOW_APPLIED at once */
     FOLLOW_DO_PAGE,       /* stage or, at the last, apply; answer FOLLOW_APPLIED at once */
-    FOLLOW_DO_BAG,        /* code 0: complete at last_seq; E_BAG_GONE, E_NOT_ALLOWED: drop it (it is
-                             followed no longer) */
+    FOLLOW_DO_BAG,        /* code 0: complete at last_seq, where it has this digest; E_BAG_GONE,
+                             E_NOT_ALLOWED: drop it (it is followed no longer) */
     FOLLOW_DO_READ_OPS,   /* operations from number `from`, at most so many bytes and so many, but
                              one when the first is larger; answer FOLLOW_OPS_READ at once (count 0:
                              none; it is not asked again before the next FOLLOW_OPS) */
@@ -142,8 +158,14 @@ enum follow_action_kind {
                              then FOLLOW_OPS; it connects again, so that HELLO tells the writer */
     FOLLOW_DO_SIGNED_IN,
     FOLLOW_DO_SIGNED_OUT,
-    FOLLOW_DO_STATUS, /* the phase changed, or why it is as it is: code 0, or E_STOPPED and
-                         E_READ_ONLY of the server while OPEN, or what ended the session */
+    FOLLOW_DO_STATUS,    /* the phase changed, or why it is as it is: code 0, or E_STOPPED and
+                            E_READ_ONLY of the server while OPEN, or what ended the session */
+    FOLLOW_DO_OWNERS,    /* answer to FOLLOW_LIST: some of the bags, in order; `end`: all. Else ask
+                            again behind the last of them */
+    FOLLOW_DO_MIRRORING, /* answer to FOLLOW_MIRROR: 0: DO_BATCHES follow; E_TOO_OLD (floor_seq is
+                            the oldest there is; also later, when the server had to let go of what
+                            comes next), E_DIVERGED, E_NOT_ALLOWED */
+    FOLLOW_DO_BATCHES,   /* take these batches of the journal; answer FOLLOW_APPLIED at once */
 };
 
 struct follow_action {
@@ -170,6 +192,8 @@ struct follow_action {
             int code;
             uint64_t last_seq;
             const char *text;
+            bool has_digest;
+            struct digest digest;
         } bag;
         struct {
             uint64_t from;
@@ -203,6 +227,20 @@ struct follow_action {
             const char *text;
             uint64_t retry_at_ms;
         } status;
+        struct {
+            int code;
+            bool end;
+            struct wire_list list; /* wire_owner_at */
+        } owners;
+        struct {
+            int code;
+            uint64_t floor_seq;
+            const char *text;
+        } mirroring;
+        struct {
+            uint64_t head_seq;
+            struct span bytes;
+        } batches;
     };
 };
 
@@ -222,5 +260,8 @@ uint64_t follow_head_seq(const struct follow *follow); /* the server's, as last 
 /* The server said in this session: up to here, all that it was told to follow was sent (and is
  * applied, for it came before). It means nothing while a bag is not complete. */
 uint64_t follow_current_seq(const struct follow *follow);
+/* The newest bag that this machine has to keep, as last heard in this session; 0: none was told.
+ * When it is beyond the last that FOLLOW_LIST brought, ask again. */
+uint64_t follow_newest_bag(const struct follow *follow);
 
 #endif

@@ -1,8 +1,11 @@
 /* transport/follow_bags.c - the bags that are kept: their cursors, live changes, pages.
  *
- * The cursor of a bag here is the replica's: it moves when the replica said that it applied.
+ * The cursor of a bag here is the replica's: it moves when the replica said that it applied. The
+ * fleet's bag holds the fences, which say what in other bags counts: it is complete before these
+ * are followed, so that nobody sees what a fence has made void.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "journal/change.h"
 #include "transport/follow_state.h"
@@ -16,6 +19,7 @@ static struct follow_bag *find(const struct follow *follow, uint64_t bag_id)
 static void want(struct follow *follow, struct follow_bag *bag)
 {
     bag->state = FOLLOW_BAG_ASKED;
+    follow->current_seq = 0; /* the server's word was not about this */
     if (follow->to_follow_count == follow->to_follow_capacity) {
         size_t capacity = follow->to_follow_capacity == 0 ? 16 : 2 * follow->to_follow_capacity;
         struct wire_bag *list = realloc(follow->to_follow, capacity * sizeof *list);
@@ -30,17 +34,54 @@ static void want(struct follow *follow, struct follow_bag *bag)
         (struct wire_bag){.bag_id = bag->id, .cursor = bag->cursor};
 }
 
+static bool fleet_is_awaited(const struct follow *follow)
+{
+    const struct follow_bag *fleet = find(follow, follow->fleet_bag);
+    return fleet != NULL && fleet->state != FOLLOW_BAG_LIVE;
+}
+
+/* While the fleet's bag is awaited, that one alone: it comes to the front of the list. */
+static size_t may_follow(struct follow *follow)
+{
+    struct wire_bag *list = follow->to_follow;
+    if (!fleet_is_awaited(follow)) {
+        return follow->to_follow_count;
+    }
+    size_t found = 0;
+    for (size_t i = 0; i < follow->to_follow_count; i++) {
+        if (list[i].bag_id == follow->fleet_bag) {
+            struct wire_bag first = list[found];
+            list[found++] = list[i];
+            list[i] = first;
+        }
+    }
+    return found;
+}
+
 void follow_send_wanted(struct follow *follow)
 {
-    for (size_t sent = 0; sent < follow->to_follow_count;) {
-        size_t left = follow->to_follow_count - sent;
+    size_t all = may_follow(follow);
+    for (size_t sent = 0; sent < all;) {
+        size_t left = all - sent;
         size_t count = left < WIRE_BAGS_MAX ? left : WIRE_BAGS_MAX;
         wire_put_follow(follow_frame(follow), follow->session, follow->to_follow + sent, count);
         follow_frame_end(follow);
         sent += count;
-        follow->current_seq = 0; /* the server's word was not about these */
     }
-    follow->to_follow_count = 0;
+    follow->to_follow_count -= all;
+    if (all > 0 && follow->to_follow_count > 0) {
+        memmove(follow->to_follow, follow->to_follow + all,
+                follow->to_follow_count * sizeof *follow->to_follow);
+    }
+}
+
+/* It is complete, by the server's word: what it adds up to is to be told again. What the server
+ * said of all bags stays true meanwhile. */
+static void ask_again(struct follow *follow, struct follow_bag *bag)
+{
+    uint64_t current_seq = follow->current_seq;
+    want(follow, bag);
+    follow->current_seq = current_seq;
 }
 
 void follow_bags(struct follow *follow, const struct wire_bag *list, size_t count)
@@ -48,7 +89,10 @@ void follow_bags(struct follow *follow, const struct wire_bag *list, size_t coun
     for (size_t i = 0; i < count; i++) {
         struct follow_bag *bag = find(follow, list[i].bag_id);
         if (bag != NULL && bag->cursor == list[i].cursor) {
-            continue; /* followed already */
+            if (bag->state == FOLLOW_BAG_LIVE) {
+                ask_again(follow, bag);
+            }
+            continue; /* it is under way */
         }
         if (bag == NULL) {
             bag = idmap_add(&follow->bags, list[i].bag_id);
@@ -62,10 +106,23 @@ void follow_bags(struct follow *follow, const struct wire_bag *list, size_t coun
     }
 }
 
+/* It may still wait for the fleet's bag. */
+static void want_no_more(struct follow *follow, uint64_t bag_id)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < follow->to_follow_count; i++) {
+        if (follow->to_follow[i].bag_id != bag_id) {
+            follow->to_follow[kept++] = follow->to_follow[i];
+        }
+    }
+    follow->to_follow_count = kept;
+}
+
 void follow_forget(struct follow *follow, uint64_t bag_id)
 {
     if (find(follow, bag_id) != NULL) {
         idmap_remove(&follow->bags, bag_id);
+        want_no_more(follow, bag_id);
         wire_put_unfollow(follow_frame(follow), follow->session, &bag_id, 1);
         follow_frame_end(follow);
     }
@@ -83,6 +140,8 @@ void follow_bag_told(struct follow *follow, const struct wire_message *message)
     action->bag.code = code;
     action->bag.last_seq = message->bag.last_seq;
     action->bag.text = follow_text(follow, message->bag.text);
+    action->bag.has_digest = message->bag.has_digest;
+    action->bag.digest = message->bag.digest;
     if (code == 0) {
         bag->state = FOLLOW_BAG_LIVE;
     } else {
@@ -299,11 +358,15 @@ static void settle_page(struct follow *follow, const struct follow_event *event)
 void follow_applied(struct follow *follow, const struct follow_event *event)
 {
     bool live = follow->question == FOLLOW_DO_LIVE;
-    if (event->applied.code != 0 && event->applied.code != E_CORRUPT) {
+    bool batches = follow->question == FOLLOW_DO_BATCHES;
+    if (event->applied.code != 0 && (event->applied.code != E_CORRUPT || batches)) {
         follow_lose(follow, event->applied.code, err_meaning(event->applied.code), false);
         return;
     }
     follow_worked_off(follow, follow->frame_bytes);
+    if (batches) {
+        return;
+    }
     if (live) {
         settle_live(follow, event);
     } else {

@@ -18,6 +18,11 @@ void follow_forget_session(struct follow *follow)
     follow->current_seq = 0;
     follow->to_follow_count = 0;
     follow->taken_count = 0;
+    follow->fleet_bag = 0;
+    follow->newest_bag = 0;
+    follow->listing = false;
+    follow->mirror_asked = false;
+    follow->mirroring = false;
     idmap_free(&follow->bags);
     parts_in_free(&follow->in);
 }
@@ -145,8 +150,9 @@ static void beat(struct follow *follow)
         follow_lose(follow, E_TIMEOUT, "nothing was heard of the server", false);
     } else if (follow->now_ms - follow->sent_ms >= follow->heartbeat_ms) {
         follow_give_credit(follow, true);
-        wire_put_heartbeat(follow_frame(follow), follow->session, follow->position_seq,
-                           follow->current_seq);
+        struct wire_heartbeat beat = {
+            .seq = follow->position_seq, .current = follow->current_seq, .healed = follow->healed};
+        wire_put_heartbeat(follow_frame(follow), follow->session, &beat);
         follow_frame_end(follow);
     }
 }

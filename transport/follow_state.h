@@ -2,7 +2,7 @@
  *
  * follow.c: events and frames. follow_connect.c: phases, connecting again, silence. follow_send.c:
  * actions, frames out, parts, credit. follow_bags.c: bags, live changes, pages. follow_ops.c:
- * operations and their outcomes.
+ * operations and their outcomes. follow_mirror.c: which bags to keep, and the journal itself.
  */
 #ifndef KITBAG_TRANSPORT_FOLLOW_STATE_H
 #define KITBAG_TRANSPORT_FOLLOW_STATE_H
@@ -61,7 +61,8 @@ struct follow {
     enum wire_state server_state;
 
     struct idmap bags;          /* struct follow_bag */
-    struct wire_bag *to_follow; /* sent at the end of the step */
+    uint64_t fleet_bag;         /* of the server */
+    struct wire_bag *to_follow; /* sent at the end of the step, or when the fleet is complete */
     size_t to_follow_count;
     size_t to_follow_capacity;
     struct follow_taken *taken;
@@ -74,6 +75,12 @@ struct follow {
     uint64_t page_cursor;
     bool page_last;
     uint64_t applying_seq; /* the position after DO_LIVE or the last DO_PAGE */
+
+    bool listing;        /* LIST is out */
+    bool mirror_asked;   /* MIRROR is out */
+    bool mirroring;      /* and was answered: BATCHES come */
+    uint64_t newest_bag; /* heartbeats: heard */
+    uint64_t healed;     /* told */
 
     uint64_t ops_last; /* operations: of the outbox */
     uint64_t ops_confirmed;
@@ -144,6 +151,14 @@ void follow_page(struct follow *follow, const struct wire_message *message);
 void follow_bag_told(struct follow *follow, const struct wire_message *message);
 void follow_applied(struct follow *follow, const struct follow_event *event);
 void follow_send_wanted(struct follow *follow); /* FOLLOW of all that is to be followed (again) */
+
+/* --- follow_mirror.c --- */
+
+void follow_list(struct follow *follow, uint64_t after);
+void follow_owners(struct follow *follow, const struct wire_message *message);
+void follow_mirror(struct follow *follow, const struct wire_mirror *mirror);
+void follow_mirroring(struct follow *follow, const struct wire_message *message);
+void follow_batches(struct follow *follow, const struct wire_message *message);
 
 /* --- follow_ops.c --- */
 

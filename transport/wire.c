@@ -271,6 +271,7 @@ static void read_sign_in(struct reader *reader, struct wire_message *out)
     out->sign_in.ref = walk_u64(&reader->walk);
     out->sign_in.user = walk_str(&reader->walk);
     read_list(reader, WIRE_GROUPS_MAX, is_str, &out->sign_in.groups);
+    out->sign_in.bag_id = walk_u64(&reader->walk);
 }
 
 static void read_sign_out(struct reader *reader, struct wire_message *out)
@@ -304,6 +305,8 @@ static void read_heartbeat(struct reader *reader, struct wire_message *out)
 {
     out->heartbeat.seq = walk_u64(&reader->walk);
     out->heartbeat.current = walk_u64(&reader->walk);
+    out->heartbeat.healed = walk_u64(&reader->walk);
+    out->heartbeat.newest_bag = walk_u64(&reader->walk);
 }
 
 static void read_bye(struct reader *reader, struct wire_message *out)
@@ -320,7 +323,7 @@ static void read_part(struct reader *reader, struct wire_message *out)
     part->offset = walk_u64(&reader->walk);
     part->bytes = walk_bin(&reader->walk);
     if (part->total > WIRE_MESSAGE_MAX) {
-        refuse(reader, "the whole of it is over 3.5 MiB");
+        refuse(reader, "the whole of it is over 4,160 KiB");
     } else if (part->bytes.size == 0 || part->bytes.size > WIRE_PART_BYTES) {
         refuse(reader, "it holds no bytes, or more than 61,440");
     } else if (part->offset >= part->total || part->bytes.size > part->total - part->offset) {
@@ -342,6 +345,9 @@ static void read_welcome(struct reader *reader, struct wire_message *out)
     welcome->fleet_bag = walk_u64(&reader->walk);
     welcome->heartbeat_ms = walk_u64(&reader->walk);
     welcome->window = walk_u64(&reader->walk);
+    welcome->keep = walk_u64_max(&reader->walk, WIRE_KEEP_EVERYBODY);
+    welcome->mirror = walk_bool(&reader->walk);
+    welcome->resume_seq = walk_u64(&reader->walk);
     if (welcome->state < WIRE_RUNNING || welcome->state > WIRE_READ_ONLY) {
         refuse(reader, "an unknown state");
     }
@@ -396,6 +402,12 @@ static void read_bag_state(struct reader *reader, struct wire_message *out)
     out->bag.code = walk_u64(&reader->walk);
     out->bag.last_seq = walk_u64(&reader->walk);
     out->bag.text = read_sentence(reader);
+    out->bag.has_digest = !walk_nil(&reader->walk);
+    if (out->bag.has_digest) {
+        uint8_t bytes[DIGEST_SIZE];
+        walk_bytes(&reader->walk, bytes, sizeof bytes);
+        out->bag.digest = digest_get(bytes);
+    }
 }
 
 static void read_state(struct reader *reader, struct wire_message *out)
@@ -413,11 +425,51 @@ static void read_error(struct reader *reader, struct wire_message *out)
     out->error.fatal = walk_bool(&reader->walk);
 }
 
+static void read_bags_to_keep(struct reader *reader, struct wire_message *out)
+{
+    out->list.after = walk_u64(&reader->walk);
+}
+
+static void read_mirror(struct reader *reader, struct wire_message *out)
+{
+    out->mirror.seq = walk_u64(&reader->walk);
+    out->mirror.has_hash = !walk_nil(&reader->walk);
+    if (out->mirror.has_hash) {
+        walk_bytes(&reader->walk, out->mirror.hash, SHA256_SIZE);
+    }
+    if (out->mirror.has_hash != (out->mirror.seq != 0)) {
+        refuse(reader, "a position has a hash, the beginning has none");
+    }
+}
+
+static void read_owners(struct reader *reader, struct wire_message *out)
+{
+    out->owners.code = walk_u64(&reader->walk);
+    out->owners.end = walk_bool(&reader->walk);
+    read_list(reader, WIRE_OWNERS_MAX, is_owner, &out->owners.bags);
+}
+
+static void read_mirroring(struct reader *reader, struct wire_message *out)
+{
+    out->mirroring.code = walk_u64(&reader->walk);
+    out->mirroring.floor_seq = walk_u64(&reader->walk);
+    out->mirroring.text = read_sentence(reader);
+}
+
+static void read_batches(struct reader *reader, struct wire_message *out)
+{
+    out->batches.head_seq = walk_u64(&reader->walk);
+    out->batches.bytes = walk_bin(&reader->walk);
+    if (out->batches.bytes.size == 0) {
+        refuse(reader, "it holds no batch");
+    }
+}
+
 static const struct form {
     const char *name;
     void (*read)(struct reader *reader, struct wire_message *out);
     bool before_session; /* its session number is 0 */
-} forms[WIRE_ERROR + 1] = {
+} forms[WIRE_TYPES] = {
     [WIRE_HELLO] = {"HELLO", read_hello, true},
     [WIRE_JOIN] = {"JOIN", read_join, true},
     [WIRE_SIGN_IN] = {"SIGN_IN", read_sign_in, false},
@@ -439,6 +491,11 @@ static const struct form {
     [WIRE_BAG] = {"BAG", read_bag_state, false},
     [WIRE_STATE] = {"STATE", read_state, false},
     [WIRE_ERROR] = {"ERROR", read_error, false},
+    [WIRE_LIST] = {"LIST", read_bags_to_keep, false},
+    [WIRE_MIRROR] = {"MIRROR", read_mirror, false},
+    [WIRE_OWNERS] = {"OWNERS", read_owners, false},
+    [WIRE_MIRRORING] = {"MIRRORING", read_mirroring, false},
+    [WIRE_BATCHES] = {"BATCHES", read_batches, false},
 };
 
 /* The sentence for bytes that the guard refused. */
@@ -456,7 +513,7 @@ static int refuse_bytes(int rc, struct err *err)
 static int read_message(struct reader *reader, struct wire_message *message, struct err *err)
 {
     uint64_t type = walk_u64(&reader->walk);
-    if (reader->walk.error != 0 || type > WIRE_ERROR || forms[type].name == NULL) {
+    if (reader->walk.error != 0 || type >= WIRE_TYPES || forms[type].name == NULL) {
         return err_set(err, E_MALFORMED, "a message is of no known type");
     }
     const struct form *form = &forms[type];
@@ -482,7 +539,7 @@ int wire_decode(struct span bytes, struct unpacked *scratch, struct wire_message
     ASSERT(scratch != NULL);
     ASSERT(out != NULL);
     if (bytes.size > WIRE_MESSAGE_MAX) {
-        return err_set(err, E_TOO_LARGE, "a message is over 3.5 MiB");
+        return err_set(err, E_TOO_LARGE, "a message is over 4,160 KiB");
     }
     int rc = unpack_open(scratch, bytes, WIRE_ELEMENTS_MAX);
     if (rc != 0) {

@@ -9,16 +9,18 @@
 
 #include "base/pack.h"
 #include "journal/apply.h"
+#include "journal/digest.h"
 #include "journal/operation.h"
 
 enum {
-    WIRE_VERSION = 1,
+    WIRE_VERSION = 2,
     WIRE_FRAME_MAX = 65536,
-    WIRE_MESSAGE_MAX = 3670016, /* 3.5 MiB: a logical message, in parts */
+    WIRE_MESSAGE_MAX = 4259840, /* 4 MiB and 64 KiB: the journal's largest batch, in parts */
     WIRE_PART_BYTES = 61440,    /* of a logical message in one PART frame */
     WIRE_WINDOW_MAX = 262144,
     WIRE_CREDIT_FRAMES = 256, /* data frames after which a client acknowledges, at the latest */
     WIRE_BAGS_MAX = 1000,     /* of one FOLLOW or UNFOLLOW */
+    WIRE_OWNERS_MAX = 200,    /* of one OWNERS: it fits a frame */
     WIRE_GROUPS_MAX = 64,     /* of one SIGN_IN */
     WIRE_OPS_MAX = 1000,      /* of one WRITE */
     WIRE_OPS_UNANSWERED = 1024,
@@ -40,6 +42,8 @@ enum wire_type {
     WIRE_HEARTBEAT = 9,
     WIRE_BYE = 11,
     WIRE_PART = 12,
+    WIRE_LIST = 13,
+    WIRE_MIRROR = 14,
     WIRE_WELCOME = 32,
     WIRE_JOINED = 33,
     WIRE_SIGNED_IN = 34,
@@ -50,9 +54,19 @@ enum wire_type {
     WIRE_BAG = 39,
     WIRE_STATE = 40,
     WIRE_ERROR = 41,
+    WIRE_OWNERS = 42,
+    WIRE_MIRRORING = 43,
+    WIRE_BATCHES = 44,
+    WIRE_TYPES, /* one more than the highest */
 };
 
 enum wire_state { WIRE_RUNNING = 1, WIRE_STOPPED = 2, WIRE_READ_ONLY = 3 };
+
+/* Whose bags a device keeps, beside its own and the fleet's. */
+enum wire_keep { WIRE_KEEP_SIGNED_IN = 0, WIRE_KEEP_GROUPS = 1, WIRE_KEEP_EVERYBODY = 2 };
+
+/* Of WELCOME: the client's history is the server's. */
+#define WIRE_SAME_HISTORY UINT64_MAX
 
 enum { WIRE_PAGE_FIRST = 1, WIRE_PAGE_LAST = 2, WIRE_PAGE_WHOLE = 4, WIRE_ROW_CONFLICT = 1 };
 
@@ -79,6 +93,22 @@ struct wire_welcome {
     uint64_t version;
     uint8_t history[HISTORY_SIZE];
     uint64_t head_seq, state, device, device_bag, fleet_bag, heartbeat_ms, window;
+    uint64_t keep; /* enum wire_keep */
+    bool mirror;   /* it may have the journal */
+    /* Where the client's history, an ancestor of the server's, was left: what it has up to here is
+     * still true. WIRE_SAME_HISTORY; also when the client named none. */
+    uint64_t resume_seq;
+};
+/* seq: the head, or the replica's position; current: what is followed is complete to here, 0: not.
+ * healed: the client's, how many bags it ever fetched anew because their digest differed.
+ * newest_bag: the server's, the newest bag's that a device with `keep` has to list, 0: none. */
+struct wire_heartbeat {
+    uint64_t seq, current, healed, newest_bag;
+};
+struct wire_mirror {
+    uint64_t seq; /* the copy's last */
+    bool has_hash;
+    uint8_t hash[SHA256_SIZE]; /* of its batch's end */
 };
 struct wire_part {
     uint64_t id, total, offset;
@@ -101,6 +131,7 @@ struct wire_message {
             uint64_t ref;
             struct span user;
             struct wire_list groups;
+            uint64_t bag_id; /* the user's bag that this machine keeps, 0: none */
         } sign_in;
         struct {
             uint64_t ref, bag_id;
@@ -118,9 +149,11 @@ struct wire_message {
             uint64_t confirmed;
             struct wire_list operations;
         } write;
+        struct wire_heartbeat heartbeat;
         struct {
-            uint64_t seq, current;
-        } heartbeat;
+            uint64_t after;
+        } list;
+        struct wire_mirror mirror;
         struct wire_part part;
         struct wire_welcome welcome;
         struct {
@@ -151,6 +184,8 @@ struct wire_message {
         struct {
             uint64_t bag_id, code, last_seq;
             struct span text;
+            bool has_digest;
+            struct digest digest;
         } bag;
         struct {
             uint64_t state;
@@ -160,13 +195,26 @@ struct wire_message {
             struct span text;
             bool fatal;
         } error;
+        struct {
+            uint64_t code;
+            bool end;
+            struct wire_list bags; /* wire_owner_at */
+        } owners;
+        struct {
+            uint64_t code, floor_seq;
+            struct span text;
+        } mirroring;
+        struct {
+            uint64_t head_seq;
+            struct span bytes;
+        } batches;
     };
 };
 
 struct wire_bag { /* of FOLLOW */
     uint64_t bag_id, cursor;
 };
-struct wire_owner { /* of SIGNED_IN */
+struct wire_owner { /* of SIGNED_IN and OWNERS */
     uint64_t bag_id;
     enum owner_kind kind;
     struct span shown;
@@ -204,14 +252,13 @@ const msgpack_object *wire_object_at(const struct wire_list *list, size_t i);
 void wire_put_hello(struct buf *out, const struct wire_hello *hello);
 void wire_put_join(struct buf *out, const struct wire_join *join);
 void wire_put_sign_in(struct buf *out, uint64_t session, uint64_t ref, struct span user,
-                      const struct span *groups, size_t group_count);
+                      const struct span *groups, size_t group_count, uint64_t bag_id);
 void wire_put_sign_out(struct buf *out, uint64_t session, uint64_t ref, uint64_t bag_id);
 void wire_put_follow(struct buf *out, uint64_t session, const struct wire_bag *bags, size_t count);
 void wire_put_unfollow(struct buf *out, uint64_t session, const uint64_t *bags, size_t count);
 void wire_put_credit(struct buf *out, uint64_t session, uint64_t received);
 void wire_begin_write(struct buf *out, uint64_t session, uint64_t confirmed, uint32_t count);
-/* `seq`: the head, or the replica's position; `current`: what is followed is complete to here. */
-void wire_put_heartbeat(struct buf *out, uint64_t session, uint64_t seq, uint64_t current);
+void wire_put_heartbeat(struct buf *out, uint64_t session, const struct wire_heartbeat *beat);
 void wire_put_bye(struct buf *out, uint64_t session);
 void wire_put_part(struct buf *out, uint64_t session, const struct wire_part *part);
 void wire_put_welcome(struct buf *out, uint64_t session, const struct wire_welcome *welcome);
@@ -228,10 +275,19 @@ void wire_begin_page(struct buf *out, uint64_t session, uint64_t bag_id, uint64_
                      uint64_t since, uint64_t cursor, const struct wire_position *position,
                      uint32_t count);
 void wire_put_row(struct buf *out, struct span path, const struct item_row *row);
+/* `digest` of the bag at last_seq; NULL: not told. */
 void wire_put_bag(struct buf *out, uint64_t session, uint64_t bag_id, int code, uint64_t last_seq,
-                  const char *text);
+                  const char *text, const struct digest *digest);
 void wire_put_state(struct buf *out, uint64_t session, enum wire_state state);
 void wire_put_error(struct buf *out, uint64_t session, int code, const char *text, bool fatal);
+void wire_put_list(struct buf *out, uint64_t session, uint64_t after);
+void wire_put_mirror(struct buf *out, uint64_t session, const struct wire_mirror *mirror);
+void wire_put_owners(struct buf *out, uint64_t session, int code, bool end,
+                     const struct bag_row *bags, size_t count);
+void wire_put_mirroring(struct buf *out, uint64_t session, int code, uint64_t floor_seq,
+                        const char *text);
+/* Ends the message: `bytes` are whole batches of the journal, verbatim, one at least. */
+void wire_put_batches(struct buf *out, uint64_t session, uint64_t head_seq, struct span bytes);
 
 /* Does this outcome code mean "not now, send it again"? Takes a code of base/err.h (negative). */
 bool wire_deferred(int code);

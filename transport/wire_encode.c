@@ -72,16 +72,17 @@ void wire_put_join(struct buf *out, const struct wire_join *join)
 }
 
 void wire_put_sign_in(struct buf *out, uint64_t session, uint64_t ref, struct span user,
-                      const struct span *groups, size_t group_count)
+                      const struct span *groups, size_t group_count, uint64_t bag_id)
 {
     ASSERT(group_count <= WIRE_GROUPS_MAX);
-    begin(out, WIRE_SIGN_IN, session, 3);
+    begin(out, WIRE_SIGN_IN, session, 4);
     pack_u64(out, ref);
     pack_str(out, user);
     pack_array(out, (uint32_t)group_count);
     for (size_t i = 0; i < group_count; i++) {
         pack_str(out, groups[i]);
     }
+    pack_u64(out, bag_id);
 }
 
 void wire_put_sign_out(struct buf *out, uint64_t session, uint64_t ref, uint64_t bag_id)
@@ -127,11 +128,13 @@ void wire_begin_write(struct buf *out, uint64_t session, uint64_t confirmed, uin
     pack_array(out, count);
 }
 
-void wire_put_heartbeat(struct buf *out, uint64_t session, uint64_t seq, uint64_t current)
+void wire_put_heartbeat(struct buf *out, uint64_t session, const struct wire_heartbeat *beat)
 {
-    begin(out, WIRE_HEARTBEAT, session, 2);
-    pack_u64(out, seq);
-    pack_u64(out, current);
+    begin(out, WIRE_HEARTBEAT, session, 4);
+    pack_u64(out, beat->seq);
+    pack_u64(out, beat->current);
+    pack_u64(out, beat->healed);
+    pack_u64(out, beat->newest_bag);
 }
 
 void wire_put_bye(struct buf *out, uint64_t session)
@@ -153,7 +156,8 @@ void wire_put_part(struct buf *out, uint64_t session, const struct wire_part *pa
 
 void wire_put_welcome(struct buf *out, uint64_t session, const struct wire_welcome *welcome)
 {
-    begin(out, WIRE_WELCOME, session, 9);
+    ASSERT(welcome->keep <= WIRE_KEEP_EVERYBODY);
+    begin(out, WIRE_WELCOME, session, 12);
     pack_u64(out, welcome->version);
     put_history(out, welcome->history);
     pack_u64(out, welcome->head_seq);
@@ -163,6 +167,9 @@ void wire_put_welcome(struct buf *out, uint64_t session, const struct wire_welco
     pack_u64(out, welcome->fleet_bag);
     pack_u64(out, welcome->heartbeat_ms);
     pack_u64(out, welcome->window);
+    pack_u64(out, welcome->keep);
+    pack_bool(out, welcome->mirror);
+    pack_u64(out, welcome->resume_seq);
 }
 
 void wire_put_joined(struct buf *out, uint64_t device, const uint8_t history[HISTORY_SIZE])
@@ -170,6 +177,19 @@ void wire_put_joined(struct buf *out, uint64_t device, const uint8_t history[HIS
     begin(out, WIRE_JOINED, 0, 2);
     pack_u64(out, device);
     put_history(out, history);
+}
+
+static void put_owners(struct buf *out, const struct bag_row *bags, size_t count)
+{
+    pack_array(out, (uint32_t)count);
+    for (size_t i = 0; i < count; i++) {
+        pack_array(out, 5);
+        pack_u64(out, bags[i].bag_id);
+        pack_u64(out, (uint64_t)bags[i].owner.kind);
+        pack_cstr(out, bags[i].owner.shown);
+        pack_u64(out, bags[i].owner.device);
+        pack_u64(out, bags[i].last_seq);
+    }
 }
 
 void wire_put_signed_in(struct buf *out, uint64_t session, uint64_t ref, int code, const char *text,
@@ -180,15 +200,7 @@ void wire_put_signed_in(struct buf *out, uint64_t session, uint64_t ref, int cod
     pack_u64(out, ref);
     put_code(out, code);
     put_text(out, text);
-    pack_array(out, (uint32_t)count);
-    for (size_t i = 0; i < count; i++) {
-        pack_array(out, 5);
-        pack_u64(out, bags[i].bag_id);
-        pack_u64(out, (uint64_t)bags[i].owner.kind);
-        pack_cstr(out, bags[i].owner.shown);
-        pack_u64(out, bags[i].owner.device);
-        pack_u64(out, bags[i].last_seq);
-    }
+    put_owners(out, bags, count);
 }
 
 void wire_put_signed_out(struct buf *out, uint64_t session, uint64_t ref, int code,
@@ -256,13 +268,20 @@ void wire_put_row(struct buf *out, struct span path, const struct item_row *row)
 }
 
 void wire_put_bag(struct buf *out, uint64_t session, uint64_t bag_id, int code, uint64_t last_seq,
-                  const char *text)
+                  const char *text, const struct digest *digest)
 {
-    begin(out, WIRE_BAG, session, 4);
+    begin(out, WIRE_BAG, session, 5);
     pack_u64(out, bag_id);
     put_code(out, code);
     pack_u64(out, last_seq);
     put_text(out, text);
+    if (digest == NULL) {
+        pack_nil(out);
+    } else {
+        uint8_t bytes[DIGEST_SIZE];
+        digest_put(digest, bytes);
+        pack_bin(out, span_of(bytes, sizeof bytes));
+    }
 }
 
 void wire_put_state(struct buf *out, uint64_t session, enum wire_state state)
@@ -277,6 +296,51 @@ void wire_put_error(struct buf *out, uint64_t session, int code, const char *tex
     put_code(out, code);
     put_text(out, text);
     pack_bool(out, fatal);
+}
+
+void wire_put_list(struct buf *out, uint64_t session, uint64_t after)
+{
+    begin(out, WIRE_LIST, session, 1);
+    pack_u64(out, after);
+}
+
+void wire_put_mirror(struct buf *out, uint64_t session, const struct wire_mirror *mirror)
+{
+    ASSERT(mirror->has_hash == (mirror->seq != 0));
+    begin(out, WIRE_MIRROR, session, 2);
+    pack_u64(out, mirror->seq);
+    if (mirror->has_hash) {
+        put_hash(out, mirror->hash);
+    } else {
+        pack_nil(out);
+    }
+}
+
+void wire_put_owners(struct buf *out, uint64_t session, int code, bool end,
+                     const struct bag_row *bags, size_t count)
+{
+    ASSERT(count <= WIRE_OWNERS_MAX);
+    begin(out, WIRE_OWNERS, session, 3);
+    put_code(out, code);
+    pack_bool(out, end);
+    put_owners(out, bags, count);
+}
+
+void wire_put_mirroring(struct buf *out, uint64_t session, int code, uint64_t floor_seq,
+                        const char *text)
+{
+    begin(out, WIRE_MIRRORING, session, 3);
+    put_code(out, code);
+    pack_u64(out, floor_seq);
+    put_text(out, text);
+}
+
+void wire_put_batches(struct buf *out, uint64_t session, uint64_t head_seq, struct span bytes)
+{
+    ASSERT(bytes.size > 0);
+    begin(out, WIRE_BATCHES, session, 2);
+    pack_u64(out, head_seq);
+    pack_bin(out, bytes);
 }
 
 bool wire_deferred(int code)

@@ -179,14 +179,14 @@ class Machine:
         self.endpoint = f"tcp://127.0.0.1:{fleet.port}"
         self.keys = hand.keys()
         with Peer(hand, self.endpoint, self.server, hand.public(token.secret)) as peer:
-            peer.send([JOIN, 0, 1, bytes.fromhex(self.keys[0]), name, "", "", "peer.py"])
+            peer.send([JOIN, 0, 2, bytes.fromhex(self.keys[0]), name, "", "", "peer.py"])
             joined = peer.expect(JOINED)
             self.device, self.history = joined[2], joined[3]
 
     def connect(self, name=b""):
         return Peer(self.hand, self.endpoint, self.server, self.keys, name)
 
-    def hello(self, version=1, history=None, seq=0, digest=None, writer=1):
+    def hello(self, version=2, history=None, seq=0, digest=None, writer=1):
         return [HELLO, 0, version, self.device, history, seq, digest, writer, "peer.py", WINDOW]
 
     def session(self, writer=1):
@@ -284,7 +284,7 @@ class Peer:
 
     def sign_in(self, user):
         """The bag of the user."""
-        self.say(SIGN_IN, 1, user, [])
+        self.say(SIGN_IN, 1, user, [], 0)
         answer = self.expect(SIGNED_IN)
         check(answer[3] == 0, f"signing in '{user}': {CODES.get(answer[3])}: {answer[4]}")
         return answer[5][0][0]

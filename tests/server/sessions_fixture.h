@@ -232,7 +232,7 @@ UNUSED static uint64_t net_sign_in(struct net *net, uint8_t peer, const struct m
 {
     struct buf frame = net_buf();
     struct span name = span_str(group != NULL ? group : "");
-    wire_put_sign_in(&frame, session, 7, span_str(user), &name, group != NULL ? 1 : 0);
+    wire_put_sign_in(&frame, session, 7, span_str(user), &name, group != NULL ? 1 : 0, 0);
     net_frame(net, peer, machine->key, &frame);
     net_run(net);
     const struct wire_message *message = net_next(net, peer);

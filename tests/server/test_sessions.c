@@ -45,7 +45,7 @@ static void another_machine_s_key_on_a_connection(void **state)
     fx_join(net->fx, &b, 2);
     uint64_t session = net_hello(net, 1, &a);
     struct buf frame = net_buf();
-    wire_put_heartbeat(&frame, session, 0, 0);
+    wire_put_heartbeat(&frame, session, &(struct wire_heartbeat){0});
     net_frame(net, 1, b.key, &frame);
     assert_true(net->cut[1]);
     assert_true(net_silent(net, 1));
@@ -91,7 +91,8 @@ static void more_peers_than_the_limit_are_cut(void **state)
     fx_join(net->fx, &a, 1);
     for (uint8_t i = 1; i <= 101; i++) {
         struct buf frame = net_buf();
-        wire_put_heartbeat(&frame, 5, 0, 0); /* nobody said hello: answered, not ended */
+        /* nobody said hello: answered, not ended */
+        wire_put_heartbeat(&frame, 5, &(struct wire_heartbeat){0});
         net_frame(net, i, a.key, &frame);
     }
     assert_false(net->cut[100]);

@@ -172,7 +172,7 @@ static inline size_t rig_open_live(uint64_t bag_id, uint64_t seq)
 {
     struct wire_bag bag = {bag_id, seq};
     rig_open(&bag, 1);
-    wire_put_bag(&rig.bytes, RIG_SESSION, bag_id, 0, seq, "");
+    wire_put_bag(&rig.bytes, RIG_SESSION, bag_id, 0, seq, "", NULL);
     return rig_got();
 }
 

@@ -87,11 +87,11 @@ static void assert_hello_first(void)
 static void hello_comes_first(void **state)
 {
     (void)state;
-    wire_put_heartbeat(&rig.bytes, RIG_SESSION, 1, 1);
+    wire_put_heartbeat(&rig.bytes, RIG_SESSION, &(struct wire_heartbeat){1, 1, 0, 0});
     rig_got();
     assert_hello_first();
     rig_hello(1000);
-    wire_put_heartbeat(&rig.bytes, RIG_SESSION, 1, 1);
+    wire_put_heartbeat(&rig.bytes, RIG_SESSION, &(struct wire_heartbeat){1, 1, 0, 0});
     rig_got();
     assert_hello_first(); /* accepted it is not yet */
 }
@@ -100,10 +100,10 @@ static void another_session_number(void **state)
 {
     (void)state;
     rig_open(1000);
-    wire_put_heartbeat(&rig.bytes, RIG_SESSION + 1, 1, 1);
+    wire_put_heartbeat(&rig.bytes, RIG_SESSION + 1, &(struct wire_heartbeat){1, 1, 0, 0});
     rig_got();
     assert_hello_first();
-    wire_put_heartbeat(&rig.bytes, RIG_SESSION, 1, 1);
+    wire_put_heartbeat(&rig.bytes, RIG_SESSION, &(struct wire_heartbeat){1, 1, 0, 0});
     rig_got();
     assert_int_equal(rig_did(FEED_DO_HEARD)->heard.seq, 1); /* the session goes on */
 }
@@ -234,7 +234,7 @@ static void parts_of_another_session(void **state)
     (void)state;
     rig_open(1000);
     buf_init(&message, 1000);
-    wire_put_heartbeat(&message, RIG_SESSION + 1, 1, 1);
+    wire_put_heartbeat(&message, RIG_SESSION + 1, &(struct wire_heartbeat){1, 1, 0, 0});
     put_part(message.size, 0, buf_span(&message));
     rig_ended(E_MALFORMED);
     buf_free(&message);
@@ -261,7 +261,7 @@ static void signing_in(void **state)
     struct bag_row rows[2] = {{.bag_id = 30, .last_seq = 31}, {.bag_id = 40, .last_seq = 44}};
     (void)state;
     rig_open(1000);
-    wire_put_sign_in(&rig.bytes, RIG_SESSION, 8, SPAN_LITERAL("ann"), groups, 2);
+    wire_put_sign_in(&rig.bytes, RIG_SESSION, 8, SPAN_LITERAL("ann"), groups, 2, 0);
     rig_got();
     const struct feed_action *action = rig_did(FEED_DO_SIGN_IN);
     assert_int_equal(action->sign_in.ref, 8);
@@ -472,7 +472,7 @@ static void a_heartbeat_is_not_answered(void **state)
 {
     (void)state;
     rig_open(1000);
-    wire_put_heartbeat(&rig.bytes, RIG_SESSION, 33, 44);
+    wire_put_heartbeat(&rig.bytes, RIG_SESSION, &(struct wire_heartbeat){33, 44, 0, 0});
     rig_got();
     assert_int_equal(rig.did.count, 1);
     assert_int_equal(rig_did(FEED_DO_HEARD)->heard.seq, 44);
@@ -484,7 +484,7 @@ static void silence_ends_it(void **state)
     rig_open(1000);
     tick(FEED_SILENT_HEARTBEATS * RIG_HEARTBEAT_MS - 1);
     assert_int_equal(rig_count(FEED_DO_CUT), 0);
-    wire_put_heartbeat(&rig.bytes, RIG_SESSION, 33, 33);
+    wire_put_heartbeat(&rig.bytes, RIG_SESSION, &(struct wire_heartbeat){33, 33, 0, 0});
     rig_got();
     tick(FEED_SILENT_HEARTBEATS * RIG_HEARTBEAT_MS - 1);
     assert_int_equal(rig_count(FEED_DO_CUT), 0);

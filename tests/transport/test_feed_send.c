@@ -256,7 +256,7 @@ static void heartbeats_until(uint64_t ms)
 {
     while (rig.now_ms < ms) {
         rig.now_ms += RIG_HEARTBEAT_MS < ms - rig.now_ms ? RIG_HEARTBEAT_MS : ms - rig.now_ms;
-        wire_put_heartbeat(&rig.bytes, RIG_SESSION, 1, 1);
+        wire_put_heartbeat(&rig.bytes, RIG_SESSION, &(struct wire_heartbeat){1, 1, 0, 0});
         rig_got();
         rig_step((struct feed_event){.kind = FEED_TICK});
     }

@@ -15,7 +15,7 @@ static void handed_on(const uint64_t *seqs, size_t count)
 
 static void bag_told(uint64_t bag_id, int code, uint64_t last_seq)
 {
-    wire_put_bag(&rig.bytes, RIG_SESSION, bag_id, code, last_seq, "why");
+    wire_put_bag(&rig.bytes, RIG_SESSION, bag_id, code, last_seq, "why", NULL);
     (void)rig_got();
 }
 

@@ -207,7 +207,8 @@ static void pauses_grow_and_become_short_again(void **state)
         }
         for (uint64_t ms = 0; ms + 1000 < pause_ms; ms += 1000) {
             rig.now_ms += 1000;
-            wire_put_heartbeat(&rig.bytes, RIG_SESSION, 1, 1); /* the server is there */
+            wire_put_heartbeat(&rig.bytes, RIG_SESSION,
+                               &(struct wire_heartbeat){1, 1, 0, 0}); /* the server is there */
             (void)rig_got();
             not_asked();
         }

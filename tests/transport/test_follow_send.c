@@ -135,7 +135,7 @@ static void a_new_session_counts_from_nothing(void **state)
     rig_welcome();
     struct wire_bag bag = {4, 9};
     rig_bags(&bag, 1);
-    wire_put_bag(&rig.bytes, RIG_SESSION, 4, 0, 9, "");
+    wire_put_bag(&rig.bytes, RIG_SESSION, 4, 0, 9, "", NULL);
     size_t size = rig_got();
     assert_int_equal(credited(0), size);
 }

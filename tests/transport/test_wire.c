@@ -478,7 +478,7 @@ static void test_flags_and_states(void **state)
         begin(WIRE_STATE, 1, 1);
         pack_u64(&made, value);
         assert_made(rc);
-        struct wire_welcome welcome = {.version = 1, .state = value};
+        struct wire_welcome welcome = {.version = WIRE_VERSION, .state = value};
         wire_put_welcome(&made, 1, &welcome);
         assert_made(rc);
     }

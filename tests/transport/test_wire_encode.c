@@ -121,7 +121,7 @@ static void put_unfollow_of(void *context)
 static void put_groups_of(void *context)
 {
     static struct span groups[WIRE_GROUPS_MAX + 1];
-    wire_put_sign_in(&sink, 1, 1, span_str("ann"), groups, *(size_t *)context);
+    wire_put_sign_in(&sink, 1, 1, span_str("ann"), groups, *(size_t *)context, 0);
 }
 
 static void put_bags_of(void *context)
@@ -144,7 +144,7 @@ static void put_label_of(void *context)
 {
     static uint8_t text[WIRE_LABEL_MAX + 1];
     memset(text, 'x', sizeof text);
-    struct wire_hello hello = {.version = 1, .software = {text, *(size_t *)context}};
+    struct wire_hello hello = {.version = WIRE_VERSION, .software = {text, *(size_t *)context}};
     wire_put_hello(&sink, &hello);
 }
 
@@ -187,7 +187,7 @@ static void put_positive_code(void *context)
 static void put_control_label(void *context)
 {
     (void)context;
-    struct wire_hello hello = {.version = 1, .software = SPAN_LITERAL("a\nb")};
+    struct wire_hello hello = {.version = WIRE_VERSION, .software = SPAN_LITERAL("a\nb")};
     wire_put_hello(&sink, &hello);
 }
 

@@ -28,7 +28,7 @@ static inline struct wire_position sample_position(uint64_t seq)
 
 static inline void put_hello(struct buf *out)
 {
-    struct wire_hello hello = {.version = 1,
+    struct wire_hello hello = {.version = WIRE_VERSION,
                                .device = 0x00f3000000000001,
                                .has_history = true,
                                .position = sample_position(70000),
@@ -41,13 +41,13 @@ static inline void put_hello(struct buf *out)
 
 static inline void put_hello_fresh(struct buf *out)
 {
-    struct wire_hello hello = {.version = 1, .device = 5, .writer = 9, .window = 1};
+    struct wire_hello hello = {.version = WIRE_VERSION, .device = 5, .writer = 9, .window = 1};
     wire_put_hello(out, &hello);
 }
 
 static inline void put_join(struct buf *out)
 {
-    struct wire_join join = {.version = 1,
+    struct wire_join join = {.version = WIRE_VERSION,
                              .name = SPAN_LITERAL("Printer at the lift"),
                              .serial = SPAN_LITERAL("SN-1"),
                              .model = SPAN_LITERAL("KX 7"),
@@ -59,7 +59,7 @@ static inline void put_join(struct buf *out)
 static inline void put_sign_in(struct buf *out)
 {
     struct span groups[] = {SPAN_LITERAL("sales"), SPAN_LITERAL("all")};
-    wire_put_sign_in(out, sample_session, 1, span_str("Änn"), groups, 2);
+    wire_put_sign_in(out, sample_session, 1, span_str("Änn"), groups, 2, 7);
 }
 
 static inline void put_sign_out(struct buf *out)
@@ -101,7 +101,8 @@ static inline void put_write(struct buf *out)
 
 static inline void put_heartbeat(struct buf *out)
 {
-    wire_put_heartbeat(out, sample_session, 70000, 69999);
+    struct wire_heartbeat beat = {.seq = 70000, .current = 69999, .healed = 2, .newest_bag = 300};
+    wire_put_heartbeat(out, sample_session, &beat);
 }
 
 static inline void put_bye(struct buf *out)
@@ -117,14 +118,17 @@ static inline void put_part(struct buf *out)
 
 static inline void put_welcome(struct buf *out)
 {
-    struct wire_welcome welcome = {.version = 1,
+    struct wire_welcome welcome = {.version = WIRE_VERSION,
                                    .head_seq = 70000,
                                    .state = WIRE_RUNNING,
                                    .device = 5,
                                    .device_bag = 300,
                                    .fleet_bag = 2,
                                    .heartbeat_ms = 10000,
-                                   .window = WIRE_WINDOW_MAX};
+                                   .window = WIRE_WINDOW_MAX,
+                                   .keep = WIRE_KEEP_GROUPS,
+                                   .mirror = true,
+                                   .resume_seq = 69000};
     sample_bytes(welcome.history, sizeof welcome.history);
     wire_put_welcome(out, sample_session, &welcome);
 }
@@ -201,7 +205,50 @@ static inline void put_page(struct buf *out)
 
 static inline void put_bag(struct buf *out)
 {
-    wire_put_bag(out, sample_session, 7, E_NOT_ALLOWED, 70000, "not yours");
+    wire_put_bag(out, sample_session, 7, E_NOT_ALLOWED, 70000, "not yours", NULL);
+}
+
+static inline void put_bag_digest(struct buf *out)
+{
+    struct digest digest = {.low = 0x0706050403020100, .high = 0x0f0e0d0c0b0a0908};
+    wire_put_bag(out, sample_session, 7, 0, 70000, "", &digest);
+}
+
+static inline void put_list(struct buf *out)
+{
+    wire_put_list(out, sample_session, 300);
+}
+
+static inline void put_mirror(struct buf *out)
+{
+    struct wire_mirror mirror = {.seq = 70000, .has_hash = true};
+    memset(mirror.hash, 0xbb, sizeof mirror.hash);
+    wire_put_mirror(out, sample_session, &mirror);
+}
+
+static inline void put_mirror_fresh(struct buf *out)
+{
+    struct wire_mirror mirror = {0};
+    wire_put_mirror(out, sample_session, &mirror);
+}
+
+static inline void put_owners_page(struct buf *out)
+{
+    struct bag_row bags[] = {
+        {.bag_id = 7, .last_seq = 70000, .owner = {OWNER_USER, 0, "Änn", "änn"}},
+        {.bag_id = 9, .last_seq = 9, .owner = {OWNER_GROUP, 0, "sales", "sales"}},
+    };
+    wire_put_owners(out, sample_session, 0, true, bags, 2);
+}
+
+static inline void put_mirroring(struct buf *out)
+{
+    wire_put_mirroring(out, sample_session, E_TOO_OLD, 50000, "it begins with 50000");
+}
+
+static inline void put_batches(struct buf *out)
+{
+    wire_put_batches(out, sample_session, 70000, SPAN_LITERAL("batches"));
 }
 
 static inline void put_state(struct buf *out)
@@ -222,15 +269,15 @@ struct sample {
 
 static const struct sample samples[] = {
     {"hello", put_hello,
-     "9a010001cf00f3000000000001c410000102030405060708090a0b0c0d0e0fce00011170c420bbbb"
+     "9a010002cf00f3000000000001c410000102030405060708090a0b0c0d0e0fce00011170c420bbbb"
      "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbcffedcba9876543210ac"
      "6b697462616720302e312e30ce00040000"},
-    {"hello_fresh", put_hello_fresh, "9a01000105c000c009a001"},
+    {"hello_fresh", put_hello_fresh, "9a01000205c000c009a001"},
     {"join", put_join,
-     "98020001c420000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fb350"
+     "98020002c420000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fb350"
      "72696e74657220617420746865206c696674a4534e2d31a44b582037ac6b697462616720302e312e"
      "30"},
-    {"sign_in", put_sign_in, "9503cf112233445566778801a4c3846e6e92a573616c6573a3616c6c"},
+    {"sign_in", put_sign_in, "9603cf112233445566778801a4c3846e6e92a573616c6573a3616c6c07"},
     {"sign_out", put_sign_out, "9404cf112233445566778802cd012c"},
     {"follow", put_follow, "9305cf11223344556677889292070092cd012cce00011170"},
     {"unfollow", put_unfollow, "9306cf11223344556677889207cd012c"},
@@ -238,12 +285,12 @@ static const struct sample samples[] = {
     {"write", put_write,
      "9408cf112233445566778804939605010700069293ac636f70792f64656661756c74c40374776fc0"
      "93a3666178c0cd012c94060204a4c3846e6e920700"},
-    {"heartbeat", put_heartbeat, "9409cf1122334455667788ce00011170ce0001116f"},
+    {"heartbeat", put_heartbeat, "9609cf1122334455667788ce00011170ce0001116f02cd012c"},
     {"bye", put_bye, "920bcf1122334455667788"},
     {"part", put_part, "960ccf112233445566778803ce000186a0cdf000c4056279746573"},
     {"welcome", put_welcome,
-     "9b20cf112233445566778801c410000102030405060708090a0b0c0d0e0fce000111700105cd012c"
-     "02cd2710ce00040000"},
+     "9e20cf112233445566778802c410000102030405060708090a0b0c0d0e0fce000111700105cd012c"
+     "02cd2710ce0004000001c3ce00010d88"},
     {"joined", put_joined, "94210005c410000102030405060708090a0b0c0d0e0f"},
     {"signed_in", put_signed_in,
      "9622cf11223344556677880100a092950704a4c3846e6e00ce0001117095cd012c05a4c3846e6e05"
@@ -262,8 +309,20 @@ static const struct sample samples[] = {
      "9926cf1122334455667788070708090ac420bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
      "bbbbbbbbbbbbbbbbbbbb9296ac636f70792f64656661756c7409cf0000018bcfe5687b0501c40474"
      "776f0096a366617808000000c0"},
-    {"bag", put_bag, "9627cf11223344556677880705ce00011170a96e6f7420796f757273"},
+    {"bag", put_bag, "9727cf11223344556677880705ce00011170a96e6f7420796f757273c0"},
     {"state", put_state, "9328cf112233445566778802"},
+    {"bag_digest", put_bag_digest,
+     "9727cf11223344556677880700ce00011170a0c410000102030405060708090a0b0c0d0e0f"},
+    {"list", put_list, "930dcf1122334455667788cd012c"},
+    {"mirror", put_mirror,
+     "940ecf1122334455667788ce00011170c420bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+     "bbbbbbbbbbbbbbbbbbbb"},
+    {"mirror_fresh", put_mirror_fresh, "940ecf112233445566778800c0"},
+    {"owners", put_owners_page,
+     "952acf112233445566778800c392950704a4c3846e6e00ce00011170950903a573616c65730009"},
+    {"mirroring", put_mirroring,
+     "952bcf11223344556677882acdc350b4697420626567696e732077697468203530303030"},
+    {"batches", put_batches, "942ccf1122334455667788ce00011170c40762617463686573"},
     {"error", put_error, "9529000fbd61206d657373616765206973206f66206e6f206b6e6f776e2074797065c3"},
 };
 
