@@ -14,37 +14,9 @@ static int malformed(const struct batch *batch, uint64_t seq, int code, const ch
                    (unsigned long long)batch->base_seq, (unsigned long long)seq, why);
 }
 
-static int each_change(const struct batch *batch, const msgpack_object *root,
-                       journal_change_fn *each, void *context, struct err *err)
+int batch_unpack(const struct batch *batch, struct unpacked *scratch, struct err *err)
 {
-    struct walk walk = walk_array(root);
-    for (uint32_t i = 0; i < batch->count; i++) {
-        const msgpack_object *object = walk_any(&walk);
-        if (object == NULL) {
-            return malformed(batch, batch->base_seq + i, E_MALFORMED, "it is missing", err);
-        }
-        struct change change = {.seq = batch->base_seq + i, .time_ms = batch->time_ms};
-        struct err why = {0};
-        int rc = change_decode(object, CHANGE_JOURNAL, &change, &why);
-        if (rc != 0) {
-            return malformed(batch, batch->base_seq + i, rc, why.text, err);
-        }
-        rc = each(context, &change, err);
-        if (rc != 0) {
-            return rc;
-        }
-    }
-    if (walk_end(&walk, false) != 0) {
-        return malformed(batch, batch->base_seq + batch->count, E_MALFORMED,
-                         "there are more changes than the header tells", err);
-    }
-    return 0;
-}
-
-int batch_changes(const struct batch *batch, struct unpacked *scratch, journal_change_fn *each,
-                  void *context, struct err *err)
-{
-    ASSERT(batch != NULL && scratch != NULL && each != NULL);
+    ASSERT(batch != NULL && scratch != NULL);
     ASSERT(!batch->clean_stop);
 
     int rc = unpack_open(scratch, batch->payload, change_elements_max(batch->count));
@@ -54,5 +26,50 @@ int batch_changes(const struct batch *batch, struct unpacked *scratch, journal_c
     if (rc != 0) { /* also more elements than so many changes can have */
         return malformed(batch, batch->base_seq, E_MALFORMED, err_meaning(rc), err);
     }
-    return each_change(batch, &scratch->root, each, context, err);
+    const msgpack_object *root = &scratch->root;
+    if (root->type != MSGPACK_OBJECT_ARRAY) {
+        return malformed(batch, batch->base_seq, E_MALFORMED, "it is missing", err);
+    }
+    return 0;
+}
+
+int batch_change(const struct batch *batch, const struct unpacked *unpacked, uint64_t seq,
+                 struct change *out, struct err *err)
+{
+    ASSERT(batch != NULL && unpacked != NULL && out != NULL);
+    ASSERT(seq >= batch->base_seq && seq - batch->base_seq < batch->count);
+
+    const msgpack_object_array *array = &unpacked->root.via.array;
+    uint64_t index = seq - batch->base_seq;
+    if (index >= array->size) {
+        return malformed(batch, seq, E_MALFORMED, "it is missing", err);
+    }
+    struct change change = {.seq = seq, .time_ms = batch->time_ms};
+    struct err why = {0};
+    int rc = change_decode(&array->ptr[index], CHANGE_JOURNAL, &change, &why);
+    if (rc != 0) {
+        return malformed(batch, seq, rc, why.text, err);
+    }
+    *out = change;
+    return 0;
+}
+
+int batch_changes(const struct batch *batch, struct unpacked *scratch, journal_change_fn *each,
+                  void *context, struct err *err)
+{
+    ASSERT(each != NULL);
+
+    int rc = batch_unpack(batch, scratch, err);
+    for (uint64_t i = 0; rc == 0 && i < batch->count; i++) {
+        struct change change;
+        rc = batch_change(batch, scratch, batch->base_seq + i, &change, err);
+        if (rc == 0) {
+            rc = each(context, &change, err);
+        }
+    }
+    if (rc == 0 && scratch->root.via.array.size > batch->count) {
+        return malformed(batch, batch->base_seq + batch->count, E_MALFORMED,
+                         "there are more changes than the header tells", err);
+    }
+    return rc;
 }

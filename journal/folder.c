@@ -92,3 +92,34 @@ int folder_segment_path(char out[PATH_MAX], const char *dir, uint64_t seq, struc
     int rc = path_join(out, PATH_MAX, dir, name);
     return rc == 0 ? 0 : err_set(err, rc, "path too long: '%.40s...'", dir);
 }
+
+/* The same history with the same past, or one that was begun right behind it. */
+static bool goes_on(const struct segment_id *id, const struct segment_id *before)
+{
+    struct lineage expected = before->lineage;
+    if (memcmp(id->history, before->history, HISTORY_SIZE) != 0) {
+        lineage_add(&expected, before->history, id->base_seq - 1);
+    }
+    if (id->lineage.count != expected.count) {
+        return false;
+    }
+    for (uint32_t i = 0; i < expected.count; i++) {
+        if (id->lineage.of[i].last_seq != expected.of[i].last_seq ||
+            memcmp(id->lineage.of[i].history, expected.of[i].history, HISTORY_SIZE) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+const char *folder_check_id(const struct segment_id *id, uint64_t seq,
+                            const struct segment_id *before)
+{
+    if (id->purpose != SEGMENT_JOURNAL && id->purpose != SEGMENT_MIRROR) {
+        return "it is no file of a server's journal";
+    }
+    if (id->base_seq != seq) {
+        return "it does not begin with the change that its name tells";
+    }
+    return before == NULL || goes_on(id, before) ? NULL : "it belongs to another history";
+}

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/err.h"
+#include "journal/segment.h"
 
 #define FOLDER_PREPARED "next.kbj.prepared"
 
@@ -27,5 +27,11 @@ void folder_free(struct folder *folder);
 /* The path of the segment that begins with `seq`; E_INVALID when it does not fit PATH_MAX. */
 MUST_CHECK int folder_segment_path(char out[PATH_MAX], const char *dir, uint64_t seq,
                                    struct err *err);
+
+/* Is the file that is named after `seq` what its name says, and does it go on behind the file
+ * `before` (NULL: it is the first one)? NULL, or what is wrong. Whether the changes and hashes
+ * join is not looked at. */
+const char *folder_check_id(const struct segment_id *id, uint64_t seq,
+                            const struct segment_id *before);
 
 #endif

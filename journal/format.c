@@ -6,15 +6,17 @@
  *
  *    0   8  magic "KBSEG\r\n\x1a"
  *    8   4  format version, 1
- *   12   4  purpose: 1 journal, 2 outbox
+ *   12   4  purpose: 1 journal, 2 outbox, 3 mirror
  *   16  16  history
  *   32   8  seq of the first change (0: written ahead, not in use yet)
  *   40   8  size of the file in bytes, a multiple of 512
- *   48  32  hash of the batch before the first one; zeros at the start of a history
+ *   48  32  hash of the batch before the first one; zeros when it has seq 1, or is not known
  *   80   8  when it was made, ms since 1970
  *   88   8  the pattern word: random, not 0; bytes behind the batches repeat it
- *   96   4  CRC32C of bytes 0 to 95
- *  100      zeros
+ *   96   4  CRC32C of bytes 0 to 95 and 100 to 511
+ *  100   4  number of the ancestors that are listed, 16 at most
+ *  104      of each, oldest first: history (16 bytes), seq of its last change (8)
+ *           zeros
  *
  * Batches lie one behind the other, each on a 512-byte boundary. Batch header, 88 bytes:
  *
@@ -42,22 +44,58 @@
  */
 #include "journal/format.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum {
     FILE_CRC_AT = 96,
+    LINEAGE_COUNT_AT = 100,
+    LINEAGE_AT = 104,
+    ANCESTOR_SIZE = HISTORY_SIZE + 8,
     BATCH_HASHED = 48, /* bytes of the header that the hash covers */
     BATCH_CRC_AT = 80,
     BATCH_HEADER_CRC_AT = 84,
     FLAG_CLEAN_STOP = 1,
 };
 
+/* A disk writes a sector whole or not at all: what a header holds has to be one. */
+static_assert(LINEAGE_AT + LINEAGE_MAX * ANCESTOR_SIZE <= SEGMENT_SECTOR, "one sector");
+
 static const uint8_t file_magic[8] = {'K', 'B', 'S', 'E', 'G', '\r', '\n', 0x1a};
 static const uint8_t batch_magic[4] = {'K', 'B', 'J', '1'};
+
+/* All of the first sector but the checksum itself. */
+static uint32_t crc_file(const uint8_t *bytes)
+{
+    uint32_t crc = crc32c(0, bytes, FILE_CRC_AT);
+    return crc32c(crc, bytes + LINEAGE_COUNT_AT, SEGMENT_SECTOR - LINEAGE_COUNT_AT);
+}
+
+static void put_lineage(uint8_t *out, const struct lineage *lineage)
+{
+    put_le32(out + LINEAGE_COUNT_AT, lineage->count);
+    uint8_t *at = out + LINEAGE_AT;
+    for (uint32_t i = 0; i < lineage->count; i++, at += ANCESTOR_SIZE) {
+        memcpy(at, lineage->of[i].history, HISTORY_SIZE);
+        put_le64(at + HISTORY_SIZE, lineage->of[i].last_seq);
+    }
+}
+
+/* The count was checked. */
+static void get_lineage(const uint8_t *bytes, struct lineage *out)
+{
+    out->count = get_le32(bytes + LINEAGE_COUNT_AT);
+    const uint8_t *at = bytes + LINEAGE_AT;
+    for (uint32_t i = 0; i < out->count; i++, at += ANCESTOR_SIZE) {
+        memcpy(out->of[i].history, at, HISTORY_SIZE);
+        out->of[i].last_seq = get_le64(at + HISTORY_SIZE);
+    }
+}
 
 void format_put_file(uint8_t *out, const struct format_file *file)
 {
     ASSERT(out != NULL && file != NULL && file->word != 0);
+    ASSERT(file->id.lineage.count <= LINEAGE_MAX);
 
     memset(out, 0, SEGMENT_HEADER_SIZE);
     memcpy(out, file_magic, sizeof file_magic);
@@ -69,7 +107,8 @@ void format_put_file(uint8_t *out, const struct format_file *file)
     memcpy(out + 48, file->id.prev_hash, SHA256_SIZE);
     put_le64(out + 80, file->created_ms);
     put_le64(out + 88, file->word);
-    put_le32(out + FILE_CRC_AT, crc32c(0, out, FILE_CRC_AT));
+    put_lineage(out, &file->id.lineage);
+    put_le32(out + FILE_CRC_AT, crc_file(out));
 }
 
 int format_get_file(const uint8_t *bytes, struct format_file *out, const char **why)
@@ -80,7 +119,7 @@ int format_get_file(const uint8_t *bytes, struct format_file *out, const char **
         *why = "does not begin as a journal's file does";
         return E_CORRUPT;
     }
-    if (get_le32(bytes + FILE_CRC_AT) != crc32c(0, bytes, FILE_CRC_AT)) {
+    if (get_le32(bytes + FILE_CRC_AT) != crc_file(bytes)) {
         *why = "fails its checksum";
         return E_CORRUPT;
     }
@@ -89,7 +128,7 @@ int format_get_file(const uint8_t *bytes, struct format_file *out, const char **
         return E_FORMAT;
     }
     uint32_t purpose = get_le32(bytes + 12);
-    if (purpose != SEGMENT_JOURNAL && purpose != SEGMENT_OUTBOX) {
+    if (purpose < SEGMENT_JOURNAL || purpose > SEGMENT_MIRROR) {
         *why = "names a purpose that this version of Kitbag does not know: use a newer one";
         return E_FORMAT;
     }
@@ -102,10 +141,12 @@ int format_get_file(const uint8_t *bytes, struct format_file *out, const char **
     memcpy(out->id.history, bytes + 16, HISTORY_SIZE);
     memcpy(out->id.prev_hash, bytes + 48, SHA256_SIZE);
     if (out->word == 0 || out->file_size % SEGMENT_SECTOR != 0 ||
-        out->file_size <= SEGMENT_HEADER_SIZE || out->file_size > INT64_MAX) {
-        *why = "holds a size or a pattern that can't be";
+        out->file_size <= SEGMENT_HEADER_SIZE || out->file_size > INT64_MAX ||
+        get_le32(bytes + LINEAGE_COUNT_AT) > LINEAGE_MAX) {
+        *why = "holds numbers that can't be";
         return E_CORRUPT;
     }
+    get_lineage(bytes, &out->id.lineage);
     return 0;
 }
 

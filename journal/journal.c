@@ -1,6 +1,7 @@
 /* journal/journal.c - the append-only change journal: append, roll, prepare, count.
  *
- * How a folder becomes a journal is in journal_open.c; how it is read in cursor.c.
+ * How a folder becomes a journal is in journal_open.c; how it is read in cursor.c; how it gets rid
+ * of old segments in journal_drop.c; its histories are in journal_history.c.
  */
 #include "journal/journal.h"
 
@@ -43,29 +44,36 @@ void piece_free(struct piece **piece)
     *piece = NULL;
 }
 
-void piece_mark(struct piece *piece, const struct segment_position *position)
+void piece_mark(struct piece *piece, const struct segment_position *position, uint64_t time_ms)
 {
     off_t before =
-        piece->mark_count > 0 ? piece->marks[piece->mark_count - 1].offset : SEGMENT_HEADER_SIZE;
+        piece->mark_count > 0 ? piece->marks[piece->mark_count - 1].at.offset : SEGMENT_HEADER_SIZE;
     if (position->offset - before < MARK_DISTANCE) {
         return;
     }
     if (piece->mark_count == piece->mark_capacity) {
         size_t capacity = piece->mark_capacity == 0 ? 16 : 2 * piece->mark_capacity;
-        struct segment_position *marks = realloc(piece->marks, capacity * sizeof *marks);
+        struct mark *marks = realloc(piece->marks, capacity * sizeof *marks);
         if (marks == NULL) {
             return;
         }
         piece->marks = marks;
         piece->mark_capacity = capacity;
     }
-    piece->marks[piece->mark_count++] = *position;
+    piece->marks[piece->mark_count++] = (struct mark){*position, time_ms};
+}
+
+uint64_t piece_last_seq(const struct journal *journal, const struct piece *piece)
+{
+    const struct piece *next = atomic_load_explicit(&piece->next, memory_order_acquire);
+    return next != NULL ? next->id.base_seq - 1 : journal->shown_head.seq;
 }
 
 void journal_link(struct journal *journal, struct piece *piece)
 {
     (void)pthread_mutex_lock(&journal->lock); /* fails on our mistakes only */
     if (journal->newest == NULL) {
+        journal->oldest = piece;
         journal->first = piece;
     } else {
         atomic_store_explicit(&journal->newest->next, piece, memory_order_release);
@@ -153,7 +161,7 @@ void journal_close(struct journal **journal, bool clean)
         mark_clean(closing);
     }
     segment_close(&closing->segment);
-    for (struct piece *piece = closing->first; piece != NULL;) {
+    for (struct piece *piece = closing->oldest; piece != NULL;) {
         struct piece *next = atomic_load(&piece->next);
         piece_free(&piece);
         piece = next;
@@ -171,27 +179,26 @@ void journal_close(struct journal **journal, bool clean)
 void journal_history(const struct journal *journal, uint8_t out[HISTORY_SIZE])
 {
     ASSERT(journal != NULL);
-    memcpy(out, journal->history, HISTORY_SIZE);
-}
-
-/* A reader takes the lock too, which changes nothing that it can see. */
-static pthread_mutex_t *lock_of(const struct journal *journal)
-{
-    return &((struct journal *)(uintptr_t)journal)->lock;
+    (void)pthread_mutex_lock(journal_lock_of(journal));
+    memcpy(out, journal->newest->id.history, HISTORY_SIZE);
+    (void)pthread_mutex_unlock(journal_lock_of(journal));
 }
 
 void journal_head(const struct journal *journal, struct journal_position *out)
 {
     ASSERT(journal != NULL && out != NULL);
-    (void)pthread_mutex_lock(lock_of(journal));
+    (void)pthread_mutex_lock(journal_lock_of(journal));
     *out = journal->shown_head;
-    (void)pthread_mutex_unlock(lock_of(journal));
+    (void)pthread_mutex_unlock(journal_lock_of(journal));
 }
 
 uint64_t journal_floor(const struct journal *journal)
 {
     ASSERT(journal != NULL);
-    return journal->first->id.base_seq;
+    (void)pthread_mutex_lock(journal_lock_of(journal));
+    uint64_t floor = journal->first->id.base_seq;
+    (void)pthread_mutex_unlock(journal_lock_of(journal));
+    return floor;
 }
 
 bool journal_failed(const struct journal *journal)
@@ -207,14 +214,15 @@ int journal_stat(struct journal *journal, struct journal_stat *out, struct err *
     (void)pthread_mutex_lock(&journal->lock);
     *out = journal->stat;
     out->head_seq = journal->shown_head.seq;
+    out->floor_seq = journal->first->id.base_seq;
+    out->first_time_ms = journal->first->first_ms;
     (void)pthread_mutex_unlock(&journal->lock);
-    out->floor_seq = journal_floor(journal);
     return 0;
 }
 
 /* --- appending --- */
 
-static int failed_before(struct err *err)
+int journal_failed_before(struct err *err)
 {
     return err_set(err, E_READ_ONLY,
                    "the journal takes nothing more: writing to it failed before. Look after the "
@@ -247,18 +255,16 @@ static bool is_spoilt(int rc)
     return rc == E_NOT_FOUND || rc == E_CORRUPT || rc == E_FORMAT;
 }
 
-static int make_next(struct journal *journal, struct segment **out, struct err *err)
+static int make_next(struct journal *journal, const struct segment_id *id, struct segment **out,
+                     struct err *err)
 {
-    struct segment_id id = {.purpose = SEGMENT_JOURNAL, .base_seq = journal->head.seq + 1};
-    memcpy(id.history, journal->history, HISTORY_SIZE);
-    memcpy(id.prev_hash, journal->head.hash, SHA256_SIZE);
     char path[PATH_MAX];
-    int rc = folder_segment_path(path, journal->dir, id.base_seq, err);
+    int rc = folder_segment_path(path, journal->dir, id->base_seq, err);
     if (rc != 0) {
         return rc;
     }
     if (take_prepared(journal)) {
-        rc = segment_create_from(out, journal->prepared_path, path, &id, journal->disk, err);
+        rc = segment_create_from(out, journal->prepared_path, path, id, journal->disk, err);
         if (rc == 0 || is_spoilt(rc)) {
             forget_prepared(journal);
         }
@@ -267,15 +273,23 @@ static int make_next(struct journal *journal, struct segment **out, struct err *
         }
         (void)journal->disk->unlink(journal->disk->context, journal->prepared_path);
     }
-    return segment_create(out, path, &id, journal->segment_bytes, journal->disk, err);
+    return segment_create(out, path, id, journal->segment_bytes, journal->disk, err);
 }
 
-/* Any failure but E_IO leaves the journal as it was. A file that has the next one's name must not
- * stay unnoticed while this one goes on being filled, so that counts as E_IO. */
-static int roll(struct journal *journal, struct err *err)
+void journal_next_id(const struct journal *journal, struct segment_id *out)
+{
+    *out = journal->newest->id; /* changed by the committer alone */
+    out->purpose = SEGMENT_JOURNAL;
+    out->base_seq = journal->head.seq + 1;
+    memcpy(out->prev_hash, journal->head.hash, SHA256_SIZE);
+}
+
+/* A file that has the next one's name must not stay unnoticed while this one goes on being filled,
+ * so that counts as E_IO. */
+int journal_roll(struct journal *journal, const struct segment_id *id, struct err *err)
 {
     struct segment *next = NULL;
-    int rc = make_next(journal, &next, err);
+    int rc = make_next(journal, id, &next, err);
     if (rc == E_EXISTS && err != NULL) {
         err->code = E_IO;
     }
@@ -293,6 +307,13 @@ static int roll(struct journal *journal, struct err *err)
     return 0;
 }
 
+static int roll(struct journal *journal, struct err *err)
+{
+    struct segment_id id;
+    journal_next_id(journal, &id);
+    return journal_roll(journal, &id, err);
+}
+
 /* Show what is synced: first the counters, then, by `end`, the bytes. */
 static void publish(struct journal *journal, const struct batch *batch)
 {
@@ -306,10 +327,11 @@ static void publish(struct journal *journal, const struct batch *batch)
     journal->shown_head = journal->head;
     journal->stat.bytes += (uint64_t)(batch->next - batch->offset);
     journal->stat.last_time_ms = batch->time_ms;
-    if (batch->base_seq == journal->first->id.base_seq) {
-        journal->stat.first_time_ms = batch->time_ms;
+    piece->last_ms = batch->time_ms;
+    if (batch->offset == SEGMENT_HEADER_SIZE) {
+        piece->first_ms = batch->time_ms;
     }
-    piece_mark(piece, &behind);
+    piece_mark(piece, &behind, batch->time_ms);
     (void)pthread_mutex_unlock(&journal->lock);
     atomic_store_explicit(&piece->end, batch->next, memory_order_release);
 }
@@ -320,7 +342,7 @@ int journal_append(struct journal *journal, uint32_t count, uint64_t time_ms, st
     ASSERT(journal != NULL && count > 0);
 
     if (journal_failed(journal)) {
-        return failed_before(err);
+        return journal_failed_before(err);
     }
     int rc = 0;
     if (payload.size <= BATCH_PAYLOAD_MAX && !segment_has_room(journal->segment, payload.size)) {
@@ -345,13 +367,12 @@ int journal_append(struct journal *journal, uint32_t count, uint64_t time_ms, st
 
 /* --- preparing --- */
 
-/* Is it time? Then the file is this thread's to make. */
-static bool begin_prepare(struct journal *journal)
+bool journal_prepare_begin(struct journal *journal, bool now)
 {
     (void)pthread_mutex_lock(&journal->lock);
     const struct piece *newest = journal->newest;
     bool time_to = journal->prepared == PREPARED_NONE && !atomic_load(&journal->failed) &&
-                   atomic_load(&newest->end) > newest->file_bytes / 2;
+                   (now || atomic_load(&newest->end) > newest->file_bytes / 2);
     if (time_to) {
         journal->prepared = PREPARED_MAKING;
     }
@@ -359,7 +380,7 @@ static bool begin_prepare(struct journal *journal)
     return time_to;
 }
 
-static void end_prepare(struct journal *journal, bool ready)
+void journal_prepare_end(struct journal *journal, bool ready)
 {
     (void)pthread_mutex_lock(&journal->lock);
     journal->prepared = ready ? PREPARED_READY : PREPARED_NONE;
@@ -372,15 +393,14 @@ int journal_prepare(struct journal *journal, struct err *err)
 {
     ASSERT(journal != NULL);
 
-    if (!begin_prepare(journal)) {
+    if (!journal_prepare_begin(journal, false)) {
         return 0;
     }
     struct segment_id id = {.purpose = SEGMENT_JOURNAL}; /* base seq 0: not in use yet */
-    memcpy(id.history, journal->history, HISTORY_SIZE);
     struct segment *segment = NULL;
     int rc = segment_create(&segment, journal->prepared_path, &id, journal->segment_bytes,
                             journal->disk, err);
     segment_close(&segment);
-    end_prepare(journal, rc == 0);
+    journal_prepare_end(journal, rc == 0);
     return rc;
 }

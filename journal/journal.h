@@ -91,7 +91,8 @@ struct journal_segment_info {
 };
 
 /* The oldest segment whose last change is not below `seq`; for all of them begin with 0 and go on
- * with last_seq + 1 until one is the newest. E_NOT_FOUND: `seq` is past the head. */
+ * with last_seq + 1 until one is the newest (which may hold nothing yet). E_NOT_FOUND: `seq` is
+ * past the head. */
 MUST_CHECK int journal_segment_info(struct journal *journal, uint64_t seq,
                                     struct journal_segment_info *out, struct err *err);
 
@@ -152,6 +153,11 @@ MUST_CHECK int journal_cursor_next_raw(struct journal_cursor *cursor, struct bat
 typedef int journal_change_fn(void *context, const struct change *change, struct err *err);
 MUST_CHECK int batch_changes(const struct batch *batch, struct unpacked *scratch,
                              journal_change_fn *each, void *context, struct err *err);
+/* The two halves of it, for those who pick: unpack once (`scratch` as above; valid as long as the
+ * batch's payload), then decode any change of the batch in constant time. E_MALFORMED, E_NOMEM. */
+MUST_CHECK int batch_unpack(const struct batch *batch, struct unpacked *scratch, struct err *err);
+MUST_CHECK int batch_change(const struct batch *batch, const struct unpacked *unpacked,
+                            uint64_t seq, struct change *out, struct err *err);
 /* The payload of a batch is the concatenation's array: begin with the count, then each change. */
 void batch_begin(struct buf *payload, uint32_t count);
 

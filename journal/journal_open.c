@@ -69,23 +69,14 @@ static int make_first(struct journal *journal, const uint8_t *new_history, struc
         return err_set(err, E_NOMEM, "out of memory");
     }
     journal_link(journal, piece);
-    memcpy(journal->history, new_history, HISTORY_SIZE);
     return 0;
 }
 
-/* Is the file what its name says, and of this history? */
-static int check_id(const struct journal *journal, const struct segment *segment, uint64_t seq,
+/* Is the file what its name says, and does it go on behind the one before (NULL: none)? */
+static int check_id(const struct segment *segment, uint64_t seq, const struct segment_id *before,
                     struct err *err)
 {
-    const struct segment_id *id = segment_id(segment);
-    const char *why = NULL;
-    if (id->purpose != SEGMENT_JOURNAL) {
-        why = "it is no file of a server's journal";
-    } else if (id->base_seq != seq) {
-        why = "it does not begin with the change that its name tells";
-    } else if (memcmp(id->history, journal->history, HISTORY_SIZE) != 0) {
-        why = "it belongs to another history";
-    }
+    const char *why = folder_check_id(segment_id(segment), seq, before);
     if (why == NULL) {
         return 0;
     }
@@ -101,68 +92,51 @@ static int open_by_seq(const struct journal *journal, uint64_t seq, struct segme
     return rc == 0 ? segment_open_read(out, path, err) : rc;
 }
 
-/* The time of the first change that is there. */
-static int read_first_time(struct journal *journal, struct segment *segment, struct err *err)
+/* A full segment: the joint to the one that follows, and the times that it spans. */
+static int load_full(struct journal *journal, struct segment *segment,
+                     const struct segment_id *next, struct err *err)
 {
-    struct buf scratch;
-    struct batch batch;
-    buf_init(&scratch, BATCH_SIZE_MAX);
-    int rc = segment_read(segment, SEGMENT_HEADER_SIZE, NULL, &scratch, &batch, err);
-    if (rc == 0) {
-        journal->stat.first_time_ms = batch.clean_stop ? 0 : batch.time_ms;
-    }
-    buf_free(&scratch);
-    return rc == E_NOT_FOUND ? 0 : rc;
-}
-
-/* A full segment: its header, and the joint to the one that follows. */
-static int load_full(struct journal *journal, uint64_t seq, const struct segment_id *next,
-                     struct err *err)
-{
-    struct segment *segment = NULL;
+    struct batch first;
     struct batch last;
-    int rc = open_by_seq(journal, seq, &segment, err);
-    if (rc != 0) {
-        goto out;
-    }
-    rc = check_id(journal, segment, seq, err);
+    int rc = segment_check_joint(segment, next, &last, err);
     if (rc == 0) {
-        rc = segment_check_joint(segment, next, &last, err);
-    }
-    if (rc == 0 && journal->first == NULL) {
-        rc = read_first_time(journal, segment, err);
+        rc = segment_peek(segment, SEGMENT_HEADER_SIZE, &first, err);
     }
     if (rc != 0) {
-        goto out;
+        return rc;
     }
     struct piece *piece = piece_new(segment, last.next);
     if (piece == NULL) {
-        rc = err_set(err, E_NOMEM, "out of memory");
-        goto out;
+        return err_set(err, E_NOMEM, "out of memory");
     }
+    piece->first_ms = first.time_ms;
+    piece->last_ms = last.time_ms;
     journal->stat.last_time_ms = last.time_ms;
     journal_link(journal, piece);
-
-out:
-    segment_close(&segment);
-    return rc;
+    return 0;
 }
 
 /* The row of full segments, oldest first; each joint needs the header behind it. */
 static int load_full_ones(struct journal *journal, const struct folder *folder, struct err *err)
 {
-    int rc = 0;
+    struct segment *segment = NULL;
+    int rc = open_by_seq(journal, folder->seqs[0], &segment, err);
+    if (rc == 0) {
+        rc = check_id(segment, folder->seqs[0], NULL, err);
+    }
     for (size_t i = 0; rc == 0 && i + 1 < folder->count; i++) {
         struct segment *next = NULL;
         rc = open_by_seq(journal, folder->seqs[i + 1], &next, err);
         if (rc == 0) {
-            rc = check_id(journal, next, folder->seqs[i + 1], err);
+            rc = check_id(next, folder->seqs[i + 1], segment_id(segment), err);
         }
         if (rc == 0) {
-            rc = load_full(journal, folder->seqs[i], segment_id(next), err);
+            rc = load_full(journal, segment, segment_id(next), err);
         }
-        segment_close(&next);
+        segment_close(&segment);
+        segment = next;
     }
+    segment_close(&segment);
     return rc;
 }
 
@@ -181,12 +155,12 @@ static int on_batch(void *context, const struct batch *batch, struct err *err)
         .seq = batch->base_seq + batch->count,
     };
     memcpy(behind.hash, batch->hash, SHA256_SIZE);
-    piece_mark(newest->piece, &behind);
-    struct journal_stat *stat = &newest->journal->stat;
-    if (newest->batches == 0 && newest->journal->first == NULL) {
-        stat->first_time_ms = batch->time_ms;
+    piece_mark(newest->piece, &behind, batch->time_ms);
+    if (newest->batches == 0) {
+        newest->piece->first_ms = batch->time_ms;
     }
-    stat->last_time_ms = batch->time_ms;
+    newest->piece->last_ms = batch->time_ms;
+    newest->journal->stat.last_time_ms = batch->time_ms;
     newest->batches++;
     return 0;
 }
@@ -222,21 +196,63 @@ out:
     return rc;
 }
 
-static int load_folder(struct journal *journal, const struct folder *folder,
-                       struct journal_opened *opened, struct err *err)
+/* Is the newest file a fork that has not got its first batch? */
+static int is_begun_fork(const struct journal *journal, const struct folder *folder, bool *begun,
+                         struct err *err)
 {
+    struct segment *before = NULL;
     struct segment *newest = NULL;
-    uint64_t seq = folder->seqs[folder->count - 1];
-    int rc = open_by_seq(journal, seq, &newest, err);
-    if (rc != 0) {
+    struct buf scratch;
+    *begun = false;
+    buf_init(&scratch, BATCH_SIZE_MAX);
+    int rc = open_by_seq(journal, folder->seqs[folder->count - 2], &before, err);
+    if (rc == 0) {
+        rc = open_by_seq(journal, folder->seqs[folder->count - 1], &newest, err);
+    }
+    const struct segment_id *id = newest != NULL ? segment_id(newest) : NULL;
+    if (rc == 0 && memcmp(id->history, segment_id(before)->history, HISTORY_SIZE) != 0) {
+        struct segment_position at;
+        struct batch batch;
+        enum segment_tail tail;
+        segment_start(newest, &at);
+        /* what is wrong with it, opening it tells better */
+        *begun = segment_step(newest, &at, &scratch, &batch, NULL) != 0 &&
+                 segment_judge(newest, &at, &tail, NULL) == 0;
+    }
+    segment_close(&before);
+    segment_close(&newest);
+    buf_free(&scratch);
+    return rc;
+}
+
+/* Nobody was told of it: a fork is done when its first batch is on disk. */
+static int undo_fork(const struct journal *journal, struct folder *folder, struct err *err)
+{
+    bool begun = false;
+    int rc = folder->count > 1 ? is_begun_fork(journal, folder, &begun, err) : 0;
+    if (rc != 0 || !begun) {
         return rc;
     }
-    memcpy(journal->history, segment_id(newest)->history, HISTORY_SIZE);
-    rc = check_id(journal, newest, seq, err);
-    segment_close(&newest);
+    char path[PATH_MAX];
+    rc = folder_segment_path(path, journal->dir, folder->seqs[folder->count - 1], err);
+    if (rc == 0) {
+        rc = remove_file(journal->disk, path, err);
+    }
+    if (rc == 0) {
+        rc = disk_sync_parent(journal->disk, path, err);
+    }
+    folder->count -= rc == 0 ? 1 : 0;
+    return rc;
+}
+
+static int load_folder(struct journal *journal, struct folder *folder,
+                       struct journal_opened *opened, struct err *err)
+{
+    int rc = undo_fork(journal, folder, err);
     if (rc == 0) {
         rc = load_full_ones(journal, folder, err);
     }
+    uint64_t seq = folder->seqs[folder->count - 1];
     return rc == 0 ? load_newest(journal, seq, opened, err) : rc;
 }
 

@@ -122,10 +122,11 @@ static int reserve(struct segment *segment, size_t size, struct err *err)
 }
 
 /* The one write and the one sync. */
-static int write_batch(struct segment *segment, size_t size, struct err *err)
+static int write_synced(struct segment *segment, struct span bytes, struct err *err)
 {
     off_t end = atomic_load_explicit(&segment->end, memory_order_relaxed);
-    int rc = disk_write(segment->disk, segment->fd, segment->batch, size, end, segment->path, err);
+    int rc =
+        disk_write(segment->disk, segment->fd, bytes.data, bytes.size, end, segment->path, err);
     if (rc == 0 && segment->disk->fdatasync(segment->disk->context, segment->fd) != 0) {
         rc = err_sys(err, "fdatasync", segment->path);
     }
@@ -136,14 +137,19 @@ static int write_batch(struct segment *segment, size_t size, struct err *err)
     return 0;
 }
 
+static int failed_before(const struct segment *segment, struct err *err)
+{
+    return err_set(err, E_READ_ONLY,
+                   "'%s' takes nothing more: writing to it failed before. Look after the disk, "
+                   "then start again",
+                   segment->path);
+}
+
 static int append(struct segment *segment, struct format_batch *batch, struct span payload,
                   struct err *err)
 {
     if (segment->failed) {
-        return err_set(err, E_READ_ONLY,
-                       "'%s' takes nothing more: writing to it failed before. Look after the "
-                       "disk, then start again",
-                       segment->path);
+        return failed_before(segment, err);
     }
     size_t size = format_batch_size(payload.size);
     int rc = reserve(segment, size, err);
@@ -159,7 +165,7 @@ static int append(struct segment *segment, struct format_batch *batch, struct sp
     size_t used = BATCH_HEADER_SIZE + payload.size;
     memset(segment->batch + used, 0, size - used);
     format_put_batch(segment->batch, batch, segment->last_hash);
-    return write_batch(segment, size, err);
+    return write_synced(segment, span_of(segment->batch, size), err);
 }
 
 static void describe(struct batch *out, const struct format_batch *batch, struct span payload,
@@ -215,6 +221,31 @@ int segment_mark_clean(struct segment *segment, uint64_t time_ms, struct err *er
     int rc = append(segment, &mark, (struct span){NULL, 0}, err);
     segment->stopped = rc == 0;
     return rc;
+}
+
+int segment_append_group(struct segment *segment, struct span batches,
+                         const struct segment_position *behind, struct err *err)
+{
+    ASSERT(segment != NULL && segment->writable && !segment->stopped);
+    ASSERT(segment->file.id.purpose == SEGMENT_MIRROR && behind != NULL);
+    ASSERT(batches.size > 0 && batches.size <= BATCH_SIZE_MAX);
+    ASSERT(batches.size % SEGMENT_SECTOR == 0);
+
+    off_t end = atomic_load_explicit(&segment->end, memory_order_relaxed);
+    if (segment->failed) {
+        return failed_before(segment, err);
+    }
+    if (end + (off_t)batches.size + SEGMENT_SECTOR > segment_file_end(segment)) {
+        return err_set(err, E_NOSPACE, "'%s' is full", segment->path);
+    }
+    int rc = write_synced(segment, batches, err);
+    if (rc != 0) {
+        return rc;
+    }
+    segment->next_seq = behind->seq;
+    memcpy(segment->last_hash, behind->hash, SHA256_SIZE);
+    atomic_store_explicit(&segment->end, end + (off_t)batches.size, memory_order_release);
+    return 0;
 }
 
 /* --- reading --- */
@@ -317,6 +348,23 @@ int segment_read(struct segment *segment, off_t offset, const uint8_t *prev_hash
     return 0;
 }
 
+int segment_peek(struct segment *segment, off_t offset, struct batch *out, struct err *err)
+{
+    ASSERT(segment != NULL && out != NULL);
+    ASSERT(offset >= SEGMENT_HEADER_SIZE && offset % SEGMENT_SECTOR == 0);
+
+    struct buf scratch;
+    struct format_batch batch;
+    buf_init(&scratch, FIRST_READ);
+    int rc = read_header(segment, offset, &scratch, &batch, err);
+    if (rc == 0) {
+        describe(out, &batch, (struct span){NULL, batch.payload_size}, offset);
+        out->payload = (struct span){NULL, 0};
+    }
+    buf_free(&scratch);
+    return rc;
+}
+
 void segment_start(const struct segment *segment, struct segment_position *out)
 {
     ASSERT(segment != NULL && out != NULL);
@@ -327,13 +375,22 @@ void segment_start(const struct segment *segment, struct segment_position *out)
     memcpy(out->hash, segment->file.id.prev_hash, SHA256_SIZE);
 }
 
+/* What the next batch has to follow on; NULL where a mirror began and never knew. */
+static const uint8_t *hash_before(const struct segment *segment, const struct segment_position *at)
+{
+    static const uint8_t unknown[SHA256_SIZE];
+    bool known = segment->file.id.purpose != SEGMENT_MIRROR || at->seq == 1 ||
+                 memcmp(at->hash, unknown, SHA256_SIZE) != 0;
+    return known ? at->hash : NULL;
+}
+
 int segment_step(struct segment *segment, struct segment_position *at, struct buf *scratch,
                  struct batch *out, struct err *err)
 {
     ASSERT(at != NULL);
 
     struct batch batch;
-    int rc = segment_read(segment, at->offset, at->hash, scratch, &batch, err);
+    int rc = segment_read(segment, at->offset, hash_before(segment, at), scratch, &batch, err);
     if (rc != 0) {
         if (rc != E_NOT_FOUND) {
             (void)err_prefix(err, "change %llu: ", (unsigned long long)at->seq);

@@ -14,8 +14,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/hash.h"
-#include "journal/change.h"
 #include "journal/disk.h"
+#include "journal/lineage.h"
 
 enum {
     SEGMENT_HEADER_SIZE = 4096,
@@ -27,17 +27,6 @@ enum {
 
 enum segment_purpose { SEGMENT_JOURNAL = 1, SEGMENT_OUTBOX = 2, SEGMENT_MIRROR = 3 };
 
-enum { LINEAGE_MAX = 16 };
-
-/* The histories before this one, oldest first; of more than LINEAGE_MAX the newest. */
-struct lineage {
-    uint32_t count;
-    struct ancestor {
-        uint8_t history[HISTORY_SIZE];
-        uint64_t last_seq; /* the last change that belongs to it */
-    } of[LINEAGE_MAX];
-};
-
 struct segment_id {
     enum segment_purpose purpose;
     uint8_t history[HISTORY_SIZE];
@@ -48,12 +37,6 @@ struct segment_id {
     struct lineage lineage;
 };
 
-/* `history` ended with `last_seq`. */
-void lineage_add(struct lineage *lineage, const uint8_t history[HISTORY_SIZE], uint64_t last_seq);
-/* NULL: it is no ancestor. */
-const struct ancestor *lineage_find(const struct lineage *lineage,
-                                    const uint8_t history[HISTORY_SIZE]);
-
 struct batch {
     uint64_t base_seq;
     uint32_t count; /* of changes; 0 for the mark of a clean stop */
@@ -63,6 +46,13 @@ struct batch {
     struct span payload;
     off_t offset; /* of its header in the file */
     off_t next;   /* where the next batch begins */
+};
+
+/* Where a reader stands: the next batch begins at `offset` with `seq`, behind `hash`. */
+struct segment_position {
+    off_t offset;
+    uint64_t seq;
+    uint8_t hash[SHA256_SIZE];
 };
 
 /* What opening found behind the last whole batch. */
@@ -87,6 +77,12 @@ MUST_CHECK int segment_create(struct segment **out, const char *path, const stru
 MUST_CHECK int segment_create_from(struct segment **out, const char *spare, const char *path,
                                    const struct segment_id *id, const struct disk *disk,
                                    struct err *err);
+
+/* The same from the file at `scratch`, of the size wanted, whatever it holds: it is made as good as
+ * new and gets the name `path`. It saves the disk the work of finding room. After an error it is
+ * gone, or E_IO: it may be at `path`. */
+MUST_CHECK int segment_recycle(const char *scratch, const char *path, const struct segment_id *id,
+                               const struct disk *disk, struct err *err);
 
 /* Open for appending: reads and verifies all batches (CRC, hashes, order), settles the tail: a torn
  * one is overwritten with the pattern, so is the mark of a clean stop; the last whole batch is
@@ -122,6 +118,13 @@ MUST_CHECK int segment_append(struct segment *segment, uint32_t count, uint64_t 
  * file is opened again. There is always room for it. */
 MUST_CHECK int segment_mark_clean(struct segment *segment, uint64_t time_ms, struct err *err);
 
+/* Batches that another machine made, as they have to lie in the file (padded, BATCH_SIZE_MAX in all
+ * at most), verified by the caller; `behind` is where the next one follows (its offset is not
+ * read). One write, one fdatasync. Of a mirror's file alone, since only there a crash in the middle
+ * is judged rightly. Errors as of segment_append. */
+MUST_CHECK int segment_append_group(struct segment *segment, struct span batches,
+                                    const struct segment_position *behind, struct err *err);
+
 /* Read and verify (CRC) the batch at `offset` into `scratch` (its maximum at least BATCH_SIZE_MAX);
  * `prev_hash` not NULL: verify the chained hash as well. The payload lives in `scratch`. Safe from
  * several threads, each with its own scratch, while one appends. E_NOT_FOUND: the end (segment_end,
@@ -129,12 +132,11 @@ MUST_CHECK int segment_mark_clean(struct segment *segment, uint64_t time_ms, str
 MUST_CHECK int segment_read(struct segment *segment, off_t offset, const uint8_t *prev_hash,
                             struct buf *scratch, struct batch *out, struct err *err);
 
-/* Where a reader stands: the next batch begins at `offset` with `seq`, behind `hash`. */
-struct segment_position {
-    off_t offset;
-    uint64_t seq;
-    uint8_t hash[SHA256_SIZE];
-};
+/* What the batch's header at `offset` tells, by its own checksum; the payload is not read. Errors
+ * as of segment_read. */
+MUST_CHECK int segment_peek(struct segment *segment, off_t offset, struct batch *out,
+                            struct err *err);
+
 /* Before the first batch. */
 void segment_start(const struct segment *segment, struct segment_position *out);
 /* Step over the next batch, verified with its hash and its seq. `at` moves only with success, and

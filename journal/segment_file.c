@@ -75,9 +75,9 @@ static int must_not_exist(const char *path, struct err *err)
     return errno == ENOENT ? 0 : err_sys(err, "stat", path);
 }
 
-static int create_scratch(struct segment *segment, const char *scratch, struct err *err)
+static int create_scratch(struct segment *segment, const char *scratch, int flags, struct err *err)
 {
-    segment->fd = open(scratch, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    segment->fd = open(scratch, O_RDWR | O_CLOEXEC | flags, 0600);
     if (segment->fd < 0) {
         return err_sys(err, "open", scratch);
     }
@@ -119,7 +119,7 @@ int segment_create(struct segment **out, const char *path, const struct segment_
     segment->file.file_size = size_bytes;
     segment->file.word = random_u64();
     begin(segment, id);
-    rc = create_scratch(segment, scratch, err);
+    rc = create_scratch(segment, scratch, O_CREAT | O_TRUNC, err);
     if (rc == 0) {
         rc = give_name(segment->disk, scratch, path, err);
     }
@@ -131,6 +131,37 @@ int segment_create(struct segment **out, const char *path, const struct segment_
     segment = NULL;
 
 out:
+    segment_close(&segment);
+    return rc;
+}
+
+int segment_recycle(const char *scratch, const char *path, const struct segment_id *id,
+                    const struct disk *disk, struct err *err)
+{
+    ASSERT(scratch != NULL && path != NULL && id != NULL);
+
+    struct segment *segment = NULL;
+    struct stat info;
+    int rc = segment_new(&segment, path, disk, err);
+    if (rc == 0 && stat(scratch, &info) != 0) {
+        rc = err_sys(err, "stat", scratch);
+    }
+    if (rc != 0) {
+        goto out;
+    }
+    segment->file.file_size = (uint64_t)info.st_size - (uint64_t)info.st_size % SEGMENT_SECTOR;
+    segment->file.word = random_u64();
+    begin(segment, id);
+    rc = create_scratch(segment, scratch, 0, err);
+    if (rc == 0) {
+        rc = give_name(segment->disk, scratch, path, err);
+    }
+
+out:
+    if (rc != 0) { /* best effort: what stays is removed when the journal is opened */
+        (void)(disk != NULL ? disk : &disk_system)
+            ->unlink(disk != NULL ? disk->context : NULL, scratch);
+    }
     segment_close(&segment);
     return rc;
 }
@@ -285,12 +316,32 @@ static int replay_all(struct segment *segment, struct replay *replay, struct err
     }
 }
 
+/* A mirror's last write had several batches perhaps: as far back as it can have begun. */
+static int rewrite_group(struct segment *segment, off_t end, struct err *err)
+{
+    off_t from =
+        end - BATCH_SIZE_MAX > SEGMENT_HEADER_SIZE ? end - BATCH_SIZE_MAX : SEGMENT_HEADER_SIZE;
+    size_t size = (size_t)(end - from);
+    uint8_t *bytes = malloc(size + 1);
+    if (bytes == NULL) {
+        return err_set(err, E_NOMEM, "out of memory");
+    }
+    int rc = file_read_at(segment->fd, bytes, size, from, segment->path, err);
+    if (rc == 0) {
+        rc = disk_write(segment->disk, segment->fd, bytes, size, from, segment->path, err);
+    }
+    free(bytes);
+    return rc;
+}
+
 /* Pattern where the torn write or the mark was; the last whole batch once more; synced. */
 static int settle(struct segment *segment, const struct replay *replay, off_t used_to,
                   struct err *err)
 {
     int rc = fill(segment, replay->at.offset, used_to, err);
-    if (rc == 0 && replay->any) {
+    if (rc == 0 && segment->file.id.purpose == SEGMENT_MIRROR) {
+        rc = rewrite_group(segment, replay->at.offset, err);
+    } else if (rc == 0 && replay->any) {
         const struct buf *bytes = &replay->bufs[replay->which];
         rc = disk_write(segment->disk, segment->fd, bytes->data, bytes->size, replay->last.offset,
                         segment->path, err);

@@ -49,6 +49,7 @@ static inline struct tail_file segment_tail_file(const struct segment *segment)
         .size = segment_file_end(segment),
         .word = segment->file.word,
         .history = segment->file.id.history,
+        .grouped = segment->file.id.purpose == SEGMENT_MIRROR,
     };
 }
 

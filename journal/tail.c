@@ -117,7 +117,9 @@ static int judge_pattern(struct window *window, const struct segment_position *a
         return damaged(file, at, "nothing is there, but further behind there is", err);
     }
     bool later = false;
-    rc = find_later(window, at->offset + SEGMENT_SECTOR, behind.used_to, at->seq, &later, err);
+    if (!file->grouped) {
+        rc = find_later(window, at->offset + SEGMENT_SECTOR, behind.used_to, at->seq, &later, err);
+    }
     if (rc != 0) {
         return rc;
     }
@@ -169,10 +171,11 @@ static int judge_batch(struct window *window, const struct segment_position *at,
     if (!inside.pattern) {
         return damaged(file, at, "the batch there was whole once", err);
     }
-    if (behind.used_to != end) {
+    off_t most = file->grouped ? at->offset + BATCH_SIZE_MAX : end;
+    if (behind.used_to > most) {
         return damaged(file, at, "the batch there is not whole, and more is behind it", err);
     }
-    *out = (struct tail_verdict){.tail = SEGMENT_TAIL_TORN, .used_to = end};
+    *out = (struct tail_verdict){.tail = SEGMENT_TAIL_TORN, .used_to = behind.used_to};
     return 0;
 }
 

@@ -4,6 +4,9 @@
  * batch counts as cut short by a crash only when one of its sectors still shows the pattern that
  * the file was made with, and nothing but the pattern lies behind it. All else is damage, and
  * damage is never repaired by forgetting.
+ *
+ * A mirror writes several batches at once, BATCH_SIZE_MAX bytes in all at most. There whole batches
+ * may stand behind the one that was cut short, so long as they lie no further away than that.
  */
 #ifndef KITBAG_JOURNAL_TAIL_H
 #define KITBAG_JOURNAL_TAIL_H
@@ -17,6 +20,7 @@ struct tail_file {
     off_t size;
     uint64_t word;
     const uint8_t *history; /* HISTORY_SIZE bytes */
+    bool grouped;           /* it is a mirror's */
 };
 
 struct tail_verdict {

@@ -5,6 +5,7 @@
  */
 #include "journal/verify.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -27,10 +28,14 @@ struct verify {
     uint64_t total; /* bytes of all files */
     uint64_t done;  /* of files that are finished */
     uint64_t told;
-    uint8_t history[HISTORY_SIZE];
-    struct segment *segment; /* the file that is read */
+    struct segment *segment;  /* the file that is read */
+    struct segment_id before; /* of the one before it */
+    bool has_before;          /* its header could be read */
+    bool joined;              /* `at` is its end; else a file was left out */
     struct segment_position at;
     uint64_t good_seq; /* every change below it decodes */
+    struct segment_position fault_at;
+    struct err fault; /* the first one */
     struct buf scratch;
     struct unpacked unpacked;
 };
@@ -57,7 +62,8 @@ static int verify_batch(struct verify *verify, const struct batch *batch, struct
     struct err why = {0};
     int rc = batch_changes(batch, &verify->unpacked, on_change, verify, &why);
     if (rc != 0) {
-        verify->at.offset = batch->offset;
+        verify->at.offset = batch->offset; /* the step has gone on behind it */
+        verify->at.seq = batch->base_seq;
         rc = rc == E_NOMEM ? rc : E_CORRUPT;
         return err_set(err, rc, "'%s' is damaged at offset %lld: %s", segment_path(verify->segment),
                        (long long)batch->offset, why.text);
@@ -142,33 +148,50 @@ static int verify_full(struct verify *verify, struct err *err)
     return rc;
 }
 
-/* Does the file continue what came before it? The first one only has to be what its name says. */
-static int verify_joint(struct verify *verify, uint64_t seq, bool first, struct err *err)
+static int joint_fault(const struct verify *verify, uint64_t seq, const char *why, struct err *err)
 {
-    const struct segment_id *id = segment_id(verify->segment);
-    if (first) {
-        memcpy(verify->history, id->history, HISTORY_SIZE);
-        verify->report->first_seq = seq;
-        segment_start(verify->segment, &verify->at);
-    }
-    const char *why = NULL;
-    if (id->purpose != SEGMENT_JOURNAL) {
-        why = "it is no file of a server's journal";
-    } else if (id->base_seq != seq) {
-        why = "it does not begin with the change that its name tells";
-    } else if (memcmp(id->history, verify->history, HISTORY_SIZE) != 0) {
-        why = "it belongs to another history";
-    } else if (seq != verify->at.seq) {
-        why = "changes before it are missing";
-    } else if (memcmp(id->prev_hash, verify->at.hash, SHA256_SIZE) != 0) {
-        why = "its hash is not that of the changes before it";
-    }
-    verify->at.offset = why == NULL ? SEGMENT_HEADER_SIZE : 0;
-    if (why == NULL) {
-        return 0;
-    }
     return err_set(err, E_CORRUPT, "'%s' is damaged at offset 0, where change %llu begins: %s",
                    segment_path(verify->segment), (unsigned long long)seq, why);
+}
+
+/* Do its changes go on where the file before it ends? */
+static const char *check_joint(const struct verify *verify, const struct segment_id *id)
+{
+    if (!verify->joined) {
+        return NULL;
+    }
+    if (id->base_seq != verify->at.seq) {
+        return "changes before it are missing";
+    }
+    return memcmp(id->prev_hash, verify->at.hash, SHA256_SIZE) == 0
+               ? NULL
+               : "its hash is not that of the changes before it";
+}
+
+static void note_fault(struct verify *verify, size_t index, const struct err *why);
+
+/* A file whose place in the row is wrong may be whole in itself: the fault is noted, and it is
+ * read all the same. */
+static int verify_joint(struct verify *verify, size_t index, struct err *err)
+{
+    const struct segment_id *id = segment_id(verify->segment);
+    uint64_t seq = verify->folder.seqs[index];
+    const char *why = folder_check_id(id, seq, NULL);
+    if (why != NULL) {
+        return joint_fault(verify, seq, why, err);
+    }
+    why = folder_check_id(id, seq, verify->has_before ? &verify->before : NULL);
+    why = why == NULL ? check_joint(verify, id) : why;
+    if (why != NULL) {
+        struct err fault = {0};
+        (void)joint_fault(verify, seq, why, &fault);
+        note_fault(verify, index, &fault);
+    }
+    verify->before = *id;
+    verify->has_before = true;
+    verify->joined = true;
+    segment_start(verify->segment, &verify->at);
+    return 0;
 }
 
 static int verify_file(struct verify *verify, size_t index, struct err *err)
@@ -180,22 +203,23 @@ static int verify_file(struct verify *verify, size_t index, struct err *err)
     if (rc != 0) {
         return rc;
     }
-    verify->at.offset = 0;
+    verify->good_seq = index == 0 ? seq : verify->good_seq;
+    verify->fault_at = (struct segment_position){.seq = verify->good_seq};
     rc = segment_open_read(&verify->segment, path, err);
-    if (rc != 0) {
-        return rc;
+    if (rc == 0) {
+        rc = verify_joint(verify, index, err);
     }
-    rc = verify_joint(verify, seq, index == 0, err);
     if (rc == 0) {
         verify->good_seq = seq;
         rc = newest ? verify_newest(verify, err) : verify_full(verify, err);
+        verify->fault_at = verify->at;
     }
-    if (rc == 0) {
-        verify->report->segments++;
+    if (verify->segment != NULL) {
         verify->done += segment_file_size(verify->segment);
         tell(verify, verify->done, true);
-        segment_close(&verify->segment);
     }
+    verify->report->segments += rc == 0 ? 1 : 0;
+    segment_close(&verify->segment);
     return rc;
 }
 
@@ -211,40 +235,91 @@ static void add_up(struct verify *verify)
     }
 }
 
-/* Note the place, and say what is left. */
-static int describe_fault(struct verify *verify, size_t index, const struct err *why,
-                          struct err *err)
+/* Of the first one the place is told; of all that a later part is whole only behind them. */
+static void note_fault(struct verify *verify, size_t index, const struct err *why)
 {
     struct verify_report *report = verify->report;
-    uint64_t seq = verify->folder.seqs[index];
-    (void)snprintf(report->file, sizeof report->file, "%020llu.kbj", (unsigned long long)seq);
-    report->offset = (uint64_t)verify->at.offset;
-    report->fault_seq = index == 0 && verify->good_seq == 0 ? seq : verify->good_seq;
-    if (report->fault_seq == verify->folder.seqs[0]) {
-        return err_set(err, why->code, "%s. No change before it is whole: restore a backup",
-                       why->text);
+    report->whole_from = 0;
+    if (report->faults++ > 0) {
+        return;
+    }
+    verify->fault = *why;
+    (void)snprintf(report->file, sizeof report->file, "%020llu.kbj",
+                   (unsigned long long)verify->folder.seqs[index]);
+    report->offset = (uint64_t)verify->fault_at.offset;
+    report->fault_base = verify->fault_at.seq;
+    report->fault_seq =
+        verify->good_seq > report->fault_base ? verify->good_seq : report->fault_base;
+}
+
+/* Changes that are gone between two files are missed where the first of them should be. */
+static int say_fault(const struct verify *verify, struct err *err)
+{
+    const struct verify_report *report = verify->report;
+    const struct err *why = &verify->fault;
+    char behind[96] = "";
+    if (report->whole_from != 0) {
+        (void)snprintf(behind, sizeof behind, "; those from %llu on are whole again",
+                       (unsigned long long)report->whole_from);
+    }
+    if (report->fault_seq <= report->first_seq) {
+        return err_set(err, why->code, "%s. No change before it is whole: restore a backup%s",
+                       why->text, behind);
     }
     return err_set(err, why->code,
                    "%s. Changes %llu to %llu are whole; later ones have to come from a backup, a "
-                   "mirror or the machines' replicas",
-                   why->text, (unsigned long long)verify->folder.seqs[0],
-                   (unsigned long long)(report->fault_seq - 1));
+                   "mirror or the machines' replicas%s",
+                   why->text, (unsigned long long)report->first_seq,
+                   (unsigned long long)(report->fault_seq - 1), behind);
+}
+
+static bool is_gone(const struct verify *verify, size_t index)
+{
+    char path[PATH_MAX];
+    struct stat info;
+    return folder_segment_path(path, verify->dir, verify->folder.seqs[index], NULL) == 0 &&
+           stat(path, &info) != 0 && errno == ENOENT;
+}
+
+/* The server lets go of the oldest files first. Then what was found in this one means nothing, and
+ * the journal begins later. */
+static bool was_let_go(struct verify *verify, size_t index)
+{
+    if (index + 1 == verify->folder.count || verify->report->faults > 0 ||
+        !is_gone(verify, index) || (index > 0 && !is_gone(verify, index - 1)) ||
+        is_gone(verify, verify->folder.count - 1)) {
+        return false;
+    }
+    verify->report->first_seq = verify->folder.seqs[index + 1];
+    return true;
 }
 
 static int verify_all(struct verify *verify, struct err *err)
 {
     add_up(verify);
+    verify->report->first_seq = verify->folder.seqs[0];
     for (size_t i = 0; i < verify->folder.count; i++) {
         struct err why = {0};
+        uint64_t faults = verify->report->faults;
         int rc = verify_file(verify, i, &why);
-        if (rc == E_CORRUPT || rc == E_FORMAT) {
-            return describe_fault(verify, i, &why, err);
-        }
         if (rc != 0) {
+            verify->has_before = false;
+            verify->joined = false;
+        }
+        if (rc != 0 && was_let_go(verify, i)) {
+            continue;
+        }
+        if (rc != 0 && rc != E_CORRUPT && rc != E_FORMAT) {
             return err_set(err, rc, "%s", why.text);
         }
+        if (rc != 0) {
+            note_fault(verify, i, &why);
+        } else if (verify->report->faults > 0 &&
+                   (verify->report->whole_from == 0 || verify->report->faults > faults)) {
+            verify->report->whole_from = verify->folder.seqs[i];
+        }
     }
-    return 0;
+    return verify->report->faults > 0 ? say_fault(verify, err) : 0;
 }
 
 int journal_verify(const char *dir, struct verify_report *report,

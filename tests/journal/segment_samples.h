@@ -102,6 +102,13 @@ static inline void spoil_pattern(const char *path, off_t offset, size_t size)
     }
 }
 
+/* A file's header that was changed, with a checksum that is right. */
+static inline void spoil_header_crc(uint8_t header[SEGMENT_HEADER_SIZE])
+{
+    uint32_t crc = crc32c(0, header, 96);
+    put_le32(header + 96, crc32c(crc, header + 100, SEGMENT_SECTOR - 100));
+}
+
 static inline void spoil_copy(const char *from, const char *to)
 {
     struct buf bytes;

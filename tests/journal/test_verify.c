@@ -255,22 +255,22 @@ static void joints_are_checked(void **state)
     uint8_t header[SEGMENT_HEADER_SIZE];
     spoil_read(path, 0, header, sizeof header);
     header[50] ^= 1;
-    put_le32(header + 96, crc32c(0, header, 96));
+    spoil_header_crc(header);
     spoil_write(path, 0, header, sizeof header);
     is_damaged(E_CORRUPT, 13, 0, 13, "hash");
     header[50] ^= 1;
     header[16] ^= 1;
-    put_le32(header + 96, crc32c(0, header, 96));
+    spoil_header_crc(header);
     spoil_write(path, 0, header, sizeof header);
     is_damaged(E_CORRUPT, 13, 0, 13, "another history");
     header[16] ^= 1;
     header[8] = 9;
-    put_le32(header + 96, crc32c(0, header, 96));
+    spoil_header_crc(header);
     spoil_write(path, 0, header, sizeof header);
     is_damaged(E_FORMAT, 13, 0, 13, "newer");
     header[8] = 1;
     header[12] = 2;
-    put_le32(header + 96, crc32c(0, header, 96));
+    spoil_header_crc(header);
     spoil_write(path, 0, header, sizeof header);
     is_damaged(E_CORRUPT, 13, 0, 13, "no file of a server's journal");
 }
