@@ -171,10 +171,31 @@ static int group_allowed(const struct access *access, const struct bag_row *bag,
 
 /* --- the right --- */
 
+bool access_keeps(enum device_keep keep, uint64_t device, const struct owner *owner)
+{
+    ASSERT(owner != NULL);
+    switch (owner->kind) {
+    case OWNER_GROUP:
+        return keep >= KEEP_GROUPS;
+    case OWNER_USER:
+        return keep == KEEP_EVERYBODY;
+    case OWNER_USER_DEVICE:
+        return keep == KEEP_EVERYBODY && owner->device == device;
+    case OWNER_FLEET:
+    case OWNER_SERVER:
+    case OWNER_DEVICE:
+        break;
+    }
+    return false; /* what is its own it has anyhow */
+}
+
 /* 1, 0, or a negative code. */
 static int allowed(const struct access *access, enum access_right right, const struct bag_row *bag,
                    struct err *err)
 {
+    if (right == ACCESS_READ && access_keeps(access->keep, access->device, &bag->owner)) {
+        return 1;
+    }
     switch (bag->owner.kind) {
     case OWNER_FLEET:
         return right == ACCESS_READ;

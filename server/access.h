@@ -9,11 +9,15 @@
  *
  * Reading: fleet, the device's own bag, the bags of those users, their device-specific ones of this
  * device, their groups'. Writing: the same but fleet. Nobody reads or writes the server's bag.
+ *
+ * An administrator may let a device keep more, to read only: every group's bag (KEEP_GROUPS), and
+ * every user's (KEEP_EVERYBODY), with the device-specific ones of this device, never another's.
  */
 #ifndef KITBAG_SERVER_ACCESS_H
 #define KITBAG_SERVER_ACCESS_H
 
 #include "server/overlay.h"
+#include "server/records.h"
 
 enum { ACCESS_PATH_MAX = NAME_MAX_BYTES + 16 };
 
@@ -36,6 +40,7 @@ struct access {
     struct overlay *overlay; /* NULL: judge by what is applied only */
     uint64_t device;
     uint64_t device_bag;
+    enum device_keep keep;
 };
 
 enum access_right { ACCESS_READ, ACCESS_WRITE };
@@ -43,6 +48,9 @@ enum access_right { ACCESS_READ, ACCESS_WRITE };
 /* 0, E_NOT_ALLOWED with a sentence, or what reading the state may return. */
 MUST_CHECK int access_check(const struct access *access, enum access_right right,
                             const struct bag_row *bag, struct err *err);
+
+/* Is it a bag that a device of this number is to keep by `keep` alone? What LIST tells. */
+bool access_keeps(enum device_keep keep, uint64_t device, const struct owner *owner);
 
 /* The bag ids of the users who are signed in there, as applied. `each` returning non-zero stops
  * and is returned. */

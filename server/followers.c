@@ -122,6 +122,7 @@ int followers_add(struct followers *followers, struct follower *follower, const 
     }
     follower->first = added;
     follower->count++;
+    follower->groups += row->owner.kind == OWNER_GROUP;
     followers->count++;
     table_add(&followers->pairs, &added->node, hash_pair(&pair));
     return 0;
@@ -148,6 +149,7 @@ static void remove_one(struct followers *followers, struct subscription *gone)
         gone->of_follower.next->of_follower.prev = gone->of_follower.prev;
     }
     table_remove(&followers->pairs, &gone->node);
+    follower->groups -= gone->followed.kind == OWNER_GROUP;
     free(gone);
     follower->count--;
     followers->count--;

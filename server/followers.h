@@ -14,6 +14,7 @@ struct subscription;
 struct follower {
     struct subscription *first;
     size_t count;
+    size_t groups; /* of them */
 };
 
 /* Born zeroed. */

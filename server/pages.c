@@ -84,7 +84,10 @@ static int read_page(struct pages *pages, struct kv *kv, struct kv_view *view,
     out->position.seq = position.seq;
     memcpy(out->position.hash, position.hash, SHA256_SIZE);
     out->whole = request->since != 0 && request->since < bag.purged_to;
-    return out->whole ? 0 : read_rows(pages, kv, view, request, out, err);
+    rc = out->whole ? 0 : read_rows(pages, kv, view, request, out, err);
+    out->has_digest = out->end;
+    out->digest = bag.digest; /* of the same snapshot as last_seq */
+    return rc;
 }
 
 void pages_read(struct pages *pages, struct kv *kv, const struct page_request *request,

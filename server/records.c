@@ -59,6 +59,26 @@ bool record_token_of(struct span path, uint8_t key[KEY_SIZE])
            hex_decode(span_of(path.data + skip, path.size - skip), key, KEY_SIZE) == 0;
 }
 
+static const char *const keep_names[] = {"signed-in", "groups", "everybody"};
+
+const char *device_keep_name(enum device_keep keep)
+{
+    ASSERT((size_t)keep < sizeof keep_names / sizeof keep_names[0]);
+    return keep_names[keep];
+}
+
+bool device_keep_parse(const char *text, enum device_keep *keep)
+{
+    ASSERT(text != NULL && keep != NULL);
+    for (size_t i = 0; i < sizeof keep_names / sizeof keep_names[0]; i++) {
+        if (strcmp(text, keep_names[i]) == 0) {
+            *keep = (enum device_keep)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* --- writing --- */
 
 static void append_json(struct buf *out, json_t *object)
@@ -79,10 +99,11 @@ void record_put_device(struct buf *out, const struct device_record *record)
     char key[2 * KEY_SIZE + 1];
     hex_encode(record->key, KEY_SIZE, key);
     append_json(out,
-                json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:s}", "name", record->name, "serial",
-                          record->serial, "model", record->model, "software", record->software,
-                          "key", key, "joined_ms", (json_int_t)record->joined_ms, "state",
-                          record->removed ? "removed" : "active"));
+                json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:b}", "name", record->name,
+                          "serial", record->serial, "model", record->model, "software",
+                          record->software, "key", key, "joined_ms", (json_int_t)record->joined_ms,
+                          "state", record->removed ? "removed" : "active", "keep",
+                          device_keep_name(record->keep), "mirror", (int)record->mirror));
 }
 
 void record_put_token(struct buf *out, const struct token_record *record)
@@ -158,6 +179,25 @@ static void read_choice(struct reader *reader, const char *field, const char *a,
     *second = strcmp(text, b) == 0;
 }
 
+static void read_keep(struct reader *reader, enum device_keep *out)
+{
+    const json_t *value = json_object_get(reader->object, "keep");
+    const char *text = value == NULL ? keep_names[KEEP_SIGNED_IN] : json_string_value(value);
+    if (text == NULL || !device_keep_parse(text, out)) {
+        fault(reader, "keep");
+    }
+}
+
+static void read_mirror(struct reader *reader, bool *out)
+{
+    const json_t *value = json_object_get(reader->object, "mirror");
+    if (value != NULL && !json_is_boolean(value)) {
+        fault(reader, "mirror");
+        return;
+    }
+    *out = json_is_true(value);
+}
+
 static void read_key(struct reader *reader, uint8_t out[KEY_SIZE])
 {
     const char *text = json_string_value(json_object_get(reader->object, "key"));
@@ -186,6 +226,8 @@ int record_get_device(struct device_record *out, struct span path, struct span v
     read_key(&reader, record.key);
     read_number(&reader, "joined_ms", &record.joined_ms);
     read_choice(&reader, "state", "active", "removed", &record.removed);
+    read_keep(&reader, &record.keep);
+    read_mirror(&reader, &record.mirror);
     json_decref(reader.object);
     if (reader.rc == 0) {
         *out = record;

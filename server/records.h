@@ -1,7 +1,11 @@
 /* server/records.h - a device and a join token as items of the server's bag.
  *
- *   device/ID                {"name","serial","model","software","key","joined_ms","state"}
- *                            key: the CURVE public key in hexadecimal; state: "active", "removed"
+ *   device/ID                {"name","serial","model","software","key","joined_ms","state",
+ *                             "keep","mirror"}
+ *                            key: the CURVE public key in hexadecimal; state: "active", "removed";
+ *                            keep: what the machine may keep without a sign-in: "signed-in"
+ *                            (nothing, as when it is absent), "groups", "everybody"; mirror:
+ *                            whether it may have the whole journal (absent: no)
  *   token/HEX(public key)    {"state","expires_ms","device"}
  *                            state: "new", "used" (then device tells by whom)
  *
@@ -16,10 +20,17 @@
 
 enum { RECORD_PATH_MAX = 80, RECORD_TEXT_MAX = 8192 };
 
+/* Whose bags a machine may keep: each includes the one before. The numbers are the wire's. */
+enum device_keep { KEEP_SIGNED_IN, KEEP_GROUPS, KEEP_EVERYBODY };
+const char *device_keep_name(enum device_keep keep);
+bool device_keep_parse(const char *text, enum device_keep *keep); /* false: it is none */
+
 struct device_record {
     uint64_t id;
     uint8_t key[KEY_SIZE];
     bool removed;
+    bool mirror;
+    enum device_keep keep;
     uint64_t joined_ms;
     char name[WIRE_LABEL_MAX + 1];
     char serial[WIRE_LABEL_MAX + 1];

@@ -14,6 +14,7 @@ struct entry {
     struct table_node by_id; /* devices only */
     enum registry_kind kind; /* DEVICE, REMOVED or TOKEN */
     uint64_t device;         /* of DEVICE and REMOVED */
+    struct registry_rights rights;
     uint8_t key[KEY_SIZE];
 };
 
@@ -112,6 +113,14 @@ bool registry_knows(const struct registry *registry, uint64_t device)
     return find_device(registry, device) != NULL;
 }
 
+struct registry_rights registry_rights(const struct registry *registry, uint64_t device)
+{
+    ASSERT(registry != NULL);
+    const struct entry *entry = find_device(registry, device);
+    return entry != NULL && entry->kind == REGISTRY_DEVICE ? entry->rights
+                                                           : (struct registry_rights){0};
+}
+
 uint64_t registry_devices(const struct registry *registry)
 {
     ASSERT(registry != NULL);
@@ -130,25 +139,23 @@ static void forget(struct registry *registry, struct entry *entry)
     free(entry);
 }
 
-static int remember(struct registry *registry, enum registry_kind kind, uint64_t device,
-                    const uint8_t *key)
+/* `wanted` tells all but its nodes. */
+static int remember(struct registry *registry, const struct entry *wanted)
 {
-    struct entry *entry = find_key(registry, key);
+    struct entry *entry = find_key(registry, wanted->key);
     if (entry != NULL) {
         forget(registry, entry);
     }
-    entry = calloc(1, sizeof *entry);
+    entry = malloc(sizeof *entry);
     if (entry == NULL) {
         return E_NOMEM;
     }
-    entry->kind = kind;
-    entry->device = device;
-    memcpy(entry->key, key, KEY_SIZE);
-    table_add(&registry->keys, &entry->by_key, hash_key(key));
-    if (kind != REGISTRY_TOKEN) {
-        table_add(&registry->devices, &entry->by_id, hash_id(device));
+    *entry = *wanted;
+    table_add(&registry->keys, &entry->by_key, hash_key(entry->key));
+    if (entry->kind != REGISTRY_TOKEN) {
+        table_add(&registry->devices, &entry->by_id, hash_id(entry->device));
     }
-    registry->active += kind == REGISTRY_DEVICE;
+    registry->active += entry->kind == REGISTRY_DEVICE;
     return 0;
 }
 
@@ -171,8 +178,13 @@ static int follow_device(struct registry *registry, struct span path, const stru
     if (rc != 0) {
         return rc;
     }
-    return remember(registry, record.removed ? REGISTRY_REMOVED : REGISTRY_DEVICE, record.id,
-                    record.key);
+    struct entry wanted = {
+        .kind = record.removed ? REGISTRY_REMOVED : REGISTRY_DEVICE,
+        .device = record.id,
+        .rights = {record.keep, record.mirror},
+    };
+    memcpy(wanted.key, record.key, KEY_SIZE);
+    return remember(registry, &wanted);
 }
 
 static int follow_token(struct registry *registry, struct span path, const struct span *value,
@@ -194,7 +206,12 @@ static int follow_token(struct registry *registry, struct span path, const struc
     }
     struct token_record record = {0};
     int rc = record_get_token(&record, path, *value, err);
-    return rc != 0 ? rc : remember(registry, REGISTRY_TOKEN, 0, key);
+    if (rc != 0) {
+        return rc;
+    }
+    struct entry wanted = {.kind = REGISTRY_TOKEN};
+    memcpy(wanted.key, key, KEY_SIZE);
+    return remember(registry, &wanted);
 }
 
 /* `value` NULL: the item was removed. */

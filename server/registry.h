@@ -27,6 +27,13 @@ MUST_CHECK int registry_load(struct registry *registry, struct kv *kv, uint64_t 
 /* A change was committed: when it is of the server's bag, follow it. */
 void registry_apply(struct registry *registry, const struct change *change, uint64_t server_bag);
 
+/* What a device may have beyond its own: nothing when it is removed, or unknown. */
+struct registry_rights {
+    enum device_keep keep;
+    bool mirror;
+};
+struct registry_rights registry_rights(const struct registry *registry, uint64_t device);
+
 struct registry_peer registry_peer(const struct registry *registry, const uint8_t key[KEY_SIZE]);
 /* Is this still the key of the device, and the device not removed? */
 bool registry_holds(const struct registry *registry, uint64_t device, const uint8_t key[KEY_SIZE]);

@@ -1,14 +1,16 @@
 /* server/session_answers.c - what a feed asks of the server. */
 #include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "server/access.h"
 #include "server/sessions_inside.h"
 
-static bool end(struct feed_event *answer, int code, const char *text)
+enum {
+    SIGN_INS_MAX = 2000, /* of one device, at once */
+    SIGN_INS_PER_SECOND = 200,
+};
+
+bool session_answer_end(struct feed_event *answer, int code, const char *text)
 {
     *answer = (struct feed_event){.kind = FEED_END, .end = {.code = code, .text = text}};
     return true;
@@ -16,189 +18,7 @@ static bool end(struct feed_event *answer, int code, const char *text)
 
 static bool end_plainly(struct feed_event *answer, int code)
 {
-    return end(answer, code, err_meaning(code));
-}
-
-/* --- HELLO --- */
-
-/* What is needed of a HELLO after other feeds were stepped. */
-struct greeting {
-    uint64_t device;
-    uint64_t writer;
-    bool has_history;
-    uint8_t history[HISTORY_SIZE];
-    struct wire_position position;
-    char software[64];
-};
-
-static void copy_greeting(struct greeting *greeting, const struct wire_hello *hello)
-{
-    *greeting = (struct greeting){
-        .device = hello->device,
-        .writer = hello->writer,
-        .has_history = hello->has_history,
-        .position = hello->position,
-    };
-    memcpy(greeting->history, hello->history, HISTORY_SIZE);
-    size_t size = hello->software.size;
-    size = size < sizeof greeting->software ? size : sizeof greeting->software - 1;
-    if (size > 0) {
-        memcpy(greeting->software, hello->software.data, size);
-    }
-}
-
-/* Does the machine's newest position lie on our line of changes? 0, E_HISTORY, E_DIVERGED, E_IO. */
-static int check_position(struct journal *journal, const struct greeting *greeting)
-{
-    if (!greeting->has_history) {
-        return 0;
-    }
-    uint8_t history[HISTORY_SIZE];
-    struct journal_position head;
-    journal_history(journal, history);
-    journal_head(journal, &head);
-    if (memcmp(history, greeting->history, HISTORY_SIZE) != 0) {
-        return E_HISTORY;
-    }
-    uint64_t seq = greeting->position.seq;
-    if (seq == 0 || seq + 1 < journal_floor(journal)) {
-        return 0; /* from before the journal's floor: it gets whole bags */
-    }
-    if (seq > head.seq) {
-        return E_DIVERGED;
-    }
-    uint8_t hash[SHA256_SIZE];
-    if (seq == head.seq) {
-        memcpy(hash, head.hash, SHA256_SIZE);
-    } else {
-        struct err err = {0};
-        int rc = journal_hash_at(journal, seq, hash, &err);
-        if (rc == E_NOT_FOUND) {
-            return E_DIVERGED; /* no batch of ours ends there */
-        }
-        if (rc != 0) {
-            log_err(LOG_ERROR, "session", "journal.unreadable", &err);
-            return E_IO;
-        }
-    }
-    return memcmp(hash, greeting->position.hash, SHA256_SIZE) == 0 ? 0 : E_DIVERGED;
-}
-
-static bool refuse_hello(const struct sessions *sessions, uint64_t device, int code,
-                         struct feed_event *answer)
-{
-    static struct log_limit limit;
-    uint64_t held_back = 0;
-    if (log_limit_pass(&limit, sessions_now(sessions), &held_back)) {
-        log_event(LOG_WARNING, "session", "refused",
-                  "device=%016" PRIx64 " code=%s held_back=%" PRIu64, device, err_name(code),
-                  held_back);
-    }
-    return end_plainly(answer, code);
-}
-
-static void note_seen(struct sessions *sessions, const struct session *session,
-                      const struct greeting *greeting)
-{
-    struct seen *seen = sessions_seen(sessions, session->device);
-    if (seen == NULL) {
-        return; /* it is missing in the list of devices, nothing else */
-    }
-    const struct sessions_port *port = &sessions->options.port;
-    seen->live.seq = greeting->position.seq;
-    seen->live.last_seen_ms = clock_wall_ms(sessions->options.clock);
-    (void)snprintf(seen->live.address, sizeof seen->live.address, "%s",
-                   port->address(port->context, &session->peer));
-    (void)snprintf(seen->live.software, sizeof seen->live.software, "%s", greeting->software);
-    log_event(LOG_INFO, "session", "opened", "device=%016" PRIx64 " peer=%s seq=%" PRIu64,
-              session->device, seen->live.address, seen->live.seq);
-}
-
-struct sweep {
-    struct sessions *sessions;
-    const struct session *session;
-};
-
-static int sweep_user(void *context, uint64_t bag_id, struct err *err)
-{
-    const struct sweep *sweep = context;
-    struct committer *committer = sweep->sessions->options.committer;
-    struct bag_row bag = {0};
-    int rc = kv_bag(committer_kv(committer), NULL, bag_id, &bag, err);
-    if (rc == E_BAG_GONE || rc == E_NOT_FOUND) {
-        struct sign_out gone = {
-            .device = sweep->session->device,
-            .device_bag = sweep->session->device_bag,
-            .bag_id = bag_id,
-        };
-        committer_sign_out(committer, &gone);
-        rc = 0;
-    }
-    return rc;
-}
-
-/* Users who were deleted while this machine was away are no longer signed in there. */
-static void sweep_users(struct sessions *sessions, const struct session *session)
-{
-    struct sweep sweep = {sessions, session};
-    struct err err = {0};
-    if (access_users(committer_kv(sessions->options.committer), session->device_bag, sweep_user,
-                     &sweep, &err) != 0) {
-        log_err(LOG_ERROR, "session", "users.unreadable", &err); /* the next HELLO tries again */
-    }
-}
-
-static bool welcome(struct sessions *sessions, struct session *session,
-                    const struct greeting *greeting, struct feed_event *answer)
-{
-    struct owner owner = {.kind = OWNER_DEVICE, .device = greeting->device};
-    struct bag_row bag = {0};
-    int rc = kv_bag_of(committer_kv(sessions->options.committer), NULL, &owner, &bag, NULL);
-    if (rc != 0) {
-        return refuse_hello(sessions, greeting->device, rc == E_NOT_FOUND ? E_DEVICE_REMOVED : E_IO,
-                            answer);
-    }
-    sessions_adopt(sessions, session, greeting->device);
-    session->device_bag = bag.bag_id;
-    session->writer = greeting->writer;
-    session->deferred_from = 0;
-    note_seen(sessions, session, greeting);
-    sweep_users(sessions, session);
-    struct journal_position head;
-    journal_head(sessions->options.journal, &head);
-    *answer = (struct feed_event){.kind = FEED_WELCOME};
-    answer->welcome.head_seq = head.seq;
-    answer->welcome.state = sessions_state(sessions);
-    answer->welcome.device = greeting->device;
-    answer->welcome.device_bag = bag.bag_id;
-    answer->welcome.fleet_bag = committer_fleet_bag(sessions->options.committer);
-    answer->welcome.resume_seq = WIRE_SAME_HISTORY; /* another one was refused */
-    journal_history(sessions->options.journal, answer->welcome.history);
-    return true;
-}
-
-static bool on_hello(struct sessions *sessions, struct session *session,
-                     const struct wire_hello *hello, struct feed_event *answer)
-{
-    struct greeting greeting;
-    copy_greeting(&greeting, hello);
-    struct registry_peer peer = registry_peer(sessions->options.registry, session->key);
-    switch (peer.kind) {
-    case REGISTRY_NOBODY:
-        return refuse_hello(sessions, greeting.device, E_NOT_ALLOWED, answer);
-    case REGISTRY_TOKEN:
-        return refuse_hello(sessions, greeting.device, E_NOT_JOINED, answer);
-    case REGISTRY_REMOVED:
-        return refuse_hello(sessions, greeting.device, E_DEVICE_REMOVED, answer);
-    case REGISTRY_DEVICE:
-        break;
-    }
-    int rc = check_position(sessions->options.journal, &greeting);
-    if (rc != E_HISTORY && peer.device != greeting.device) {
-        rc = E_NOT_ALLOWED; /* of another history the number would mean nothing */
-    }
-    return rc != 0 ? refuse_hello(sessions, greeting.device, rc, answer)
-                   : welcome(sessions, session, &greeting, answer);
+    return session_answer_end(answer, code, err_meaning(code));
 }
 
 /* --- JOIN --- */
@@ -210,7 +30,8 @@ static bool on_join(struct sessions *sessions, struct session *session,
     case REGISTRY_NOBODY:
         return end_plainly(answer, E_TOKEN_UNKNOWN);
     case REGISTRY_DEVICE:
-        return end(answer, E_NOT_ALLOWED, "this key is a machine's: it has joined already");
+        return session_answer_end(answer, E_NOT_ALLOWED,
+                                  "this key is a machine's: it has joined already");
     case REGISTRY_REMOVED:
         return end_plainly(answer, E_DEVICE_REMOVED);
     case REGISTRY_TOKEN:
@@ -231,9 +52,54 @@ static bool on_join(struct sessions *sessions, struct session *session,
 
 /* --- signing in and out --- */
 
-static bool on_sign_in(struct sessions *sessions, struct session *session,
-                       const struct feed_action *action)
+/* A sign-in may register a user: a commit of its own. Nobody signs in thousands of people in a
+ * moment, but a machine that joins may sign in all whom it had; who asks for more than that waits.
+ */
+static bool may_sign_in(const struct sessions *sessions, struct device_seen *seen)
 {
+    if (seen == NULL) {
+        return true; /* the next one may find memory to count */
+    }
+    uint64_t now_ms = sessions_now(sessions);
+    uint64_t passed_ms = now_ms - seen->sign_ins_ms;
+    uint64_t earned = passed_ms * SIGN_INS_PER_SECOND / 1000;
+    if (seen->sign_ins_ms == 0 || passed_ms > UINT32_MAX ||
+        seen->sign_ins + earned > SIGN_INS_MAX) {
+        seen->sign_ins = SIGN_INS_MAX;
+        seen->sign_ins_ms = now_ms;
+    } else if (earned > 0) {
+        seen->sign_ins += earned;
+        seen->sign_ins_ms = now_ms;
+    }
+    if (seen->sign_ins == 0) {
+        return false;
+    }
+    seen->sign_ins--;
+    return true;
+}
+
+static bool hold_sign_in(struct sessions *sessions, const struct session *session, uint64_t ref,
+                         struct feed_event *answer)
+{
+    static struct log_limit limit;
+    uint64_t held_back = 0;
+    if (log_limit_pass(&limit, sessions_now(sessions), &held_back)) {
+        log_event(LOG_WARNING, "session", "sign_in.flood",
+                  "device=%016" PRIx64 " held_back=%" PRIu64, session->device, held_back);
+    }
+    *answer = (struct feed_event){.kind = FEED_SIGNED_IN};
+    answer->signed_in.ref = ref;
+    answer->signed_in.code = E_BUSY;
+    answer->signed_in.text = "this machine asks for too many sign-ins: try again in a moment";
+    return true;
+}
+
+static bool on_sign_in(struct sessions *sessions, struct session *session,
+                       const struct feed_action *action, struct feed_event *answer)
+{
+    if (!may_sign_in(sessions, session->seen)) {
+        return hold_sign_in(sessions, session, action->sign_in.ref, answer);
+    }
     struct span groups[WIRE_GROUPS_MAX];
     const struct wire_list *list = &action->sign_in.groups;
     ASSERT(list->count <= WIRE_GROUPS_MAX);
@@ -245,6 +111,7 @@ static bool on_sign_in(struct sessions *sessions, struct session *session,
         .device = session->device,
         .device_bag = session->device_bag,
         .ref = action->sign_in.ref,
+        .bag_id = action->sign_in.bag_id,
         .user = action->sign_in.user,
         .groups = groups,
         .group_count = list->count,
@@ -269,33 +136,93 @@ static bool on_sign_out(struct sessions *sessions, struct session *session,
 
 /* --- bags --- */
 
-static bool on_follow(struct sessions *sessions, struct session *session, uint64_t bag_id,
-                      struct feed_event *answer)
+struct kv *sessions_settled(struct sessions *sessions)
 {
-    struct kv *kv = committer_kv(sessions->options.committer);
-    struct access access = {.kv = kv, .device = session->device, .device_bag = session->device_bag};
+    struct committer *committer = sessions->options.committer;
+    struct kv_position position = {0};
+    kv_position(committer_kv(committer), &position);
+    if (position.seq < sessions->delivered) {
+        committer_settle(committer);
+    }
+    return committer_kv(committer);
+}
+
+struct access session_access(const struct sessions *sessions, const struct session *session)
+{
+    return (struct access){
+        .kv = committer_kv(sessions->options.committer),
+        .device = session->device,
+        .device_bag = session->device_bag,
+        .keep = session->rights.keep,
+    };
+}
+
+/* It is sent a digest to compare. */
+static void note_verified(const struct sessions *sessions, const struct session *session)
+{
+    if (session->seen != NULL) {
+        session->seen->live.verified_ms = clock_wall_ms(sessions->options.clock);
+    }
+}
+
+/* What it keeps by this right is not subscribed bag by bag, when it keeps everybody. */
+static bool is_offered(const struct session *session, const struct bag_row *bag)
+{
+    return session->wide && access_keeps(session->rights.keep, session->device, &bag->owner);
+}
+
+bool session_follow(struct sessions *sessions, struct session *session, uint64_t bag_id,
+                    struct feed_event *answer)
+{
+    ASSERT(sessions != NULL && session != NULL && answer != NULL);
+    struct kv *kv = sessions_settled(sessions); /* last_seq is to be what was delivered, or newer */
+    struct access access = session_access(sessions, session);
     struct err err = {0};
     struct bag_row bag = {0};
     int rc = kv_bag(kv, NULL, bag_id, &bag, &err);
     if (rc == 0) {
         rc = access_check(&access, ACCESS_READ, &bag, &err);
     }
-    if (rc == 0) {
+    if (rc == 0 && !is_offered(session, &bag)) {
         rc = followers_add(&sessions->followers, &session->follower, &bag);
     }
     if (rc == E_NOMEM) {
-        return end(answer, E_BUSY, "the server is out of memory: try again later");
+        return session_answer_end(answer, E_BUSY, "the server is out of memory: try again later");
     }
     if (rc != 0 && rc != E_NOT_FOUND && rc != E_BAG_GONE && rc != E_NOT_ALLOWED) {
         log_err(LOG_ERROR, "session", "bag.unreadable", &err);
-        return end(answer, E_IO, "the server can't read a bag");
+        return session_answer_end(answer, E_IO, "the server can't read a bag");
     }
     *answer = (struct feed_event){.kind = FEED_BAG};
     answer->bag.bag_id = bag_id;
     answer->bag.code = rc == E_NOT_FOUND ? E_BAG_GONE : rc;
     answer->bag.text = rc == 0 ? "" : err_meaning(answer->bag.code);
     answer->bag.last_seq = bag.last_seq;
+    answer->bag.has_digest = rc == 0;
+    answer->bag.digest = bag.digest; /* of the same row: at last_seq */
+    if (rc == 0) {
+        note_verified(sessions, session);
+    }
     return true;
+}
+
+static bool on_follow(struct sessions *sessions, struct session *session, uint64_t bag_id,
+                      struct feed_event *answer)
+{
+    return !session_follow_waits(sessions, session, bag_id) &&
+           session_follow(sessions, session, bag_id, answer);
+}
+
+/* Does it still have the right that it had when it followed the bag? */
+static bool may_go_on(struct sessions *sessions, const struct session *session, uint64_t bag_id)
+{
+    if (followers_follows(&sessions->followers, &session->follower, bag_id)) {
+        return true;
+    }
+    struct bag_row bag = {0};
+    return session->wide &&
+           kv_bag(committer_kv(sessions->options.committer), NULL, bag_id, &bag, NULL) == 0 &&
+           is_offered(session, &bag);
 }
 
 /* Whose right has ended since is told what one is told of a bag that is not there. */
@@ -309,13 +236,16 @@ static bool on_read(struct sessions *sessions, const struct session *session,
         .budget_bytes = action->read.budget_bytes,
     };
     *answer = (struct feed_event){.kind = FEED_PAGE};
-    if (!followers_follows(&sessions->followers, &session->follower, request.bag_id)) {
+    if (!may_go_on(sessions, session, request.bag_id)) {
         answer->page.bag_id = request.bag_id;
         answer->page.code = E_BAG_GONE;
         return true;
     }
     pages_read(&sessions->pages, committer_kv(sessions->options.committer), &request,
                &answer->page);
+    if (answer->page.has_digest) {
+        note_verified(sessions, session);
+    }
     return true;
 }
 
@@ -342,29 +272,11 @@ static bool on_write(struct sessions *sessions, struct session *session,
         if (committer_operation(sessions->options.committer, &from, object, &err) != 0) {
             log_event(LOG_WARNING, "session", "operation.malformed",
                       "device=%016" PRIx64 " text=%s", session->device, LOG_Q(err.text));
-            return end(answer, E_MALFORMED, "an operation is not what it should be");
+            return session_answer_end(answer, E_MALFORMED, "an operation is not what it should be");
         }
     }
     session->deferred_from = from.deferred_from;
     return false;
-}
-
-/* --- LIST, MIRROR --- */
-
-static bool on_list(struct feed_event *answer)
-{
-    *answer = (struct feed_event){.kind = FEED_LISTED};
-    answer->listed.code = E_NOT_ALLOWED;
-    answer->listed.end = true;
-    return true;
-}
-
-static bool on_mirror(struct feed_event *answer)
-{
-    *answer = (struct feed_event){.kind = FEED_MIRRORING};
-    answer->mirroring.code = E_NOT_ALLOWED;
-    answer->mirroring.text = err_meaning(E_NOT_ALLOWED);
-    return true;
 }
 
 bool session_answer(struct sessions *sessions, struct session *session,
@@ -373,11 +285,11 @@ bool session_answer(struct sessions *sessions, struct session *session,
     ASSERT(sessions != NULL && session != NULL && action != NULL && answer != NULL);
     switch (action->kind) {
     case FEED_DO_HELLO:
-        return on_hello(sessions, session, &action->hello, answer);
+        return session_hello(sessions, session, &action->hello, answer);
     case FEED_DO_JOIN:
         return on_join(sessions, session, &action->join, answer);
     case FEED_DO_SIGN_IN:
-        return on_sign_in(sessions, session, action);
+        return on_sign_in(sessions, session, action, answer);
     case FEED_DO_SIGN_OUT:
         return on_sign_out(sessions, session, action);
     case FEED_DO_FOLLOW:
@@ -387,10 +299,12 @@ bool session_answer(struct sessions *sessions, struct session *session,
     case FEED_DO_WRITE:
         return on_write(sessions, session, action, answer);
     case FEED_DO_LIST:
-        return on_list(answer);
+        return session_list(sessions, session, action->list.after, answer);
     case FEED_DO_MIRROR:
-        return on_mirror(answer);
-    case FEED_DO_READ_JOURNAL: /* nobody mirrors */
+        return session_mirror(sessions, session, &action->mirror, answer);
+    case FEED_DO_READ_JOURNAL:
+        return session_read_journal(sessions, session, action->read_journal.after_seq,
+                                    action->read_journal.budget_bytes, answer);
     case FEED_DO_SEND:
     case FEED_DO_UNFOLLOW:
     case FEED_DO_WANT_TURN:

@@ -7,17 +7,6 @@
 #include "server/access.h"
 #include "server/sessions_inside.h"
 
-/* --- devices --- */
-
-void sessions_device_changed(struct sessions *sessions, uint64_t device)
-{
-    ASSERT(sessions != NULL);
-    struct session *session = sessions_find_device(sessions, device);
-    if (session != NULL && !registry_holds(sessions->options.registry, device, session->key)) {
-        session_end(sessions, session, E_DEVICE_REMOVED, err_meaning(E_DEVICE_REMOVED));
-    }
-}
-
 /* --- replies --- */
 
 /* At least `count` elements; false: out of memory. */
@@ -142,210 +131,52 @@ void sessions_replies(struct sessions *sessions, const struct reply *replies, si
     }
 }
 
-/* --- rights that end --- */
-
-/* Looks through the bags of one session whose right may have ended. */
-struct recheck {
-    struct sessions *sessions;
-    struct session *session;
-    uint64_t user_bag; /* look at this one, those under it, and groups; 0: at groups only */
-    bool lost;         /* something was taken away */
-};
-
-static void recheck_bag(void *context, const struct followed *followed)
-{
-    struct recheck *recheck = context;
-    bool of_user = recheck->user_bag != 0 &&
-                   (followed->bag_id == recheck->user_bag || followed->parent == recheck->user_bag);
-    if (!of_user && followed->kind != OWNER_GROUP) {
-        return;
-    }
-    struct kv *kv = committer_kv(recheck->sessions->options.committer);
-    struct access access = {
-        .kv = kv, .device = recheck->session->device, .device_bag = recheck->session->device_bag};
-    struct bag_row bag = {0};
-    int rc = kv_bag(kv, NULL, followed->bag_id, &bag, NULL);
-    if (rc == 0) {
-        rc = access_check(&access, ACCESS_READ, &bag, NULL);
-    }
-    if (rc != 0) { /* also when it can't be told */
-        followers_remove(&recheck->sessions->followers, &recheck->session->follower,
-                         followed->bag_id);
-        recheck->lost = true;
-    }
-}
-
-/* A user was signed out of a device: the machine asked for it and unfollows by itself. */
-static void after_sign_out(struct sessions *sessions, const struct change *change)
-{
-    struct bag_row bag = {0};
-    struct kv *kv = committer_kv(sessions->options.committer);
-    if (kv_bag(kv, NULL, change->bag_id, &bag, NULL) != 0) {
-        return;
-    }
-    struct session *session = sessions_find_device(sessions, bag.owner.device);
-    if (session == NULL || session->device_bag != change->bag_id) {
-        return;
-    }
-    struct recheck recheck = {
-        .sessions = sessions, .session = session, .user_bag = access_user_of_path(change->path)};
-    followers_bags(&session->follower, recheck_bag, &recheck);
-}
-
-struct ended {
-    struct sessions *sessions;
-    uint64_t bag_id;
-    struct session *first; /* sessions that lost something, by next_picked */
-};
-
-static void after_leaving_of(void *context, struct follower *follower)
-{
-    struct ended *ended = context;
-    struct session *session = (void *)((char *)follower - offsetof(struct session, follower));
-    struct recheck recheck = {.sessions = ended->sessions, .session = session};
-    followers_bags(&session->follower, recheck_bag, &recheck);
-    if (recheck.lost) {
-        session->next_picked = ended->first;
-        ended->first = session;
-    }
-}
-
-/* They connect again, and are told then. */
-static void end_those(struct ended *ended)
-{
-    while (ended->first != NULL) {
-        struct session *session = ended->first;
-        ended->first = session->next_picked;
-        session_end(ended->sessions, session, E_SUPERSEDED,
-                    "what this machine may read has changed");
-    }
-}
-
-/* A user left a group: it is who follows the group that may have lost it. */
-static void after_leaving(struct sessions *sessions, const struct change *change)
-{
-    struct ended ended = {.sessions = sessions};
-    struct owner owner = {.kind = OWNER_GROUP};
-    struct bag_row group = {0};
-    access_group_of_path(change->path, owner.folded);
-    if (kv_bag_of(committer_kv(sessions->options.committer), NULL, &owner, &group, NULL) == 0) {
-        followers_each(&sessions->followers, group.bag_id, after_leaving_of, &ended);
-    }
-    end_those(&ended);
-}
-
-/* A user was deleted. Which groups were theirs is gone with them. */
-static void after_users(struct sessions *sessions)
-{
-    struct ended ended = {.sessions = sessions};
-    struct session *session = sessions->ring;
-    for (size_t i = 0; i < sessions->count; i++, session = session->next) {
-        after_leaving_of(&ended, &session->follower);
-    }
-    end_those(&ended);
-}
-
-static bool was_user(const struct sessions *sessions, uint64_t bag_id)
-{
-    struct kv_grave grave = {0};
-    return kv_grave(committer_kv(sessions->options.committer), NULL, bag_id, &grave, NULL) != 0 ||
-           grave.owner.kind == OWNER_USER;
-}
-
-/* A bag was deleted, perhaps a user's: they are no longer signed in on machines that follow it.
- * Machines that do not are swept when they say HELLO. */
-static void sign_out_of(void *context, struct follower *follower)
-{
-    const struct ended *ended = context;
-    const struct session *session = (void *)((char *)follower - offsetof(struct session, follower));
-    struct sign_out gone = {
-        .device = session->device, .device_bag = session->device_bag, .bag_id = ended->bag_id};
-    committer_sign_out(ended->sessions->options.committer, &gone);
-}
-
-static void follow_rights(struct sessions *sessions, const struct change *changes, size_t count)
-{
-    bool users_gone = false;
-    for (size_t i = 0; i < count; i++) {
-        if (changes[i].kind == CHANGE_BAG_DELETE) {
-            users_gone = users_gone || was_user(sessions, changes[i].bag_id);
-            struct ended ended = {.sessions = sessions, .bag_id = changes[i].bag_id};
-            followers_each(&sessions->followers, changes[i].bag_id, sign_out_of, &ended);
-        }
-        if (changes[i].kind != CHANGE_ITEM_REMOVE || !path_reserved(changes[i].path)) {
-            continue;
-        }
-        if (access_user_of_path(changes[i].path) != 0) {
-            after_sign_out(sessions, &changes[i]);
-        } else if (access_is_group_path(changes[i].path)) {
-            after_leaving(sessions, &changes[i]);
-        }
-    }
-    if (users_gone) {
-        after_users(sessions);
-    }
-}
-
 /* --- live changes --- */
 
+/* What is delivered is encoded once, whoever gets it; each session is told which runs of it are
+ * its own. Most follow one bag that changed: their event points into the arrays of all. */
 struct gathering {
     struct sessions *sessions;
-    struct session *first; /* sessions with picks */
-    uint32_t index;        /* in sessions->encoded */
+    struct session *first; /* sessions with runs */
+    struct run run;        /* of changes of one bag */
 };
 
-static void pick_for(void *context, struct follower *follower)
+static void pick(struct gathering *gathering, struct session *session)
 {
-    struct gathering *gathering = context;
-    struct session *session = (void *)((char *)follower - offsetof(struct session, follower));
-    if (session->pick_count == 0 && !session->pick_failed) {
+    if (session->picked_batch != gathering->sessions->batch) {
+        session->picked_batch = gathering->sessions->batch;
+        session->run_count = 0;
+        session->run_failed = false;
         session->next_picked = gathering->first;
         gathering->first = session;
     }
-    void *array = session->picks;
+    void *array = session->runs;
     bool ok =
-        room_for(&array, &session->pick_capacity, session->pick_count + 1, sizeof *session->picks);
-    session->picks = array;
+        room_for(&array, &session->run_capacity, session->run_count + 1, sizeof *session->runs);
+    session->runs = array;
     if (!ok) {
-        session->pick_failed = true;
+        session->run_failed = true;
         return;
     }
-    session->picks[session->pick_count++] = gathering->index;
+    session->runs[session->run_count++] = gathering->run;
 }
 
-/* Encode what somebody follows; how many changes those are. Without memory it is fewer, and all
- * who would have got them end: they come again and catch up. */
-static uint32_t encode_followed(struct sessions *sessions, const struct change *changes,
-                                size_t count, struct gathering *gathering)
+static void pick_for(void *context, struct follower *follower)
 {
-    uint32_t encoded = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (changes[i].bag_id == 0 || !followers_any(&sessions->followers, changes[i].bag_id)) {
-            continue;
-        }
-        void *array = sessions->encoded;
-        bool ok =
-            room_for(&array, &sessions->encoded_capacity, encoded + 1, sizeof *sessions->encoded);
-        sessions->encoded = array;
-        size_t offset = sessions->stream.size;
-        change_encode(&sessions->stream, &changes[i], CHANGE_STREAM);
-        if (!ok || buf_error(&sessions->stream) != 0) {
-            sessions_end_all(sessions, E_BUSY, "the server is out of memory: try again later");
-            gathering->first = NULL;
-            return 0;
-        }
-        sessions->encoded[encoded] = (struct encoded){i, offset, sessions->stream.size - offset};
-        gathering->index = encoded++;
-        followers_each(&sessions->followers, changes[i].bag_id, pick_for, gathering);
+    struct session *session = (void *)((char *)follower - offsetof(struct session, follower));
+    if (!session->wide) { /* that one gets all of them as it is */
+        pick(context, session);
     }
-    return encoded;
 }
 
-static bool room_for_event(struct sessions *sessions, size_t count)
+static bool room_for_one_more(struct sessions *sessions, size_t count)
 {
+    void *encoded = sessions->encoded;
+    bool ok = room_for(&encoded, &sessions->encoded_capacity, count, sizeof *sessions->encoded);
+    sessions->encoded = encoded;
     size_t capacity = sessions->span_capacity;
     void *changes = (void *)sessions->changes;
-    bool ok = room_for(&changes, &capacity, count, sizeof *sessions->changes);
+    ok = ok && room_for(&changes, &capacity, count, sizeof *sessions->changes);
     sessions->changes = changes;
     capacity = sessions->span_capacity;
     void *spans = sessions->spans;
@@ -357,40 +188,175 @@ static bool room_for_event(struct sessions *sessions, size_t count)
     return ok;
 }
 
-static void deliver_picks(struct sessions *sessions, struct session *session,
-                          const struct change *changes, const struct journal_position *head)
+/* Changes of the server's bag go to nobody, not even as far as to a feed that would drop them. */
+static bool is_wanted(const struct sessions *sessions, uint64_t bag_id)
 {
-    for (size_t i = 0; i < session->pick_count; i++) {
-        const struct encoded *encoded = &sessions->encoded[session->picks[i]];
-        sessions->changes[i] = &changes[encoded->index];
-        sessions->spans[i] = span_of(sessions->stream.data + encoded->offset, encoded->size);
+    if (bag_id == 0 || bag_id == committer_server_bag(sessions->options.committer)) {
+        return false;
     }
-    struct feed_event event = {.kind = FEED_COMMITTED};
-    event.committed.position.seq = head->seq;
-    memcpy(event.committed.position.hash, head->hash, SHA256_SIZE);
-    event.committed.changes = sessions->changes;
-    event.committed.encoded = sessions->spans;
-    event.committed.count = session->pick_count;
-    session->pick_count = 0;
-    session_run(sessions, session, event);
+    return sessions->wides != NULL || followers_any(&sessions->followers, bag_id);
+}
+
+/* Encode the changes from `changes` on that are of one bag, when somebody follows it. Returns how
+ * many those are, followed or not; 0: out of memory. */
+static size_t encode_run(struct gathering *gathering, const struct change *changes, size_t count)
+{
+    struct sessions *sessions = gathering->sessions;
+    uint64_t bag_id = changes[0].bag_id;
+    size_t same = 1;
+    while (same < count && changes[same].bag_id == bag_id) {
+        same++;
+    }
+    if (!is_wanted(sessions, bag_id)) {
+        return same;
+    }
+    gathering->run.first += gathering->run.count;
+    gathering->run.count = 0;
+    for (size_t i = 0; i < same; i++) {
+        uint32_t at = gathering->run.first + gathering->run.count;
+        size_t offset = sessions->stream.size;
+        if (!room_for_one_more(sessions, (size_t)at + 1)) {
+            return 0;
+        }
+        change_encode(&sessions->stream, &changes[i], CHANGE_STREAM);
+        sessions->encoded[at] = (struct encoded){offset, sessions->stream.size - offset};
+        sessions->changes[at] = &changes[i];
+        gathering->run.count++;
+    }
+    followers_each(&sessions->followers, bag_id, pick_for, gathering);
+    return buf_error(&sessions->stream) == 0 ? same : 0;
+}
+
+/* Encode what somebody follows; false: out of memory, and all have ended: they come again and catch
+ * up. */
+static bool encode_followed(struct gathering *gathering, const struct change *changes, size_t count)
+{
+    struct sessions *sessions = gathering->sessions;
+    buf_reset(&sessions->stream);
+    for (size_t i = 0; i < count;) {
+        size_t done = encode_run(gathering, &changes[i], count - i);
+        if (done == 0) {
+            sessions_end_all(sessions, E_BUSY, "the server is out of memory: try again later");
+            return false;
+        }
+        i += done;
+    }
+    uint32_t encoded = gathering->run.first + gathering->run.count;
+    for (uint32_t i = 0; i < encoded; i++) { /* the stream grows no more: where it lies is known */
+        sessions->spans[i] =
+            span_of(sessions->stream.data + sessions->encoded[i].offset, sessions->encoded[i].size);
+    }
+    gathering->run = (struct run){0, encoded};
+    for (struct session *wide = sessions->wides; wide != NULL && encoded > 0;
+         wide = wide->wide_next) {
+        pick(gathering, wide);
+    }
+    return true;
+}
+
+static size_t picked_count(const struct session *session)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < session->run_count; i++) {
+        count += session->runs[i].count;
+    }
+    return count;
+}
+
+static bool room_for_picked(struct sessions *sessions, size_t count)
+{
+    size_t capacity = sessions->picked_capacity;
+    void *changes = (void *)sessions->picked_changes;
+    bool ok = room_for(&changes, &capacity, count, sizeof *sessions->picked_changes);
+    sessions->picked_changes = changes;
+    capacity = sessions->picked_capacity;
+    void *spans = sessions->picked_spans;
+    ok = ok && room_for(&spans, &capacity, count, sizeof *sessions->picked_spans);
+    sessions->picked_spans = spans;
+    if (ok) {
+        sessions->picked_capacity = capacity;
+    }
+    return ok;
+}
+
+/* Several runs next to each other. */
+static bool copy_runs(struct sessions *sessions, const struct session *session,
+                      struct feed_event *event)
+{
+    size_t count = picked_count(session);
+    if (!room_for_picked(sessions, count)) {
+        return false;
+    }
+    size_t at = 0;
+    for (size_t i = 0; i < session->run_count; i++) {
+        const struct run *run = &session->runs[i];
+        memcpy((void *)&sessions->picked_changes[at], (const void *)&sessions->changes[run->first],
+               run->count * sizeof *sessions->changes);
+        memcpy(&sessions->picked_spans[at], &sessions->spans[run->first],
+               run->count * sizeof *sessions->spans);
+        at += run->count;
+    }
+    event->committed.changes = sessions->picked_changes;
+    event->committed.encoded = sessions->picked_spans;
+    event->committed.count = count;
+    return true;
+}
+
+static void deliver_to(struct sessions *sessions, struct session *session,
+                       const struct feed_event *committed)
+{
+    struct feed_event event = *committed;
+    bool ok = !session->run_failed;
+    if (session->run_count == 1) {
+        const struct run *run = &session->runs[0];
+        event.committed.changes = &sessions->changes[run->first];
+        event.committed.encoded = &sessions->spans[run->first];
+        event.committed.count = run->count;
+    } else {
+        ok = ok && copy_runs(sessions, session, &event);
+    }
+    if (ok) {
+        session_run(sessions, session, event);
+    } else {
+        session_end(sessions, session, E_BUSY, "the server is out of memory: try again later");
+    }
+}
+
+static void note_bags(struct sessions *sessions, const struct change *changes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (changes[i].kind == CHANGE_BAG_CREATE) {
+            sessions_bag_made(sessions, &changes[i]);
+        }
+    }
 }
 
 void sessions_changes(struct sessions *sessions, const struct change *changes, size_t count,
                       const struct journal_position *head)
 {
     ASSERT(sessions != NULL && changes != NULL && head != NULL);
-    follow_rights(sessions, changes, count);
+    sessions->delivered = head->seq;
+    sessions_follow_rights(sessions, changes, count);
+    note_bags(sessions, changes, count);
     struct gathering gathering = {.sessions = sessions};
-    buf_reset(&sessions->stream);
-    uint32_t encoded = encode_followed(sessions, changes, count, &gathering);
-    bool ok = room_for_event(sessions, encoded);
+    sessions->batch++;
+    if (!encode_followed(&gathering, changes, count)) {
+        return;
+    }
+    struct feed_event event = {.kind = FEED_COMMITTED};
+    event.committed.position.seq = head->seq;
+    memcpy(event.committed.position.hash, head->hash, SHA256_SIZE);
     while (gathering.first != NULL) {
         struct session *session = gathering.first;
         gathering.first = session->next_picked;
-        if (session->pick_failed || !ok) {
-            session_end(sessions, session, E_BUSY, "the server is out of memory: try again later");
-        } else {
-            deliver_picks(sessions, session, changes, head);
+        deliver_to(sessions, session, &event);
+    }
+    struct session *mirror = sessions->mirrors;
+    while (mirror != NULL) { /* those that follow nothing of it: there is more of the journal */
+        struct session *next = mirror->mirror.next;
+        if (mirror->picked_batch != sessions->batch) {
+            session_run(sessions, mirror, event);
         }
+        mirror = next;
     }
 }

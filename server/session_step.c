@@ -12,6 +12,44 @@ struct outcome {
     bool send_failed;
 };
 
+/* A machine found bags of its replica to be other than the server's, and fetched them anew. Its
+ * disk may be failing: somebody should know. */
+static void note_healed(struct sessions *sessions, struct device_live *live, uint64_t healed)
+{
+    static struct log_limit limit;
+    uint64_t held_back = 0;
+    uint64_t bags = healed - live->healed;
+    live->healed = healed;
+    sessions->healed += bags;
+    if (log_limit_pass(&limit, sessions_now(sessions), &held_back)) {
+        log_event(LOG_WARNING, "session", "replica.healed",
+                  "device=%016" PRIx64 " bags=%" PRIu64 " ever=%" PRIu64 " held_back=%" PRIu64,
+                  live->device, bags, healed, held_back);
+    }
+}
+
+static void note_heard(struct sessions *sessions, const struct session *session,
+                       const struct feed_action *action)
+{
+    if (session->seen == NULL) {
+        return;
+    }
+    struct device_live *live = &session->seen->live;
+    live->seq = action->heard.seq;
+    live->current_seq = action->heard.current;
+    live->last_seen_ms = clock_wall_ms(sessions->options.clock);
+    live->refused = 0; /* it has been served for a while */
+    if (sessions->options.seen != NULL) {
+        struct seen_device at = {.seq = live->current_seq, .last_ms = live->last_seen_ms};
+        seen_note(sessions->options.seen, live->device, &at);
+    }
+    if (action->heard.healed > live->healed) {
+        note_healed(sessions, live, action->heard.healed);
+    } else {
+        live->healed = action->heard.healed; /* its replica was begun anew */
+    }
+}
+
 static void carry_out(struct sessions *sessions, struct session *session,
                       const struct feed_action *action, struct outcome *outcome)
 {
@@ -28,14 +66,9 @@ static void carry_out(struct sessions *sessions, struct session *session,
     case FEED_DO_WANT_TURN:
         turns_want(&sessions->turns, &session->turn, action->turn.urgent);
         break;
-    case FEED_DO_HEARD: {
-        struct seen *seen = sessions_seen(sessions, session->device);
-        if (seen != NULL) {
-            seen->live.seq = action->heard.seq;
-            seen->live.last_seen_ms = clock_wall_ms(sessions->options.clock);
-        }
+    case FEED_DO_HEARD:
+        note_heard(sessions, session, action);
         break;
-    }
     case FEED_DO_CUT:
         outcome->cut = action;
         break;
@@ -67,6 +100,10 @@ static void cut(struct sessions *sessions, struct session *session,
                   sessions->options.port.address(sessions->options.port.context, &session->peer),
                   action->cut.code == 0 ? "ok" : err_name(action->cut.code),
                   LOG_Q(action->cut.text), held_back);
+    }
+    if (action->cut.code == E_DIVERGED && session->device != 0) {
+        session_diverged(sessions, session->device,
+                         session->seen != NULL ? session->seen->live.seq : 0);
     }
     sessions->options.port.cut(sessions->options.port.context, &session->peer);
     sessions_forget(sessions, session);

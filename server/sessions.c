@@ -44,7 +44,7 @@ static bool match_device(const struct table_node *node, const void *key)
 
 static bool match_seen(const struct table_node *node, const void *key)
 {
-    return TABLE_OWNER(node, struct seen, by_device)->live.device == *(const uint64_t *)key;
+    return TABLE_OWNER(node, struct device_seen, by_device)->live.device == *(const uint64_t *)key;
 }
 
 static struct session *find_peer(const struct sessions *sessions, const struct peer *peer)
@@ -74,15 +74,15 @@ uint64_t sessions_now(const struct sessions *sessions)
 
 /* --- what is known of devices --- */
 
-static struct seen *find_seen(const struct sessions *sessions, uint64_t device)
+static struct device_seen *find_seen(const struct sessions *sessions, uint64_t device)
 {
     struct table_node *node = table_find(&sessions->seen, hash_number(device), match_seen, &device);
-    return node != NULL ? TABLE_OWNER(node, struct seen, by_device) : NULL;
+    return node != NULL ? TABLE_OWNER(node, struct device_seen, by_device) : NULL;
 }
 
-struct seen *sessions_seen(struct sessions *sessions, uint64_t device)
+struct device_seen *sessions_seen(struct sessions *sessions, uint64_t device)
 {
-    struct seen *seen = find_seen(sessions, device);
+    struct device_seen *seen = find_seen(sessions, device);
     if (seen == NULL) {
         seen = calloc(1, sizeof *seen);
         if (seen != NULL) {
@@ -96,7 +96,7 @@ struct seen *sessions_seen(struct sessions *sessions, uint64_t device)
 int sessions_device(const struct sessions *sessions, uint64_t device, struct device_live *out)
 {
     ASSERT(sessions != NULL && out != NULL);
-    const struct seen *seen = find_seen(sessions, device);
+    const struct device_seen *seen = find_seen(sessions, device);
     if (seen == NULL) {
         return E_NOT_FOUND;
     }
@@ -105,6 +105,12 @@ int sessions_device(const struct sessions *sessions, uint64_t device, struct dev
     out->connected = session != NULL;
     out->followed = session != NULL ? feed_bags(session->feed) : 0;
     return 0;
+}
+
+uint64_t sessions_healed(const struct sessions *sessions)
+{
+    ASSERT(sessions != NULL);
+    return sessions->healed;
 }
 
 uint64_t sessions_count(const struct sessions *sessions)
@@ -179,10 +185,38 @@ static struct session *make_session(struct sessions *sessions, const struct peer
     return session;
 }
 
+void sessions_widen(struct sessions *sessions, struct session *session)
+{
+    ASSERT(sessions != NULL && session != NULL && !session->wide);
+    session->wide = true;
+    session->wide_prev = NULL;
+    session->wide_next = sessions->wides;
+    if (sessions->wides != NULL) {
+        sessions->wides->wide_prev = session;
+    }
+    sessions->wides = session;
+}
+
+static void narrow(struct sessions *sessions, struct session *session)
+{
+    if (!session->wide) {
+        return;
+    }
+    session->wide = false;
+    if (session->wide_prev != NULL) {
+        session->wide_prev->wide_next = session->wide_next;
+    } else {
+        sessions->wides = session->wide_next;
+    }
+    if (session->wide_next != NULL) {
+        session->wide_next->wide_prev = session->wide_prev;
+    }
+}
+
 void sessions_forget(struct sessions *sessions, struct session *session)
 {
     if (session->device != 0) {
-        struct seen *seen = find_seen(sessions, session->device);
+        struct device_seen *seen = find_seen(sessions, session->device);
         if (seen != NULL) {
             seen->live.last_seen_ms = clock_wall_ms(sessions->options.clock);
         }
@@ -193,8 +227,11 @@ void sessions_forget(struct sessions *sessions, struct session *session)
     leave_ring(sessions, session);
     followers_remove_all(&sessions->followers, &session->follower);
     turns_drop(&sessions->turns, &session->turn);
+    turns_drop(&sessions->laters, &session->later.turn);
+    session_mirror_stop(sessions, session);
+    narrow(sessions, session);
     feed_free(&session->feed);
-    free(session->picks);
+    free(session->runs);
     free(session);
 }
 
@@ -280,15 +317,21 @@ void sessions_broken(struct sessions *sessions, const struct peer *peer)
 bool sessions_turns(struct sessions *sessions, size_t count)
 {
     ASSERT(sessions != NULL);
+    sessions->round++;
     for (size_t i = 0; i < count; i++) {
-        struct turn *turn = turns_take(&sessions->turns);
+        bool later = turns_any(&sessions->laters) && (i % 2 == 1 || !turns_any(&sessions->turns));
+        struct turn *turn = turns_take(later ? &sessions->laters : &sessions->turns);
         if (turn == NULL) {
             return false;
         }
-        struct session *session = TABLE_OWNER(turn, struct session, turn);
-        session_run(sessions, session, (struct feed_event){.kind = FEED_TURN});
+        if (later) {
+            session_later(sessions, TABLE_OWNER(turn, struct session, later.turn));
+        } else {
+            session_run(sessions, TABLE_OWNER(turn, struct session, turn),
+                        (struct feed_event){.kind = FEED_TURN});
+        }
     }
-    return turns_any(&sessions->turns);
+    return turns_any(&sessions->turns) || turns_any(&sessions->laters);
 }
 
 void sessions_tick(struct sessions *sessions)
@@ -300,8 +343,9 @@ void sessions_tick(struct sessions *sessions)
     for (size_t i = 0; i < due && sessions->ring != NULL; i++) {
         struct session *session = sessions->ring;
         sessions->ring = session->next;
-        session_run(sessions, session,
-                    (struct feed_event){.kind = FEED_TICK, .head_seq = head.seq});
+        struct feed_event event = {.kind = FEED_TICK, .head_seq = head.seq};
+        event.newest_bag = session_newest_bag(sessions, session);
+        session_run(sessions, session, event);
     }
 }
 
@@ -334,12 +378,20 @@ int sessions_new(struct sessions **out, const struct sessions_options *options, 
 {
     ASSERT(out != NULL && options != NULL);
     struct sessions *sessions = calloc(1, sizeof *sessions);
-    if (sessions == NULL || feed_pool_new(&sessions->pool, options->budget_bytes) != 0) {
+    struct bag_row *listed = malloc(WIRE_OWNERS_MAX * sizeof *listed);
+    if (sessions == NULL || listed == NULL ||
+        feed_pool_new(&sessions->pool, options->budget_bytes) != 0) {
         free(sessions);
+        free(listed);
         return err_set(err, E_NOMEM, "the sessions: out of memory");
     }
     sessions->options = *options;
+    sessions->listed = listed;
+    if (options->bags_max_kept < options->bags_max) {
+        sessions->options.bags_max_kept = options->bags_max;
+    }
     buf_init(&sessions->stream, STREAM_MAX_BYTES);
+    buf_init(&sessions->batches, 2 * BATCH_SIZE_MAX);
     pages_init(&sessions->pages);
     *out = sessions;
     return 0;
@@ -348,7 +400,7 @@ int sessions_new(struct sessions **out, const struct sessions_options *options, 
 static void free_seen(void *context, struct table_node *node)
 {
     (void)context;
-    free(TABLE_OWNER(node, struct seen, by_device));
+    free(TABLE_OWNER(node, struct device_seen, by_device));
 }
 
 void sessions_free(struct sessions **sessions)
@@ -368,10 +420,14 @@ void sessions_free(struct sessions **sessions)
     followers_free(&gone->followers);
     pages_free(&gone->pages);
     buf_free(&gone->stream);
+    buf_free(&gone->batches);
     feed_pool_free(&gone->pool);
     free(gone->encoded);
-    free(gone->changes);
+    free((void *)gone->changes);
     free(gone->spans);
+    free((void *)gone->picked_changes);
+    free(gone->picked_spans);
+    free(gone->listed);
     free(gone->outcomes);
     free(gone);
     *sessions = NULL;

@@ -3,8 +3,12 @@
  * A connection (peer) has one feed from its first message on; after HELLO it belongs to a device,
  * of which the newest connection wins. Every message's key is looked up in the registry again.
  *
+ * Nothing that a machine asks for holds up others for long: pages, lists of bags, batches of the
+ * journal and FOLLOWs beyond a few are worked off a slice at a time, by turns.
+ *
  * Keeps true: a feed is stepped only when nobody is in the middle of another's list of actions; a
- * device that was removed, or has another key now, has no session.
+ * device that was removed, or has another key now, has no session; one whose rights were changed
+ * says HELLO again before anything is sent to it.
  *
  * Owned by the main thread.
  */
@@ -13,6 +17,7 @@
 
 #include "admin/backend.h"
 #include "server/committer.h"
+#include "server/seen.h"
 #include "transport/feed.h"
 #include "transport/router.h"
 
@@ -32,10 +37,12 @@ struct sessions_options {
     const struct registry *registry; /* borrowed for life */
     struct journal *journal;         /* borrowed for life */
     const struct clock *clock;       /* borrowed for life */
+    struct seen *seen;               /* borrowed for life: is told where devices are; may be NULL */
     uint64_t heartbeat_ms;
-    size_t bags_max;     /* that one session may follow */
-    size_t sessions_max; /* more peers than this are cut */
-    size_t budget_bytes; /* of messages in parts, all together */
+    size_t bags_max;      /* that one session may follow */
+    size_t bags_max_kept; /* the same of a device that keeps groups or everybody; at least that */
+    size_t sessions_max;  /* more peers than this are cut */
+    size_t budget_bytes;  /* of messages in parts, all together */
 };
 
 MUST_CHECK int sessions_new(struct sessions **out, const struct sessions_options *options,
@@ -63,6 +70,8 @@ void sessions_state_changed(struct sessions *sessions);
 /* All sessions end with this word. */
 void sessions_end_all(struct sessions *sessions, int code, const char *text);
 
+/* Bags that devices fetched anew because their digest differed, as they told since the start. */
+uint64_t sessions_healed(const struct sessions *sessions);
 uint64_t sessions_count(const struct sessions *sessions); /* of devices that said HELLO */
 /* E_NOT_FOUND: never seen since the start. */
 MUST_CHECK int sessions_device(const struct sessions *sessions, uint64_t device,

@@ -1,15 +1,51 @@
 /* server/sessions_inside.h - what the files of the sessions share; nobody else includes it.
  *
  * sessions.c: tables, messages, ticks. session_step.c: a step and its actions. session_answers.c:
- * the questions of a feed. session_deliver.c: answers and changes that the committer delivers.
+ * the questions of a feed; session_hello.c the first of them, session_later.c those that are
+ * answered a slice at a time, session_mirror.c those about the journal. session_deliver.c: answers
+ * and changes that the committer delivers. session_rights.c: what a change takes from whom.
  */
 #ifndef KITBAG_SERVER_SESSIONS_INSIDE_H
 #define KITBAG_SERVER_SESSIONS_INSIDE_H
 
+#include "server/access.h"
 #include "server/followers.h"
 #include "server/pages.h"
 #include "server/sessions.h"
 #include "server/turns.h"
+
+struct sessions;
+struct device_seen;
+
+/* Follows the journal for a session that mirrors it. */
+struct mirroring {
+    bool on;
+    struct journal_cursor *cursor; /* NULL: opened at the next read */
+    uint64_t at;                   /* the last change that was read */
+    struct batch batch;            /* read but not told: it found no room; count 0: there is none */
+    struct span raw;               /* its bytes, the cursor's */
+    struct session *next;          /* the line of all that mirror */
+    struct session *prev;
+};
+
+/* Questions of one session that are answered by and by. */
+struct later {
+    struct turn turn;
+    uint64_t round;     /* of sessions->round, in which: */
+    size_t follows;     /* were answered so many FOLLOWs */
+    uint64_t follow;    /* the bag of the one that waits, 0: none */
+    bool lists;         /* a LIST waits */
+    uint64_t after;     /* what it asks for is behind this bag */
+    uint64_t looked_at; /* bags up to here were looked at for it */
+    uint64_t listed;    /* the last bag that was told */
+    size_t restarts;    /* how often it asked for what it had been told */
+};
+
+/* Changes that stand next to each other in sessions->encoded. */
+struct run {
+    uint32_t first;
+    uint32_t count;
+};
 
 struct session {
     struct table_node by_peer;
@@ -24,26 +60,39 @@ struct session {
     uint64_t device; /* 0: no HELLO was accepted */
     uint64_t device_bag;
     uint64_t writer;
-    uint64_t deferred_from; /* see struct operation_from */
+    uint64_t deferred_from;        /* see struct operation_from */
+    struct registry_rights rights; /* as WELCOME told them: when they change the session ends */
+    struct device_seen *seen;      /* of its device; NULL: no memory for it */
+    uint64_t newest_bag;           /* that it has to list, beside sessions->newest_bag */
     struct follower follower;
     struct turn turn;
+    struct later later;
+    struct mirroring mirror;
+    /* Keeps everybody: it is offered every change, and its feed knows which bags it follows. A
+     * subscription for each of a million bags would take 150 MB, and a second to drop. */
+    bool wide;
+    struct session *wide_next;
+    struct session *wide_prev;
     /* While a batch is delivered: which of its changes go there. */
-    uint32_t *picks;
-    size_t pick_count;
-    size_t pick_capacity;
-    bool pick_failed;
+    struct run *runs;
+    size_t run_count;
+    size_t run_capacity;
+    bool run_failed;
+    uint64_t picked_batch; /* sessions->batch, once it is in the line of those that get changes */
     struct session *next_picked;
 };
 
 /* What is known of a device since the start. */
-struct seen {
+struct device_seen {
     struct table_node by_device;
     struct device_live live;
+    uint64_t sign_ins;    /* that it may ask for now */
+    uint64_t sign_ins_ms; /* when that was reckoned; 0: never */
+    uint64_t told_ms;     /* when the log was told that it is diverged; 0: never */
 };
 
 /* One change of a batch in the stream form. */
 struct encoded {
-    size_t index;  /* of the change */
     size_t offset; /* in sessions->stream */
     size_t size;
 };
@@ -60,18 +109,34 @@ struct sessions {
     struct followers followers;
     struct turns turns;
     struct pages pages;
-    struct buf stream; /* of the batch that is delivered */
+    struct turns laters; /* sessions with questions to be answered by and by */
+    uint64_t round;      /* of sessions_turns */
+    struct session *mirrors;
+    struct session *wides;
+    uint64_t delivered;                      /* the newest change that was handed to sessions */
+    uint64_t newest_bag[KEEP_EVERYBODY + 1]; /* made since the start, that one has to list */
+    uint64_t healed;                         /* bags, on all devices, since the start */
+    struct bag_row *listed;                  /* of one OWNERS */
+    struct buf batches;                      /* of one BATCHES */
+    /* The batch that is delivered: its changes that somebody follows, in the stream form. */
+    uint64_t batch;
+    struct buf stream;
     struct encoded *encoded;
     size_t encoded_capacity;
-    const struct change **changes; /* arrays for one session's event */
+    const struct change **changes; /* of all that are encoded */
     struct span *spans;
     size_t span_capacity;
+    const struct change **picked_changes; /* of one session's event, when it is not one run */
+    struct span *picked_spans;
+    size_t picked_capacity;
     struct feed_outcome *outcomes;
     size_t outcome_capacity;
 };
 
 #define SESSION_OF(node, member) TABLE_OWNER(node, struct session, member)
 
+/* It is offered every change from now on. */
+void sessions_widen(struct sessions *sessions, struct session *session);
 uint64_t sessions_now(const struct sessions *sessions); /* monotonic, ms */
 
 struct session *sessions_find_device(const struct sessions *sessions, uint64_t device);
@@ -80,7 +145,8 @@ struct session *sessions_find_number(const struct sessions *sessions, uint64_t n
 void sessions_adopt(struct sessions *sessions, struct session *session, uint64_t device);
 /* Take it out of everything and free it. */
 void sessions_forget(struct sessions *sessions, struct session *session);
-struct seen *sessions_seen(struct sessions *sessions, uint64_t device); /* NULL: out of memory */
+struct device_seen *sessions_seen(struct sessions *sessions,
+                                  uint64_t device); /* NULL: out of memory */
 
 /* Step the feed with the event (now_ms is filled in), and with the answers to what it asks, until
  * it asks nothing more. The session may be gone afterwards. */
@@ -90,5 +156,49 @@ void session_end(struct sessions *sessions, struct session *session, int code, c
 /* Carry out a question. True: `answer` is to be given now. */
 bool session_answer(struct sessions *sessions, struct session *session,
                     const struct feed_action *action, struct feed_event *answer);
+/* The answer is that the session ends. */
+bool session_answer_end(struct feed_event *answer, int code, const char *text);
+/* Of a FOLLOW. */
+bool session_follow(struct sessions *sessions, struct session *session, uint64_t bag_id,
+                    struct feed_event *answer);
+
+/* All that was delivered is in kv/ from here on: before something is read there that decides about
+ * a right, or tells where a bag stands. */
+struct kv *sessions_settled(struct sessions *sessions);
+struct access session_access(const struct sessions *sessions, const struct session *session);
+
+/* --- session_hello.c --- */
+
+bool session_hello(struct sessions *sessions, struct session *session,
+                   const struct wire_hello *hello, struct feed_event *answer);
+/* It holds what this server never had: say so in the log, but not each time it tries, and in what
+ * is told of the device. */
+void session_diverged(struct sessions *sessions, uint64_t device, uint64_t seq);
+
+/* --- session_later.c --- */
+
+/* Is a FOLLOW to wait? Then it is asked again by session_later. */
+bool session_follow_waits(struct sessions *sessions, struct session *session, uint64_t bag_id);
+bool session_list(struct sessions *sessions, struct session *session, uint64_t after,
+                  struct feed_event *answer);
+/* The session has its turn. It may be gone afterwards. */
+void session_later(struct sessions *sessions, struct session *session);
+/* What LIST would tell: the newest bag that the device is to keep, as far as this is known. */
+uint64_t session_newest_bag(const struct sessions *sessions, const struct session *session);
+/* A bag was made. */
+void sessions_bag_made(struct sessions *sessions, const struct change *change);
+
+/* --- session_mirror.c --- */
+
+bool session_mirror(struct sessions *sessions, struct session *session,
+                    const struct wire_mirror *wanted, struct feed_event *answer);
+bool session_read_journal(struct sessions *sessions, struct session *session, uint64_t after_seq,
+                          size_t budget_bytes, struct feed_event *answer);
+void session_mirror_stop(struct sessions *sessions, struct session *session);
+
+/* --- session_rights.c --- */
+
+/* Before these changes are delivered: what their bags' readers lost by them is taken away. */
+void sessions_follow_rights(struct sessions *sessions, const struct change *changes, size_t count);
 
 #endif

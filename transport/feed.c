@@ -54,6 +54,11 @@ void feed_free(struct feed **feed)
     *feed = NULL;
 }
 
+void feed_allow_bags(struct feed *feed, size_t bags_max)
+{
+    feed->bags_max = bags_max;
+}
+
 bool feed_open(const struct feed *feed)
 {
     return feed->phase == FEED_OPEN;

@@ -275,6 +275,9 @@ void feed_free(struct feed **feed); /* gives its bytes back to the budget */
 /* After DO_CUT (always the last of its list) steps do nothing. */
 struct feed_actions feed_step(struct feed *feed, const struct feed_event *event);
 
+/* Another limit than the options': known once it is known whose session it is. */
+void feed_allow_bags(struct feed *feed, size_t bags_max);
+
 bool feed_open(const struct feed *feed); /* HELLO was accepted */
 uint64_t feed_session(const struct feed *feed);
 size_t feed_bags(const struct feed *feed);

@@ -124,6 +124,51 @@ static void lists(void **state)
     assert_int_equal(access_groups(fx->kv, bob, count_group, &count, NULL), 5);
 }
 
+static int keeps(struct fixture *fx, const struct machine *machine, enum device_keep keep,
+                 enum access_right right, const char *owner)
+{
+    struct access access = {
+        .kv = fx->kv, .device = machine->device, .device_bag = machine->bag, .keep = keep};
+    struct bag_row bag = bag_of(fx, owner);
+    int rc = access_check(&access, right, &bag, NULL);
+    assert_true(rc == 0 || !access_keeps(keep, machine->device, &bag.owner) ||
+                right == ACCESS_WRITE);
+    return rc;
+}
+
+static void what_a_machine_may_keep(void **state)
+{
+    struct fixture *fx = *state;
+    struct machine a;
+    struct machine b;
+    fx_join(fx, &a, 1);
+    fx_join(fx, &b, 2);
+    assert_int_equal(fx_sign_in(fx, &b, "Bob", "Board")->reply.code, 0);
+    char own[OWNER_TEXT_MAX];
+    (void)snprintf(own, sizeof own, "%s", device_owner(a.device, "bob"));
+    assert_int_equal(fx_submit(fx, SUBMIT_WRITE, own, "p", "v").code, 0);
+    assert_int_equal(fx_submit(fx, SUBMIT_WRITE, device_owner(b.device, "bob"), "p", "v").code, 0);
+    static const struct {
+        const char *owner; /* NULL: bob's on a, "b": on b */
+        int codes[3];
+    } rows[] = {
+        {"group:board", {E_NOT_ALLOWED, 0, 0}},
+        {"user:bob", {E_NOT_ALLOWED, E_NOT_ALLOWED, 0}},
+        {NULL, {E_NOT_ALLOWED, E_NOT_ALLOWED, 0}},
+        {"b", {E_NOT_ALLOWED, E_NOT_ALLOWED, E_NOT_ALLOWED}},
+        {"server", {E_NOT_ALLOWED, E_NOT_ALLOWED, E_NOT_ALLOWED}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *owner = rows[i].owner == NULL ? own : rows[i].owner;
+        owner = strcmp(owner, "b") == 0 ? device_owner(b.device, "bob") : owner;
+        for (int keep = KEEP_SIGNED_IN; keep <= KEEP_EVERYBODY; keep++) {
+            enum device_keep kept = (enum device_keep)keep;
+            assert_int_equal(keeps(fx, &a, kept, ACCESS_READ, owner), rows[i].codes[keep]);
+            assert_int_equal(keeps(fx, &a, kept, ACCESS_WRITE, owner), E_NOT_ALLOWED);
+        }
+    }
+}
+
 static void paths(void **state)
 {
     (void)state;
@@ -152,6 +197,7 @@ int main(void)
         TEST(rights_of_a_machine),
         TEST(a_group_it_made_until_somebody_of_it_signs_in),
         TEST(lists),
+        TEST(what_a_machine_may_keep),
         cmocka_unit_test(paths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,8 +26,10 @@ static void a_device_there_and_back(void **state)
     char path[RECORD_PATH_MAX];
     struct buf text;
     buf_init(&text, RECORD_TEXT_MAX);
-    for (int removed = 0; removed < 2; removed++) {
-        record.removed = removed == 1;
+    for (int i = 0; i < 3; i++) {
+        record.removed = i == 1;
+        record.mirror = i == 2;
+        record.keep = (enum device_keep)i;
         buf_reset(&text);
         record_put_device(&text, &record);
         struct device_record read = {0};
@@ -95,6 +97,9 @@ static void bad_records(void **state)
         "{\"key\":\"KEY\",\"joined_ms\":\"1\",\"state\":\"active\"}",
         "{\"key\":\"KEY\",\"joined_ms\":1,\"state\":\"odd\"}",
         "{\"key\":\"KEY\",\"joined_ms\":1,\"state\":\"active\",\"name\":7}",
+        "{\"key\":\"KEY\",\"joined_ms\":1,\"state\":\"active\",\"keep\":\"all\"}",
+        "{\"key\":\"KEY\",\"joined_ms\":1,\"state\":\"active\",\"keep\":2}",
+        "{\"key\":\"KEY\",\"joined_ms\":1,\"state\":\"active\",\"mirror\":1}",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char text[400];
@@ -136,6 +141,21 @@ static void fields_of_later_versions_are_fine(void **state)
         record_get_device(&record, SPAN_LITERAL("device/0000000000000001"), span_str(text), NULL),
         0);
     assert_string_equal(record.name, "");
+    /* and a record of an earlier one gives no right that it does not name */
+    assert_int_equal(record.keep, KEEP_SIGNED_IN);
+    assert_false(record.mirror);
+}
+
+static void names_of_what_is_kept(void **state)
+{
+    (void)state;
+    enum device_keep keep = KEEP_SIGNED_IN;
+    for (int i = KEEP_SIGNED_IN; i <= KEEP_EVERYBODY; i++) {
+        assert_true(device_keep_parse(device_keep_name((enum device_keep)i), &keep));
+        assert_int_equal(keep, i);
+    }
+    assert_false(device_keep_parse("Everybody", &keep));
+    assert_false(device_keep_parse("", &keep));
 }
 
 int main(void)
@@ -146,6 +166,7 @@ int main(void)
         cmocka_unit_test(paths_are_told_apart),
         cmocka_unit_test(bad_records),
         cmocka_unit_test(fields_of_later_versions_are_fine),
+        cmocka_unit_test(names_of_what_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

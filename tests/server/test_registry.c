@@ -70,6 +70,36 @@ static void follows_devices(void **state)
     assert_false(registry_knows(fx->registry, 10));
 }
 
+static void put_rights(struct fixture *fx, uint64_t device, const char *state, const char *rights)
+{
+    char text[400];
+    char digits[2 * KEY_SIZE + 1];
+    hex_encode(key_a, KEY_SIZE, digits);
+    (void)snprintf(text, sizeof text, "{\"key\":\"%s\",\"joined_ms\":1,\"state\":\"%s\"%s}", digits,
+                   state, rights);
+    assert_int_equal(fx_submit(fx, SUBMIT_WRITE, "server", path_of(device), text).code, 0);
+}
+
+static void follows_rights(void **state)
+{
+    struct fixture *fx = *state;
+    struct registry_rights none = registry_rights(fx->registry, 10);
+    assert_int_equal(none.keep, KEEP_SIGNED_IN);
+    assert_false(none.mirror);
+    put_rights(fx, 10, "active", ",\"keep\":\"everybody\",\"mirror\":true");
+    struct registry_rights all = registry_rights(fx->registry, 10);
+    assert_int_equal(all.keep, KEEP_EVERYBODY);
+    assert_true(all.mirror);
+    put_rights(fx, 10, "active", ",\"keep\":\"groups\"");
+    struct registry_rights groups = registry_rights(fx->registry, 10);
+    assert_int_equal(groups.keep, KEEP_GROUPS);
+    assert_false(groups.mirror);
+    put_rights(fx, 10, "removed", ",\"keep\":\"everybody\",\"mirror\":true");
+    struct registry_rights gone = registry_rights(fx->registry, 10);
+    assert_int_equal(gone.keep, KEEP_SIGNED_IN);
+    assert_false(gone.mirror);
+}
+
 static void follows_tokens(void **state)
 {
     struct fixture *fx = *state;
@@ -132,6 +162,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(follows_devices),
+        TEST(follows_rights),
         TEST(follows_tokens),
         TEST(what_is_unreadable_counts_as_absent),
         TEST(only_the_server_s_bag_counts),
