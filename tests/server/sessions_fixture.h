@@ -8,7 +8,7 @@
 #include "server/sessions.h"
 #include "tests/server/fixture.h"
 
-enum { SENT_MAX = 256 };
+enum { SENT_MAX = 2048 };
 
 struct sent {
     uint8_t peer;
@@ -92,6 +92,7 @@ UNUSED static struct net *net_new(void)
         .clock = &net->fx->clock,
         .heartbeat_ms = 2000,
         .bags_max = 1000,
+        .bags_max_kept = 2000,
         .sessions_max = 100,
         .budget_bytes = 8 << 20,
     };
@@ -185,6 +186,85 @@ UNUSED static uint64_t net_hello(struct net *net, uint8_t peer, const struct mac
     assert_int_equal(message->welcome.device, machine->device);
     assert_int_equal(message->welcome.device_bag, machine->bag);
     return message->session;
+}
+
+/* The next message is of this type. */
+UNUSED static const struct wire_message *net_expect(struct net *net, uint8_t peer,
+                                                    enum wire_type type)
+{
+    const struct wire_message *message = net_next(net, peer);
+    assert_int_equal(message->type, type);
+    return message;
+}
+
+/* BAG: complete up to last_seq, with the digest that the state has of it. Returns last_seq. */
+UNUSED static uint64_t net_complete(struct net *net, uint8_t peer, uint64_t bag_id)
+{
+    const struct wire_message *message = net_expect(net, peer, WIRE_BAG);
+    struct bag_row bag = {0};
+    assert_int_equal(kv_bag(net->fx->kv, NULL, bag_id, &bag, NULL), 0);
+    assert_int_equal(message->bag.bag_id, bag_id);
+    assert_int_equal(message->bag.code, 0);
+    assert_int_equal(message->bag.last_seq, bag.last_seq);
+    assert_true(message->bag.has_digest);
+    assert_true(digest_equal(&message->bag.digest, &bag.digest));
+    return bag.last_seq;
+}
+
+/* An administrator writes the device's record: `rights` is more JSON, as ",\"mirror\":true". */
+UNUSED static void net_record(struct net *net, const struct machine *machine, const char *word,
+                              const char *rights)
+{
+    char path[RECORD_PATH_MAX];
+    char text[512];
+    char key[2 * KEY_SIZE + 1];
+    struct span item = record_device_path(path, machine->device);
+    path[item.size] = '\0';
+    hex_encode(machine->key, KEY_SIZE, key);
+    (void)snprintf(text, sizeof text,
+                   "{\"name\":\"x\",\"key\":\"%s\",\"joined_ms\":1,\"state\":\"%s\"%s}", key, word,
+                   rights);
+    assert_int_equal(fx_submit(net->fx, SUBMIT_WRITE, "server", path, text).code, 0);
+}
+
+UNUSED static void net_send_hello(struct net *net, uint8_t peer, const struct machine *machine,
+                                  const struct wire_hello *hello)
+{
+    struct buf frame = net_buf();
+    wire_put_hello(&frame, hello);
+    net_frame(net, peer, machine->key, &frame);
+}
+
+/* What was sent to the peer is acknowledged. */
+UNUSED static void net_credit(struct net *net, uint8_t peer, const struct machine *machine,
+                              uint64_t session)
+{
+    uint64_t received = 0;
+    for (size_t i = 0; i < net->sent_count; i++) {
+        if (net->sent[i].peer == peer) {
+            struct wire_message message;
+            struct unpacked unpacked = {0};
+            struct span bytes = span_of(net->sent[i].bytes, net->sent[i].size);
+            assert_int_equal(wire_decode(bytes, &unpacked, &message, NULL), 0);
+            bool counts = message.type == WIRE_PAGE || message.type == WIRE_LIVE ||
+                          message.type == WIRE_BAG || message.type == WIRE_PART ||
+                          message.type == WIRE_OWNERS || message.type == WIRE_BATCHES;
+            received += counts ? bytes.size : 0;
+            unpack_close(&unpacked);
+        }
+    }
+    struct buf frame = net_buf();
+    wire_put_credit(&frame, session, received);
+    net_frame(net, peer, machine->key, &frame);
+    net_run(net);
+}
+
+UNUSED static void net_beat(struct net *net, uint8_t peer, const struct machine *machine,
+                            uint64_t session, const struct wire_heartbeat *beat)
+{
+    struct buf frame = net_buf();
+    wire_put_heartbeat(&frame, session, beat);
+    net_frame(net, peer, machine->key, &frame);
 }
 
 UNUSED static void net_follow(struct net *net, uint8_t peer, const struct machine *machine,

@@ -50,39 +50,6 @@ static void a_machine_joins_and_says_hello(void **state)
     assert_int_equal(sessions_device(net->sessions, 12345, &live), E_NOT_FOUND);
 }
 
-static void a_token_is_for_joining_only(void **state)
-{
-    struct net *net = *state;
-    struct machine a;
-    fx_join(net->fx, &a, 1);
-    struct machine with_token = a;
-    memcpy(with_token.key, a.token, KEY_SIZE);
-    struct wire_hello hello = net_greeting(&with_token);
-    struct buf frame = net_buf();
-    wire_put_hello(&frame, &hello);
-    net_frame(net, 1, with_token.key, &frame);
-    net_expect_error(net, 1, E_NOT_JOINED);
-    /* and a machine's key for everything but joining */
-    struct wire_join join = {.version = WIRE_VERSION};
-    frame = net_buf();
-    wire_put_join(&frame, &join);
-    net_frame(net, 2, a.key, &frame);
-    net_expect_error(net, 2, E_NOT_ALLOWED);
-    /* under another machine's number */
-    hello.device = a.device + 1;
-    frame = net_buf();
-    wire_put_hello(&frame, &hello);
-    net_frame(net, 3, a.key, &frame);
-    net_expect_error(net, 3, E_NOT_ALLOWED);
-    /* which means nothing when it is of another history */
-    hello.has_history = true;
-    memset(hello.history, 0x77, HISTORY_SIZE);
-    frame = net_buf();
-    wire_put_hello(&frame, &hello);
-    net_frame(net, 4, a.key, &frame);
-    net_expect_error(net, 4, E_HISTORY);
-}
-
 static void tokens_expire_and_are_used_once(void **state)
 {
     struct net *net = *state;
@@ -103,46 +70,6 @@ static void tokens_expire_and_are_used_once(void **state)
     net_frame(net, 2, late, &frame);
     net_run(net);
     net_expect_error(net, 2, E_TOKEN_EXPIRED);
-}
-
-static void positions_are_compared(void **state)
-{
-    struct net *net = *state;
-    struct machine a;
-    fx_join(net->fx, &a, 1);
-    struct journal_position head;
-    journal_head(net->fx->journal, &head);
-    struct wire_hello hello = net_greeting(&a);
-    hello.has_history = true;
-    journal_history(net->fx->journal, hello.history);
-    hello.position.seq = head.seq;
-    memcpy(hello.position.hash, head.hash, SHA256_SIZE);
-    struct wire_hello variants[5] = {hello, hello, hello, hello, hello};
-    variants[1].position.hash[3] ^= 1;
-    variants[2].position.seq++;
-    variants[3].history[0] ^= 1;
-    variants[4].position.seq = 2; /* in the middle of the first batch */
-    static const int codes[5] = {0, E_DIVERGED, E_DIVERGED, E_HISTORY, E_DIVERGED};
-    for (uint8_t i = 0; i < 5; i++) {
-        struct buf frame = net_buf();
-        wire_put_hello(&frame, &variants[i]);
-        net_frame(net, (uint8_t)(10 + i), a.key, &frame);
-        if (codes[i] == 0) {
-            assert_int_equal(net_next(net, 10)->type, WIRE_WELCOME);
-        } else {
-            net_expect_error(net, (uint8_t)(10 + i), codes[i]);
-        }
-    }
-    /* an older one, whose hash is read from the journal */
-    hello.position.seq = 3;
-    assert_int_equal(journal_hash_at(net->fx->journal, 3, hello.position.hash, NULL), 0);
-    struct buf frame = net_buf();
-    wire_put_hello(&frame, &hello);
-    net_frame(net, 20, a.key, &frame);
-    net_expect_error(net, 10, E_SUPERSEDED);
-    net->read = 0;
-    (void)net_next(net, 20);
-    assert_int_equal(net->message.type, WIRE_WELCOME);
 }
 
 static void catching_up_in_pages(void **state)
@@ -214,9 +141,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_machine_joins_and_says_hello),
-        TEST(a_token_is_for_joining_only),
         TEST(tokens_expire_and_are_used_once),
-        TEST(positions_are_compared),
         TEST(catching_up_in_pages),
         TEST(only_what_it_may_have),
     };

@@ -29,6 +29,7 @@ static void a_write_is_answered_and_seen_by_others(void **state)
     const struct wire_message *message = net_next(net, 2);
     assert_int_equal(message->type, WIRE_PAGE);
     uint64_t cursor = message->page.cursor;
+    assert_int_equal(net_complete(net, 2, bag), cursor);
     net_write(net, 1, &a, on_a, 1, bag, "copy/default", "duplex");
     assert_true(net_silent(net, 1));
     net_run(net);
@@ -86,7 +87,8 @@ static void signing_out_ends_the_changes(void **state)
     uint64_t bag = net_sign_in(net, 1, &a, on_a, "Ann", NULL);
     (void)net_sign_in(net, 2, &b, on_b, "Ann", NULL);
     net_follow(net, 2, &b, on_b, bag, 0);
-    (void)net_next(net, 2);
+    (void)net_expect(net, 2, WIRE_PAGE);
+    (void)net_complete(net, 2, bag);
     struct buf frame = net_buf();
     wire_put_sign_out(&frame, on_b, 8, bag);
     net_frame(net, 2, b.key, &frame);
@@ -210,7 +212,8 @@ static void a_deletion_is_told(void **state)
     uint64_t on_a = net_hello(net, 1, &a);
     uint64_t bag = net_sign_in(net, 1, &a, on_a, "Ann", NULL);
     net_follow(net, 1, &a, on_a, bag, 0);
-    assert_int_equal(net_next(net, 1)->type, WIRE_PAGE);
+    (void)net_expect(net, 1, WIRE_PAGE);
+    (void)net_complete(net, 1, bag);
     assert_int_equal(fx_submit(net->fx, SUBMIT_DELETE, "user:ann", NULL, NULL).code, 0);
     const struct wire_message *message = net_next(net, 1);
     assert_int_equal(message->type, WIRE_LIVE);

@@ -1,0 +1,208 @@
+/* server/session_mirror.c - the journal itself, to those who may have all of it.
+ *
+ * A mirroring session has a cursor of its own. It is told what its budget allows whenever it has a
+ * turn, and hears of every batch, so that it asks for turns only when there is something to read.
+ * Nothing is kept for one that does not take its batches: the cursor stands where it stands, and
+ * when the journal's floor has passed it, it is told E_TOO_OLD.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "server/sessions_inside.h"
+
+/* --- the line of all that mirror --- */
+
+static void enter(struct sessions *sessions, struct session *session)
+{
+    session->mirror.next = sessions->mirrors;
+    session->mirror.prev = NULL;
+    if (sessions->mirrors != NULL) {
+        sessions->mirrors->mirror.prev = session;
+    }
+    sessions->mirrors = session;
+}
+
+static void leave(struct sessions *sessions, struct session *session)
+{
+    struct mirroring *mirror = &session->mirror;
+    if (mirror->prev != NULL) {
+        mirror->prev->mirror.next = mirror->next;
+    } else {
+        sessions->mirrors = mirror->next;
+    }
+    if (mirror->next != NULL) {
+        mirror->next->mirror.prev = mirror->prev;
+    }
+}
+
+static void note(struct session *session, uint64_t seq)
+{
+    if (session->seen != NULL) {
+        session->seen->live.mirror_seq = seq;
+    }
+}
+
+void session_mirror_stop(struct sessions *sessions, struct session *session)
+{
+    ASSERT(sessions != NULL && session != NULL);
+    if (session->mirror.on) {
+        leave(sessions, session);
+        journal_cursor_close(&session->mirror.cursor);
+        session->mirror = (struct mirroring){0};
+        note(session, 0);
+    }
+}
+
+/* --- MIRROR --- */
+
+static void too_old(const struct journal *journal, struct feed_event *answer)
+{
+    static char text[ERR_TEXT_MAX]; /* lives until the answer was given: one thread */
+    uint64_t floor = journal_floor(journal);
+    (void)snprintf(text, sizeof text,
+                   "the server's journal begins at change %" PRIu64 ": start the copy over there",
+                   floor);
+    if (answer->kind == FEED_MIRRORING) {
+        answer->mirroring.code = E_TOO_OLD;
+        answer->mirroring.floor_seq = floor;
+        answer->mirroring.text = text;
+    } else {
+        answer->batches.code = E_TOO_OLD;
+        answer->batches.floor_seq = floor;
+        answer->batches.text = text;
+    }
+}
+
+/* Does a copy that ends there go on with what we have? 0, E_TOO_OLD, E_DIVERGED, E_IO. */
+static int check_end(struct journal *journal, const struct wire_mirror *wanted)
+{
+    struct journal_position head;
+    journal_head(journal, &head);
+    if (wanted->seq > head.seq) {
+        return E_DIVERGED;
+    }
+    if (wanted->seq + 1 < journal_floor(journal)) {
+        return E_TOO_OLD;
+    }
+    if (wanted->seq == 0) {
+        return 0;
+    }
+    uint8_t hash[SHA256_SIZE];
+    struct err err = {0};
+    int rc = journal_hash_at(journal, wanted->seq, hash, &err);
+    if (rc == E_NOT_FOUND) { /* the floor moved, or no batch ends there */
+        return wanted->seq + 1 < journal_floor(journal) ? E_TOO_OLD : E_DIVERGED;
+    }
+    if (rc != 0) {
+        log_err(LOG_ERROR, "session", "journal.unreadable", &err);
+        return E_IO;
+    }
+    bool same = !wanted->has_hash || memcmp(hash, wanted->hash, SHA256_SIZE) == 0;
+    return same ? 0 : E_DIVERGED;
+}
+
+bool session_mirror(struct sessions *sessions, struct session *session,
+                    const struct wire_mirror *wanted, struct feed_event *answer)
+{
+    ASSERT(sessions != NULL && session != NULL && wanted != NULL && answer != NULL);
+    struct wire_mirror end = *wanted; /* before the event that it may point into is overwritten */
+    struct journal *journal = sessions->options.journal;
+    session_mirror_stop(sessions, session);
+    *answer = (struct feed_event){.kind = FEED_MIRRORING};
+    int code = session->rights.mirror ? check_end(journal, &end) : E_NOT_ALLOWED;
+    answer->mirroring.code = code;
+    answer->mirroring.text = code == 0 ? "" : err_meaning(code);
+    switch (code) {
+    case 0:
+        session->mirror = (struct mirroring){.on = true, .at = end.seq};
+        enter(sessions, session);
+        note(session, end.seq);
+        log_event(LOG_INFO, "session", "mirror.began", "device=%016" PRIx64 " seq=%" PRIu64,
+                  session->device, end.seq);
+        break;
+    case E_TOO_OLD:
+        too_old(journal, answer);
+        break;
+    case E_NOT_ALLOWED:
+        answer->mirroring.text = "this machine has not the right to mirror the journal";
+        break;
+    case E_DIVERGED:
+        session_diverged(sessions, session->device, end.seq);
+        break;
+    default:
+        break;
+    }
+    return true;
+}
+
+/* --- reading --- */
+
+/* The cursor stands behind after_seq, and mirror->at is that. */
+static int stand_at(struct mirroring *mirror, struct journal *journal, uint64_t after_seq,
+                    struct err *err)
+{
+    if (mirror->cursor != NULL && mirror->at == after_seq) {
+        return 0;
+    }
+    journal_cursor_close(&mirror->cursor);
+    mirror->batch.count = 0;
+    mirror->at = after_seq;
+    return journal_cursor_open(&mirror->cursor, journal, after_seq + 1, err);
+}
+
+/* As many whole batches as the budget allows, but one. 0; E_NOT_FOUND: there are no more. */
+static int gather(struct mirroring *mirror, size_t budget_bytes, struct buf *out, struct err *err)
+{
+    int rc = 0;
+    while (rc == 0) {
+        if (mirror->batch.count == 0) {
+            rc = journal_cursor_next_raw(mirror->cursor, &mirror->batch, &mirror->raw, err);
+            if (rc != 0) {
+                mirror->batch.count = 0;
+                break;
+            }
+        }
+        if (out->size > 0 && out->size + mirror->raw.size > budget_bytes) {
+            break;
+        }
+        rc = buf_append_span(out, mirror->raw);
+        mirror->at = mirror->batch.base_seq + mirror->batch.count - 1;
+        mirror->batch.count = 0;
+    }
+    return rc;
+}
+
+bool session_read_journal(struct sessions *sessions, struct session *session, uint64_t after_seq,
+                          size_t budget_bytes, struct feed_event *answer)
+{
+    ASSERT(sessions != NULL && session != NULL && answer != NULL);
+    ASSERT(session->mirror.on); /* a feed reads after MIRRORING said that it may */
+    struct mirroring *mirror = &session->mirror;
+    struct journal *journal = sessions->options.journal;
+    struct err err = {0};
+    *answer = (struct feed_event){.kind = FEED_BATCHES};
+    buf_reset(&sessions->batches);
+    int rc = stand_at(mirror, journal, after_seq, &err);
+    if (rc == 0) {
+        rc = gather(mirror, budget_bytes, &sessions->batches, &err);
+    }
+    struct journal_position head;
+    journal_head(journal, &head);
+    answer->batches.bytes = buf_span(&sessions->batches);
+    answer->batches.last_seq = mirror->at;
+    answer->batches.head_seq = head.seq;
+    answer->batches.end = rc == E_NOT_FOUND;
+    if (rc == E_NOT_FOUND && mirror->at + 1 < journal_floor(journal)) {
+        too_old(journal, answer); /* what was gathered is below the floor as well */
+        session_mirror_stop(sessions, session);
+    } else if (rc != 0 && rc != E_NOT_FOUND) {
+        log_err(LOG_ERROR, "session", "journal.unreadable", &err);
+        answer->batches.code = rc;
+        session_mirror_stop(sessions, session);
+    } else {
+        note(session, mirror->at);
+    }
+    return true;
+}

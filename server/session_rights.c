@@ -1,0 +1,188 @@
+/* server/session_rights.c - what a change takes away, and from whom.
+ *
+ * A right may end by the removal of an item that stands for it (access.h), by the deletion of a
+ * bag, or by a change of the device's record. Who loses something by it is told no change that
+ * comes after it: this runs before the batch is delivered.
+ */
+#include "server/sessions_inside.h"
+
+/* --- the device's record --- */
+
+void sessions_device_changed(struct sessions *sessions, uint64_t device)
+{
+    ASSERT(sessions != NULL);
+    const struct registry *registry = sessions->options.registry;
+    struct session *session = sessions_find_device(sessions, device);
+    if (session == NULL) {
+        return;
+    }
+    if (!registry_holds(registry, device, session->key)) {
+        session_end(sessions, session, E_DEVICE_REMOVED, err_meaning(E_DEVICE_REMOVED));
+        return;
+    }
+    struct registry_rights rights = registry_rights(registry, device);
+    if (rights.keep != session->rights.keep || rights.mirror != session->rights.mirror) {
+        session_end(sessions, session, E_SUPERSEDED, "what this machine may keep has changed");
+    }
+}
+
+/* --- items that stand for rights --- */
+
+/* Looks through the bags of one session whose right may have ended. */
+struct recheck {
+    struct sessions *sessions;
+    struct session *session;
+    uint64_t user_bag; /* look at this one, those under it, and groups; 0: at groups only */
+    bool lost;         /* something was taken away */
+};
+
+static void recheck_bag(void *context, const struct followed *followed)
+{
+    struct recheck *recheck = context;
+    bool of_user = recheck->user_bag != 0 &&
+                   (followed->bag_id == recheck->user_bag || followed->parent == recheck->user_bag);
+    if (!of_user && followed->kind != OWNER_GROUP) {
+        return;
+    }
+    struct access access = session_access(recheck->sessions, recheck->session);
+    struct bag_row bag = {0};
+    int rc = kv_bag(access.kv, NULL, followed->bag_id, &bag, NULL);
+    if (rc == 0) {
+        rc = access_check(&access, ACCESS_READ, &bag, NULL);
+    }
+    if (rc != 0) { /* also when it can't be told */
+        followers_remove(&recheck->sessions->followers, &recheck->session->follower,
+                         followed->bag_id);
+        recheck->lost = true;
+    }
+}
+
+/* A user was signed out of a device: the machine asked for it and unfollows by itself. */
+static void after_sign_out(struct sessions *sessions, const struct change *change)
+{
+    struct bag_row bag = {0};
+    if (kv_bag(sessions_settled(sessions), NULL, change->bag_id, &bag, NULL) != 0) {
+        return;
+    }
+    struct session *session = sessions_find_device(sessions, bag.owner.device);
+    if (session == NULL || session->device_bag != change->bag_id || session->wide) {
+        return; /* one that keeps everybody goes on to read them */
+    }
+    struct recheck recheck = {
+        .sessions = sessions, .session = session, .user_bag = access_user_of_path(change->path)};
+    followers_bags(&session->follower, recheck_bag, &recheck);
+}
+
+struct ended {
+    struct sessions *sessions;
+    uint64_t bag_id;
+    struct session *first; /* sessions that lost something, by next_picked */
+};
+
+static void after_leaving_of(void *context, struct follower *follower)
+{
+    struct ended *ended = context;
+    struct session *session = (void *)((char *)follower - offsetof(struct session, follower));
+    if (session->rights.keep >= KEEP_GROUPS || follower->groups == 0) {
+        return; /* it reads every group, or none */
+    }
+    struct recheck recheck = {.sessions = ended->sessions, .session = session};
+    followers_bags(&session->follower, recheck_bag, &recheck);
+    if (recheck.lost) {
+        session->next_picked = ended->first;
+        ended->first = session;
+    }
+}
+
+/* They connect again, and are told then. */
+static void end_those(struct ended *ended)
+{
+    while (ended->first != NULL) {
+        struct session *session = ended->first;
+        ended->first = session->next_picked;
+        session_end(ended->sessions, session, E_SUPERSEDED,
+                    "what this machine may read has changed");
+    }
+}
+
+/* A user left a group: it is who follows the group that may have lost it. */
+static void after_leaving(struct sessions *sessions, const struct change *change)
+{
+    struct ended ended = {.sessions = sessions};
+    struct owner owner = {.kind = OWNER_GROUP};
+    struct bag_row group = {0};
+    access_group_of_path(change->path, owner.folded);
+    if (kv_bag_of(sessions_settled(sessions), NULL, &owner, &group, NULL) == 0) {
+        followers_each(&sessions->followers, group.bag_id, after_leaving_of, &ended);
+    }
+    end_those(&ended);
+}
+
+/* A user was deleted. Which groups were theirs is gone with them. */
+static void after_users(struct sessions *sessions)
+{
+    struct ended ended = {.sessions = sessions};
+    struct session *session = sessions->ring;
+    for (size_t i = 0; i < sessions->count; i++, session = session->next) {
+        after_leaving_of(&ended, &session->follower);
+    }
+    end_those(&ended);
+}
+
+static bool was_user(struct sessions *sessions, uint64_t bag_id)
+{
+    struct kv_grave grave = {0};
+    return kv_grave(sessions_settled(sessions), NULL, bag_id, &grave, NULL) != 0 ||
+           grave.owner.kind == OWNER_USER;
+}
+
+/* A bag was deleted, perhaps a user's: they are no longer signed in on machines that follow it.
+ * Machines that do not are swept when they say HELLO. */
+static void sign_out_one(struct sessions *sessions, const struct session *session, uint64_t bag_id)
+{
+    struct sign_out gone = {
+        .device = session->device, .device_bag = session->device_bag, .bag_id = bag_id};
+    committer_sign_out(sessions->options.committer, &gone);
+}
+
+static void sign_out_of(void *context, struct follower *follower)
+{
+    const struct ended *ended = context;
+    const struct session *session = (void *)((char *)follower - offsetof(struct session, follower));
+    if (!session->wide) {
+        sign_out_one(ended->sessions, session, ended->bag_id);
+    }
+}
+
+/* Whether it was a user's. */
+static bool after_deletion(struct sessions *sessions, uint64_t bag_id)
+{
+    struct ended ended = {.sessions = sessions, .bag_id = bag_id};
+    followers_each(&sessions->followers, bag_id, sign_out_of, &ended);
+    for (struct session *wide = sessions->wides; wide != NULL; wide = wide->wide_next) {
+        sign_out_one(sessions, wide, bag_id);
+    }
+    return was_user(sessions, bag_id);
+}
+
+void sessions_follow_rights(struct sessions *sessions, const struct change *changes, size_t count)
+{
+    ASSERT(sessions != NULL && (changes != NULL || count == 0));
+    bool users_gone = false;
+    for (size_t i = 0; i < count; i++) {
+        if (changes[i].kind == CHANGE_BAG_DELETE) {
+            users_gone = after_deletion(sessions, changes[i].bag_id) || users_gone;
+        }
+        if (changes[i].kind != CHANGE_ITEM_REMOVE || !path_reserved(changes[i].path)) {
+            continue;
+        }
+        if (access_user_of_path(changes[i].path) != 0) {
+            after_sign_out(sessions, &changes[i]);
+        } else if (access_is_group_path(changes[i].path)) {
+            after_leaving(sessions, &changes[i]);
+        }
+    }
+    if (users_gone) {
+        after_users(sessions);
+    }
+}
