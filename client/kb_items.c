@@ -6,6 +6,19 @@
 #include "client/kb_inside.h"
 #include "client/network.h"
 
+enum { USED_MS = 3600 * 1000 };
+
+/* Once an hour it is written down. It only guides which users' bags are let go of first, so that it
+ * can't be written (a full disk) is nobody's trouble here. */
+static void note_use(struct kb *kb, const struct replica_bag *bag)
+{
+    uint64_t now_ms = client_wall_ms(kb);
+    if (bag->used_ms > now_ms || now_ms - bag->used_ms >= USED_MS) {
+        int rc = replica_used(kb->replica, bag->local, now_ms, NULL);
+        (void)rc; /* as above */
+    }
+}
+
 int client_find_bag(struct kb *kb, const char *text, struct replica_bag *bag, struct err *err)
 {
     struct owner owner;
@@ -19,6 +32,9 @@ int client_find_bag(struct kb *kb, const char *text, struct replica_bag *bag, st
         return err_set(err, E_NOT_SIGNED_IN, "'%.200s' is not kept here: sign in first", text);
     }
     if (rc == 0) {
+        if (found.owner.kind == OWNER_USER || found.owner.kind == OWNER_USER_DEVICE) {
+            note_use(kb, &found);
+        }
         *bag = found;
     }
     return rc;
@@ -28,9 +44,7 @@ int client_find_bag(struct kb *kb, const char *text, struct replica_bag *bag, st
 static int read_replica(struct kb *kb, const struct owner *owner, struct span path,
                         struct buf *value, struct item_row *row, struct err *err)
 {
-    struct replica_bag bag;
-    int rc = replica_bag_by_owner(kb->replica, owner, &bag, err);
-    rc = rc != 0 ? rc : replica_item(kb->replica, bag.local, path, row, value, err);
+    int rc = replica_item_of(kb->replica, owner, path, row, value, err);
     if (rc == E_CORRUPT) {
         (void)pthread_mutex_lock(&kb->lock);
         if (kb->network != NULL) {

@@ -373,8 +373,9 @@ void network_bag(struct network *network, const struct follow_action *action)
 {
     struct err err = {0};
     if (action->bag.code == 0) {
-        int rc =
-            replica_complete(network->kb->replica, action->bag.bag_id, action->bag.last_seq, &err);
+        bool differs = false;
+        int rc = replica_complete(network->kb->replica, action->bag.bag_id, action->bag.last_seq,
+                                  NULL, &differs, &err);
         if (rc == 0) {
             bag_moved(network, action->bag.bag_id, action->bag.last_seq);
         } else if (rc == E_CONDITION) {

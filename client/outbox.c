@@ -212,7 +212,21 @@ void outbox_set_alone(struct outbox *outbox, bool alone)
 
 /* --- adding --- */
 
-static int encode_write(struct buf *out, uint64_t number, const struct outbox_target *target,
+int outbox_too_large(struct err *err)
+{
+    return err_set(err, E_TOO_LARGE,
+                   "the change set is larger than the limit of %d bytes: split it",
+                   OPERATION_BYTES_MAX);
+}
+
+int outbox_full(const struct outbox *outbox, struct err *err)
+{
+    return err_set(err, E_QUOTA,
+                   "the outbox is full: %llu bytes wait for the server or were refused by it",
+                   (unsigned long long)outbox->used_bytes);
+}
+
+int outbox_encode_write(struct buf *out, uint64_t number, const struct outbox_target *target,
                         uint64_t maker, const struct operation_write *writes, size_t count,
                         struct err *err)
 {
@@ -222,9 +236,7 @@ static int encode_write(struct buf *out, uint64_t number, const struct outbox_ta
         operation_put_write(out, &writes[i]);
     }
     if (buf_error(out) == E_TOO_LARGE) {
-        return err_set(err, E_TOO_LARGE,
-                       "the change set is larger than the limit of %d bytes: split it",
-                       OPERATION_BYTES_MAX);
+        return outbox_too_large(err);
     }
     return buf_error(out) != 0 ? err_set(err, buf_error(out), "out of memory") : 0;
 }
@@ -233,9 +245,7 @@ static int encode_write(struct buf *out, uint64_t number, const struct outbox_ta
 static int enqueue(struct outbox *outbox, struct entry *entry, struct err *err)
 {
     if (outbox->used_bytes + outbox_entry_cost(entry) > outbox->max_bytes) {
-        return err_set(err, E_QUOTA,
-                       "the outbox is full: %llu bytes wait for the server or were refused by it",
-                       (unsigned long long)outbox->used_bytes);
+        return outbox_full(outbox, err);
     }
     if (outbox_window_reserve(outbox) != 0) {
         return err_set(err, E_NOMEM, "out of memory");
@@ -270,7 +280,7 @@ static int let_go_of_replaced(struct outbox *outbox, size_t size, struct err *er
 }
 
 /* Room in the batch that waits; adders that come now go with the next one. */
-static int make_room(struct outbox *outbox, size_t size, struct err *err)
+int outbox_make_room(struct outbox *outbox, size_t size, struct err *err)
 {
     int rc = let_go_of_replaced(outbox, size, err);
     while (rc == 0 && outbox->waiting.size + size + OUTBOX_RECORD_EXTRA > OUTBOX_BATCH_MAX) {
@@ -312,8 +322,8 @@ static int add_write(struct outbox *outbox, struct outbox_target target,
     buf_init(&bytes, OPERATION_BYTES_MAX);
     int rc = find_maker(outbox, &target, &maker, err);
     rc = rc != 0 ? rc
-                 : encode_write(&bytes, outbox_window_end(outbox), &target,
-                                maker != NULL ? maker->number : 0, writes, count, err);
+                 : outbox_encode_write(&bytes, outbox_window_end(outbox), &target,
+                                       maker != NULL ? maker->number : 0, writes, count, err);
     rc = rc != 0 ? rc : outbox_entry_new(&entry, target.owner, buf_span(&bytes), err);
     if (rc == 0) {
         entry->time_ms = time_ms;
@@ -332,7 +342,7 @@ static int add_write(struct outbox *outbox, struct outbox_target target,
     return 0;
 }
 
-static size_t size_of(const struct operation_write *writes, size_t count)
+size_t outbox_size_of(const struct operation_write *writes, size_t count)
 {
     size_t size = 0;
     for (size_t i = 0; i < count && size <= OPERATION_BYTES_MAX; i++) {
@@ -347,15 +357,13 @@ int outbox_write(struct outbox *outbox, const struct outbox_target *target,
 {
     ASSERT(outbox != NULL && target != NULL && target->owner != NULL);
     ASSERT(writes != NULL && count > 0 && count <= OPERATION_WRITES_MAX);
-    size_t size = size_of(writes, count);
+    size_t size = outbox_size_of(writes, count);
     if (size > OPERATION_BYTES_MAX + 32 * count) {
-        return err_set(err, E_TOO_LARGE,
-                       "the change set is larger than the limit of %d bytes: split it",
-                       OPERATION_BYTES_MAX);
+        return outbox_too_large(err);
     }
     struct entry *entry = NULL;
     (void)pthread_mutex_lock(&outbox->lock);
-    int rc = make_room(outbox, size, err);
+    int rc = outbox_make_room(outbox, size, err);
     rc = rc != 0 ? rc : add_write(outbox, *target, writes, count, time_ms, &entry, err);
     if (rc == 0) {
         uint64_t given = entry->id;
@@ -376,7 +384,7 @@ int outbox_create(struct outbox *outbox, const struct owner *owner, uint64_t tim
     struct entry *entry = NULL;
     buf_init(&bytes, OUTBOX_RECORD_EXTRA);
     (void)pthread_mutex_lock(&outbox->lock);
-    int rc = make_room(outbox, OUTBOX_RECORD_EXTRA, err);
+    int rc = outbox_make_room(outbox, OUTBOX_RECORD_EXTRA, err);
     if (rc == 0) {
         operation_put_create(&bytes, outbox_window_end(outbox), owner);
         rc = buf_error(&bytes);
@@ -398,116 +406,6 @@ int outbox_create(struct outbox *outbox, const struct owner *owner, uint64_t tim
     }
     (void)pthread_mutex_unlock(&outbox->lock);
     buf_free(&bytes);
-    return rc;
-}
-
-/* --- refused ones, dropped ones --- */
-
-static int no_such(uint64_t id, struct err *err)
-{
-    return err_set(err, E_NOT_FOUND, "there is no such write: %llu", (unsigned long long)id);
-}
-
-/* A refused write is forgotten; its record goes with the next batch. */
-static uint64_t forget(struct outbox *outbox, struct entry *entry)
-{
-    outbox_record_forget(entry->id, outbox_queue_begin(outbox, OUTBOX_RECORD_EXTRA));
-    uint64_t ticket = outbox_queue_end(outbox);
-    outbox->refused--;
-    entry->settled = true;
-    if (entry->number == 0) {
-        outbox_forget(outbox, entry);
-    } else {
-        outbox_list_remove(outbox, entry); /* its number may be asked for */
-        entry->id = 0;
-    }
-    return ticket;
-}
-
-static int copy_writes(const struct entry *entry, struct operation_write **out, struct buf *bytes,
-                       struct err *err)
-{
-    struct operation_write *writes = calloc(entry->write_count, sizeof *writes);
-    if (writes == NULL) {
-        return err_set(err, E_NOMEM, "out of memory");
-    }
-    *out = writes;
-    if (buf_append(bytes, entry->bytes, entry->size) != 0) {
-        return err_set(err, buf_error(bytes), "out of memory");
-    }
-    for (size_t i = 0; i < entry->write_count; i++) {
-        const struct overlay_write *from = &entry->writes[i];
-        writes[i].path = span_of(bytes->data + (from->path.data - entry->bytes), from->path.size);
-        writes[i].remove = from->remove;
-        if (from->value.size > 0) {
-            writes[i].value =
-                span_of(bytes->data + (from->value.data - entry->bytes), from->value.size);
-        }
-    }
-    return 0;
-}
-
-int outbox_retry(struct outbox *outbox, uint64_t id, const struct outbox_target *target,
-                 uint64_t time_ms, uint64_t *new_id, struct err *err)
-{
-    ASSERT(outbox != NULL);
-    struct operation_write *writes = NULL;
-    size_t count = 0;
-    struct buf bytes;
-    buf_init(&bytes, OPERATION_BYTES_MAX + OUTBOX_RECORD_EXTRA);
-    (void)pthread_mutex_lock(&outbox->lock);
-    struct entry *entry = outbox_by_id(outbox, id);
-    bool refused = entry != NULL && entry->state == OUTBOX_REFUSED && entry->write_count > 0;
-    int rc = refused ? copy_writes(entry, &writes, &bytes, err) : no_such(id, err);
-    count = refused ? entry->write_count : 0;
-    (void)pthread_mutex_unlock(&outbox->lock);
-    rc = rc != 0 ? rc : outbox_write(outbox, target, writes, count, time_ms, new_id, err);
-    if (rc == 0) { /* now, not before: between the two it stands there twice, never not at all */
-        (void)pthread_mutex_lock(&outbox->lock);
-        entry = outbox_by_id(outbox, id);
-        if (entry != NULL && entry->state == OUTBOX_REFUSED) {
-            (void)forget(outbox, entry);
-        }
-        (void)pthread_mutex_unlock(&outbox->lock);
-    }
-    free(writes);
-    buf_free(&bytes);
-    return rc;
-}
-
-static int drop(struct outbox *outbox, struct entry *entry, uint64_t *ticket, struct err *err)
-{
-    if (entry->state == OUTBOX_REFUSED) {
-        *ticket = forget(outbox, entry);
-        return 0;
-    }
-    bool alone = outbox->alone;
-    if (entry->kind != OPERATION_WRITE || (!alone && entry->number <= outbox->sent_max)) {
-        return err_set(err, E_BUSY,
-                       "operation %llu was perhaps sent already: it can be dropped no more, only "
-                       "followed by another write",
-                       (unsigned long long)entry->id);
-    }
-    uint64_t number = entry->number;
-    int rc = outbox_empty_unsent(outbox, entry, err);
-    if (rc == 0) {
-        outbox_record_empty(number, outbox_queue_begin(outbox, OUTBOX_RECORD_EXTRA));
-        *ticket = outbox_queue_end(outbox);
-    }
-    return rc;
-}
-
-int outbox_drop(struct outbox *outbox, uint64_t id, struct err *err)
-{
-    ASSERT(outbox != NULL);
-    uint64_t ticket = 0;
-    (void)pthread_mutex_lock(&outbox->lock);
-    struct entry *entry = outbox_by_id(outbox, id);
-    bool there = entry != NULL && outbox_is_durable(outbox, entry) && entry->state != OUTBOX_ACKED;
-    int rc = there ? drop(outbox, entry, &ticket, err) : no_such(id, err);
-    rc = rc != 0 ? rc : outbox_commit(outbox, ticket, err);
-    (void)pthread_cond_broadcast(&outbox->changed);
-    (void)pthread_mutex_unlock(&outbox->lock);
     return rc;
 }
 

@@ -80,6 +80,12 @@ MUST_CHECK int outbox_create(struct outbox *outbox, const struct owner *owner, u
  * refused write has this id. */
 MUST_CHECK int outbox_retry(struct outbox *outbox, uint64_t id, const struct outbox_target *target,
                             uint64_t time_ms, uint64_t *new_id, struct err *err);
+/* What the server lost, or could not take, put among the refused writes: it never was pending, is
+ * not visible and not sent, and can be retried or dropped. Durable; `code` is not 0, `text` is the
+ * sentence. Errors as of outbox_write. */
+MUST_CHECK int outbox_refuse(struct outbox *outbox, const struct outbox_target *target,
+                             const struct operation_write *writes, size_t count, uint64_t time_ms,
+                             int code, const char *text, uint64_t *id, struct err *err);
 /* Forget a refused one, or a pending one that was not sent yet (in its place an empty one is sent).
  * E_NOT_FOUND; E_BUSY: it was perhaps sent, its outcome has to be awaited. */
 MUST_CHECK int outbox_drop(struct outbox *outbox, uint64_t id, struct err *err);

@@ -77,6 +77,14 @@ static void take_back(struct outbox *outbox)
         }
         outbox_forget(outbox, entry);
     }
+    struct entry *before = NULL;
+    for (struct entry *entry = outbox->last; entry != NULL; entry = before) {
+        before = entry->prev;
+        if (entry->ticket > outbox->durable) { /* refused ones have no number */
+            outbox->refused--;
+            outbox_forget(outbox, entry);
+        }
+    }
     buf_reset(&outbox->waiting);
     outbox->waiting_count = 0;
     outbox->rewrite = true; /* outcomes among the lost records live in memory alone */

@@ -1,6 +1,7 @@
 /* client/outbox_inside.h - the inside of struct outbox, for the files that are made of it:
  *
- *   outbox.c         opening, adding, dropping
+ *   outbox.c         opening, adding, sending
+ *   outbox_refused.c what was refused: tried again, dropped
  *   outbox_entry.c   operations in memory, and the window of those the server may ask for again
  *   outbox_settle.c  what becomes of an operation: outcomes, bags that are made, passed or gone
  *   outbox_record.c  records <-> bytes
@@ -118,6 +119,19 @@ struct outbox {
 /* --- outbox.c --- */
 uint64_t outbox_wall_ms(const struct outbox *outbox);
 uint64_t outbox_random(const struct outbox *outbox);
+
+/* --- outbox.c, with the lock --- */
+int outbox_too_large(struct err *err);
+int outbox_full(const struct outbox *outbox, struct err *err);
+/* What the writes will take, roughly; not more than is allowed by much. */
+size_t outbox_size_of(const struct operation_write *writes, size_t count);
+/* Room in the batch that waits for so many bytes; may wait. */
+MUST_CHECK int outbox_make_room(struct outbox *outbox, size_t size, struct err *err);
+/* `maker`: the number of the CREATE that makes the target's bag, 0: it has its id. */
+MUST_CHECK int outbox_encode_write(struct buf *out, uint64_t number,
+                                   const struct outbox_target *target, uint64_t maker,
+                                   const struct operation_write *writes, size_t count,
+                                   struct err *err);
 
 /* --- outbox_entry.c --- */
 /* From an operation's bytes (copied). `owner` NULL: a place holder. E_MALFORMED, E_NOMEM; other

@@ -52,8 +52,17 @@ int replica_read_begin(struct replica *replica, MDB_txn **txn, struct err *err)
     return replica_error(replica, rc, "read", err);
 }
 
+/* LMDB would wait for the thread's own transaction for ever. */
+static _Thread_local const struct replica *in_batch;
+
+void replica_write_only(const struct replica *replica)
+{
+    in_batch = replica;
+}
+
 int replica_write_begin(struct replica *replica, MDB_txn **txn, struct err *err)
 {
+    ASSERT(in_batch != replica);
     int rc = mdb_txn_begin(replica->env, NULL, 0, txn);
     return replica_error(replica, rc, "begin to write", err);
 }
@@ -122,6 +131,21 @@ static int open_env(struct replica *replica, uint64_t map_bytes, struct err *err
     return replica_error(replica, rc, "open", err);
 }
 
+static void replica_free(struct replica **replica)
+{
+    const struct fence_cache *fences = (*replica)->fences;
+    if (fences != NULL) {
+        replica_fence_put_back(*replica, &fences);
+    }
+    if ((*replica)->env != NULL) {
+        mdb_env_close((*replica)->env);
+    }
+    (void)pthread_mutex_destroy(&(*replica)->fence_lock);
+    free((*replica)->path);
+    free(*replica);
+    *replica = NULL;
+}
+
 static int put_u64(struct replica *replica, MDB_txn *txn, const struct record_key *key,
                    uint64_t value, struct err *err)
 {
@@ -153,25 +177,78 @@ static int check_format(struct replica *replica, MDB_txn *txn, struct err *err)
     if (version == REPLICA_FORMAT) {
         return 0;
     }
-    return err_set(err, E_FORMAT,
-                   "the replica in '%s' has format %llu, this version knows %d: use the newer "
-                   "kitbag that made it",
-                   replica->path, (unsigned long long)version, REPLICA_FORMAT);
+    return err_set(err, E_FORMAT, "the replica in '%s' has format %llu, this version knows %d: %s",
+                   replica->path, (unsigned long long)version, REPLICA_FORMAT,
+                   version > REPLICA_FORMAT
+                       ? "use the newer kitbag that made it"
+                       : "move the folder aside, and all is fetched anew from the server");
 }
 
-static int prepare(struct replica *replica, struct err *err)
+/* The half of a bag's new copy that an earlier run had. */
+static int drop_half_made(struct replica *replica, MDB_txn *txn, uint64_t local, struct err *err)
+{
+    struct replica_bag bag;
+    int rc = replica_bag_get(replica, txn, local, &bag, NULL);
+    if (rc != 0) {
+        return rc == E_NOT_FOUND || rc == E_CORRUPT ? 0 : err_set(err, rc, "a bag can't be read");
+    }
+    struct record_key half = replica_key_item(local, bag.copy ^ 1u, (struct span){NULL, 0});
+    return replica_record_delete_all(replica, txn, TABLE_ITEMS, &half, err);
+}
+
+static int throw_staged_away(struct replica *replica, MDB_txn *txn, struct err *err)
+{
+    MDB_cursor *cursor = NULL;
+    MDB_val key;
+    MDB_val data;
+    int at = mdb_cursor_open(txn, replica->tables[TABLE_STAGE], &cursor);
+    int rc = at != 0 ? replica_error(replica, at, "throw staged pages away", err) : 0;
+    at = at != 0 ? at : mdb_cursor_get(cursor, &key, &data, MDB_FIRST);
+    for (; rc == 0 && at == 0; at = mdb_cursor_get(cursor, &key, &data, MDB_NEXT)) {
+        if (key.mv_size == 8) {
+            rc = drop_half_made(replica, txn, get_be64(key.mv_data), err);
+        }
+    }
+    if (cursor != NULL) {
+        mdb_cursor_close(cursor);
+    }
+    return rc != 0 ? rc
+                   : replica_error(replica, mdb_drop(txn, replica->tables[TABLE_STAGE], 0),
+                                   "throw staged pages away", err);
+}
+
+/* "running" stands there from here to replica_close. */
+static int prepare(struct replica *replica, bool *unclean, struct err *err)
 {
     MDB_txn *txn = NULL;
+    struct record_key key = key_text("running");
+    struct span value;
     int rc = replica_write_begin(replica, &txn, err);
     if (rc != 0) {
         return rc;
     }
     rc = check_format(replica, txn, err);
+    rc = rc != 0 ? rc : throw_staged_away(replica, txn, err);
     if (rc == 0) {
-        rc = replica_error(replica, mdb_drop(txn, replica->tables[TABLE_STAGE], 0),
-                           "throw staged pages away", err);
+        *unclean = replica_record_get(replica, txn, TABLE_META, &key, &value, NULL) != E_NOT_FOUND;
+        value = (struct span){NULL, 0};
+        rc = replica_record_put(replica, txn, TABLE_META, &key, value, err);
     }
     return replica_write_end(replica, &txn, rc, err);
+}
+
+static int open_all(struct replica *replica, uint64_t map_bytes, struct err *err)
+{
+    bool unclean = false;
+    uint64_t dropped = 0;
+    uint64_t next = 0;
+    uint64_t bags = 0;
+    int rc = open_env(replica, map_bytes, err);
+    rc = rc != 0 ? rc : open_tables(replica, err);
+    rc = rc != 0 ? rc : prepare(replica, &unclean, err);
+    rc = rc != 0 ? rc : replica_bag_repair(replica, &dropped, err);
+    return rc != 0 || !unclean ? rc
+                               : replica_scrub(replica, &next, UINT64_MAX, &bags, NULL, NULL, err);
 }
 
 int replica_open(struct replica **out, const char *dir, uint64_t map_bytes, struct err *err)
@@ -187,33 +264,38 @@ int replica_open(struct replica **out, const char *dir, uint64_t map_bytes, stru
     if (replica == NULL) {
         return err_set(err, E_NOMEM, "open '%s': out of memory", dir);
     }
+    (void)pthread_mutex_init(&replica->fence_lock, NULL);
     replica->path = strdup(dir);
     rc = replica->path == NULL ? err_set(err, E_NOMEM, "open '%s': out of memory", dir)
-                               : open_env(replica, map_bytes, err);
-    rc = rc != 0 ? rc : open_tables(replica, err);
-    rc = rc != 0 ? rc : prepare(replica, err);
-    uint64_t dropped = 0;
-    rc = rc != 0 ? rc : replica_bag_repair(replica, &dropped, err);
+                               : open_all(replica, map_bytes, err);
     if (rc != 0) {
-        replica_close(&replica);
+        replica_free(&replica);
         return rc;
     }
     *out = replica;
     return 0;
 }
 
+/* What is lost, or not said, is looked at again by the next opening. */
+static void say_clean(struct replica *replica)
+{
+    MDB_txn *txn = NULL;
+    struct record_key key = key_text("running");
+    int rc = replica_write_begin(replica, &txn, NULL);
+    if (rc == 0) {
+        rc = replica_record_delete(replica, txn, TABLE_META, &key, NULL);
+        rc = replica_write_end(replica, &txn, rc, NULL);
+    }
+    (void)rc;
+    (void)mdb_env_sync(replica->env, 1);
+}
+
 void replica_close(struct replica **replica)
 {
-    if (replica == NULL || *replica == NULL) {
-        return;
+    if (replica != NULL && *replica != NULL) {
+        say_clean(*replica);
+        replica_free(replica);
     }
-    if ((*replica)->env != NULL) {
-        (void)mdb_env_sync((*replica)->env, 1); /* what is lost is fetched again */
-        mdb_env_close((*replica)->env);
-    }
-    free((*replica)->path);
-    free(*replica);
-    *replica = NULL;
 }
 
 /* --- the position --- */
@@ -275,6 +357,21 @@ int replica_put_position(struct replica *replica, MDB_txn *txn, uint64_t seq,
     return replica_record_put(replica, txn, TABLE_META, &key, span_of(bytes, sizeof bytes), err);
 }
 
+int replica_put_history(struct replica *replica, MDB_txn *txn, const uint8_t history[HISTORY_SIZE],
+                        uint64_t resume_seq, struct err *err)
+{
+    struct span at = {NULL, 0};
+    struct record_key key = key_text("history");
+    int rc =
+        replica_record_put(replica, txn, TABLE_META, &key, span_of(history, HISTORY_SIZE), err);
+    rc = rc != 0 ? rc : get_meta(replica, txn, "position", 8 + SHA256_SIZE, &at, err);
+    if (rc != 0 || (at.size > 0 && get_be64(at.data) <= resume_seq)) {
+        return rc;
+    }
+    key = key_text("position");
+    return replica_record_delete(replica, txn, TABLE_META, &key, err);
+}
+
 int replica_set_history(struct replica *replica, const uint8_t history[HISTORY_SIZE],
                         struct err *err)
 {
@@ -284,12 +381,7 @@ int replica_set_history(struct replica *replica, const uint8_t history[HISTORY_S
     if (rc != 0) {
         return rc;
     }
-    struct record_key key = key_text("history");
-    rc = replica_record_put(replica, txn, TABLE_META, &key, span_of(history, HISTORY_SIZE), err);
-    if (rc == 0) {
-        key = key_text("position");
-        rc = replica_record_delete(replica, txn, TABLE_META, &key, err);
-    }
+    rc = replica_put_history(replica, txn, history, 0, err);
     return replica_write_end(replica, &txn, rc, err);
 }
 

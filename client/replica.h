@@ -4,9 +4,15 @@
  *   - A bag and its cursor change in one transaction, so a bag is always exactly the server's bag
  *     at one seq, and who reads it sees it at one seq (one call is one snapshot).
  *   - Every record carries an XXH3-64 over its table, key and value that is compared at each read;
- * a miss compares the neighbours too, so a damaged key is noticed. A record that fails is never
+ *     a miss compares the neighbours too, so a damaged key is noticed. A record that fails is never
  *     handed out: its bag is marked damaged (cursor 0, not complete: to be fetched anew). A bag
- * whose own record fails is dropped with its items.
+ *     whose own record fails is dropped with its items.
+ *   - A bag's digest, kept change by change, is that of its items. It is compared with the server's
+ *     (replica_complete), and with the items themselves (replica_scrub).
+ *   - A bag that is to be fetched anew can be read as it was until its new copy is whole; then the
+ *     copy takes its place in one transaction.
+ *   - Items behind a fence of the fleet's bag (journal/fence.h) are absent for who reads, under the
+ *     snapshot that the items are read from. They are still there, and count in the digest.
  *   - Read transactions never outlive a call.
  *
  * All functions are safe from any thread; writing ones take turns (LMDB's writer lock) and return
@@ -17,6 +23,7 @@
 #define KITBAG_CLIENT_REPLICA_H
 
 #include "journal/apply.h"
+#include "journal/digest.h"
 
 struct replica;
 
@@ -30,6 +37,9 @@ struct replica_bag {
     bool complete;         /* it is the server's bag at `cursor` (a local bag: always) */
     bool keep;             /* still kept here (false: only its sign-out has to be told) */
     uint64_t items, bytes; /* live ones */
+    struct digest digest;  /* of these */
+    uint8_t copy;          /* the replica's own: under which of two prefixes its items are */
+    uint64_t used_ms;      /* when it was last used, to the hour; since 1970, 0: not noted */
     struct owner owner;
 };
 
@@ -43,8 +53,9 @@ struct replica_position {
 
 /* Open the folder `dir` (made when it is not there), which no other process may use meanwhile. The
  * file's structure is checked first (replica_check.h): reads all of its pages. Staged pages of an
- * earlier run are thrown away; bags whose record is damaged are dropped. E_CORRUPT: the file as a
- * whole can't be used, the owner moves it aside. E_FORMAT: a newer version made it. */
+ * earlier run are thrown away; bags whose record is damaged are dropped. When the run before did
+ * not end with replica_close, all bags are scrubbed. E_CORRUPT: the file as a whole can't be used,
+ * the owner moves it aside. E_FORMAT: another version made it. */
 MUST_CHECK int replica_open(struct replica **out, const char *dir, uint64_t map_bytes,
                             struct err *err);
 void replica_close(struct replica **replica);
@@ -53,7 +64,8 @@ MUST_CHECK int replica_sync(struct replica *replica, struct err *err);
 
 MUST_CHECK int replica_position(struct replica *replica, struct replica_position *out,
                                 struct err *err);
-/* From now on it is a replica of this history; its position is forgotten. */
+/* From now on it is a replica of this history; its position is forgotten, its bags stay as they are
+ * (another server's: see replica_rebase). */
 MUST_CHECK int replica_set_history(struct replica *replica, const uint8_t history[HISTORY_SIZE],
                                    struct err *err);
 
@@ -87,9 +99,13 @@ MUST_CHECK int replica_bags(struct replica *replica, replica_bag_fn *each, void 
 /* --- reading --- */
 
 /* The value is appended to `value` (may be NULL to ask only for the row, whose value is then
- * empty). E_NOT_FOUND; E_CORRUPT after the bag was marked damaged. */
+ * empty). E_NOT_FOUND; E_CORRUPT after the bag was marked damaged, or the fleet's bag when the
+ * damage is in its fences. */
 MUST_CHECK int replica_item(struct replica *replica, uint64_t local, struct span path,
                             struct item_row *row, struct buf *value, struct err *err);
+/* The same of the bag of `owner`, found under the same snapshot. */
+MUST_CHECK int replica_item_of(struct replica *replica, const struct owner *owner, struct span path,
+                               struct item_row *row, struct buf *value, struct err *err);
 /* In order of paths, those that begin with `prefix`, under one snapshot. Spans are borrowed for the
  * callback. E_CORRUPT after the good ones were told and the bag was marked damaged. */
 typedef int replica_item_fn(void *context, struct span path, const struct item_row *row,
@@ -99,22 +115,43 @@ MUST_CHECK int replica_items(struct replica *replica, uint64_t local, struct spa
 
 /* --- following the server --- */
 
-/* Apply live changes of one message: all, with cursors and the position, in one transaction, by
- * apply_change. Changes not newer than their bag's cursor are skipped; changes of unknown bags too.
- * `done` (may be NULL) is told each change that took effect, after the commit, with its bag as it
- * is (or was, after a BAG_DELETE). With `bad_bag` set nothing was applied: E_CONDITION, a change
- * does not follow its bag's cursor; E_CORRUPT, the bag is damaged and marked so. */
+/* What came from the server, many messages in one transaction that is synced once. A bag, its
+ * cursor and the position change together, and nobody sees a part of it before the commit.
+ *
+ *     replica_batch_begin, any of replica_batch_changes, _page and _complete, replica_batch_commit
+ *
+ * It holds the writer's lock: begin late and commit soon. It stays on its thread, which calls no
+ * other function of the replica until the commit or replica_batch_abort (a read would not see the
+ * batch, and writing would wait for itself).
+ *
+ * E_CONDITION and E_NOT_FOUND refuse one message, of which nothing is taken; the batch goes on
+ * without it. Any other error spoils the batch: later calls and the commit return it, and nothing
+ * of the batch is applied; bags that were found damaged are marked by the commit. */
+struct replica_batch;
+MUST_CHECK int replica_batch_begin(struct replica *replica, struct replica_batch **out,
+                                   struct err *err);
+void replica_batch_abort(struct replica_batch **batch);
+
+/* What took effect, told after the commit in the order in which it came. Of `change` only kind,
+ * bag_id, seq and path are set; an item's kind with an empty path: the bag as a whole has other
+ * items than before. The bag is as it is at the end (or was, after a BAG_DELETE). */
 typedef void replica_change_fn(void *context, const struct replica_bag *bag,
                                const struct change *change);
-MUST_CHECK int replica_apply(struct replica *replica, const struct change *changes, size_t count,
-                             uint64_t seq, const uint8_t hash[SHA256_SIZE], uint64_t *bad_bag,
-                             replica_change_fn *done, void *context, struct err *err);
+/* Frees the batch, whatever comes of it. `done` may be NULL. */
+MUST_CHECK int replica_batch_commit(struct replica_batch **batch, replica_change_fn *done,
+                                    void *context, struct err *err);
 
-/* Catching up: rows are staged, and with the last page the bag moves to `cursor` in one
- * transaction. A page that is first and last at once is applied directly. Staged rows are thrown
- * away at open and by `first`. E_NOT_FOUND: no such bag is kept here; E_CONDITION: the bag was
- * cleared or damaged since, and a difference from `since` has nothing to build on; E_CORRUPT: the
- * bag is marked damaged. */
+/* Live changes of one message, by apply_change. Changes not newer than their bag's cursor are
+ * skipped; changes of unknown bags too. With `bad_bag` set: E_CONDITION, a change does not follow
+ * its bag's cursor; E_CORRUPT, the bag is damaged. */
+MUST_CHECK int replica_batch_changes(struct replica_batch *batch, const struct change *changes,
+                                     size_t count, uint64_t seq, const uint8_t hash[SHA256_SIZE],
+                                     uint64_t *bad_bag, struct err *err);
+
+/* Catching up. A whole bag is made beside the one that is there and takes its place with the last
+ * page; a difference is staged and joins it then. What was staged is thrown away by `first`, and
+ * when the replica is opened. E_NOT_FOUND: no such bag is kept here; E_CONDITION: the bag was
+ * cleared or damaged since, and a difference from `since` has nothing to build on. */
 struct replica_page {
     uint64_t bag_id;
     bool first, last, whole;
@@ -127,12 +164,64 @@ struct replica_row {
     struct span path;
     struct item_row row; /* ITEM_LIVE or ITEM_TOMBSTONE */
 };
+MUST_CHECK int replica_batch_page(struct replica_batch *batch, const struct replica_page *page,
+                                  const struct replica_row *rows, size_t count, struct err *err);
+
+/* BAG code 0: is the bag complete at `cursor`, with the digest that the server says (NULL: it says
+ * none)? `differs`: complete, but other items than the server's; it is to be fetched anew from now
+ * on (cursor 0, not complete). E_NOT_FOUND; E_CONDITION: it is not complete at `cursor` any more.
+ */
+MUST_CHECK int replica_batch_complete(struct replica_batch *batch, uint64_t bag_id, uint64_t cursor,
+                                      const struct digest *expected, bool *differs,
+                                      struct err *err);
+
+/* The same, each in a batch of its own. E_CORRUPT: the bag was marked damaged. */
+MUST_CHECK int replica_apply(struct replica *replica, const struct change *changes, size_t count,
+                             uint64_t seq, const uint8_t hash[SHA256_SIZE], uint64_t *bad_bag,
+                             replica_change_fn *done, void *context, struct err *err);
 MUST_CHECK int replica_stage(struct replica *replica, const struct replica_page *page,
                              const struct replica_row *rows, size_t count, struct err *err);
-
-/* Is the bag complete at `cursor`, as BAG code 0 says? E_NOT_FOUND; E_CONDITION: not any more. */
 MUST_CHECK int replica_complete(struct replica *replica, uint64_t bag_id, uint64_t cursor,
-                                struct err *err);
+                                const struct digest *expected, bool *differs, struct err *err);
+
+/* The server goes on with the history `history` since `resume_seq` of ours. Bags with a cursor up
+ * to there stay. Of the others every item that is newer and that machines may write is told to
+ * `lost`, who puts it aside durably (not 0 stops, and is returned: nothing was changed then); after
+ * that these bags are marked to be fetched anew and the position is set back, in one transaction.
+ * After a crash in between it is asked again, so an item may be told twice. `lost` may read the
+ * replica, and not write to it. Spans are borrowed. */
+typedef int replica_lost_fn(void *context, const struct replica_bag *bag, struct span path,
+                            const struct item_row *row, struct err *err);
+MUST_CHECK int replica_rebase(struct replica *replica, const uint8_t history[HISTORY_SIZE],
+                              uint64_t resume_seq, replica_lost_fn *lost, void *context,
+                              struct err *err);
+
+/* --- what is used --- */
+
+/* The bag was used now. Written at most once an hour; else it only reads. */
+MUST_CHECK int replica_used(struct replica *replica, uint64_t local, uint64_t now_ms,
+                            struct err *err);
+/* The kept bags of users, the least recently used first; a user's bag on this device counts as the
+ * user's. An array to be freed (NULL when there is none). E_NOMEM. */
+struct replica_use {
+    uint64_t local; /* of the user's bag */
+    uint64_t bag_id;
+    uint64_t used_ms;
+    struct owner owner;
+};
+MUST_CHECK int replica_least_used(struct replica *replica, struct replica_use **list, size_t *count,
+                                  struct err *err);
+
+/* --- looking after it --- */
+
+/* Compares bags' items, one snapshot each, with what their records say: the digest and the counts.
+ * A bag that differs is marked damaged and told to `wrong` (may be NULL). Goes on from the bag with
+ * the local number `*next` (0: from the start) until it has read `budget_bytes`, at least one bag;
+ * `*next` is 0 again when it came to the end. */
+typedef void replica_wrong_fn(void *context, const struct replica_bag *bag);
+MUST_CHECK int replica_scrub(struct replica *replica, uint64_t *next, uint64_t budget_bytes,
+                             uint64_t *bags, replica_wrong_fn *wrong, void *context,
+                             struct err *err);
 
 /* Read everything, look every key up, compare checksums and the counts of bags. Damaged bags are
  * marked, what belongs to no bag is removed. Returns 0 also when there was damage. */

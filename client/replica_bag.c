@@ -6,7 +6,11 @@
 enum {
     BAG_COMPLETE = 1,
     BAG_KEEP = 2,
-    BAG_FIXED = 1 + 5 * 8 + 1 + 8 + 1, /* what stands before the names */
+    BAG_COPY = 4,
+    AT_DIGEST = 1 + 5 * 8,
+    AT_USED = AT_DIGEST + DIGEST_SIZE,
+    AT_KIND = AT_USED + 8,
+    BAG_FIXED = AT_KIND + 1 + 8 + 1, /* what stands before the names */
     BAG_BYTES_MAX = BAG_FIXED + 2 * NAME_MAX_BYTES,
 };
 
@@ -18,10 +22,15 @@ static size_t encode(const struct replica_bag *bag, uint8_t out[BAG_BYTES_MAX])
     size_t shown = strlen(bag->owner.shown);
     size_t folded = strlen(bag->owner.folded);
     uint8_t *at = out;
-    *at++ = (uint8_t)((bag->complete ? BAG_COMPLETE : 0) | (bag->keep ? BAG_KEEP : 0));
+    *at++ = (uint8_t)((bag->complete ? BAG_COMPLETE : 0) | (bag->keep ? BAG_KEEP : 0) |
+                      (bag->copy != 0 ? BAG_COPY : 0));
     for (size_t i = 0; i < 5; i++, at += 8) {
         put_be64(at, numbers[i]);
     }
+    digest_put(&bag->digest, at);
+    at += DIGEST_SIZE;
+    put_be64(at, bag->used_ms);
+    at += 8;
     *at++ = (uint8_t)bag->owner.kind;
     put_be64(at, bag->owner.device);
     at += 8;
@@ -39,7 +48,8 @@ bool replica_bag_decode(struct span bytes, struct replica_bag *out)
     const uint8_t *at = bytes.data;
     size_t shown = at[BAG_FIXED - 1];
     size_t folded = bytes.size - BAG_FIXED - shown;
-    if (BAG_FIXED + shown > bytes.size || folded > NAME_MAX_BYTES || !owner_kind_known(at[41])) {
+    if (BAG_FIXED + shown > bytes.size || folded > NAME_MAX_BYTES ||
+        !owner_kind_known(at[AT_KIND])) {
         return false;
     }
     *out = (struct replica_bag){
@@ -50,7 +60,10 @@ bool replica_bag_decode(struct span bytes, struct replica_bag *out)
         .cursor = get_be64(at + 17),
         .items = get_be64(at + 25),
         .bytes = get_be64(at + 33),
-        .owner = {.kind = (enum owner_kind)at[41], .device = get_be64(at + 42)},
+        .copy = (at[0] & BAG_COPY) != 0 ? 1 : 0,
+        .digest = digest_get(at + AT_DIGEST),
+        .used_ms = get_be64(at + AT_USED),
+        .owner = {.kind = (enum owner_kind)at[AT_KIND], .device = get_be64(at + AT_KIND + 1)},
     };
     memcpy(out->owner.shown, at + BAG_FIXED, shown);
     memcpy(out->owner.folded, at + BAG_FIXED + shown, folded);
@@ -101,6 +114,13 @@ int replica_bag_get_by_id(struct replica *replica, MDB_txn *txn, uint64_t bag_id
     return get_by(replica, txn, TABLE_IDS, &key, out, err);
 }
 
+int replica_bag_get_by_owner(struct replica *replica, MDB_txn *txn, const struct owner *owner,
+                             struct replica_bag *out, struct err *err)
+{
+    struct record_key key = replica_key_owner(owner);
+    return get_by(replica, txn, TABLE_NAMES, &key, out, err);
+}
+
 int replica_bag_put(struct replica *replica, MDB_txn *txn, const struct replica_bag *bag,
                     struct err *err)
 {
@@ -135,16 +155,26 @@ static int delete_id(struct replica *replica, MDB_txn *txn, uint64_t bag_id, str
     return replica_record_delete(replica, txn, TABLE_IDS, &key, err);
 }
 
+/* Both copies, and what is staged. */
+static int delete_items(struct replica *replica, MDB_txn *txn, uint64_t local, struct err *err)
+{
+    struct record_key key = replica_key_number(local);
+    int rc = replica_record_delete_all(replica, txn, TABLE_ITEMS, &key, err);
+    return rc != 0 ? rc : replica_record_delete_all(replica, txn, TABLE_STAGE, &key, err);
+}
+
 int replica_bag_delete(struct replica *replica, MDB_txn *txn, const struct replica_bag *bag,
                        struct err *err)
 {
-    int rc = replica_record_delete_all(replica, txn, TABLE_ITEMS, bag->local, err);
-    rc = rc != 0 ? rc : replica_record_delete_all(replica, txn, TABLE_STAGE, bag->local, err);
+    int rc = delete_items(replica, txn, bag->local, err);
     rc = rc != 0 ? rc : delete_id(replica, txn, bag->bag_id, err);
     struct record_key key = replica_key_owner(&bag->owner);
     rc = rc != 0 ? rc : replica_record_delete(replica, txn, TABLE_NAMES, &key, err);
     key = replica_key_number(bag->local);
-    return rc != 0 ? rc : replica_record_delete(replica, txn, TABLE_BAGS, &key, err);
+    rc = rc != 0 ? rc : replica_record_delete(replica, txn, TABLE_BAGS, &key, err);
+    return rc != 0 || bag->owner.kind != OWNER_FLEET
+               ? rc
+               : replica_fence_note(replica, txn, bag, false, err);
 }
 
 /* --- repairing --- */
@@ -158,19 +188,26 @@ static int repair_one(struct replica *replica, MDB_txn *txn, MDB_cursor *cursor,
     if (key->mv_size == 8 && replica_record_check(TABLE_BAGS, key, data, &bytes) &&
         replica_bag_decode(bytes, &bag)) {
         bag.local = get_be64(key->mv_data);
-        return put_index(replica, txn, &bag, err);
+        int rc = put_index(replica, txn, &bag, err);
+        return rc != 0 || bag.owner.kind != OWNER_FLEET
+                   ? rc
+                   : replica_fence_note(replica, txn, &bag, true, err);
     }
     ++*dropped;
     uint64_t local = key->mv_size == 8 ? get_be64(key->mv_data) : 0;
     int rc = replica_error(replica, mdb_cursor_del(cursor, 0), "drop a damaged bag", err);
-    rc = rc != 0 ? rc : replica_record_delete_all(replica, txn, TABLE_ITEMS, local, err);
-    return rc != 0 ? rc : replica_record_delete_all(replica, txn, TABLE_STAGE, local, err);
+    return rc != 0 ? rc : delete_items(replica, txn, local, err);
 }
 
 static int repair(struct replica *replica, MDB_txn *txn, uint64_t *dropped, struct err *err)
 {
     MDB_cursor *cursor = NULL;
-    int rc = mdb_drop(txn, replica->tables[TABLE_NAMES], 0);
+    const struct replica_bag none = {0};
+    int rc = replica_fence_note(replica, txn, &none, false, err);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = mdb_drop(txn, replica->tables[TABLE_NAMES], 0);
     rc = rc != 0 ? rc : mdb_drop(txn, replica->tables[TABLE_IDS], 0);
     rc = rc != 0 ? rc : mdb_cursor_open(txn, replica->tables[TABLE_BAGS], &cursor);
     if (rc != 0) {
@@ -276,6 +313,8 @@ int replica_bag_add(struct replica *replica, struct replica_bag *bag, struct err
         struct replica_bag added = *bag;
         added.items = 0;
         added.bytes = 0;
+        added.copy = 0;
+        added.digest = (struct digest){0};
         int rc = replica_write_begin(replica, &txn, err);
         if (rc != 0) {
             return rc;
@@ -331,14 +370,17 @@ int replica_bag_clear(struct replica *replica, uint64_t local, struct err *err)
         return rc;
     }
     rc = replica_bag_get(replica, txn, local, &bag, err);
-    rc = rc != 0 ? rc : replica_record_delete_all(replica, txn, TABLE_ITEMS, local, err);
-    rc = rc != 0 ? rc : replica_record_delete_all(replica, txn, TABLE_STAGE, local, err);
+    rc = rc != 0 ? rc : delete_items(replica, txn, local, err);
     if (rc == 0) {
         bag.cursor = 0;
         bag.complete = false;
         bag.items = 0;
         bag.bytes = 0;
+        bag.digest = (struct digest){0};
         rc = replica_bag_put(replica, txn, &bag, err);
+    }
+    if (rc == 0 && bag.owner.kind == OWNER_FLEET) {
+        rc = replica_fence_note(replica, txn, &bag, false, err);
     }
     return replica_write_end(replica, &txn, rc, err);
 }
@@ -435,11 +477,10 @@ static int bag_from(struct replica *replica, uint64_t local, struct replica_bag 
     return rc;
 }
 
-int replica_bags(struct replica *replica, replica_bag_fn *each, void *context, struct err *err)
+int replica_bags_from(struct replica *replica, uint64_t from, replica_bag_fn *each, void *context,
+                      struct err *err)
 {
-    ASSERT(replica != NULL);
-    ASSERT(each != NULL);
-    struct replica_bag bag = {0};
+    struct replica_bag bag = {.local = from > 0 ? from - 1 : 0};
     for (;;) {
         int rc = bag_from(replica, bag.local + 1, &bag, NULL);
         if (rc == E_NOT_FOUND) {
@@ -453,4 +494,11 @@ int replica_bags(struct replica *replica, replica_bag_fn *each, void *context, s
             return rc;
         }
     }
+}
+
+int replica_bags(struct replica *replica, replica_bag_fn *each, void *context, struct err *err)
+{
+    ASSERT(replica != NULL);
+    ASSERT(each != NULL);
+    return replica_bags_from(replica, 0, each, context, err);
 }

@@ -5,13 +5,12 @@
 
 /* --- within a transaction --- */
 
-int replica_item_get(struct replica *replica, MDB_txn *txn, uint64_t local, struct span path,
+int replica_item_get(struct replica *replica, MDB_cursor *items, const struct record_key *key,
                      struct item_row *row, struct err *err)
 {
-    struct record_key key = replica_key_item(local, path);
     struct span bytes;
     struct item_row found;
-    int rc = replica_record_get(replica, txn, TABLE_ITEMS, &key, &bytes, err);
+    int rc = replica_record_seek(replica, items, TABLE_ITEMS, key, &bytes, err);
     if (rc == E_NOT_FOUND) {
         *row = (struct item_row){.state = ITEM_ABSENT};
         return 0;
@@ -37,20 +36,23 @@ static int count(struct replica *replica, struct replica_bag *bag, struct span p
     if (old->state == ITEM_LIVE) {
         bag->items--;
         bag->bytes -= old_bytes;
+        digest_subtract(&bag->digest, path, old->seq, old->value);
     }
     if (new->state == ITEM_LIVE) {
         bag->items++;
         bag->bytes += path.size + new->value.size;
+        digest_add(&bag->digest, path, new->seq, new->value);
     }
     return 0;
 }
 
-int replica_item_put(struct replica *replica, MDB_txn *txn, struct replica_bag *bag,
-                     struct span path, const struct item_row *row, struct err *err)
+int replica_item_put(const struct replica_writer *writer, struct replica_bag *bag, struct span path,
+                     const struct item_row *row, struct err *err)
 {
-    struct record_key key = replica_key_item(bag->local, path);
+    struct replica *replica = writer->replica;
+    struct record_key key = replica_key_item(bag->local, bag->copy, path);
     struct item_row old;
-    int rc = replica_item_get(replica, txn, bag->local, path, &old, err);
+    int rc = replica_item_get(replica, writer->items, &key, &old, err);
     if (rc != 0) {
         return rc;
     }
@@ -62,23 +64,58 @@ int replica_item_put(struct replica *replica, MDB_txn *txn, struct replica_bag *
         return rc;
     }
     return row->state == ITEM_LIVE
-               ? replica_record_put_item(replica, txn, TABLE_ITEMS, &key, row, err)
-               : replica_record_delete(replica, txn, TABLE_ITEMS, &key, err);
+               ? replica_record_put_item(replica, writer->items, TABLE_ITEMS, &key, row, 0, err)
+               : replica_record_delete(replica, writer->txn, TABLE_ITEMS, &key, err);
 }
 
 /* --- one item --- */
 
-static int read_item(struct replica *replica, MDB_txn *txn, uint64_t local, struct span path,
-                     struct item_row *row, struct buf *value, struct err *err)
+/* Where a look-up met damage: an item, or the fences. */
+struct trouble {
+    uint64_t local; /* the bag to be marked; 0: the notes */
+    bool item;
+    struct record_key key; /* of the item */
+};
+
+static int no_item(struct span path, struct err *err)
 {
-    struct item_row found;
-    int rc = replica_item_get(replica, txn, local, path, &found, err);
+    return err_set(err, E_NOT_FOUND, "there is no item '%.*s'", (int)path.size,
+                   (const char *)path.data);
+}
+
+/* Does a fence make it absent? */
+static int check_fences(struct replica *replica, MDB_txn *txn, enum owner_kind kind,
+                        struct span path, uint64_t seq, struct trouble *trouble, struct err *err)
+{
+    const struct fence_cache *fences = NULL;
+    int rc = replica_fence_get(replica, txn, &fences, &trouble->local, err);
+    bool hidden = rc == 0 && replica_fence_hides(fences, kind, path, seq);
+    replica_fence_put_back(replica, &fences);
+    return hidden ? no_item(path, err) : rc;
+}
+
+static int read_item(struct replica *replica, MDB_txn *txn, const struct replica_bag *bag,
+                     struct span path, struct item_row *row, struct buf *value,
+                     struct trouble *trouble, struct err *err)
+{
+    struct item_row found = {.state = ITEM_ABSENT};
+    struct span bytes;
+    *trouble = (struct trouble){.local = bag->local, .item = true};
+    trouble->key = replica_key_item(bag->local, bag->copy, path);
+    int rc = replica_record_get(replica, txn, TABLE_ITEMS, &trouble->key, &bytes, err);
+    if (rc == 0 && !replica_record_item(bytes, &found)) {
+        rc = err_set(err, E_CORRUPT, "an item's record in '%s' is damaged", replica->path);
+    }
     if (rc != 0) {
-        return rc;
+        return rc == E_NOT_FOUND ? no_item(path, err) : rc;
     }
     if (found.state != ITEM_LIVE) {
-        return err_set(err, E_NOT_FOUND, "there is no item '%.*s'", (int)path.size,
-                       (const char *)path.data);
+        return no_item(path, err);
+    }
+    trouble->item = false;
+    rc = check_fences(replica, txn, bag->owner.kind, path, found.seq, trouble, err);
+    if (rc != 0) {
+        return rc;
     }
     if (value != NULL && buf_append_span(value, found.value) != 0) {
         return err_set(err, buf_error(value), "the value of '%.*s' does not fit", (int)path.size,
@@ -130,38 +167,73 @@ static int heal_at(struct replica *replica, MDB_txn *txn, const struct record_ke
     return rc;
 }
 
-/* What made the look-up of `path` fail may be a neighbour, of another bag even: it is removed, else
- * every miss beside it would fail for ever. Returns E_CORRUPT with a sentence, or why it could not
- * be healed. */
-static int heal(struct replica *replica, uint64_t local, struct span path, struct err *err)
+int replica_item_heal(struct replica *replica, uint64_t local, const struct record_key *key,
+                      struct err *err)
 {
     MDB_txn *txn = NULL;
     int rc = replica_write_begin(replica, &txn, err);
     if (rc != 0) {
         return rc;
     }
-    struct record_key wanted = replica_key_item(local, path);
-    rc = heal_at(replica, txn, &wanted, err);
+    rc = heal_at(replica, txn, key, err);
     rc = replica_write_end(replica, &txn, rc, err);
     return rc != 0 ? rc : replica_bag_mark_damaged(replica, local, err);
 }
 
-int replica_item(struct replica *replica, uint64_t local, struct span path, struct item_row *row,
-                 struct buf *value, struct err *err)
+/* 0: it was mended, look again. Else E_CORRUPT, or why it could not be healed. */
+static int heal(struct replica *replica, const struct trouble *trouble, struct err *err)
 {
-    ASSERT(replica != NULL);
-    ASSERT(row != NULL);
+    if (trouble->item) {
+        return replica_item_heal(replica, trouble->local, &trouble->key, err);
+    }
+    if (trouble->local != 0) { /* of the fleet: without its fences nothing can be told */
+        return replica_bag_mark_damaged(replica, trouble->local, err);
+    }
+    return replica_meta_repair(replica, err);
+}
+
+/* By its owner, or (NULL) by `local`. */
+static int find_bag(struct replica *replica, MDB_txn *txn, const struct owner *owner,
+                    uint64_t local, struct replica_bag *bag, struct trouble *trouble,
+                    struct err *err)
+{
+    *trouble = (struct trouble){0};
+    return owner != NULL ? replica_bag_get_by_owner(replica, txn, owner, bag, err)
+                         : replica_bag_get(replica, txn, local, bag, err);
+}
+
+static int try_item(struct replica *replica, const struct owner *owner, uint64_t local,
+                    struct span path, struct item_row *row, struct buf *value,
+                    struct trouble *trouble, struct err *err)
+{
     MDB_txn *txn = NULL;
-    size_t start = value != NULL ? value->size : 0;
+    struct replica_bag bag;
+    *trouble = (struct trouble){0};
     int rc = replica_read_begin(replica, &txn, err);
     if (rc != 0) {
         return rc;
     }
-    struct item_row found;
-    rc = read_item(replica, txn, local, path, &found, value, err);
+    rc = find_bag(replica, txn, owner, local, &bag, trouble, err);
+    rc = rc != 0 ? rc : read_item(replica, txn, &bag, path, row, value, trouble, err);
     mdb_txn_abort(txn);
+    return rc;
+}
+
+static int look_up(struct replica *replica, const struct owner *owner, uint64_t local,
+                   struct span path, struct item_row *row, struct buf *value, struct err *err)
+{
+    ASSERT(replica != NULL);
+    ASSERT(row != NULL);
+    size_t start = value != NULL ? value->size : 0;
+    struct item_row found;
+    struct trouble trouble;
+    if (path.size > PATH_MAX_BYTES) {
+        return no_item(path, err);
+    }
+    int rc = try_item(replica, owner, local, path, &found, value, &trouble, err);
     if (rc == E_CORRUPT) {
-        return heal(replica, local, path, err);
+        rc = heal(replica, &trouble, err);
+        rc = rc != 0 ? rc : try_item(replica, owner, local, path, &found, value, &trouble, err);
     }
     if (rc == 0) {
         *row = found;
@@ -171,27 +243,32 @@ int replica_item(struct replica *replica, uint64_t local, struct span path, stru
     return rc;
 }
 
+int replica_item(struct replica *replica, uint64_t local, struct span path, struct item_row *row,
+                 struct buf *value, struct err *err)
+{
+    return look_up(replica, NULL, local, path, row, value, err);
+}
+
+int replica_item_of(struct replica *replica, const struct owner *owner, struct span path,
+                    struct item_row *row, struct buf *value, struct err *err)
+{
+    ASSERT(owner != NULL);
+    return look_up(replica, owner, 0, path, row, value, err);
+}
+
 /* --- all items --- */
 
 struct listing {
     struct replica *replica;
-    uint64_t local;
-    struct span prefix;
+    struct replica_bag bag;
+    const struct fence_cache *fences;
+    bool whole; /* no prefix: the counts can be compared */
     replica_item_fn *each;
     void *context;
     bool damaged;
     uint64_t items;
     uint64_t bytes;
 };
-
-/* Is this key one of the bag, and does its path begin with the prefix? */
-static bool within(const struct listing *listing, const MDB_val *key)
-{
-    const uint8_t *bytes = key->mv_data;
-    return key->mv_size >= 8 + listing->prefix.size && get_be64(bytes) == listing->local &&
-           (listing->prefix.size == 0 ||
-            memcmp(bytes + 8, listing->prefix.data, listing->prefix.size) == 0);
-}
 
 static int tell(struct listing *listing, const MDB_val *key, const MDB_val *data, struct err *err)
 {
@@ -203,25 +280,27 @@ static int tell(struct listing *listing, const MDB_val *key, const MDB_val *data
         return 0;
     }
     const uint8_t *name = key->mv_data;
-    struct span path = span_of(name + 8, key->mv_size - 8);
+    struct span path = span_of(name + ITEM_KEY, key->mv_size - ITEM_KEY);
     listing->items++;
     listing->bytes += path.size + row.value.size;
-    return listing->each(listing->context, path, &row, err);
+    return replica_fence_hides(listing->fences, listing->bag.owner.kind, path, row.seq)
+               ? 0
+               : listing->each(listing->context, path, &row, err);
 }
 
-static int walk_items(struct listing *listing, MDB_txn *txn, struct err *err)
+static int walk_items(struct listing *listing, MDB_txn *txn, struct span prefix, struct err *err)
 {
     MDB_cursor *cursor = NULL;
     int rc = mdb_cursor_open(txn, listing->replica->tables[TABLE_ITEMS], &cursor);
     if (rc != 0) {
         return replica_error(listing->replica, rc, "read", err);
     }
-    struct record_key first = replica_key_item(listing->local, listing->prefix);
+    struct record_key first = replica_key_item(listing->bag.local, listing->bag.copy, prefix);
     MDB_val key = {first.size, first.bytes};
     MDB_val data;
     int told = 0;
     rc = mdb_cursor_get(cursor, &key, &data, MDB_SET_RANGE);
-    while (rc == 0 && told == 0 && within(listing, &key)) {
+    while (rc == 0 && told == 0 && replica_key_begins(&key, &first)) {
         told = tell(listing, &key, &data, err);
         rc = told != 0 ? 0 : mdb_cursor_get(cursor, &key, &data, MDB_NEXT);
     }
@@ -229,18 +308,31 @@ static int walk_items(struct listing *listing, MDB_txn *txn, struct err *err)
     if (told != 0) {
         return told;
     }
-    return rc == MDB_NOTFOUND ? 0 : replica_error(listing->replica, rc, "read", err);
+    return rc == 0 || rc == MDB_NOTFOUND ? 0 : replica_error(listing->replica, rc, "read", err);
 }
 
-/* An item whose key was damaged so much that it left its place is missing from the count. */
-static int check_counts(struct listing *listing, MDB_txn *txn)
+/* `fleet` gets the local number of the fleet's bag when its fences can't be read. */
+static int list_items(struct listing *listing, uint64_t local, struct span prefix, bool *notes,
+                      uint64_t *fleet, struct err *err)
 {
-    struct replica_bag bag;
-    int rc = replica_bag_get(listing->replica, txn, listing->local, &bag, NULL);
-    if (rc == 0 && (bag.items != listing->items || bag.bytes != listing->bytes)) {
-        listing->damaged = true;
+    MDB_txn *txn = NULL;
+    struct replica *replica = listing->replica;
+    *notes = false;
+    *fleet = 0;
+    int rc = replica_read_begin(replica, &txn, err);
+    if (rc != 0) {
+        return rc;
     }
-    return rc == E_NOT_FOUND || rc == E_CORRUPT ? 0 : rc;
+    rc = replica_bag_get(replica, txn, local, &listing->bag, err);
+    if (rc == 0) {
+        rc = replica_fence_get(replica, txn, &listing->fences, fleet, err);
+        *notes = rc == E_CORRUPT && *fleet == 0;
+        *fleet = rc == E_CORRUPT ? *fleet : 0;
+    }
+    rc = rc != 0 ? rc : walk_items(listing, txn, prefix, err);
+    mdb_txn_abort(txn);
+    replica_fence_put_back(replica, &listing->fences);
+    return rc;
 }
 
 int replica_items(struct replica *replica, uint64_t local, struct span prefix,
@@ -251,17 +343,24 @@ int replica_items(struct replica *replica, uint64_t local, struct span prefix,
     if (prefix.size > PATH_MAX_BYTES) {
         return 0;
     }
+    bool notes = false;
+    uint64_t fleet = 0;
     struct listing listing = {
-        .replica = replica, .local = local, .prefix = prefix, .each = each, .context = context};
-    MDB_txn *txn = NULL;
-    int rc = replica_read_begin(replica, &txn, err);
-    if (rc != 0) {
-        return rc;
+        .replica = replica, .whole = prefix.size == 0, .each = each, .context = context};
+    int rc = list_items(&listing, local, prefix, &notes, &fleet, err);
+    if (notes) {
+        rc = replica_meta_repair(replica, err);
+        rc = rc != 0 ? rc : list_items(&listing, local, prefix, &notes, &fleet, err);
     }
-    rc = walk_items(&listing, txn, err);
-    if (rc == 0 && prefix.size == 0) {
-        rc = check_counts(&listing, txn);
+    if (rc == E_NOT_FOUND && listing.bag.local == 0) {
+        return 0; /* no bag, no items */
     }
-    mdb_txn_abort(txn);
-    return rc == 0 && listing.damaged ? replica_bag_mark_damaged(replica, local, err) : rc;
+    if (fleet != 0) {
+        return replica_bag_mark_damaged(replica, fleet, err);
+    }
+    /* An item whose key was damaged so much that it left its place is missing from the count. */
+    bool short_of =
+        listing.whole && (listing.bag.items != listing.items || listing.bag.bytes != listing.bytes);
+    return rc == 0 && (listing.damaged || short_of) ? replica_bag_mark_damaged(replica, local, err)
+                                                    : rc;
 }

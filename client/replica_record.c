@@ -20,15 +20,23 @@ struct record_key replica_key_number(uint64_t number)
     return key;
 }
 
-struct record_key replica_key_item(uint64_t local, struct span path)
+struct record_key replica_key_item(uint64_t local, unsigned copy, struct span path)
 {
     ASSERT(path.size <= PATH_MAX_BYTES);
-    struct record_key key = {.size = 8 + path.size};
+    ASSERT(copy <= 1);
+    struct record_key key;
+    key.size = ITEM_KEY + path.size;
     put_be64(key.bytes, local);
+    key.bytes[8] = (uint8_t)copy;
     if (path.size > 0) {
-        memcpy(key.bytes + 8, path.data, path.size);
+        memcpy(key.bytes + ITEM_KEY, path.data, path.size);
     }
     return key;
+}
+
+bool replica_key_begins(const MDB_val *key, const struct record_key *prefix)
+{
+    return key->mv_size >= prefix->size && memcmp(key->mv_data, prefix->bytes, prefix->size) == 0;
 }
 
 struct record_key replica_key_owner(const struct owner *owner)
@@ -79,8 +87,8 @@ static bool neighbours_hold(MDB_cursor *cursor, enum table table, int at_next, M
 }
 
 /* The whole key was found, but is its record the one that was put there? */
-static int judge(struct replica *replica, MDB_cursor *cursor, enum table table,
-                 const struct record_key *wanted, struct span *value, struct err *err)
+int replica_record_seek(struct replica *replica, MDB_cursor *cursor, enum table table,
+                        const struct record_key *wanted, struct span *value, struct err *err)
 {
     MDB_val key = {wanted->size, (void *)(uintptr_t)wanted->bytes};
     MDB_val data = {0, NULL};
@@ -101,7 +109,7 @@ static int judge(struct replica *replica, MDB_cursor *cursor, enum table table,
     if (!neighbours_hold(cursor, table, rc, &key, &data)) {
         return damaged(replica, err);
     }
-    return err_set(err, E_NOT_FOUND, "there is no such record");
+    return E_NOT_FOUND;
 }
 
 int replica_record_get(struct replica *replica, MDB_txn *txn, enum table table,
@@ -112,23 +120,12 @@ int replica_record_get(struct replica *replica, MDB_txn *txn, enum table table,
     if (rc != 0) {
         return replica_error(replica, rc, "read", err);
     }
-    rc = judge(replica, cursor, table, key, value, err);
+    rc = replica_record_seek(replica, cursor, table, key, value, err);
     mdb_cursor_close(cursor);
-    return rc;
+    return rc == E_NOT_FOUND ? err_set(err, rc, "there is no such record") : rc;
 }
 
 /* --- writing --- */
-
-/* Room for a record of `size` bytes behind its checksum. */
-static int reserve(struct replica *replica, MDB_txn *txn, enum table table,
-                   const struct record_key *key, size_t size, uint8_t **out, struct err *err)
-{
-    MDB_val name = {key->size, (void *)(uintptr_t)key->bytes};
-    MDB_val data = {RECORD_SUM + size, NULL};
-    int rc = mdb_put(txn, replica->tables[table], &name, &data, MDB_RESERVE);
-    *out = data.mv_data;
-    return replica_error(replica, rc, "write", err);
-}
 
 static void seal(enum table table, const struct record_key *key, uint8_t *record, size_t size)
 {
@@ -139,11 +136,13 @@ static void seal(enum table table, const struct record_key *key, uint8_t *record
 int replica_record_put(struct replica *replica, MDB_txn *txn, enum table table,
                        const struct record_key *key, struct span value, struct err *err)
 {
-    uint8_t *record = NULL;
-    int rc = reserve(replica, txn, table, key, value.size, &record, err);
+    MDB_val name = {key->size, (void *)(uintptr_t)key->bytes};
+    MDB_val data = {RECORD_SUM + value.size, NULL};
+    int rc = mdb_put(txn, replica->tables[table], &name, &data, MDB_RESERVE);
     if (rc != 0) {
-        return rc;
+        return replica_error(replica, rc, "write", err);
     }
+    uint8_t *record = data.mv_data;
     if (value.size > 0) {
         memcpy(record + RECORD_SUM, value.data, value.size);
     }
@@ -160,18 +159,17 @@ int replica_record_delete(struct replica *replica, MDB_txn *txn, enum table tabl
 }
 
 int replica_record_delete_all(struct replica *replica, MDB_txn *txn, enum table table,
-                              uint64_t local, struct err *err)
+                              const struct record_key *prefix, struct err *err)
 {
     MDB_cursor *cursor = NULL;
     int rc = mdb_cursor_open(txn, replica->tables[table], &cursor);
     if (rc != 0) {
         return replica_error(replica, rc, "remove", err);
     }
-    struct record_key first = replica_key_number(local);
-    MDB_val key = {first.size, first.bytes};
+    MDB_val key = {prefix->size, (void *)(uintptr_t)prefix->bytes};
     MDB_val data = {0, NULL};
     rc = mdb_cursor_get(cursor, &key, &data, MDB_SET_RANGE);
-    while (rc == 0 && key.mv_size >= 8 && get_be64(key.mv_data) == local) {
+    while (rc == 0 && replica_key_begins(&key, prefix)) {
         rc = mdb_cursor_del(cursor, 0); /* NEXT then is what followed the deleted one */
         rc = rc != 0 ? rc : mdb_cursor_get(cursor, &key, &data, MDB_NEXT);
     }
@@ -181,17 +179,19 @@ int replica_record_delete_all(struct replica *replica, MDB_txn *txn, enum table 
 
 /* --- items --- */
 
-int replica_record_put_item(struct replica *replica, MDB_txn *txn, enum table table,
+int replica_record_put_item(struct replica *replica, MDB_cursor *cursor, enum table table,
                             const struct record_key *key, const struct item_row *row,
-                            struct err *err)
+                            unsigned flags, struct err *err)
 {
     ASSERT(row->state != ITEM_ABSENT);
-    uint8_t *record = NULL;
     size_t size = ITEM_HEADER + row->value.size;
-    int rc = reserve(replica, txn, table, key, size, &record, err);
+    MDB_val name = {key->size, (void *)(uintptr_t)key->bytes};
+    MDB_val data = {RECORD_SUM + size, NULL};
+    int rc = mdb_cursor_put(cursor, &name, &data, MDB_RESERVE | flags);
     if (rc != 0) {
-        return rc;
+        return replica_error(replica, rc, "write", err);
     }
+    uint8_t *record = data.mv_data;
     uint8_t *at = record + RECORD_SUM;
     at[0] = (uint8_t)((row->conflict ? FLAG_CONFLICT : 0) |
                       (row->state == ITEM_TOMBSTONE ? FLAG_TOMBSTONE : 0));

@@ -45,25 +45,14 @@ static int count_table(struct verify *verify, MDB_txn *txn, enum table table, ui
     return rc == MDB_NOTFOUND ? 0 : replica_error(replica, rc, "verify", err);
 }
 
-static int ignore_item(void *context, struct span path, const struct item_row *row, struct err *err)
-{
-    (void)context;
-    (void)path;
-    (void)row;
-    (void)err;
-    return 0;
-}
-
-/* Reading all items of a bag compares checksums and counts, and marks it. */
+/* Reading all items of a bag compares checksums, counts and the digest, and marks it. */
 static int verify_bag(void *context, const struct replica_bag *bag, struct err *err)
 {
     struct verify *verify = context;
-    int rc =
-        replica_items(verify->replica, bag->local, (struct span){NULL, 0}, ignore_item, NULL, err);
-    if (rc == E_CORRUPT) {
-        verify->damaged++;
-        return 0;
-    }
+    uint64_t bytes = 0;
+    bool wrong = false;
+    int rc = replica_scrub_bag(verify->replica, bag->local, &bytes, &wrong, err);
+    verify->damaged += wrong ? 1 : 0;
     return rc;
 }
 
@@ -130,16 +119,16 @@ static int remove_orphans(struct verify *verify, struct err *err)
     return rc;
 }
 
-/* Meta records that fail are dropped: each has a meaning when it is not there. */
-static int drop_bad_meta(struct verify *verify, struct err *err)
+int replica_meta_repair(struct replica *replica, struct err *err)
 {
     MDB_txn *txn = NULL;
     MDB_cursor *cursor = NULL;
-    int rc = replica_write_begin(verify->replica, &txn, err);
+    uint64_t dropped = 0;
+    int rc = replica_write_begin(replica, &txn, err);
     if (rc != 0) {
         return rc;
     }
-    rc = mdb_cursor_open(txn, verify->replica->tables[TABLE_META], &cursor);
+    rc = mdb_cursor_open(txn, replica->tables[TABLE_META], &cursor);
     while (rc == 0) {
         MDB_val key;
         MDB_val data;
@@ -152,8 +141,9 @@ static int drop_bad_meta(struct verify *verify, struct err *err)
     if (cursor != NULL) {
         mdb_cursor_close(cursor);
     }
-    rc = rc == MDB_NOTFOUND ? 0 : replica_error(verify->replica, rc, "verify", err);
-    return replica_write_end(verify->replica, &txn, rc, err);
+    rc = rc == MDB_NOTFOUND ? 0 : replica_error(replica, rc, "verify", err);
+    rc = replica_write_end(replica, &txn, rc, err);
+    return rc != 0 ? rc : replica_bag_repair(replica, &dropped, err);
 }
 
 /* How many records fail, by table. */
@@ -184,7 +174,7 @@ int replica_verify(struct replica *replica, uint64_t *records, uint64_t *damaged
     }
     verify.damaged = bad[TABLE_META] + bad[TABLE_BAGS] + bad[TABLE_NAMES] + bad[TABLE_IDS];
     if (bad[TABLE_META] > 0) {
-        rc = drop_bad_meta(&verify, err);
+        rc = replica_meta_repair(replica, err);
     }
     if (rc == 0 && bad[TABLE_BAGS] + bad[TABLE_NAMES] + bad[TABLE_IDS] > 0) {
         uint64_t dropped = 0;

@@ -109,8 +109,8 @@ static void a_first_page_and_a_new_start_throw_away_what_was_staged(void **state
     assert_int_equal(replica_stage(f.replica, &first, stale, 1, NULL), 0);
     fixture_again(&f);
     last.cursor = 51;
-    assert_int_equal(replica_stage(f.replica, &last, NULL, 0, NULL), 0);
-    assert_items(&f, bag.local, "", "");
+    assert_int_equal(replica_stage(f.replica, &last, NULL, 0, NULL), E_CONDITION);
+    assert_items(&f, bag.local, "", "fresh=2");
     fixture_end(&f);
 }
 
@@ -167,10 +167,11 @@ static void nothing_new_is_complete_too(void **state)
     (void)state;
     struct fixture f;
     fixture_begin(&f);
+    bool differs = true;
     (void)sample_bag(&f, "Ann", 40, 40);
-    assert_int_equal(replica_complete(f.replica, 40, 40, NULL), 0);
-    assert_int_equal(replica_complete(f.replica, 40, 41, NULL), E_CONDITION);
-    assert_int_equal(replica_complete(f.replica, 41, 40, NULL), E_NOT_FOUND);
+    assert_int_equal(replica_complete(f.replica, 40, 40, NULL, &differs, NULL), 0);
+    assert_int_equal(replica_complete(f.replica, 40, 41, NULL, &differs, NULL), E_CONDITION);
+    assert_int_equal(replica_complete(f.replica, 41, 40, NULL, &differs, NULL), E_NOT_FOUND);
     fixture_end(&f);
 }
 
@@ -184,7 +185,8 @@ static void what_builds_on_a_bag_that_was_cleared_is_not_taken(void **state)
     struct replica_bag bag = sample_bag(&f, "Ann", 40, 40);
     apply_set(&f, 40, 41, 40, "a", "1");
     assert_int_equal(replica_bag_clear(f.replica, bag.local, NULL), 0);
-    assert_int_equal(replica_complete(f.replica, 40, 41, NULL), E_CONDITION);
+    bool differs = true;
+    assert_int_equal(replica_complete(f.replica, 40, 41, NULL, &differs, NULL), E_CONDITION);
     assert_false(bag_now(&f).complete);
     struct replica_row row = live("b", 42, "2");
     struct replica_page page = page_of(true, true, false, 42);

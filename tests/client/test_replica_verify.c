@@ -56,7 +56,7 @@ static void a_lost_item_shows_in_the_count(void **state)
     fixture_begin(&f);
     struct replica_bag bag = sample_bag(&f, "Ann", 40, 40);
     apply_set(&f, 40, 41, 40, "a", "1");
-    struct record_key key = replica_key_item(bag.local, span_str("a"));
+    struct record_key key = replica_key_item(bag.local, 0, span_str("a"));
     delete_raw(&f, TABLE_ITEMS, span_of(key.bytes, key.size));
     assert_int_equal(verify(&f, NULL), 1);
     assert_int_equal(replica_bag_by_id(f.replica, 40, &bag, NULL), 0);
@@ -73,7 +73,7 @@ static void what_belongs_to_no_bag_is_removed(void **state)
     struct replica_bag bag = sample_bag(&f, "Ann", 40, 40);
     apply_set(&f, 40, 41, 40, "a", "1");
     for (uint64_t i = 0; i < 150; i++) {
-        struct record_key key = replica_key_item(bag.local + 1 + i, span_str("x"));
+        struct record_key key = replica_key_item(bag.local + 1 + i, 0, span_str("x"));
         write_raw(&f, TABLE_ITEMS, span_of(key.bytes, key.size), span_str("no checksum"));
     }
     assert_true(verify(&f, NULL) >= 150);

@@ -1,0 +1,131 @@
+/* client/replica_rebase.c - the server went back: what its new history lacks is put aside and
+ * fetched anew. */
+#include "client/replica_inside.h"
+
+#include "base/name.h"
+
+struct rebase {
+    struct replica *replica;
+    uint64_t resume_seq;
+    replica_lost_fn *lost;
+    void *context;
+};
+
+/* Does it hold anything that the new history may lack? */
+static bool is_ahead(const struct replica_bag *bag, uint64_t resume_seq)
+{
+    return bag->bag_id != 0 && (!bag->complete || bag->cursor > resume_seq);
+}
+
+static int tell_item(const struct rebase *rebase, const struct replica_bag *bag, const MDB_val *key,
+                     const MDB_val *data, struct err *err)
+{
+    struct span bytes;
+    struct item_row row;
+    const uint8_t *name = key->mv_data;
+    struct span path = span_of(name + ITEM_KEY, key->mv_size - ITEM_KEY);
+    if (!replica_record_check(TABLE_ITEMS, key, data, &bytes) ||
+        !replica_record_item(bytes, &row) || row.seq <= rebase->resume_seq || path_reserved(path)) {
+        return 0; /* a damaged one is lost, like the bag's cursor */
+    }
+    return rebase->lost(rebase->context, bag, path, &row, err);
+}
+
+static int tell_items(const struct rebase *rebase, MDB_txn *txn, const struct replica_bag *bag,
+                      struct err *err)
+{
+    MDB_cursor *cursor = NULL;
+    struct replica *replica = rebase->replica;
+    int rc = mdb_cursor_open(txn, replica->tables[TABLE_ITEMS], &cursor);
+    if (rc != 0) {
+        return replica_error(replica, rc, "read", err);
+    }
+    struct record_key prefix = replica_key_item(bag->local, bag->copy, (struct span){NULL, 0});
+    MDB_val key = {prefix.size, prefix.bytes};
+    MDB_val data;
+    int told = 0;
+    rc = mdb_cursor_get(cursor, &key, &data, MDB_SET_RANGE);
+    while (rc == 0 && told == 0 && replica_key_begins(&key, &prefix)) {
+        told = tell_item(rebase, bag, &key, &data, err);
+        rc = told != 0 ? 0 : mdb_cursor_get(cursor, &key, &data, MDB_NEXT);
+    }
+    mdb_cursor_close(cursor);
+    if (told != 0) {
+        return told;
+    }
+    return rc == 0 || rc == MDB_NOTFOUND ? 0 : replica_error(replica, rc, "read", err);
+}
+
+/* Behind a fence too: the fence may be among what was lost. */
+static int tell_bag(void *context, const struct replica_bag *bag, struct err *err)
+{
+    const struct rebase *rebase = context;
+    MDB_txn *txn = NULL;
+    bool by_machines = bag->owner.kind != OWNER_FLEET && bag->owner.kind != OWNER_SERVER;
+    if (!by_machines || !is_ahead(bag, rebase->resume_seq)) {
+        return 0;
+    }
+    int rc = replica_read_begin(rebase->replica, &txn, err);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = tell_items(rebase, txn, bag, err);
+    mdb_txn_abort(txn);
+    return rc;
+}
+
+/* A record of the same size stays where it is, and so does the cursor. */
+static int mark_one(struct replica *replica, MDB_txn *txn, const MDB_val *key, const MDB_val *data,
+                    uint64_t resume_seq, struct err *err)
+{
+    struct span bytes;
+    struct replica_bag bag;
+    if (key->mv_size != 8 || !replica_record_check(TABLE_BAGS, key, data, &bytes) ||
+        !replica_bag_decode(bytes, &bag) || !is_ahead(&bag, resume_seq)) {
+        return 0;
+    }
+    bag.local = get_be64(key->mv_data);
+    bag.cursor = 0;
+    bag.complete = false;
+    return replica_bag_put(replica, txn, &bag, err);
+}
+
+static int mark_all(struct replica *replica, MDB_txn *txn, uint64_t resume_seq, struct err *err)
+{
+    MDB_cursor *cursor = NULL;
+    MDB_val key;
+    MDB_val data;
+    int rc = mdb_cursor_open(txn, replica->tables[TABLE_BAGS], &cursor);
+    if (rc != 0) {
+        return replica_error(replica, rc, "mark bags", err);
+    }
+    int marked = 0;
+    rc = mdb_cursor_get(cursor, &key, &data, MDB_FIRST);
+    while (rc == 0 && marked == 0) {
+        marked = mark_one(replica, txn, &key, &data, resume_seq, err);
+        rc = marked != 0 ? 0 : mdb_cursor_get(cursor, &key, &data, MDB_NEXT);
+    }
+    mdb_cursor_close(cursor);
+    if (marked != 0) {
+        return marked;
+    }
+    return rc == 0 || rc == MDB_NOTFOUND ? 0 : replica_error(replica, rc, "mark bags", err);
+}
+
+int replica_rebase(struct replica *replica, const uint8_t history[HISTORY_SIZE],
+                   uint64_t resume_seq, replica_lost_fn *lost, void *context, struct err *err)
+{
+    ASSERT(replica != NULL);
+    ASSERT(lost != NULL);
+    MDB_txn *txn = NULL;
+    struct rebase rebase = {
+        .replica = replica, .resume_seq = resume_seq, .lost = lost, .context = context};
+    int rc = replica_bags(replica, tell_bag, &rebase, err);
+    rc = rc != 0 ? rc : replica_write_begin(replica, &txn, err);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = mark_all(replica, txn, resume_seq, err);
+    rc = rc != 0 ? rc : replica_put_history(replica, txn, history, resume_seq, err);
+    return replica_write_end(replica, &txn, rc, err);
+}
