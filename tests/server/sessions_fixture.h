@@ -82,6 +82,7 @@ UNUSED static struct net *net_new(void)
     struct net *net = calloc(1, sizeof *net);
     assert_non_null(net);
     net->fx = fx_new();
+    net->fx->limits.users = 10000;
     net->fx->sink = (struct committer_sink){net_on_device, net_on_replies, net_on_changes, net};
     fx_open(net->fx);
     struct sessions_options options = {
@@ -193,6 +194,10 @@ UNUSED static const struct wire_message *net_expect(struct net *net, uint8_t pee
                                                     enum wire_type type)
 {
     const struct wire_message *message = net_next(net, peer);
+    if (message->type == WIRE_ERROR && type != WIRE_ERROR) {
+        fail_msg("ERROR %d: %.*s", (int)message->error.code, (int)message->error.text.size,
+                 (const char *)message->error.text.data);
+    }
     assert_int_equal(message->type, type);
     return message;
 }
@@ -249,7 +254,7 @@ UNUSED static void net_credit(struct net *net, uint8_t peer, const struct machin
             bool counts = message.type == WIRE_PAGE || message.type == WIRE_LIVE ||
                           message.type == WIRE_BAG || message.type == WIRE_PART ||
                           message.type == WIRE_OWNERS || message.type == WIRE_BATCHES;
-            received += counts ? bytes.size : 0;
+            received += counts && message.session == session ? bytes.size : 0;
             unpack_close(&unpacked);
         }
     }
