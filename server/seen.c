@@ -128,22 +128,6 @@ static const char *note_name(uint64_t device, char out[NAME_MAX_SIZE])
     return out;
 }
 
-static void put_u64(uint8_t *out, uint64_t value)
-{
-    for (int i = 0; i < 8; i++) {
-        out[i] = (uint8_t)(value >> (56 - 8 * i));
-    }
-}
-
-static uint64_t get_u64(const uint8_t *bytes)
-{
-    uint64_t value = 0;
-    for (int i = 0; i < 8; i++) {
-        value = value << 8 | bytes[i];
-    }
-    return value;
-}
-
 static int load_note(void *context, const char *name, struct span bytes, struct err *err)
 {
     struct seen *seen = context;
@@ -152,7 +136,7 @@ static int load_note(void *context, const char *name, struct span bytes, struct 
         log_event(LOG_WARNING, "seen", "note.unreadable", "name=%s", LOG_Q(name));
         return 0;
     }
-    struct seen_device at = {.seq = get_u64(bytes.data), .last_ms = get_u64(bytes.data + 8)};
+    struct seen_device at = {.seq = get_be64(bytes.data), .last_ms = get_be64(bytes.data + 8)};
     (void)pthread_mutex_lock(&seen->lock);
     struct entry *entry = find_or_make(seen, device);
     if (entry != NULL) {
@@ -214,8 +198,8 @@ static int save_one(struct seen *seen, struct kv *kv, uint64_t device, const str
 {
     char name[NAME_MAX_SIZE];
     uint8_t bytes[NOTE_SIZE];
-    put_u64(bytes, at->seq);
-    put_u64(bytes + 8, at->last_ms);
+    put_be64(bytes, at->seq);
+    put_be64(bytes + 8, at->last_ms);
     int rc = kv_note_put(kv, note_name(device, name), span_of(bytes, sizeof bytes), err);
     if (rc != 0) {
         return rc;
@@ -241,7 +225,7 @@ int seen_save(struct seen *seen, struct kv *kv, struct err *err)
     return rc;
 }
 
-void seen_forget(struct seen *seen, struct kv *kv, uint64_t device)
+int seen_forget(struct seen *seen, struct kv *kv, uint64_t device, struct err *err)
 {
     ASSERT(seen != NULL && kv != NULL);
     (void)pthread_mutex_lock(&seen->lock);
@@ -251,9 +235,9 @@ void seen_forget(struct seen *seen, struct kv *kv, uint64_t device)
     }
     (void)pthread_mutex_unlock(&seen->lock);
     if (entry == NULL) {
-        return;
+        return 0;
     }
     free(entry);
     char name[NAME_MAX_SIZE];
-    (void)kv_note_remove(kv, note_name(device, name), NULL);
+    return kv_note_remove(kv, note_name(device, name), err);
 }

@@ -26,8 +26,9 @@ void seen_note(struct seen *seen, uint64_t device, const struct seen_device *at)
 /* false: never heard of; zeros then. */
 bool seen_get(struct seen *seen, uint64_t device, struct seen_device *out);
 
-/* The device was removed: it and its note go. What fails leaves a note that nobody reads. */
-void seen_forget(struct seen *seen, struct kv *kv, uint64_t device);
+/* The device was removed: it and its note go. One that is not there is fine; errors of
+ * kv_note_remove. */
+MUST_CHECK int seen_forget(struct seen *seen, struct kv *kv, uint64_t device, struct err *err);
 
 /* From the notes of a state that was opened; what is newer in memory stays. A note that can't be
  * read is logged and counts as absent. */
