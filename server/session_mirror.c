@@ -2,8 +2,9 @@
  *
  * A mirroring session has a cursor of its own. It is told what its budget allows whenever it has a
  * turn, and hears of every batch, so that it asks for turns only when there is something to read.
- * Nothing is kept for one that does not take its batches: the cursor stands where it stands, and
- * when the journal's floor has passed it, it is told E_TOO_OLD.
+ * Nothing is kept for one that does not take its batches: the cursor stands where it stands. While
+ * it stands in a segment that the journal let go of, that one and all behind it stay on the disk;
+ * so it is closed as soon as the floor has passed it, and the machine is told E_TOO_OLD.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -139,15 +140,32 @@ bool session_mirror(struct sessions *sessions, struct session *session,
 
 /* --- reading --- */
 
-/* The cursor stands behind after_seq, and mirror->at is that. */
+static void let_go(struct mirroring *mirror)
+{
+    journal_cursor_close(&mirror->cursor);
+    mirror->batch.count = 0; /* its bytes were the cursor's */
+}
+
+void sessions_mirrors_tick(struct sessions *sessions)
+{
+    ASSERT(sessions != NULL);
+    uint64_t floor = sessions->mirrors == NULL ? 0 : journal_floor(sessions->options.journal);
+    for (struct session *at = sessions->mirrors; at != NULL; at = at->mirror.next) {
+        if (at->mirror.at + 1 < floor) {
+            let_go(&at->mirror);
+        }
+    }
+}
+
+/* The cursor stands behind after_seq, and mirror->at is that. E_NOT_FOUND: below the floor. */
 static int stand_at(struct mirroring *mirror, struct journal *journal, uint64_t after_seq,
                     struct err *err)
 {
-    if (mirror->cursor != NULL && mirror->at == after_seq) {
+    bool there = mirror->at == after_seq && after_seq + 1 >= journal_floor(journal);
+    if (mirror->cursor != NULL && there) {
         return 0;
     }
-    journal_cursor_close(&mirror->cursor);
-    mirror->batch.count = 0;
+    let_go(mirror);
     mirror->at = after_seq;
     return journal_cursor_open(&mirror->cursor, journal, after_seq + 1, err);
 }

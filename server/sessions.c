@@ -337,6 +337,7 @@ bool sessions_turns(struct sessions *sessions, size_t count)
 void sessions_tick(struct sessions *sessions)
 {
     ASSERT(sessions != NULL);
+    sessions_mirrors_tick(sessions);
     struct journal_position head;
     journal_head(sessions->options.journal, &head);
     size_t due = sessions->count / TICKS_PER_SECOND + (sessions->count > 0);

@@ -194,6 +194,8 @@ bool session_mirror(struct sessions *sessions, struct session *session,
                     const struct wire_mirror *wanted, struct feed_event *answer);
 bool session_read_journal(struct sessions *sessions, struct session *session, uint64_t after_seq,
                           size_t budget_bytes, struct feed_event *answer);
+/* Now and then: those that the journal's floor has passed hold nothing of it on the disk. */
+void sessions_mirrors_tick(struct sessions *sessions);
 void session_mirror_stop(struct sessions *sessions, struct session *session);
 
 /* --- session_rights.c --- */
