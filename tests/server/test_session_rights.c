@@ -1,0 +1,301 @@
+/* What a change takes away, and from whom. */
+#include <inttypes.h>
+
+#include "server/access.h"
+#include "tests/server/sessions_fixture.h"
+
+static int setup(void **state)
+{
+    *state = net_new();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    net_free(*state);
+    return 0;
+}
+
+static void a_removed_machine_is_cut_before_the_answer(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    fx_join(net->fx, &a, 1);
+    (void)net_hello(net, 1, &a);
+    char path[RECORD_PATH_MAX];
+    char text[512];
+    char key[2 * KEY_SIZE + 1];
+    struct span item = record_device_path(path, a.device);
+    path[item.size] = '\0';
+    hex_encode(a.key, KEY_SIZE, key);
+    (void)snprintf(text, sizeof text,
+                   "{\"name\":\"x\",\"key\":\"%s\",\"joined_ms\":1,\"state\":\"removed\"}", key);
+    fx_forget(net->fx);
+    assert_int_equal(fx_submit(net->fx, SUBMIT_WRITE, "server", path, text).code, 0);
+    assert_memory_equal(net->fx->order, "drc", 3);
+    net_expect_error(net, 1, E_DEVICE_REMOVED);
+    assert_int_equal(sessions_count(net->sessions), 0);
+    struct wire_hello hello = net_greeting(&a);
+    struct buf frame = net_buf();
+    wire_put_hello(&frame, &hello);
+    net_frame(net, 2, a.key, &frame);
+    net_expect_error(net, 2, E_DEVICE_REMOVED);
+}
+
+static void signing_out_ends_the_changes(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    struct machine b;
+    fx_join(net->fx, &a, 1);
+    fx_join(net->fx, &b, 2);
+    uint64_t on_a = net_hello(net, 1, &a);
+    uint64_t on_b = net_hello(net, 2, &b);
+    uint64_t bag = net_sign_in(net, 1, &a, on_a, "Ann", NULL);
+    (void)net_sign_in(net, 2, &b, on_b, "Ann", NULL);
+    net_follow(net, 2, &b, on_b, bag, 0);
+    (void)net_expect(net, 2, WIRE_PAGE);
+    (void)net_complete(net, 2, bag);
+    struct buf frame = net_buf();
+    wire_put_sign_out(&frame, on_b, 8, bag);
+    net_frame(net, 2, b.key, &frame);
+    net_run(net);
+    assert_int_equal(net_next(net, 2)->type, WIRE_SIGNED_OUT);
+    assert_int_equal(net->message.signed_out.code, 0);
+    net_write(net, 1, &a, on_a, 1, bag, "p", "v");
+    net_run(net);
+    assert_int_equal(net_outcome(net, 1).code, 0);
+    assert_true(net_silent(net, 2));
+    assert_false(net->cut[2]);
+}
+
+static void leaving_a_group_ends_its_changes(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    fx_join(net->fx, &a, 1);
+    uint64_t on_a = net_hello(net, 1, &a);
+    uint64_t bag = net_sign_in(net, 1, &a, on_a, "Ann", "Staff");
+    uint64_t group = wire_owner_at(&net->message.signed_in.bags, 1).bag_id;
+    net_follow(net, 1, &a, on_a, bag, 0);
+    net_follow(net, 1, &a, on_a, group, 0);
+    net_write(net, 1, &a, on_a, 1, group, "p", "v");
+    net_run(net);
+    assert_int_equal(fx_submit(net->fx, SUBMIT_WRITE, "user:ann", "@group/staff", NULL).code, 0);
+    assert_true(net->cut[1]);
+    uint64_t again = net_hello(net, 2, &a);
+    net_follow(net, 2, &a, again, group, 0);
+    assert_int_equal(net_next(net, 2)->bag.code, -E_NOT_ALLOWED);
+    net_follow(net, 2, &a, again, bag, 0);
+    assert_int_equal(net_next(net, 2)->type, WIRE_PAGE);
+}
+
+/* A machine need not follow the user by whom it has the right to a group. */
+static void leaving_a_group_ends_it_for_who_follows_the_group_alone(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    fx_join(net->fx, &a, 1);
+    uint64_t on_a = net_hello(net, 1, &a);
+    (void)net_sign_in(net, 1, &a, on_a, "Ann", "Staff");
+    uint64_t group = wire_owner_at(&net->message.signed_in.bags, 1).bag_id;
+    net_follow(net, 1, &a, on_a, group, 0);
+    (void)net_next(net, 1);
+    assert_int_equal(fx_submit(net->fx, SUBMIT_WRITE, "user:ann", "@group/staff", NULL).code, 0);
+    net_run(net);
+    size_t before = net->sent_count;
+    assert_int_equal(fx_submit(net->fx, SUBMIT_WRITE, "group:staff", "p", "secret").code, 0);
+    net_run(net);
+    assert_true(net->cut[1]);
+    assert_int_equal(net->sent_count, before);
+}
+
+static void who_is_deleted_takes_their_groups_along(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    fx_join(net->fx, &a, 1);
+    uint64_t on_a = net_hello(net, 1, &a);
+    (void)net_sign_in(net, 1, &a, on_a, "Ann", "Staff");
+    uint64_t group = wire_owner_at(&net->message.signed_in.bags, 1).bag_id;
+    net_follow(net, 1, &a, on_a, group, 0);
+    (void)net_next(net, 1);
+    assert_int_equal(fx_submit(net->fx, SUBMIT_DELETE, "user:ann", NULL, NULL).code, 0);
+    net_run(net);
+    size_t before = net->sent_count;
+    assert_int_equal(fx_submit(net->fx, SUBMIT_WRITE, "group:staff", "p", "secret").code, 0);
+    net_run(net);
+    assert_int_equal(net->sent_count, before);
+}
+
+static void put_big(struct net *net, const char *path)
+{
+    static char big[100001];
+    memset(big, 'x', sizeof big - 1);
+    assert_int_equal(fx_submit(net->fx, SUBMIT_WRITE, "user:ann", path, big).code, 0);
+}
+
+/* A machine that withheld its credit gets nothing for it when the right has ended meanwhile. */
+static void signing_out_ends_pages_as_well(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    fx_join(net->fx, &a, 1);
+    uint64_t on_a = net_hello(net, 1, &a);
+    uint64_t bag = net_sign_in(net, 1, &a, on_a, "Ann", NULL);
+    put_big(net, "a");
+    put_big(net, "b");
+    put_big(net, "c");
+    put_big(net, "d");
+    net_follow(net, 1, &a, on_a, bag, 0); /* more than its window takes */
+    struct buf frame = net_buf();
+    wire_put_sign_out(&frame, on_a, 8, bag);
+    net_frame(net, 1, a.key, &frame);
+    net_run(net);
+    assert_int_equal(fx_submit(net->fx, SUBMIT_WRITE, "user:ann", "e", "secret").code, 0);
+    size_t before = net->sent_count;
+    uint64_t received = 0;
+    for (size_t i = 0; i < 8; i++) {
+        received = 0;
+        for (size_t s = 0; s < net->sent_count; s++) {
+            uint64_t type = net->sent[s].bytes[1];
+            received += type == WIRE_PART || type == WIRE_PAGE ? net->sent[s].size : 0;
+        }
+        frame = net_buf();
+        wire_put_credit(&frame, on_a, received);
+        net_frame(net, 1, a.key, &frame);
+        net_run(net);
+    }
+    for (size_t i = before; i < net->sent_count; i++) {
+        assert_null(memmem(net->sent[i].bytes, net->sent[i].size, "secret", 6));
+    }
+}
+
+static void whoever_is_deleted_is_signed_out(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    struct machine b;
+    fx_join(net->fx, &a, 1);
+    fx_join(net->fx, &b, 2);
+    uint64_t on_a = net_hello(net, 1, &a);
+    uint64_t bag = net_sign_in(net, 1, &a, on_a, "Ann", NULL);
+    net_follow(net, 1, &a, on_a, bag, 0);
+    uint64_t on_b = net_hello(net, 2, &b);
+    assert_int_equal(net_sign_in(net, 2, &b, on_b, "Ann", NULL), bag); /* and does not follow */
+    struct buf frame = net_buf();
+    wire_put_bye(&frame, on_b);
+    net_frame(net, 2, b.key, &frame);
+    char path[ACCESS_PATH_MAX];
+    struct span item = access_user_path(path, bag);
+    path[item.size] = '\0';
+    assert_string_equal(fx_value(net->fx, a.bag, path), "Ann");
+    assert_int_equal(fx_submit(net->fx, SUBMIT_DELETE, "user:ann", NULL, NULL).code, 0);
+    net_run(net);
+    assert_string_equal(fx_value(net->fx, a.bag, path), "");
+    assert_string_equal(fx_value(net->fx, b.bag, path), "Ann");
+    (void)net_hello(net, 3, &b);
+    net_run(net);
+    assert_string_equal(fx_value(net->fx, b.bag, path), "");
+}
+
+static uint64_t follow_page(struct net *net, uint8_t peer, const struct machine *machine,
+                            uint64_t session, uint64_t bag_id)
+{
+    net_follow(net, peer, machine, session, bag_id, 0);
+    uint64_t cursor = net_expect(net, peer, WIRE_PAGE)->page.cursor;
+    assert_int_equal(net_complete(net, peer, bag_id), cursor);
+    return cursor;
+}
+
+/* What a machine may keep is narrowed: its session ends, and it is refused what it may not. */
+static void what_may_be_kept_is_taken_back(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    fx_join(net->fx, &a, 1);
+    uint64_t ann = fx_submit(net->fx, SUBMIT_WRITE, "user:ann", "p", "v").bag_id;
+    uint64_t staff = fx_submit(net->fx, SUBMIT_WRITE, "group:staff", "p", "v").bag_id;
+    static const char *const rights[] = {",\"keep\":\"everybody\"", ",\"keep\":\"groups\"", ""};
+    for (uint8_t i = 0; i < 3; i++) {
+        net_record(net, &a, "active", rights[i]);
+        uint8_t peer = (uint8_t)(i + 1);
+        if (i > 0) {
+            net_expect_error(net, i, E_SUPERSEDED);
+        }
+        size_t before = net->sent_count;
+        assert_int_equal(fx_submit(net->fx, SUBMIT_WRITE, "user:ann", "p", "secret").code, 0);
+        assert_int_equal(fx_submit(net->fx, SUBMIT_WRITE, "group:staff", "p", "secret").code, 0);
+        assert_int_equal(net->sent_count, before);
+        uint64_t session = net_hello(net, peer, &a);
+        if (i == 0) {
+            (void)follow_page(net, peer, &a, session, ann);
+        } else {
+            net_follow(net, peer, &a, session, ann, 0);
+            assert_int_equal(net_expect(net, peer, WIRE_BAG)->bag.code, -E_NOT_ALLOWED);
+        }
+        if (i < 2) {
+            (void)follow_page(net, peer, &a, session, staff);
+        } else {
+            net_follow(net, peer, &a, session, staff, 0);
+            assert_int_equal(net_expect(net, peer, WIRE_BAG)->bag.code, -E_NOT_ALLOWED);
+        }
+    }
+    /* any other change of its record leaves it alone */
+    net_record(net, &a, "active", ",\"serial\":\"S-2\"");
+    assert_false(net->cut[3]);
+}
+
+/* Rights by people come and go; those by `keep` stay. */
+static void what_is_kept_does_not_hang_on_people(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    fx_join(net->fx, &a, 1);
+    net_record(net, &a, "active", ",\"keep\":\"everybody\"");
+    uint64_t session = net_hello(net, 1, &a);
+    uint64_t ann = net_sign_in(net, 1, &a, session, "Ann", "Staff");
+    uint64_t group = wire_owner_at(&net->message.signed_in.bags, 1).bag_id;
+    (void)follow_page(net, 1, &a, session, ann);
+    net_follow(net, 1, &a, session, group, group);
+    (void)net_complete(net, 1, group);
+    assert_int_equal(fx_submit(net->fx, SUBMIT_WRITE, "user:ann", "@group/staff", NULL).code, 0);
+    (void)net_expect(net, 1, WIRE_LIVE);
+    struct buf frame = net_buf();
+    wire_put_sign_out(&frame, session, 8, ann);
+    net_frame(net, 1, a.key, &frame);
+    net_run(net);
+    (void)net_expect(net, 1, WIRE_SIGNED_OUT);
+    assert_int_equal(fx_submit(net->fx, SUBMIT_WRITE, "user:ann", "p", "v").code, 0);
+    (void)net_expect(net, 1, WIRE_LIVE);
+    assert_int_equal(fx_submit(net->fx, SUBMIT_WRITE, "group:staff", "p", "v").code, 0);
+    (void)net_expect(net, 1, WIRE_LIVE);
+    /* who is deleted is no longer signed in there either */
+    ann = net_sign_in(net, 1, &a, session, "Ann", NULL);
+    char path[ACCESS_PATH_MAX];
+    struct span item = access_user_path(path, ann);
+    path[item.size] = '\0';
+    assert_string_equal(fx_value(net->fx, a.bag, path), "Ann");
+    assert_int_equal(fx_submit(net->fx, SUBMIT_DELETE, "user:ann", NULL, NULL).code, 0);
+    net_run(net);
+    assert_string_equal(fx_value(net->fx, a.bag, path), "");
+    assert_false(net->cut[1]);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_removed_machine_is_cut_before_the_answer),
+        TEST(signing_out_ends_the_changes),
+        TEST(leaving_a_group_ends_its_changes),
+        TEST(leaving_a_group_ends_it_for_who_follows_the_group_alone),
+        TEST(who_is_deleted_takes_their_groups_along),
+        TEST(signing_out_ends_pages_as_well),
+        TEST(whoever_is_deleted_is_signed_out),
+        TEST(what_may_be_kept_is_taken_back),
+        TEST(what_is_kept_does_not_hang_on_people),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
