@@ -56,9 +56,10 @@ enum {
 /* The row of `status`, in this order. */
 #define AGENT_STATUS_FIELDS                                                                        \
     "phase connected code text device name history server head_seq seq users bags bags_complete "  \
-    "items pending refused last_heard_ms wanted"
+    "items pending refused last_heard_ms wanted healed verified_ms kept mirror_seq mirror_code "   \
+    "mirror_text"
 /* phase: enum kb_phase as a number; connected, wanted: bool (wanted: it was started and not
- * stopped); code: positive; device, history, server: "" when not known. */
+ * stopped); code, mirror_code: positive; device, history, server: "" when not known. */
 
 /* --- requests and answers as bytes --- */
 

@@ -55,7 +55,7 @@ int call_status(struct call *call)
         return rc;
     }
     kb_status(call->kb, &status);
-    struct buf *out = call_row(call, 18);
+    struct buf *out = call_row(call, 24);
     pack_u64(out, (uint64_t)status.phase);
     pack_bool(out, status.connected);
     pack_u64(out, (uint64_t)-status.code);
@@ -71,6 +71,12 @@ int call_status(struct call *call)
         pack_u64(out, numbers[i]);
     }
     pack_bool(out, client_wanted(call->kb));
+    pack_u64(out, status.healed);
+    pack_u64(out, status.verified_ms);
+    pack_cstr(out, status.kept);
+    pack_u64(out, status.mirror_seq);
+    pack_u64(out, (uint64_t)-status.mirror_code);
+    pack_cstr(out, status.mirror_text);
     (void)call_send(call);
     return 0;
 }

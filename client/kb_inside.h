@@ -9,8 +9,9 @@
  * outbox's file only after replica_sync (outbox_set_barrier).
  *
  * Locks. `control` is held by who starts, stops or joins, for as long as that takes. `lock` guards
- * identity, live, note and requests, is held for moments, and no other lock is taken under it. The
- * replica, the outbox and the hub have locks of their own; the order is outbox, then replica.
+ * identity, live, mirroring, kept, note and requests, is held for moments, and no other lock is
+ * taken under it. The replica, the outbox and the hub have locks of their own; the order is outbox,
+ * then replica.
  */
 #ifndef KITBAG_CLIENT_KB_INSIDE_H
 #define KITBAG_CLIENT_KB_INSIDE_H
@@ -39,6 +40,15 @@ struct live {
     uint64_t head_seq;
     uint64_t current_seq;   /* all bags kept are complete to here; 0: not known */
     uint64_t last_heard_ms; /* since 1970 */
+    uint64_t healed;        /* bags ever fetched anew because they differed from the server's */
+    uint64_t verified_ms;   /* since 1970: every bag was compared since then; 0: not yet */
+};
+
+/* How the copy of the server's journal is. */
+struct mirroring {
+    int code;
+    char text[ERR_TEXT_MAX]; /* "": nothing to say */
+    uint64_t seq;            /* it is complete to here */
 };
 
 struct kb {
@@ -49,6 +59,11 @@ struct kb {
     struct replica *replica;
     struct outbox *outbox;
     struct hub *hub;
+    struct mirror *mirror; /* of whoever runs the network's turns; NULL: none, or not opened */
+    char mirror_dir[PATH_MAX];
+    int mirror_lock_fd;
+    uint64_t keep_users_max, keep_unused_ms; /* 0: no bound */
+    pthread_mutex_t due_lock; /* what client_due_add and _done read is what they replace */
     pthread_mutex_t control;
     struct network *network; /* NULL while stopped; written with `control` and `lock` */
 
@@ -56,6 +71,8 @@ struct kb {
     pthread_cond_t changed; /* requests, live */
     struct identity identity;
     struct live live;
+    struct mirroring mirroring;
+    unsigned kept;            /* enum wire_keep, as the server last said; also while it is away */
     char note[ERR_TEXT_MAX];  /* something found that is not wrong any more; "" mostly */
     struct request *requests; /* sign-ins that somebody waits for */
     uint64_t last_ref;
@@ -87,6 +104,19 @@ MUST_CHECK int client_settle_creates(struct kb *kb, struct err *err);
 MUST_CHECK int client_settle_passed(struct kb *kb, bool *waiting, struct err *err);
 /* Both, and tells watchers where the visible value changed by it. */
 void client_passed(struct kb *kb, uint64_t bag_id, uint64_t cursor, bool *waiting);
+
+/* --- kb_mirror.c --- */
+/* Opens the copy of the journal when it is not open; by whoever runs the network's turns, or before
+ * anybody does. */
+MUST_CHECK int client_mirror_open(struct kb *kb, struct err *err);
+/* The same at the start: a failure is told by the status alone. Without a folder: nothing. */
+void client_mirror_begin(struct kb *kb);
+void client_mirror_close(struct kb *kb);
+
+/* --- network_keep.c, network_care.c --- */
+/* What the server said when this machine was last connected: enum wire_keep. */
+unsigned client_kept_note(struct kb *kb);
+uint64_t client_healed_note(struct kb *kb);
 
 /* --- kb_status.c --- */
 /* What the machine's owner can do about a refusal that stands, or NULL. */
@@ -125,6 +155,31 @@ MUST_CHECK int client_groups_get(struct kb *kb, uint64_t user_local, struct kb_g
                                  struct err *err);
 MUST_CHECK int client_groups_set(struct kb *kb, uint64_t user_local, const struct kb_groups *groups,
                                  struct err *err);
+/* A signed-in user is let go of: as kb_logout, by the machine itself. E_NOT_SIGNED_IN. */
+MUST_CHECK int client_let_go(struct kb *kb, const struct owner *user, struct err *err);
+/* Are bags of this kind kept here by a right, whoever is signed in? */
+bool client_keeps(struct kb *kb, enum owner_kind kind);
+/* Is the user in the server's list of who is signed in here, as far as this machine knows it? */
+bool client_is_listed(struct kb *kb, uint64_t bag_id);
+
+/* --- kb_due.c --- */
+struct due {
+    uint64_t bag_id; /* the user's */
+    bool in, out;    /* one of both, or the one after the other */
+    struct owner user;
+    struct kb_groups groups;
+};
+/* In the order in which they were added; `due` is borrowed. Not 0 from `each` stops and is
+ * returned; it may not add or remove. */
+typedef int client_due_fn(void *context, const struct due *due, struct err *err);
+MUST_CHECK int client_dues(struct kb *kb, client_due_fn *each, void *context, struct err *err);
+/* Instead of what there is of this bag. E_QUOTA. */
+MUST_CHECK int client_due_add(struct kb *kb, const struct due *due, struct err *err);
+/* The server was told of the sign-in (a sign-out stays), or with `out` of all. There may be none.
+ */
+MUST_CHECK int client_due_done(struct kb *kb, uint64_t bag_id, bool out, struct err *err);
+
+/* --- kb_people.c, again --- */
 /* Drops group bags that no kept user needs; `dropped` is told each server's bag that went. */
 MUST_CHECK int client_drop_spare_groups(struct kb *kb,
                                         void (*dropped)(void *context, uint64_t bag_id),

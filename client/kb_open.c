@@ -319,7 +319,13 @@ static int open_parts(struct kb *kb, const struct kb_options *options, struct er
     bool waiting = false;
     rc = settle_if_there_is_room(kb, err);
     rc = rc != 0 ? rc : client_settle_passed(kb, &waiting, err);
-    return rc != 0 ? rc : hide_gone(kb, err);
+    rc = rc != 0 ? rc : hide_gone(kb, err);
+    if (rc == 0) {
+        client_mirror_begin(kb);
+        kb->kept = client_kept_note(kb);
+        kb->live.healed = client_healed_note(kb);
+    }
+    return rc;
 }
 
 static int read_visible(void *context, const struct owner *owner, struct span path,
@@ -346,7 +352,9 @@ static int make(struct kb **out, const struct kb_options *options, const struct 
     (void)pthread_condattr_destroy(&attributes);
     (void)pthread_mutex_init(&kb->control, NULL);
     (void)pthread_mutex_init(&kb->lock, NULL);
+    (void)pthread_mutex_init(&kb->due_lock, NULL);
     kb->lock_fd = -1;
+    kb->mirror_lock_fd = -1;
     if (world != NULL) {
         kb->world = *world;
     }
@@ -356,6 +364,15 @@ static int make(struct kb **out, const struct kb_options *options, const struct 
         return err_set(err, E_INVALID, "'%.60s' is no path for a data folder", options->data_dir);
     }
     memcpy(kb->dir, options->data_dir, size + 1);
+    size = options->mirror_dir != NULL ? strlen(options->mirror_dir) : 0;
+    if (size >= sizeof kb->mirror_dir - 64) {
+        return err_set(err, E_INVALID, "'%.60s...' is no path for a folder", options->mirror_dir);
+    }
+    if (size > 0) {
+        memcpy(kb->mirror_dir, options->mirror_dir, size + 1);
+    }
+    kb->keep_users_max = options->keep_users_max;
+    kb->keep_unused_ms = options->keep_unused_ms;
     return hub_new(&kb->hub, read_visible, kb, err);
 }
 
@@ -405,6 +422,7 @@ void kb_close(struct kb **kb)
     struct kb *old = *kb;
     client_give_up(old);
     network_stop(&old->network);
+    client_mirror_close(old);
     hub_free(&old->hub);
     outbox_close(&old->outbox); /* before the replica: its barrier is there */
     replica_close(&old->replica);
@@ -413,6 +431,7 @@ void kb_close(struct kb **kb)
         (void)close(old->lock_fd);
     }
     (void)pthread_cond_destroy(&old->changed);
+    (void)pthread_mutex_destroy(&old->due_lock);
     (void)pthread_mutex_destroy(&old->lock);
     (void)pthread_mutex_destroy(&old->control);
     free(old);

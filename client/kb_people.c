@@ -6,8 +6,32 @@
 
 #include "client/kb_inside.h"
 #include "client/network.h"
+#include "transport/wire.h"
 
 enum { LOGIN_MS = 5000, NOTE_BYTES_MAX = KB_GROUPS_MAX * (NAME_MAX_BYTES + 8) };
+
+/* --- kept by a right --- */
+
+bool client_keeps(struct kb *kb, enum owner_kind kind)
+{
+    (void)pthread_mutex_lock(&kb->lock);
+    unsigned kept = kb->kept;
+    (void)pthread_mutex_unlock(&kb->lock);
+    return kind == OWNER_GROUP ? kept >= WIRE_KEEP_GROUPS : kept == WIRE_KEEP_EVERYBODY;
+}
+
+bool client_is_listed(struct kb *kb, uint64_t bag_id)
+{
+    char path[32];
+    struct replica_bag bag;
+    struct item_row row;
+    (void)pthread_mutex_lock(&kb->lock);
+    struct owner device = {.kind = OWNER_DEVICE, .device = kb->identity.device};
+    (void)pthread_mutex_unlock(&kb->lock);
+    (void)snprintf(path, sizeof path, "@user/%llu", (unsigned long long)bag_id);
+    return replica_bag_by_owner(kb->replica, &device, &bag, NULL) == 0 &&
+           replica_item(kb->replica, bag.local, span_str(path), &row, NULL, NULL) == 0;
+}
 
 /* --- the groups a user signed in with --- */
 
@@ -144,6 +168,9 @@ int client_drop_spare_groups(struct kb *kb, void (*dropped)(void *context, uint6
                              void *context, struct err *err)
 {
     struct dropping dropping = {.kb = kb, .dropped = dropped, .context = context};
+    if (client_keeps(kb, OWNER_GROUP)) {
+        return 0;
+    }
     dropping.groups = calloc(1, sizeof *dropping.groups);
     if (dropping.groups == NULL) {
         return err_set(err, E_NOMEM, "out of memory");
@@ -268,6 +295,27 @@ static int late(const struct kb *kb, const struct request *request, struct err *
                    name);
 }
 
+/* The server is told before it gets their writes. Whoever is kept because of a sign-in is known to
+ * it already. */
+static int note_sign_in(struct kb *kb, const struct owner *user, const struct kb_groups *groups,
+                        struct err *err)
+{
+    struct replica_bag bag;
+    int rc = replica_bag_by_owner(kb->replica, user, &bag, err);
+    if (rc != 0 || !client_keeps(kb, OWNER_USER) || bag.bag_id == 0 || bag.made_by != 0 ||
+        client_is_listed(kb, bag.bag_id)) {
+        return rc;
+    }
+    struct due *due = calloc(1, sizeof *due);
+    if (due == NULL) {
+        return err_set(err, E_NOMEM, "out of memory");
+    }
+    *due = (struct due){.bag_id = bag.bag_id, .in = true, .user = *user, .groups = *groups};
+    rc = client_due_add(kb, due, err);
+    free(due);
+    return rc;
+}
+
 /* With `request` NULL after it: it is done. */
 static int ask(struct kb *kb, const struct owner *user, const struct kb_groups *groups,
                struct request **request, struct err *err)
@@ -276,7 +324,7 @@ static int ask(struct kb *kb, const struct owner *user, const struct kb_groups *
     bool connected = kb->network != NULL && kb->live.connected;
     (void)pthread_mutex_unlock(&kb->lock);
     if (!connected && is_kept(kb, user)) {
-        return 0;
+        return note_sign_in(kb, user, groups, err);
     }
     struct request *made = calloc(1, sizeof *made);
     if (made == NULL) {
@@ -354,7 +402,7 @@ int client_login_end(struct kb *kb, struct request **request, bool give_up, stru
     }
     bool absent = rc == E_UNREACHABLE || rc == E_TIMEOUT || rc == E_STOPPED;
     if (absent && is_kept(kb, &(*request)->user)) { /* the connection was lost just now */
-        rc = 0;
+        rc = note_sign_in(kb, &(*request)->user, &(*request)->groups, &why);
     }
     free(*request);
     *request = NULL;
@@ -408,30 +456,63 @@ static void ignore_bag(void *context, uint64_t bag_id)
     (void)bag_id;
 }
 
-static int logout(struct kb *kb, const char *user, struct err *err)
+static int is_write(void *context, const struct outbox_entry *entry, struct err *err)
 {
-    struct owner owner;
+    (void)context;
+    (void)entry;
+    (void)err;
+    return 1;
+}
+
+/* The user's bags stay, for they are kept by a right: only the sign-in ends. */
+static int end_sign_in(struct kb *kb, const struct replica_bag *bag, struct err *err)
+{
+    bool listed = client_is_listed(kb, bag->bag_id);
+    if (!listed && outbox_each(kb->outbox, OUTBOX_PENDING, is_write, NULL, NULL) == 0) {
+        return client_due_done(kb, bag->bag_id, true, err); /* it need not be told any more */
+    }
+    struct due *due = calloc(1, sizeof *due);
+    if (due == NULL) {
+        return err_set(err, E_NOMEM, "out of memory");
+    }
+    *due = (struct due){.bag_id = bag->bag_id, .in = !listed, .out = true, .user = bag->owner};
+    int rc = client_due_add(kb, due, err);
+    free(due);
+    return rc;
+}
+
+/* The record stays until the server was told. */
+static int drop_bags(struct kb *kb, struct replica_bag *bag, struct err *err)
+{
+    struct own_devices own = {.kb = kb, .user = &bag->owner};
+    int rc = 0;
+    if (bag->bag_id != 0) {
+        rc = replica_bag_clear(kb->replica, bag->local, err);
+        bag->cursor = 0;
+        bag->complete = false;
+    }
+    bag->keep = false;
+    rc = rc != 0 ? rc : replica_bag_update(kb->replica, bag, err);
+    return rc != 0 ? rc : replica_bags(kb->replica, drop_own_device, &own, err);
+}
+
+int client_let_go(struct kb *kb, const struct owner *user, struct err *err)
+{
     struct replica_bag bag;
-    int rc = owner_make(&owner, OWNER_USER, span_str(user), 0, err);
-    rc = rc != 0 ? rc : replica_bag_by_owner(kb->replica, &owner, &bag, err);
+    int rc = replica_bag_by_owner(kb->replica, user, &bag, err);
     if (rc == E_NOT_FOUND || (rc == 0 && !bag.keep)) {
-        return err_set(err, E_NOT_SIGNED_IN, "'%.200s' is not signed in here", user);
+        return err_set(err, E_NOT_SIGNED_IN, "'%.200s' is not signed in here", user->shown);
     }
-    if (rc != 0) {
-        return rc;
+    if (rc == 0 && bag.bag_id != 0 && bag.made_by == 0 && client_keeps(kb, OWNER_USER)) {
+        return end_sign_in(kb, &bag, err);
     }
-    struct own_devices own = {.kb = kb, .user = &owner};
-    if (bag.bag_id != 0) { /* the record stays until the server was told */
-        rc = replica_bag_clear(kb->replica, bag.local, err);
-        bag.cursor = 0;
-        bag.complete = false;
-    }
-    bag.keep = false;
-    rc = rc != 0 ? rc : replica_bag_update(kb->replica, &bag, err);
-    rc = rc != 0 ? rc : replica_bags(kb->replica, drop_own_device, &own, err);
+    rc = rc != 0 ? rc : drop_bags(kb, &bag, err);
     if (rc == 0 && bag.bag_id != 0) {
         rc = forget_groups(kb, bag.local, err);
         rc = rc != 0 ? rc : client_drop_spare_groups(kb, ignore_bag, NULL, err);
+    }
+    if (rc == 0) {
+        hub_tell(kb->hub, user, (struct span){NULL, 0}, 0);
     }
     return rc;
 }
@@ -441,7 +522,8 @@ int kb_logout(struct kb *kb, const char *user, struct kb_error *error)
     ASSERT(kb != NULL && user != NULL);
     struct err err = {0};
     struct owner owner;
-    int rc = logout(kb, user, &err);
+    int rc = owner_make(&owner, OWNER_USER, span_str(user), 0, &err);
+    rc = rc != 0 ? rc : client_let_go(kb, &owner, &err);
     if (rc != 0) {
         return client_fail(error, &err);
     }
@@ -450,9 +532,6 @@ int kb_logout(struct kb *kb, const char *user, struct kb_error *error)
         network_wake(kb->network, NETWORK_BAGS);
     }
     (void)pthread_mutex_unlock(&kb->lock);
-    if (owner_make(&owner, OWNER_USER, span_str(user), 0, NULL) == 0) {
-        hub_tell(kb->hub, &owner, (struct span){NULL, 0}, 0);
-    }
     return 0;
 }
 

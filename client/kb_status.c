@@ -45,6 +45,13 @@ static enum kb_phase phase_of(const struct kb *kb)
     return kb->live.caught_up ? KB_PHASE_CURRENT : KB_PHASE_CATCHING_UP;
 }
 
+static const char *kept_name(unsigned kept)
+{
+    static const char *const names[] = {"signed-in", "groups", "everybody"};
+    ASSERT(kept < sizeof names / sizeof names[0]);
+    return names[kept];
+}
+
 static void copy_live(struct kb *kb, struct kb_status *status)
 {
     (void)pthread_mutex_lock(&kb->lock);
@@ -61,8 +68,13 @@ static void copy_live(struct kb *kb, struct kb_status *status)
     copy_text(status->server, sizeof status->server, live->server);
     status->head_seq = live->head_seq;
     status->seq = live->caught_up ? live->current_seq : 0;
-    status->seq = live->caught_up ? live->current_seq : 0;
     status->last_heard_ms = live->last_heard_ms;
+    status->healed = live->healed;
+    status->verified_ms = live->verified_ms;
+    copy_text(status->kept, sizeof status->kept, kept_name(kb->kept));
+    status->mirror_seq = kb->mirroring.seq;
+    status->mirror_code = kb->mirroring.code;
+    copy_text(status->mirror_text, sizeof status->mirror_text, kb->mirroring.text);
     (void)pthread_mutex_unlock(&kb->lock);
 }
 
@@ -75,6 +87,9 @@ void kb_status(struct kb *kb, struct kb_status *out)
     /* What can't be read counts as nothing; reading it says why. */
     (void)!replica_bags(kb->replica, count_bag, &status, NULL);
     (void)!replica_position(kb->replica, &position, NULL);
+    if (status.device[0] != '\0' && position.has_history) {
+        hex_encode(position.history, HISTORY_SIZE, status.history);
+    }
     status.seq = status.seq > position.seq ? status.seq : position.seq;
     status.head_seq = status.head_seq > position.seq ? status.head_seq : position.seq;
     outbox_counts(kb->outbox, &status.pending, &status.refused);

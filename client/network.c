@@ -151,6 +151,25 @@ static void tell_ops(struct network *network)
     }
 }
 
+static void tend_session(struct network *network)
+{
+    network_sign_in_due(network);
+    if (network->open && network->reconcile_due && network->device_caught) {
+        network_reconcile(network);
+    }
+    if (network->open) {
+        network_keep_ask(network);
+    }
+    if (network->open) {
+        network_mirror_ask(network);
+    }
+    if (network->open && network->healed_due) {
+        struct follow_event event = {.kind = FOLLOW_HEALED, .healed = network->healed};
+        network->healed_due = false;
+        network_step(network, event);
+    }
+}
+
 static void tend(struct network *network)
 {
     unsigned news = atomic_exchange(&network->news, 0);
@@ -168,8 +187,11 @@ static void tend(struct network *network)
     if ((news & NETWORK_REQUESTS) != 0) {
         network_send_requests(network);
     }
-    if (network->reconcile_due && network->open && network->device_caught) {
-        network_reconcile(network);
+    if (network->open) {
+        tend_session(network);
+    }
+    if (network->now_ms >= network->care_at_ms) {
+        network_care(network);
     }
     (void)network_flush(network);
 }
@@ -181,7 +203,16 @@ uint64_t network_next_ms(const struct network *network)
     if (!network->begun || atomic_load(&network->news) != 0) {
         return 0;
     }
+    if (network->batch != NULL) { /* what came is to be committed, unless more comes at once */
+        return 0;
+    }
     uint64_t next_ms = follow_next_tick(network->follow);
+    if (network->care_at_ms < next_ms) {
+        next_ms = network->care_at_ms;
+    }
+    if (network->open && network->mirror_due && network->mirror_at_ms < next_ms) {
+        next_ms = network->mirror_at_ms;
+    }
     if (network->passed_due && network->passed_at_ms < next_ms) {
         next_ms = network->passed_at_ms;
     }
@@ -220,15 +251,27 @@ void network_turn(struct network *network, const struct network_event *event)
 {
     ASSERT(network != NULL && event != NULL);
     network->now_ms = client_mono_ms(network->kb);
+    if (event->kind != NETWORK_FRAME) {
+        network_commit_or_lose(network);
+        network_take_down(network);
+    }
     if (!network->begun) {
         network->begun = true;
+        network_care_begin(network);
         tell_ops(network);
         network_step(network, (struct follow_event){.kind = FOLLOW_START});
     } else if (event->kind != NETWORK_TIME ||
                follow_next_tick(network->follow) <= network->now_ms) {
         take_in(network, event);
     }
-    tend(network);
+    network->batch_bytes += event->frame.size;
+    if (network->batch_count >= NETWORK_BATCH_MAX || network->batch_bytes > NETWORK_BATCH_BYTES) {
+        network_commit_or_lose(network);
+        network_take_down(network);
+    }
+    if (network->batch == NULL) {
+        tend(network);
+    }
 }
 
 /* --- making and freeing --- */
@@ -236,11 +279,13 @@ void network_turn(struct network *network, const struct network_event *event)
 static void network_free(struct network **network)
 {
     struct network *old = *network;
+    replica_batch_abort(&old->batch);
     network_drop_queue(old);
     network_session_lost(old);
     follow_free(&old->follow);
     network_thread_free(&old->own);
     free(old->followed);
+    free(old->touched);
     identity_wipe(&old->identity);
     buf_free(&old->ops);
     free(old->changes);
@@ -259,10 +304,11 @@ static int network_new(struct network **out, struct kb *kb, struct err *err)
     network->kb = kb;
     (void)pthread_mutex_lock(&kb->lock);
     network->identity = kb->identity;
-    kb->live = (struct live){0};
+    kb->live = (struct live){.healed = kb->live.healed, .verified_ms = kb->live.verified_ms};
     (void)pthread_mutex_unlock(&kb->lock);
     buf_init(&network->ops, WIRE_MESSAGE_MAX);
     network->told_confirmed = UINT64_MAX;
+    network_bags_init(network);
     struct follow_options options = {.address_count = network->identity.address_count,
                                      .seed = client_random(kb)};
     if (follow_new(&network->follow, &options) != 0) {
@@ -311,6 +357,7 @@ void network_stop(struct network **network)
     if (old->own != NULL) {
         network_thread_join(old->own);
     }
+    network_commit_or_lose(old);
     network_step(old, (struct follow_event){.kind = FOLLOW_STOP});
     network_free(network);
 }

@@ -28,7 +28,9 @@ struct network_event {
     const char *text;  /* DOWN: borrowed; may be NULL */
     struct span frame; /* borrowed */
 };
-/* One turn: takes `event` in and does all that is to be done now. The first connects. */
+/* One turn: takes `event` in and does all that is to be done now. The first connects. What frames
+ * bring is committed together while they come one behind the other: the next turn is then due at
+ * once, with the next frame when one waits, else without. */
 void network_turn(struct network *network, const struct network_event *event);
 /* When the next turn is due without an event, by the world's monotonic clock; 0: at once. A wake
  * (a write, a request) makes it due at once as well. */
@@ -58,6 +60,7 @@ struct request {
     struct kb_groups groups;
     int code;
     char text[ERR_TEXT_MAX];
+    uint64_t kept_bag; /* what is kept of the user, as the server was told; 0: nothing */
     size_t bag_count;
     struct awaited {
         uint64_t bag_id, seq;

@@ -17,7 +17,7 @@ void network_drop_queue(struct network *network)
     network->queued_bytes = 0;
 }
 
-static void lose(struct network *network, int code, const char *text)
+void network_lose(struct network *network, int code, const char *text)
 {
     network->down = code;
     size_t length = strnlen(text, sizeof network->down_text - 1);
@@ -61,7 +61,7 @@ static void send_later(struct network *network, struct span bytes)
                                  ? malloc(sizeof *frame + bytes.size)
                                  : NULL;
     if (frame == NULL) {
-        lose(network, E_UNREACHABLE, "the server reads too slowly");
+        network_lose(network, E_UNREACHABLE, "the server reads too slowly");
         return;
     }
     frame->next = NULL;
@@ -97,7 +97,7 @@ static void connect_to(struct network *network, size_t address)
     int rc = network->port.connect(network->port.context, text, network->identity.server_key,
                                    &network->identity.keys, &err);
     if (rc != 0) {
-        lose(network, E_UNREACHABLE, err.text);
+        network_lose(network, E_UNREACHABLE, err.text);
     }
 }
 
@@ -108,7 +108,7 @@ static void identify(struct network *network, struct follow_event *answer)
     struct replica_position *position = &network->position;
     answer->kind = FOLLOW_IDENTITY;
     if (replica_position(network->kb->replica, position, &err) != 0) {
-        lose(network, E_IO, err.text);
+        network_lose(network, E_IO, err.text);
         *position = (struct replica_position){0};
     }
     *hello = (struct wire_hello){
@@ -133,6 +133,11 @@ static void read_ops(struct network *network, const struct follow_action *action
     struct err err = {0};
     uint32_t count = 0;
     buf_reset(&network->ops);
+    answer->kind = FOLLOW_OPS_READ;
+    answer->ops_read.first = action->read_ops.from;
+    if (network->held > 0) { /* their writers have to be signed in first */
+        return;
+    }
     int rc = outbox_read(network->kb->outbox, action->read_ops.from, action->read_ops.max_count,
                          action->read_ops.max_bytes, &network->ops, &count, &err);
     if (rc != 0) {
@@ -140,8 +145,6 @@ static void read_ops(struct network *network, const struct follow_action *action
         network_ask_again_later(network);
         count = 0;
     }
-    answer->kind = FOLLOW_OPS_READ;
-    answer->ops_read.first = action->read_ops.from;
     answer->ops_read.count = count;
     answer->ops_read.bytes = buf_span(&network->ops);
 }
@@ -166,7 +169,7 @@ static void list_bags(struct network *network, struct follow_event *answer)
     struct err err = {0};
     int rc = network_list_bags(network, &err);
     if (rc != 0) {
-        lose(network, rc, err.text);
+        network_lose(network, rc, err.text);
     }
     answer->kind = FOLLOW_BAGS;
     answer->bags.list = network->bags;
@@ -176,10 +179,20 @@ static void list_bags(struct network *network, struct follow_event *answer)
 
 /* --- the step --- */
 
+/* Can it be carried out while a batch is open? */
+static bool fits_batch(const struct follow_action *action)
+{
+    return action->kind == FOLLOW_DO_LIVE || action->kind == FOLLOW_DO_PAGE ||
+           action->kind == FOLLOW_DO_SEND || action->kind == FOLLOW_DO_OUTCOME;
+}
+
 /* True when `answer` is to be given next. */
 static bool carry_out(struct network *network, const struct follow_action *action,
                       struct follow_event *answer)
 {
+    if (!fits_batch(action)) {
+        network_commit_or_lose(network);
+    }
     switch ((int)action->kind) {
     case FOLLOW_DO_CONNECT:
         connect_to(network, action->address);
@@ -230,6 +243,15 @@ static bool carry_out(struct network *network, const struct follow_action *actio
     case FOLLOW_DO_STATUS:
         network_tell_status(network, action);
         return false;
+    case FOLLOW_DO_OWNERS:
+        network_owners(network, action);
+        return false;
+    case FOLLOW_DO_MIRRORING:
+        network_mirroring(network, action);
+        return false;
+    case FOLLOW_DO_BATCHES:
+        network_batches(network, action, answer);
+        return true;
     default:
         return false; /* JOINED: this is no join */
     }
@@ -252,7 +274,13 @@ void network_step(struct network *network, struct follow_event event)
 {
     while (one_step(network, &event)) {
     }
-    while (network->down != 0) { /* said at the end: the actions before it are carried out */
+    network_take_down(network);
+}
+
+/* Said at the end: the actions before it are carried out. */
+void network_take_down(struct network *network)
+{
+    while (network->down != 0) {
         struct follow_event down = {.kind = FOLLOW_DOWN};
         char text[ERR_TEXT_MAX];
         memcpy(text, network->down_text, sizeof text);

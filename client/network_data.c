@@ -3,149 +3,7 @@
 #include <string.h>
 
 #include "client/network_inside.h"
-
-/* --- which bags are followed --- */
-
-static struct followed *find_followed(const struct network *network, uint64_t bag_id)
-{
-    for (size_t i = 0; i < network->followed_count; i++) {
-        if (network->followed[i].id == bag_id) {
-            return &network->followed[i];
-        }
-    }
-    return NULL;
-}
-
-static int add_followed(struct network *network, uint64_t bag_id)
-{
-    if (network->followed_count == network->followed_capacity) {
-        size_t capacity = network->followed_capacity > 0 ? 2 * network->followed_capacity : 16;
-        struct followed *list = realloc(network->followed, capacity * sizeof *list);
-        if (list == NULL) {
-            return E_NOMEM;
-        }
-        network->followed = list;
-        network->followed_capacity = capacity;
-    }
-    network->followed[network->followed_count++] = (struct followed){.id = bag_id};
-    return 0;
-}
-
-static void drop_followed(struct network *network, uint64_t bag_id)
-{
-    struct followed *followed = find_followed(network, bag_id);
-    if (followed != NULL) {
-        network->caught -= followed->caught ? 1 : 0;
-        *followed = network->followed[--network->followed_count];
-    }
-    network_tell_caught(network);
-}
-
-void network_forget_followed(struct network *network)
-{
-    network->followed_count = 0;
-    network->caught = 0;
-}
-
-static int list_bag(void *context, const struct replica_bag *bag, struct err *err)
-{
-    struct network *network = context;
-    /* One that this machine made and is not signed in to yet waits for the sign-in. */
-    if (!bag->keep || bag->bag_id == 0 || bag->made_by != 0) {
-        return 0;
-    }
-    if (network->bag_count == network->bag_capacity) {
-        size_t capacity = network->bag_capacity > 0 ? 2 * network->bag_capacity : 16;
-        struct wire_bag *bags = realloc(network->bags, capacity * sizeof *bags);
-        if (bags == NULL) {
-            return err_set(err, E_NOMEM, "out of memory");
-        }
-        network->bags = bags;
-        network->bag_capacity = capacity;
-    }
-    network->bags[network->bag_count++] =
-        (struct wire_bag){.bag_id = bag->bag_id, .cursor = bag->complete ? bag->cursor : 0};
-    struct followed *followed = find_followed(network, bag->bag_id);
-    if (followed == NULL) {
-        int rc = add_followed(network, bag->bag_id);
-        return rc != 0 ? err_set(err, rc, "out of memory") : 0;
-    }
-    if (followed->caught && !bag->complete) { /* to be fetched anew */
-        followed->caught = false;
-        network->caught--;
-    }
-    return 0;
-}
-
-int network_list_bags(struct network *network, struct err *err)
-{
-    network->bag_count = 0;
-    int rc = replica_bags(network->kb->replica, list_bag, network, err);
-    network_tell_caught(network);
-    return rc;
-}
-
-static void caught(struct network *network, uint64_t bag_id)
-{
-    struct followed *followed = find_followed(network, bag_id);
-    if (followed != NULL && !followed->caught) {
-        followed->caught = true;
-        network->caught++;
-    }
-    if (bag_id == network->device_bag) {
-        network->device_caught = true;
-        network->reconcile_due = true;
-    }
-    network_tell_caught(network);
-    network_finish_requests(network);
-}
-
-/* A followed bag that is not in the list any more was dropped by somebody else: a sign-out. */
-static uint64_t find_dropped(const struct network *network)
-{
-    for (size_t i = 0; i < network->followed_count; i++) {
-        bool listed = false;
-        for (size_t j = 0; !listed && j < network->bag_count; j++) {
-            listed = network->bags[j].bag_id == network->followed[i].id;
-        }
-        if (!listed) {
-            return network->followed[i].id;
-        }
-    }
-    return 0;
-}
-
-static void forget_dropped(struct network *network)
-{
-    for (uint64_t gone; (gone = find_dropped(network)) != 0;) {
-        struct follow_event event = {.kind = FOLLOW_FORGET};
-        event.forget.bag_id = gone;
-        drop_followed(network, gone);
-        network_step(network, event);
-    }
-}
-
-void network_refollow(struct network *network)
-{
-    struct err err = {0};
-    if (!network->open) {
-        return; /* all are told when it is */
-    }
-    int rc = network_list_bags(network, &err);
-    if (rc != 0) {
-        network_tell_trouble(network, rc, err.text);
-        return;
-    }
-    forget_dropped(network);
-    if (!network->open) { /* the session ended by it */
-        return;
-    }
-    struct follow_event event = {.kind = FOLLOW_BAGS};
-    event.bags.list = network->bags;
-    event.bags.count = network->bag_count;
-    event.bags.urgent = true;
-    network_step(network, event);
-}
+#include "journal/fence.h"
 
 /* --- telling watchers --- */
 
@@ -164,43 +22,153 @@ static void tell_bag(struct kb *kb, const struct owner *owner)
     hub_tell(kb->hub, owner, (struct span){NULL, 0}, 0);
 }
 
-/* --- bags that were deleted --- */
+/* --- what came, many messages in one transaction --- */
 
-static void note_gone(struct network *network, uint64_t bag_id)
+static int begin_batch(struct network *network, struct err *err)
 {
-    network->gone[network->gone_count++ % NETWORK_GONE_MAX] = bag_id;
+    return network->batch != NULL ? 0
+                                  : replica_batch_begin(network->kb->replica, &network->batch, err);
 }
 
-bool network_is_gone(const struct network *network, uint64_t bag_id)
+/* A bag that changed in this batch; `end`: it is complete at `cursor`. E_NOMEM. */
+static int note_touched(struct network *network, uint64_t bag_id, uint64_t cursor, bool end)
 {
-    for (size_t i = 0; i < network->gone_count && i < NETWORK_GONE_MAX; i++) {
-        if (network->gone[i] == bag_id) {
-            return true;
-        }
+    size_t count = network->touched_count;
+    if (!end && count > 0 && network->touched[count - 1].bag_id == bag_id) {
+        return 0;
     }
-    return false;
+    if (count == network->touched_capacity) {
+        size_t capacity = count > 0 ? 2 * count : 64;
+        struct touched *list = realloc(network->touched, capacity * sizeof *list);
+        if (list == NULL) {
+            return E_NOMEM;
+        }
+        network->touched = list;
+        network->touched_capacity = capacity;
+    }
+    network->touched[network->touched_count++] =
+        (struct touched){.bag_id = bag_id, .cursor = cursor, .end = end};
+    return 0;
 }
 
-/* --- live changes --- */
+static void bag_deleted(struct network *network, const struct replica_bag *bag)
+{
+    network_note_gone(network, bag->bag_id);
+    outbox_hide(network->kb->outbox, bag->bag_id);
+    network_drop_followed(network, bag->bag_id);
+    tell_bag(network->kb, &bag->owner);
+}
 
-static void live_done(void *context, const struct replica_bag *bag, const struct change *change)
+static void took_effect(void *context, const struct replica_bag *bag, const struct change *change)
 {
     struct network *network = context;
+    bool item = change->kind == CHANGE_ITEM_SET || change->kind == CHANGE_ITEM_REMOVE;
     if (change->kind == CHANGE_BAG_DELETE) {
-        note_gone(network, bag->bag_id);
-        outbox_hide(network->kb->outbox, bag->bag_id);
-        drop_followed(network, bag->bag_id);
-        tell_bag(network->kb, &bag->owner);
-        network_finish_requests(network);
+        bag_deleted(network, bag);
         return;
     }
-    if (change->kind == CHANGE_ITEM_SET || change->kind == CHANGE_ITEM_REMOVE) {
+    if (item && change->path.size > 0) {
         tell_item(network->kb, &bag->owner, change->path, change->seq);
+    } else if (item) {
+        tell_bag(network->kb, &bag->owner);
+    }
+    if (bag->owner.kind == OWNER_FLEET && (change->path.size == 0 || fence_path_is(change->path))) {
+        network->fences_changed = true;
     }
     if (bag->bag_id == network->device_bag) {
         network->reconcile_due = true;
     }
 }
+
+static int tell_any_bag(void *context, const struct replica_bag *bag, struct err *err)
+{
+    (void)err;
+    tell_bag(context, &bag->owner);
+    return 0;
+}
+
+/* Writes of this machine that these bags have now. */
+static void pass_touched(struct network *network)
+{
+    bool waiting = false;
+    for (size_t i = 0; i < network->touched_count; i++) {
+        struct replica_bag bag;
+        struct touched touched = network->touched[i];
+        if (touched.end) {
+            network_bag_moved(network, touched.bag_id, touched.cursor);
+        } else if (replica_bag_by_id(network->kb->replica, touched.bag_id, &bag, NULL) == 0) {
+            client_passed(network->kb, touched.bag_id, bag.cursor, &waiting);
+        }
+    }
+    if (waiting) {
+        network_pass_later(network);
+    }
+}
+
+int network_commit(struct network *network, struct err *err)
+{
+    if (network->batch == NULL) {
+        return 0;
+    }
+    network->batch_count = 0;
+    network->batch_bytes = 0;
+    int rc = replica_batch_commit(&network->batch, took_effect, network, err);
+    if (rc == 0) {
+        pass_touched(network);
+        network_finish_requests(network);
+    }
+    if (rc == 0 && network->fences_changed) { /* what is hidden, or not any more, is not listed */
+        rc = replica_bags(network->kb->replica, tell_any_bag, network->kb, err);
+    }
+    network->fences_changed = false;
+    network->touched_count = 0;
+    return rc;
+}
+
+/* Once it was said that a message is applied, it has to be: else its session starts over, from the
+ * cursors that there are. */
+void network_commit_or_lose(struct network *network)
+{
+    struct err err = {0};
+    int rc = network_commit(network, &err);
+    if (rc != 0) {
+        network_tell_trouble(network, rc, err.text);
+        network_lose(network, rc, err.text);
+    }
+}
+
+/* `rc` of one message; what the others in its batch come to is not told here. */
+static void answer_applied(struct network *network, int rc, uint64_t bag_id, const struct err *err,
+                           struct follow_event *answer)
+{
+    struct replica_bag bag;
+    bool refused = rc == E_CONDITION || rc == E_NOT_FOUND;
+    bool alone = network->batch_count == 0;
+    if (rc == 0) {
+        network->batch_count++;
+    } else if (refused || alone) {
+        struct err why = {0};
+        int ended = network_commit(network, &why); /* marks what was found damaged */
+        if (refused && ended != 0) {
+            network_lose(network, ended, why.text);
+        }
+    } else {
+        network_commit_or_lose(network);
+    }
+    answer->kind = FOLLOW_APPLIED;
+    answer->applied.code = refused ? E_CORRUPT : rc;
+    answer->applied.bag_id = bag_id;
+    answer->applied.cursor = 0;
+    if (rc != 0 && rc != E_CONDITION) { /* that heals by itself, at once */
+        network_tell_trouble(network, rc, err->text);
+    }
+    if (rc == E_CONDITION && bag_id != 0 &&
+        replica_bag_by_id(network->kb->replica, bag_id, &bag, NULL) == 0 && bag.complete) {
+        answer->applied.cursor = bag.cursor;
+    }
+}
+
+/* --- live changes --- */
 
 static int read_changes(struct network *network, const struct wire_list *list, struct err *err)
 {
@@ -221,40 +189,21 @@ static int read_changes(struct network *network, const struct wire_list *list, s
     return 0;
 }
 
-/* Writes of this machine that these bags have now. */
-static void pass_bags(struct network *network, size_t count)
+static int apply_changes(struct network *network, const struct follow_action *action,
+                         uint64_t *bad_bag, struct err *err)
 {
-    uint64_t last = 0;
-    bool waiting = false;
-    for (size_t i = 0; i < count; i++) {
-        struct replica_bag bag;
-        uint64_t bag_id = network->changes[i].bag_id;
-        if (bag_id != last && bag_id != 0 &&
-            replica_bag_by_id(network->kb->replica, bag_id, &bag, NULL) == 0) {
-            client_passed(network->kb, bag_id, bag.cursor, &waiting);
+    size_t count = action->live.changes.count;
+    int rc = read_changes(network, &action->live.changes, err);
+    rc = rc != 0 ? rc : begin_batch(network, err);
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        if (network->changes[i].bag_id != 0) {
+            rc = note_touched(network, network->changes[i].bag_id, 0, false);
         }
-        last = bag_id;
     }
-    if (waiting) {
-        network_pass_later(network);
-    }
-}
-
-static void answer_applied(struct network *network, int rc, uint64_t bag_id, const struct err *err,
-                           struct follow_event *answer)
-{
-    struct replica_bag bag;
-    answer->kind = FOLLOW_APPLIED;
-    answer->applied.code = rc == E_CONDITION || rc == E_NOT_FOUND ? E_CORRUPT : rc;
-    answer->applied.bag_id = bag_id;
-    answer->applied.cursor = 0;
-    if (rc != 0 && rc != E_CONDITION) { /* that heals by itself, at once */
-        network_tell_trouble(network, rc, err->text);
-    }
-    if (rc == E_CONDITION && bag_id != 0 &&
-        replica_bag_by_id(network->kb->replica, bag_id, &bag, NULL) == 0 && bag.complete) {
-        answer->applied.cursor = bag.cursor;
-    }
+    return rc != 0 ? rc
+                   : replica_batch_changes(network->batch, network->changes, count,
+                                           action->live.position.seq, action->live.position.hash,
+                                           bad_bag, err);
 }
 
 void network_live(struct network *network, const struct follow_action *action,
@@ -262,16 +211,8 @@ void network_live(struct network *network, const struct follow_action *action,
 {
     struct err err = {0};
     uint64_t bad_bag = 0;
-    const struct wire_list *list = &action->live.changes;
-    int rc = read_changes(network, list, &err);
-    rc = rc != 0 ? rc
-                 : replica_apply(network->kb->replica, network->changes, list->count,
-                                 action->live.position.seq, action->live.position.hash, &bad_bag,
-                                 live_done, network, &err);
-    if (rc == 0) {
-        pass_bags(network, list->count);
-        network_finish_requests(network);
-    }
+    network->data_ms = network->now_ms;
+    int rc = apply_changes(network, action, &bad_bag, &err);
     answer_applied(network, rc, bad_bag, &err, answer);
 }
 
@@ -293,36 +234,8 @@ static int read_rows(struct network *network, const struct wire_list *list, stru
     return 0;
 }
 
-/* The bag stands at `cursor` now. */
-static void bag_moved(struct network *network, uint64_t bag_id, uint64_t cursor)
+static int apply_page(struct network *network, const struct follow_action *action, struct err *err)
 {
-    bool waiting = false;
-    client_passed(network->kb, bag_id, cursor, &waiting);
-    if (waiting) {
-        network_pass_later(network);
-    }
-    caught(network, bag_id);
-}
-
-static void tell_page(struct network *network, const struct replica_page *page, size_t count)
-{
-    struct replica_bag bag;
-    if (replica_bag_by_id(network->kb->replica, page->bag_id, &bag, NULL) != 0) {
-        return;
-    }
-    if (!page->first || page->whole) { /* of more than one page the rows are not here any more */
-        tell_bag(network->kb, &bag.owner);
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        tell_item(network->kb, &bag.owner, network->rows[i].path, network->rows[i].row.seq);
-    }
-}
-
-void network_page(struct network *network, const struct follow_action *action,
-                  struct follow_event *answer)
-{
-    struct err err = {0};
     uint64_t flags = action->page.flags;
     struct replica_page page = {
         .bag_id = action->page.bag_id,
@@ -335,62 +248,23 @@ void network_page(struct network *network, const struct follow_action *action,
     };
     memcpy(page.hash, action->page.position.hash, SHA256_SIZE);
     size_t count = action->page.rows.count;
-    int rc = read_rows(network, &action->page.rows, &err);
-    rc = rc != 0 ? rc : replica_stage(network->kb->replica, &page, network->rows, count, &err);
+    int rc = read_rows(network, &action->page.rows, err);
+    rc = rc != 0 ? rc : begin_batch(network, err);
+    rc = rc != 0 ? rc : replica_batch_page(network->batch, &page, network->rows, count, err);
+    return rc == 0 && page.last ? note_touched(network, page.bag_id, page.cursor, true) : rc;
+}
+
+void network_page(struct network *network, const struct follow_action *action,
+                  struct follow_event *answer)
+{
+    struct err err = {0};
+    network->data_ms = network->now_ms;
+    int rc = apply_page(network, action, &err);
     if (rc == E_NOT_FOUND) { /* dropped meanwhile: the follow is told when it has its answer */
         atomic_fetch_or(&network->news, NETWORK_BAGS);
         rc = 0;
-    } else if (rc == 0 && page.last) {
-        tell_page(network, &page, count);
-        bag_moved(network, page.bag_id, page.cursor);
     }
-    answer_applied(network, rc, page.bag_id, &err, answer);
-}
-
-/* --- a bag is complete, or gone --- */
-
-static void drop_bag(struct network *network, uint64_t bag_id)
-{
-    struct err err = {0};
-    struct replica_bag bag;
-    struct kb *kb = network->kb;
-    int rc = replica_bag_by_id(kb->replica, bag_id, &bag, &err);
-    rc = rc != 0 ? rc : replica_bag_drop(kb->replica, bag.local, &err);
-    if (rc != 0 && rc != E_NOT_FOUND) {
-        network_tell_trouble(network, rc, err.text);
-        return;
-    }
-    outbox_hide(kb->outbox, bag_id);
-    drop_followed(network, bag_id);
-    if (rc == 0) {
-        tell_bag(kb, &bag.owner);
-    }
-    network->reconcile_due = true;
-    network_finish_requests(network);
-}
-
-void network_bag(struct network *network, const struct follow_action *action)
-{
-    struct err err = {0};
-    if (action->bag.code == 0) {
-        bool differs = false;
-        int rc = replica_complete(network->kb->replica, action->bag.bag_id, action->bag.last_seq,
-                                  NULL, &differs, &err);
-        if (rc == 0) {
-            bag_moved(network, action->bag.bag_id, action->bag.last_seq);
-        } else if (rc == E_CONDITION) {
-            atomic_fetch_or(&network->news, NETWORK_BAGS); /* followed from where it is now */
-        } else if (rc != E_NOT_FOUND) {
-            network_tell_trouble(network, rc, err.text);
-        }
-    } else if (action->bag.code == E_BAG_GONE || action->bag.code == E_NOT_ALLOWED) {
-        if (action->bag.code == E_BAG_GONE) {
-            note_gone(network, action->bag.bag_id);
-        }
-        drop_bag(network, action->bag.bag_id);
-    } else {
-        network_tell_trouble(network, action->bag.code, action->bag.text);
-    }
+    answer_applied(network, rc, action->page.bag_id, &err, answer);
 }
 
 /* --- outcomes --- */
@@ -411,6 +285,7 @@ void network_outcome(struct network *network, const struct follow_action *action
         return;
     }
     if (told.kind == OPERATION_CREATE) {
+        network_commit_or_lose(network);
         int rc = client_settle_creates(kb, &err);
         if (rc != 0) {
             network_tell_trouble(network, rc, err.text);

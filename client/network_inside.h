@@ -3,8 +3,14 @@
  *   network.c         its turns, what it tells of itself
  *   network_thread.c  the thread that runs them, with a dealer
  *   network_act.c     one step of the follow: its actions, one by one; sending
- *   network_data.c    what comes of bags: live changes, pages, ends of bags; outcomes
- *   network_people.c  signing in and out, and what the server's list of sign-ins asks for
+ *   network_bags.c    which bags are followed, which are complete, which are gone
+ *   network_data.c    what comes of bags: live changes, pages; outcomes
+ *   network_people.c  signing in: what is sent, and what comes of it
+ *   network_compare.c what the server's list of sign-ins asks for
+ *   network_welcome.c what a session begins with: whose history it is, which rights there are
+ *   network_keep.c    bags that are kept by a right, whoever is signed in
+ *   network_mirror.c  the copy of the server's journal
+ *   network_care.c    when nothing else is to be done: digests, a slow check, users nobody needs
  *
  * Everything here is its own who runs the turns, but `news`.
  */
@@ -16,6 +22,7 @@
 #include "base/thread.h"
 #include "client/network.h"
 #include "transport/follow.h"
+#include "transport/idmap.h"
 
 enum {
     NETWORK_PASSED_MS = 20,  /* outcomes are made durable so long after they came, unless a
@@ -23,13 +30,26 @@ enum {
     NETWORK_AGAIN_MS = 1000, /* before the outbox is read again that could not be read */
     NETWORK_RETRY_MS = 2,    /* for a socket that took no more */
     NETWORK_QUEUED_MAX = 16 << 20,
+    NETWORK_BATCH_MAX = 16, /* messages applied in one transaction */
+    NETWORK_BATCH_BYTES = 4 << 20,
+    NETWORK_CARE_MS = 1000, /* what can wait is done a piece a second */
     NETWORK_GONE_MAX = 4096,
 };
 
 /* A bag that is followed in this session. */
 struct followed {
     uint64_t id;
-    bool caught; /* complete, as of this session */
+    uint64_t round;       /* the last network_list_bags that had it */
+    uint64_t asked_ms;    /* monotonic; 0: its digest was not asked for again */
+    uint64_t verified_ms; /* since 1970; 0: not compared in this session */
+    bool caught;          /* complete, as of this session */
+};
+
+/* A bag that the open batch changes. */
+struct touched {
+    uint64_t bag_id;
+    uint64_t cursor;
+    bool end; /* with its last page: it is complete at `cursor` */
 };
 
 /* A sign-in or sign-out of the network's own in this session. */
@@ -37,9 +57,10 @@ struct signing {
     struct signing *next;
     uint64_t ref;
     bool out;
+    bool due;      /* told by somebody while there was no connection */
     bool answered; /* refused: not tried again in this session */
     struct owner user;
-    uint64_t bag_id; /* sign-out */
+    uint64_t bag_id; /* sign-out: of the user; sign-in: what is kept of the user, or 0 */
 };
 
 /* A frame that the socket did not take yet. */
@@ -65,8 +86,10 @@ struct network {
     uint64_t device_bag;
     bool device_caught; /* in this session */
     struct followed *followed;
+    struct idmap places; /* bag_id -> where it stands in `followed` */
     size_t followed_count, followed_capacity;
     size_t caught;
+    uint64_t round;
     struct signing *signings;
     uint64_t gone[NETWORK_GONE_MAX]; /* bags that were deleted, the last ones in a ring */
     size_t gone_count;
@@ -75,6 +98,32 @@ struct network {
     uint64_t passed_at_ms;
     bool pass_failed;                   /* there was no room for it */
     uint64_t told_last, told_confirmed; /* of FOLLOW_OPS */
+    bool due_unsent, due_told;          /* in this session */
+    size_t held;                        /* sign-ins to be answered before operations are sent */
+    struct replica_batch *batch;        /* open: nothing else of the replica may be called */
+    size_t batch_count, batch_bytes;
+    struct touched *touched;
+    size_t touched_count, touched_capacity;
+    bool fences_changed;
+    uint64_t data_ms; /* monotonic, when a bag last changed */
+
+    uint64_t healed; /* bags ever fetched anew because they differed */
+    bool healed_due; /* to be told to the follow */
+    uint64_t care_at_ms, scrub_at_ms, evict_at_ms;
+    uint64_t scrub_next; /* as of replica_scrub */
+    uint64_t wrong_bag;  /* that it found */
+    size_t verify_next;  /* in `followed` */
+
+    enum wire_keep keep;   /* of this session */
+    uint64_t listed;       /* bags up to this one were listed and are kept */
+    uint64_t asked_newest; /* what the server had told when it was asked */
+    bool list_due, list_asked;
+    bool letting_go; /* bags kept by a right that was taken away are looked for */
+
+    bool mirror_allowed;
+    bool mirror_due;
+    uint64_t mirror_at_ms; /* not before */
+
     int down; /* not 0: the connection could not be made, to be told to the follow */
     char down_text[ERR_TEXT_MAX];
     uint64_t heard_ms; /* when `live` was last told of a message */
@@ -105,6 +154,9 @@ void network_step(struct network *network, struct follow_event event);
 /* Sends what waits; true when nothing waits any more. */
 bool network_flush(struct network *network);
 void network_drop_queue(struct network *network);
+/* The session is to end; the follow is told at the end of the step, or by network_take_down. */
+void network_lose(struct network *network, int code, const char *text);
+void network_take_down(struct network *network);
 
 /* --- network.c --- */
 /* Changes what the others see of the network. `why` may be NULL. */
@@ -116,24 +168,83 @@ void network_tell_note(struct network *network, const char *text);
 void network_pass_later(struct network *network);
 void network_ask_again_later(struct network *network);
 
-/* --- network_data.c --- */
+/* --- network_bags.c --- */
+void network_bags_init(struct network *network);
+struct followed *network_find_followed(const struct network *network, uint64_t bag_id);
+void network_drop_followed(struct network *network, uint64_t bag_id);
+void network_forget_followed(struct network *network);
 /* Fills network->bags with the bags to follow. */
 MUST_CHECK int network_list_bags(struct network *network, struct err *err);
-/* Tells the follow of all bags again: new ones, those to be fetched anew, those dropped. Steps. */
+/* Tells the follow of new bags, those to be fetched anew, those dropped. Steps. */
 void network_refollow(struct network *network);
-void network_forget_followed(struct network *network);
-void network_live(struct network *network, const struct follow_action *action,
-                  struct follow_event *answer);
-void network_page(struct network *network, const struct follow_action *action,
-                  struct follow_event *answer);
+/* The bag stands at `cursor` now, and is complete. */
+void network_bag_moved(struct network *network, uint64_t bag_id, uint64_t cursor);
 void network_bag(struct network *network, const struct follow_action *action);
-void network_outcome(struct network *network, const struct follow_action *action);
+/* Its copy here goes, with what it shows of the outbox. */
+void network_drop_bag(struct network *network, uint64_t bag_id);
+void network_note_gone(struct network *network, uint64_t bag_id);
 /* Was the bag deleted, as far as this process was told? The server's list of sign-ins may still
  * name it for a while. */
 bool network_is_gone(const struct network *network, uint64_t bag_id);
 
-/* --- network_people.c --- */
+/* --- network_data.c --- */
+/* Ends the open batch, if there is one, and tells what came of it. */
+MUST_CHECK int network_commit(struct network *network, struct err *err);
+void network_commit_or_lose(struct network *network);
+void network_live(struct network *network, const struct follow_action *action,
+                  struct follow_event *answer);
+void network_page(struct network *network, const struct follow_action *action,
+                  struct follow_event *answer);
+void network_outcome(struct network *network, const struct follow_action *action);
+
+/* --- network_welcome.c --- */
 void network_welcome(struct network *network, const struct wire_welcome *welcome);
+
+/* --- network_care.c --- */
+/* Reads what was noted of earlier runs. */
+void network_care_begin(struct network *network);
+/* It differs from the server's and is marked to be fetched anew. */
+void network_differs(struct network *network, uint64_t bag_id);
+/* It is the server's; `compared`: by its digest. */
+void network_verified(struct network *network, uint64_t bag_id, bool compared);
+/* A little of what can wait; `care_at_ms` says when there is more. Steps. */
+void network_care(struct network *network);
+
+/* --- network_keep.c --- */
+/* What the device may keep, as WELCOME says. */
+void network_keep_welcome(struct network *network, enum wire_keep keep, uint64_t resume_seq);
+/* Asks for bags that are not known here yet. Steps. */
+void network_keep_ask(struct network *network);
+void network_owners(struct network *network, const struct follow_action *action);
+/* Is a bag of this kind kept whoever is signed in? */
+bool network_keeps(const struct network *network, enum owner_kind kind);
+/* The right that was taken away is forgotten, when nothing is kept by it any more. */
+void network_let_go_done(struct network *network);
+
+/* --- network_mirror.c --- */
+void network_mirror_welcome(struct network *network, bool allowed);
+/* Asks for the journal, when it is time. Steps. */
+void network_mirror_ask(struct network *network);
+void network_mirroring(struct network *network, const struct follow_action *action);
+void network_batches(struct network *network, const struct follow_action *action,
+                     struct follow_event *answer);
+
+/* --- network_people.c --- */
+/* The owner's bag here is the server's bag `bag_id` from now on, and kept. */
+MUST_CHECK int network_keep_bag(struct network *network, const struct owner *owner, uint64_t bag_id,
+                                struct replica_bag *out, struct err *err);
+/* Does somebody wait for this user's sign-in? */
+bool network_is_requested(struct network *network, const struct owner *user);
+/* The owner of a row of SIGNED_IN or OWNERS. */
+MUST_CHECK int network_owner_of(const struct wire_owner *row, struct owner *owner, struct err *err);
+/* Are users or groups of this machine's own still to be made on the server? They come first: a
+ * sign-in would register them as others. */
+bool network_creates_pending(struct network *network);
+/* `bag_id`: what is kept of the user, 0: nothing. Steps. */
+void network_send_sign_in(struct network *network, uint64_t ref, const struct owner *user,
+                          const struct kb_groups *groups, uint64_t bag_id);
+/* Sign-outs of a bag are no longer of interest: it is kept again, or its record is gone. */
+void network_forget_sign_out(struct network *network, uint64_t bag_id);
 void network_signed_in(struct network *network, const struct follow_action *action);
 void network_signed_out(struct network *network, const struct follow_action *action);
 /* Sends the requests that are new. Steps: not for use while actions are carried out. */
@@ -141,7 +252,15 @@ void network_send_requests(struct network *network);
 /* Ends those whose bags are complete. */
 void network_finish_requests(struct network *network);
 void network_session_lost(struct network *network);
+
+/* --- network_compare.c --- */
 /* Compares who is kept here with who the server thinks is. Steps. */
 void network_reconcile(struct network *network);
+/* People who signed in while there was no connection are told before any operation is sent. */
+void network_hold_for_due(struct network *network);
+void network_sign_in_due(struct network *network); /* Steps. */
+/* Is there anything of this bag that the server has still to be told, while a right to keep it was
+ * taken away? */
+bool network_has_unsent(struct network *network, uint64_t bag_id);
 
 #endif

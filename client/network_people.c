@@ -1,22 +1,15 @@
-/* client/network_people.c - signing in and out, for those who wait and for those who are kept.
- *
- * The server remembers in the device's bag who is signed in here ("@user/BAG_ID" = shown name).
- * Comparing that list with the users kept here heals every way in which the two can part: a
- * replica that was lost, a sign-out while not connected, users that were made while this machine
- * stood alone.
+/* client/network_people.c - signing in, for those who wait and for those who are kept: what is
+ * sent, and what comes of it.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "client/network_inside.h"
 
-enum { LISTED_PREFIX = 6 }; /* "@user/" */
-
 /* --- bags to be kept --- */
 
-/* The owner's bag here is the server's bag `bag_id` from now on, and kept. */
-static int keep_bag(struct network *network, const struct owner *owner, uint64_t bag_id,
-                    struct replica_bag *out, struct err *err)
+int network_keep_bag(struct network *network, const struct owner *owner, uint64_t bag_id,
+                     struct replica_bag *out, struct err *err)
 {
     struct replica *replica = network->kb->replica;
     struct replica_bag bag;
@@ -44,29 +37,6 @@ static int keep_bag(struct network *network, const struct owner *owner, uint64_t
     return rc;
 }
 
-void network_welcome(struct network *network, const struct wire_welcome *welcome)
-{
-    struct err err = {0};
-    struct replica *replica = network->kb->replica;
-    struct owner fleet = {.kind = OWNER_FLEET};
-    struct owner device = {.kind = OWNER_DEVICE, .device = network->identity.device};
-    int rc = 0;
-    network->device_bag = welcome->device_bag;
-    network->device_caught = false;
-    if (!network->position.has_history) {
-        rc = replica_set_history(replica, welcome->history, &err);
-    }
-    if (rc == 0 && welcome->fleet_bag != 0) {
-        rc = keep_bag(network, &fleet, welcome->fleet_bag, NULL, &err);
-    }
-    if (rc == 0 && welcome->device_bag != 0) {
-        rc = keep_bag(network, &device, welcome->device_bag, NULL, &err);
-    }
-    if (rc != 0) {
-        network_tell_trouble(network, rc, err.text);
-    }
-}
-
 /* --- requests --- */
 
 static int is_pending(void *context, const struct outbox_made *made, struct err *err)
@@ -78,15 +48,15 @@ static int is_pending(void *context, const struct outbox_made *made, struct err 
 }
 
 /* Users and groups of this machine's own come first: a sign-in would register them as others. */
-static bool creates_pending(struct network *network)
+bool network_creates_pending(struct network *network)
 {
     bool pending = false;
     int rc = outbox_creates(network->kb->outbox, is_pending, &pending, NULL);
     return rc != 0 || pending;
 }
 
-static void send_sign_in(struct network *network, uint64_t ref, const struct owner *user,
-                         const struct kb_groups *groups)
+void network_send_sign_in(struct network *network, uint64_t ref, const struct owner *user,
+                          const struct kb_groups *groups, uint64_t bag_id)
 {
     struct span names[KB_GROUPS_MAX];
     struct follow_event event = {.kind = FOLLOW_SIGN_IN};
@@ -97,7 +67,29 @@ static void send_sign_in(struct network *network, uint64_t ref, const struct own
     event.sign_in.user = span_str(user->shown);
     event.sign_in.groups = names;
     event.sign_in.group_count = groups->count;
+    event.sign_in.bag_id = bag_id;
     network_step(network, event);
+}
+
+/* The server's bag that is kept of the user, 0: none. When the server says that it is gone, its
+ * deletion is obeyed: without it, whoever is not known there is registered. */
+static uint64_t kept_bag(struct network *network, const struct owner *user)
+{
+    struct replica_bag bag;
+    int rc = replica_bag_by_owner(network->kb->replica, user, &bag, NULL);
+    return rc == 0 && bag.keep ? bag.bag_id : 0;
+}
+
+static void note_kept(struct network *network, uint64_t ref, uint64_t bag_id)
+{
+    struct kb *kb = network->kb;
+    (void)pthread_mutex_lock(&kb->lock);
+    for (struct request *r = kb->requests; r != NULL; r = r->next) {
+        if (r->ref == ref) {
+            r->kept_bag = bag_id;
+        }
+    }
+    (void)pthread_mutex_unlock(&kb->lock);
 }
 
 /* Takes the next new request; false: there is none. */
@@ -125,7 +117,7 @@ void network_send_requests(struct network *network)
     uint64_t ref = 0;
     struct owner user;
     struct kb_groups *groups = NULL;
-    if (!network->open || creates_pending(network)) {
+    if (!network->open || network_creates_pending(network)) {
         return; /* looked at again when that changes */
     }
     groups = calloc(1, sizeof *groups);
@@ -133,7 +125,9 @@ void network_send_requests(struct network *network)
         return;
     }
     while (network->open && take_request(network, &ref, &user, groups)) {
-        send_sign_in(network, ref, &user, groups);
+        uint64_t bag_id = kept_bag(network, &user);
+        note_kept(network, ref, bag_id);
+        network_send_sign_in(network, ref, &user, groups, bag_id);
     }
     free(groups);
 }
@@ -181,7 +175,7 @@ void network_finish_requests(struct network *network)
 /* --- signed in --- */
 
 /* Sign-outs of a bag are no longer of interest: it is kept again, or its record is gone. */
-static void forget_sign_out(struct network *network, uint64_t bag_id)
+void network_forget_sign_out(struct network *network, uint64_t bag_id)
 {
     struct signing **link = &network->signings;
     while (*link != NULL) {
@@ -195,7 +189,7 @@ static void forget_sign_out(struct network *network, uint64_t bag_id)
     }
 }
 
-static int owner_of(const struct wire_owner *row, struct owner *owner, struct err *err)
+int network_owner_of(const struct wire_owner *row, struct owner *owner, struct err *err)
 {
     if (row->kind == OWNER_USER || row->kind == OWNER_GROUP || row->kind == OWNER_USER_DEVICE) {
         return owner_make(owner, row->kind, row->shown, row->device, err);
@@ -216,14 +210,14 @@ static int keep_listed(struct network *network, const struct wire_owner *row,
 {
     struct owner owner;
     struct replica_bag bag;
-    int rc = owner_of(row, &owner, err);
-    rc = rc != 0 ? rc : keep_bag(network, &owner, row->bag_id, &bag, err);
+    int rc = network_owner_of(row, &owner, err);
+    rc = rc != 0 ? rc : network_keep_bag(network, &owner, row->bag_id, &bag, err);
     if (rc != 0) {
         return rc;
     }
     if (owner.kind == OWNER_USER) {
         result->user_local = bag.local;
-        forget_sign_out(network, row->bag_id);
+        network_forget_sign_out(network, row->bag_id);
     }
     if (owner.kind == OWNER_GROUP && result->groups.count < KB_GROUPS_MAX) {
         result->groups.list[result->groups.count++] = owner;
@@ -266,8 +260,8 @@ static void answer_request(struct network *network, const struct follow_action *
         if (r->ref != action->signed_in.ref || r->state != REQUEST_SENT) {
             continue;
         }
-        if (code == E_UNREACHABLE) {
-            r->state = REQUEST_NEW; /* sent again in the next session */
+        if (code == E_UNREACHABLE || (code == E_BAG_GONE && r->kept_bag != 0)) {
+            r->state = REQUEST_NEW; /* sent again in the next session, or without that bag */
         } else if (code != 0) {
             end_request(kb, r, code, text);
         } else {
@@ -277,6 +271,38 @@ static void answer_request(struct network *network, const struct follow_action *
         }
     }
     (void)pthread_mutex_unlock(&kb->lock);
+}
+
+/* Which bag was named in this sign-in? 0: none. */
+static uint64_t named_bag(struct network *network, uint64_t ref)
+{
+    struct kb *kb = network->kb;
+    uint64_t bag_id = 0;
+    for (const struct signing *s = network->signings; s != NULL; s = s->next) {
+        bag_id = s->ref == ref && !s->out ? s->bag_id : bag_id;
+    }
+    (void)pthread_mutex_lock(&kb->lock);
+    for (const struct request *r = kb->requests; r != NULL; r = r->next) {
+        bag_id = r->ref == ref ? r->kept_bag : bag_id;
+    }
+    (void)pthread_mutex_unlock(&kb->lock);
+    return bag_id;
+}
+
+/* The server knows now, or never will. */
+static void due_answered(struct network *network, struct signing *signing, int code)
+{
+    if (!signing->due || code == E_UNREACHABLE) {
+        return;
+    }
+    signing->due = false;
+    /* Without room the server is told again in the next session, which changes nothing there. */
+    (void)!client_due_done(network->kb, signing->bag_id, signing->out, NULL);
+    network->due_told = true;
+    if (!signing->out && --network->held == 0) {
+        network->told_confirmed = UINT64_MAX; /* operations may be sent now */
+        atomic_fetch_or(&network->news, NETWORK_OPS);
+    }
 }
 
 static void mark_answered(struct network *network, uint64_t ref, int code)
@@ -290,6 +316,7 @@ static void mark_answered(struct network *network, uint64_t ref, int code)
         return;
     }
     signing->answered = true;
+    due_answered(network, signing, code);
     if (code == 0 && !signing->out) { /* a sign-out stays noted until the list of users says so */
         *link = signing->next;
         free(signing);
@@ -310,6 +337,12 @@ void network_signed_in(struct network *network, const struct follow_action *acti
         code = keep_all(network, &action->signed_in.bags, result, &err);
         text = err.text;
         atomic_fetch_or(&network->news, NETWORK_BAGS);
+    }
+    uint64_t named = code == E_BAG_GONE ? named_bag(network, action->signed_in.ref) : 0;
+    if (named != 0) {
+        network_note_gone(network, named);
+        network_drop_bag(network, named);
+        atomic_fetch_or(&network->news, NETWORK_BAGS | NETWORK_REQUESTS);
     }
     mark_answered(network, action->signed_in.ref, code);
     answer_request(network, action, code, text, result);
@@ -334,6 +367,9 @@ void network_session_lost(struct network *network)
     }
     network_forget_followed(network);
     network->device_caught = false;
+    network->held = 0;
+    network->list_due = network->list_asked = false;
+    network->mirror_due = false;
     (void)pthread_mutex_lock(&kb->lock);
     for (struct request *r = kb->requests; r != NULL; r = r->next) {
         if (r->state == REQUEST_SENT) {
@@ -342,259 +378,4 @@ void network_session_lost(struct network *network)
     }
     (void)pthread_mutex_unlock(&kb->lock);
     atomic_fetch_or(&network->news, NETWORK_REQUESTS);
-}
-
-/* --- comparing --- */
-
-struct listed {
-    uint64_t bag_id;
-    struct owner user;
-};
-
-struct comparing {
-    struct network *network;
-    struct listed *listed; /* by the server */
-    size_t count, capacity;
-    struct replica_bag *kept; /* users here, kept or waiting for their sign-out */
-    size_t kept_count, kept_capacity;
-    uint64_t device_cursor;
-    uint64_t asked; /* does the outbox hold writes of this bag? */
-    bool found;
-};
-
-static uint64_t listed_id(struct span path)
-{
-    uint64_t id = 0;
-    for (size_t i = LISTED_PREFIX; i < path.size; i++) {
-        if (path.data[i] < '0' || path.data[i] > '9' || id > UINT64_MAX / 10 - 9) {
-            return 0;
-        }
-        id = 10 * id + (uint64_t)(path.data[i] - '0');
-    }
-    return id;
-}
-
-static int note_listed(void *context, struct span path, const struct item_row *row, struct err *err)
-{
-    struct comparing *comparing = context;
-    struct listed listed = {.bag_id = listed_id(path)};
-    if (listed.bag_id == 0 || owner_make(&listed.user, OWNER_USER, row->value, 0, NULL) != 0) {
-        return 0; /* not of a form that this version knows */
-    }
-    if (comparing->count == comparing->capacity) {
-        size_t capacity = comparing->capacity > 0 ? 2 * comparing->capacity : 16;
-        struct listed *list = realloc(comparing->listed, capacity * sizeof *list);
-        if (list == NULL) {
-            return err_set(err, E_NOMEM, "out of memory");
-        }
-        comparing->listed = list;
-        comparing->capacity = capacity;
-    }
-    comparing->listed[comparing->count++] = listed;
-    return 0;
-}
-
-static int note_user(void *context, const struct replica_bag *bag, struct err *err)
-{
-    struct comparing *comparing = context;
-    if (bag->owner.kind != OWNER_USER || bag->bag_id == 0) {
-        return 0;
-    }
-    if (comparing->kept_count == comparing->kept_capacity) {
-        size_t capacity = comparing->kept_capacity > 0 ? 2 * comparing->kept_capacity : 16;
-        struct replica_bag *list = realloc(comparing->kept, capacity * sizeof *list);
-        if (list == NULL) {
-            return err_set(err, E_NOMEM, "out of memory");
-        }
-        comparing->kept = list;
-        comparing->kept_capacity = capacity;
-    }
-    comparing->kept[comparing->kept_count++] = *bag;
-    return 0;
-}
-
-static bool is_listed(const struct comparing *comparing, uint64_t bag_id)
-{
-    for (size_t i = 0; i < comparing->count; i++) {
-        if (comparing->listed[i].bag_id == bag_id) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Or of a group: the right to write there may be this user's. */
-static int is_of_bag(void *context, const struct outbox_entry *entry, struct err *err)
-{
-    (void)err;
-    struct comparing *comparing = context;
-    comparing->found |= entry->bag_id == comparing->asked || entry->owner->kind == OWNER_GROUP;
-    return comparing->found ? 1 : 0;
-}
-
-static bool writes_pending(struct comparing *comparing, uint64_t bag_id)
-{
-    comparing->asked = bag_id;
-    comparing->found = false;
-    int rc =
-        outbox_each(comparing->network->kb->outbox, OUTBOX_PENDING, is_of_bag, comparing, NULL);
-    return rc != 0;
-}
-
-/* Is it under way, or was it refused in this session? */
-static bool is_signing(const struct network *network, const struct owner *user, uint64_t bag_id)
-{
-    for (const struct signing *s = network->signings; s != NULL; s = s->next) {
-        if (bag_id != 0 ? s->out && s->bag_id == bag_id : !s->out && owner_equal(&s->user, user)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool is_requested(struct network *network, const struct owner *user)
-{
-    struct kb *kb = network->kb;
-    bool found = false;
-    (void)pthread_mutex_lock(&kb->lock);
-    for (const struct request *r = kb->requests; r != NULL; r = r->next) {
-        found |= r->state != REQUEST_DONE && owner_equal(&r->user, user);
-    }
-    (void)pthread_mutex_unlock(&kb->lock);
-    return found;
-}
-
-static struct signing *note_signing(struct network *network, const struct owner *user,
-                                    uint64_t bag_id)
-{
-    struct signing *signing = calloc(1, sizeof *signing);
-    if (signing == NULL) {
-        return NULL; /* another time */
-    }
-    struct kb *kb = network->kb;
-    (void)pthread_mutex_lock(&kb->lock);
-    signing->ref = ++kb->last_ref;
-    (void)pthread_mutex_unlock(&kb->lock);
-    signing->out = bag_id != 0;
-    signing->user = *user;
-    signing->bag_id = bag_id;
-    signing->next = network->signings;
-    network->signings = signing;
-    return signing;
-}
-
-static void sign_in(struct network *network, const struct owner *user, uint64_t local)
-{
-    if (is_signing(network, user, 0) || is_requested(network, user)) {
-        return;
-    }
-    struct kb_groups *groups = calloc(1, sizeof *groups);
-    int rc = groups == NULL ? E_NOMEM : 0;
-    rc = rc == 0 && local != 0 ? client_groups_get(network->kb, local, groups, NULL) : rc;
-    struct signing *signing = rc == 0 ? note_signing(network, user, 0) : NULL;
-    if (signing != NULL) {
-        send_sign_in(network, signing->ref, user, groups);
-    }
-    free(groups);
-}
-
-/* Not before the last of their writes was answered: it would be refused after the sign-out. */
-static void sign_out(struct comparing *comparing, const struct replica_bag *bag)
-{
-    struct network *network = comparing->network;
-    if (is_signing(network, &bag->owner, bag->bag_id) || is_requested(network, &bag->owner) ||
-        writes_pending(comparing, bag->bag_id)) {
-        return;
-    }
-    struct signing *signing = note_signing(network, &bag->owner, bag->bag_id);
-    if (signing != NULL) {
-        struct follow_event event = {.kind = FOLLOW_SIGN_OUT};
-        event.sign_out.ref = signing->ref;
-        event.sign_out.bag_id = bag->bag_id;
-        network_step(network, event);
-    }
-}
-
-static void drop_user(struct network *network, const struct replica_bag *bag)
-{
-    if (replica_bag_drop(network->kb->replica, bag->local, NULL) == 0) {
-        outbox_hide(network->kb->outbox, bag->bag_id);
-        forget_sign_out(network, bag->bag_id);
-        hub_tell(network->kb->hub, &bag->owner, (struct span){NULL, 0}, 0);
-    }
-}
-
-/* A user who was made by this machine is listed by the change before the bag's creation. Whoever is
- * not any more was deleted: a sign-in would make them anew. */
-static void sign_in_made(struct comparing *comparing, const struct replica_bag *bag, bool listed)
-{
-    bool made_here = bag->cursor != 0;
-    if (listed || !made_here) {
-        sign_in(comparing->network, &bag->owner, bag->local);
-    } else if (comparing->device_cursor + 1 >= bag->bag_id) {
-        drop_user(comparing->network, bag);
-    }
-}
-
-static void compare_kept(struct comparing *comparing, const struct replica_bag *bag)
-{
-    bool listed = is_listed(comparing, bag->bag_id);
-    if (bag->keep && bag->made_by != 0) {
-        sign_in_made(comparing, bag, listed);
-    } else if (!bag->keep && listed) {
-        sign_out(comparing, bag);
-    } else if (!bag->keep) {
-        drop_user(comparing->network, bag);
-    }
-}
-
-static bool is_known(const struct comparing *comparing, uint64_t bag_id)
-{
-    for (size_t i = 0; i < comparing->kept_count; i++) {
-        if (comparing->kept[i].bag_id == bag_id) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void compare(struct comparing *comparing)
-{
-    for (size_t i = 0; comparing->network->open && i < comparing->kept_count; i++) {
-        compare_kept(comparing, &comparing->kept[i]);
-    }
-    for (size_t i = 0; comparing->network->open && i < comparing->count; i++) {
-        uint64_t bag_id = comparing->listed[i].bag_id;
-        if (!is_known(comparing, bag_id) && !network_is_gone(comparing->network, bag_id)) {
-            sign_in(comparing->network, &comparing->listed[i].user, 0);
-        }
-    }
-}
-
-void network_reconcile(struct network *network)
-{
-    struct comparing comparing = {.network = network};
-    struct replica *replica = network->kb->replica;
-    struct replica_bag device;
-    network->reconcile_due = false;
-    if (creates_pending(network)) {
-        return;
-    }
-    network_send_requests(network);
-    if (!network->open || network->device_bag == 0 ||
-        replica_bag_by_id(replica, network->device_bag, &device, NULL) != 0) {
-        return;
-    }
-    comparing.device_cursor = device.cursor;
-    int rc =
-        replica_items(replica, device.local, SPAN_LITERAL("@user/"), note_listed, &comparing, NULL);
-    rc = rc != 0 ? rc : replica_bags(replica, note_user, &comparing, NULL);
-    if (rc == 0) {
-        compare(&comparing);
-    } else if (rc == E_CORRUPT) {
-        network->device_caught = false; /* its bag comes anew */
-        atomic_fetch_or(&network->news, NETWORK_BAGS);
-    }
-    free(comparing.listed);
-    free(comparing.kept);
 }

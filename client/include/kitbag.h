@@ -88,6 +88,14 @@ struct kb_options {
     const char *socket;   /* the agent's socket, for the sentence of KB_E_BUSY; NULL: in data_dir */
     uint64_t map_bytes;   /* most that the replica may grow to; 0: 16 GiB (sparse) */
     uint64_t outbox_bytes; /* most that may wait to be sent; 0: 64 MiB */
+    /* The folder of a copy of the server's whole journal, kept when an administrator gave this
+     * machine that right; NULL: none. */
+    const char *mirror_dir;
+    /* Users whose bags nobody used for so long, or the least recently used of more than so many,
+     * are signed out by this machine while it is connected; 0: never. None whose writes were not
+     * sent, and none at all where everybody is kept by a right. */
+    uint64_t keep_users_max;
+    uint64_t keep_unused_ms;
 };
 
 /* Opens the folder for this process: recovers outbox and replica. Nothing connects before kb_start.
@@ -269,6 +277,13 @@ struct kb_status {
     uint64_t users, bags, bags_complete, items;
     uint64_t pending, refused; /* operations in the outbox */
     uint64_t last_heard_ms;    /* since 1970; 0: never */
+    uint64_t healed;           /* bags ever fetched anew because they differed from the server's */
+    uint64_t verified_ms; /* since 1970: every bag was compared with the server's since then, by
+                             digest; 0: not yet */
+    char kept[12];       /* whose bags, beside this machine's: "signed-in", "groups", "everybody" */
+    uint64_t mirror_seq; /* the copy of the journal is complete to here; 0: there is none */
+    int mirror_code;     /* why it does not go on; 0: nothing to say */
+    char mirror_text[384]; /* the sentence to it; also what happened to it, without a code */
 };
 KB_API void kb_status(struct kb *kb, struct kb_status *status);
 

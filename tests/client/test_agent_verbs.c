@@ -34,7 +34,7 @@ static void status_has_all_its_fields(void **state)
         told += *at == ',' ? 1 : 0;
     }
     assert_int_equal(told, fields);
-    assert_string_equal(text, "[0,false,0,,,,,,0,0,0,0,0,0,0,0,0,false] end 0");
+    assert_string_equal(text, "[0,false,0,,,,,,0,0,0,0,0,0,0,0,0,false,0,0,signed-in,0,0,] end 0");
     machine_end(&m);
 }
 
@@ -90,7 +90,7 @@ static void verify_tells_its_counts(void **state)
     struct machine m;
     struct answer answer;
     machine_begin(&m);
-    assert_string_equal(ask(&m, &answer, "verify"), "end 0 [1,0,1]");
+    assert_string_equal(ask(&m, &answer, "verify"), "end 0 [2,0,1]");
     machine_end(&m);
 }
 

@@ -1,0 +1,243 @@
+/* client/network_care.c - a little at a time, when nothing else is to be done.
+ *
+ * Once a second at most, while nothing comes: the digest of one followed bag is asked for again
+ * (each bag's about once an hour), a piece of the replica is compared with its own digests (a round
+ * an hour), and users whom nobody needs here any more are let go of.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/network_inside.h"
+
+enum {
+    VERIFY_AGAIN_MS = 3600000,
+    SCRUB_AGAIN_MS = 3600000,
+    SCRUB_BYTES = 256 << 10,
+    EVICT_EVERY_MS = 60000,
+};
+
+static const char HEALED_NOTE[] = "healed";
+
+/* --- counting what was healed --- */
+
+uint64_t client_healed_note(struct kb *kb)
+{
+    uint64_t healed = 0;
+    struct buf bytes;
+    buf_init(&bytes, sizeof(uint64_t));
+    if (replica_note_get(kb->replica, HEALED_NOTE, &bytes, NULL) == 0 &&
+        bytes.size == sizeof(uint64_t)) {
+        healed = get_be64(bytes.data);
+    }
+    buf_free(&bytes);
+    return healed;
+}
+
+void network_care_begin(struct network *network)
+{
+    struct kb *kb = network->kb;
+    network->healed = client_healed_note(kb);
+    network->healed_due = network->healed > 0;
+    (void)pthread_mutex_lock(&kb->lock);
+    kb->live.healed = network->healed;
+    (void)pthread_mutex_unlock(&kb->lock);
+    network->care_at_ms = network->now_ms + NETWORK_CARE_MS;
+    network->evict_at_ms = network->now_ms + EVICT_EVERY_MS;
+}
+
+/* `bag` is fetched anew: counted for good, and said. */
+static void count_healed(struct network *network, const struct replica_bag *bag)
+{
+    struct kb *kb = network->kb;
+    char name[OWNER_TEXT_MAX];
+    char text[ERR_TEXT_MAX];
+    uint8_t bytes[sizeof(uint64_t)];
+    put_be64(bytes, ++network->healed);
+    /* Without room it is counted in this run only. */
+    (void)!replica_note_set(kb->replica, HEALED_NOTE, span_of(bytes, sizeof bytes), NULL);
+    network->healed_due = true;
+    owner_format(&bag->owner, name);
+    (void)snprintf(text, sizeof text,
+                   "the bag '%.250s' differed from the server's: it is fetched anew", name);
+    network_tell_note(network, text);
+    (void)pthread_mutex_lock(&kb->lock);
+    kb->live.healed = network->healed;
+    (void)pthread_mutex_unlock(&kb->lock);
+}
+
+void network_differs(struct network *network, uint64_t bag_id)
+{
+    struct replica_bag bag;
+    if (replica_bag_by_id(network->kb->replica, bag_id, &bag, NULL) == 0) {
+        count_healed(network, &bag);
+    }
+    atomic_fetch_or(&network->news, NETWORK_BAGS);
+}
+
+static void found_wrong(void *context, const struct replica_bag *bag)
+{
+    struct network *network = context;
+    network->wrong_bag = bag->bag_id;
+}
+
+/* --- comparing --- */
+
+void network_verified(struct network *network, uint64_t bag_id, bool compared)
+{
+    struct followed *followed = network_find_followed(network, bag_id);
+    if (followed != NULL && compared) {
+        followed->verified_ms = client_wall_ms(network->kb);
+        followed->asked_ms = network->now_ms;
+    }
+}
+
+static bool is_due(const struct network *network, const struct followed *followed)
+{
+    return followed->caught &&
+           (followed->asked_ms == 0 || network->now_ms - followed->asked_ms >= VERIFY_AGAIN_MS);
+}
+
+/* The next bag in the row whose digest is to be asked for; NULL: none now. */
+static struct followed *next_due(struct network *network)
+{
+    for (size_t i = 0; i < network->followed_count; i++) {
+        size_t at = (network->verify_next + i) % network->followed_count;
+        if (is_due(network, &network->followed[at])) {
+            network->verify_next = at + 1;
+            return &network->followed[at];
+        }
+    }
+    return NULL;
+}
+
+/* True when one was asked for. */
+static bool verify_one(struct network *network)
+{
+    struct replica_bag bag;
+    struct followed *followed = next_due(network);
+    if (followed == NULL) {
+        return false;
+    }
+    followed->asked_ms = network->now_ms;
+    if (replica_bag_by_id(network->kb->replica, followed->id, &bag, NULL) != 0 || !bag.complete) {
+        return true; /* it comes anew */
+    }
+    struct wire_bag wanted = {.bag_id = bag.bag_id, .cursor = bag.cursor};
+    struct follow_event event = {.kind = FOLLOW_BAGS};
+    event.bags.list = &wanted;
+    event.bags.count = 1;
+    network_step(network, event);
+    return true;
+}
+
+/* The moment since which every bag was compared once, or 0. */
+static void tell_verified(struct network *network)
+{
+    struct kb *kb = network->kb;
+    uint64_t oldest_ms = network->followed_count > 0 ? UINT64_MAX : 0;
+    for (size_t i = 0; i < network->followed_count; i++) {
+        uint64_t verified_ms = network->followed[i].verified_ms;
+        oldest_ms = verified_ms < oldest_ms ? verified_ms : oldest_ms;
+    }
+    if (oldest_ms != 0) {
+        (void)pthread_mutex_lock(&kb->lock);
+        kb->live.verified_ms = oldest_ms;
+        (void)pthread_mutex_unlock(&kb->lock);
+    }
+}
+
+/* --- the replica by itself --- */
+
+static bool scrub_some(struct network *network)
+{
+    struct err err = {0};
+    struct replica_bag bag;
+    uint64_t bags = 0;
+    network->wrong_bag = 0;
+    int rc = replica_scrub(network->kb->replica, &network->scrub_next, SCRUB_BYTES, &bags,
+                           found_wrong, network, &err);
+    if (rc != 0) {
+        network_tell_trouble(network, rc, err.text);
+    }
+    if (rc != 0 || network->scrub_next == 0) { /* a round is done */
+        network->scrub_next = 0;
+        network->scrub_at_ms = network->now_ms + SCRUB_AGAIN_MS;
+    }
+    if (network->wrong_bag != 0 &&
+        replica_bag_by_id(network->kb->replica, network->wrong_bag, &bag, NULL) == 0) {
+        count_healed(network, &bag);
+        atomic_fetch_or(&network->news, NETWORK_BAGS);
+    }
+    return rc == 0 && network->scrub_next != 0;
+}
+
+/* --- users nobody needs --- */
+
+static int is_of_user(void *context, const struct outbox_entry *entry, struct err *err)
+{
+    (void)err;
+    const struct owner *user = context;
+    bool theirs =
+        entry->owner->kind == OWNER_GROUP || strcmp(entry->owner->folded, user->folded) == 0;
+    return theirs ? 1 : 0; /* a group's writes may be theirs */
+}
+
+/* Without a connection a sign-in could not bring them back, so none is let go of then. */
+static void evict(struct network *network)
+{
+    struct kb *kb = network->kb;
+    struct replica_use *list = NULL;
+    size_t count = 0;
+    uint64_t now_ms = client_wall_ms(kb);
+    if (replica_least_used(kb->replica, &list, &count, NULL) != 0) {
+        return; /* another time */
+    }
+    size_t left = count;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t used_ms = list[i].used_ms;
+        bool unused = kb->keep_unused_ms != 0 && used_ms != 0 && now_ms > used_ms &&
+                      now_ms - used_ms > kb->keep_unused_ms;
+        bool many = kb->keep_users_max != 0 && left > kb->keep_users_max;
+        if (used_ms == 0) { /* from now on */
+            (void)!replica_used(kb->replica, list[i].local, now_ms, NULL);
+        }
+        if ((unused || many) && list[i].bag_id != 0 &&
+            !network_is_requested(network, &list[i].owner) &&
+            outbox_each(kb->outbox, OUTBOX_PENDING, is_of_user, &list[i].owner, NULL) == 0 &&
+            client_let_go(kb, &list[i].owner, NULL) == 0) {
+            left--;
+            atomic_fetch_or(&network->news, NETWORK_BAGS);
+        }
+    }
+    free(list);
+}
+
+/* --- all of it --- */
+
+void network_care(struct network *network)
+{
+    const struct kb *kb = network->kb;
+    bool current = network->open && network->caught == network->followed_count;
+    bool more = false;
+    network->care_at_ms = network->now_ms + NETWORK_CARE_MS;
+    if (network->data_ms != 0 && network->now_ms - network->data_ms < NETWORK_CARE_MS) {
+        return;
+    }
+    if (network->now_ms >= network->scrub_at_ms) {
+        more |= scrub_some(network);
+    }
+    bool evicts = kb->keep_users_max != 0 || kb->keep_unused_ms != 0;
+    if (evicts && current && network->now_ms >= network->evict_at_ms &&
+        !network_keeps(network, OWNER_USER)) {
+        network->evict_at_ms = network->now_ms + EVICT_EVERY_MS;
+        evict(network);
+    }
+    if (current) {
+        more |= verify_one(network);
+        tell_verified(network);
+    }
+    if (!more && atomic_load(&network->news) == 0) { /* an hour's round is done */
+        network->care_at_ms = network->now_ms + EVICT_EVERY_MS;
+    }
+}

@@ -1,0 +1,140 @@
+/* client/network_keep.c - bags that are kept by a right, whoever is signed in.
+ *
+ * An administrator gives a device the right to keep the bags of all groups, or of everybody. Which
+ * bags these are the server lists in the order of their ids; how far the list was worked off is
+ * noted, and the server's heartbeats tell when there are newer ones. When the right is taken away,
+ * the bags go, but those of people who are signed in, and none whose writes were not sent.
+ */
+#include "client/network_inside.h"
+
+/* Of the list: for which right, and up to which bag; 1 + 8 bytes. */
+static const char LISTED_NOTE[] = "listed";
+enum { LISTED_SIZE = 9 };
+
+static enum wire_keep read_listed(struct kb *kb, uint64_t *listed)
+{
+    struct buf bytes;
+    enum wire_keep keep = WIRE_KEEP_SIGNED_IN;
+    buf_init(&bytes, LISTED_SIZE);
+    *listed = 0;
+    if (replica_note_get(kb->replica, LISTED_NOTE, &bytes, NULL) == 0 &&
+        bytes.size == LISTED_SIZE && bytes.data[0] <= WIRE_KEEP_EVERYBODY) {
+        keep = (enum wire_keep)bytes.data[0];
+        *listed = get_be64(bytes.data + 1);
+    }
+    buf_free(&bytes);
+    return keep;
+}
+
+unsigned client_kept_note(struct kb *kb)
+{
+    uint64_t listed = 0;
+    return (unsigned)read_listed(kb, &listed);
+}
+
+static void write_listed(struct network *network, enum wire_keep keep)
+{
+    struct err err = {0};
+    uint8_t bytes[LISTED_SIZE] = {(uint8_t)keep};
+    put_be64(bytes + 1, network->listed);
+    struct span none = {NULL, 0};
+    struct span value = keep == WIRE_KEEP_SIGNED_IN ? none : span_of(bytes, sizeof bytes);
+    int rc = replica_note_set(network->kb->replica, LISTED_NOTE, value, &err);
+    if (rc != 0) { /* the list is asked for again from where the note is */
+        network_tell_trouble(network, rc, err.text);
+    }
+}
+
+bool network_keeps(const struct network *network, enum owner_kind kind)
+{
+    return client_keeps(network->kb, kind);
+}
+
+void network_keep_welcome(struct network *network, enum wire_keep keep, uint64_t resume_seq)
+{
+    struct kb *kb = network->kb;
+    enum wire_keep before = read_listed(kb, &network->listed);
+    keep = keep <= WIRE_KEEP_EVERYBODY ? keep : WIRE_KEEP_SIGNED_IN; /* of a later version */
+    network->keep = keep;
+    network->list_asked = false;
+    network->listed = network->listed < resume_seq ? network->listed : resume_seq;
+    network->letting_go = keep < before;
+    if (keep > before) { /* more is listed than before, from the start */
+        network->listed = 0;
+        write_listed(network, keep);
+    }
+    network->reconcile_due |= network->letting_go;
+    (void)pthread_mutex_lock(&kb->lock);
+    kb->kept = (unsigned)keep;
+    (void)pthread_mutex_unlock(&kb->lock);
+    network->list_due = keep != WIRE_KEEP_SIGNED_IN;
+}
+
+void network_let_go_done(struct network *network)
+{
+    network->letting_go = false;
+    write_listed(network, network->keep);
+}
+
+/* --- the list --- */
+
+void network_keep_ask(struct network *network)
+{
+    bool newer = follow_newest_bag(network->follow) > network->listed;
+    if (network->keep == WIRE_KEEP_SIGNED_IN || network->list_asked ||
+        !(network->list_due || newer)) {
+        return;
+    }
+    network->list_asked = true;
+    network->list_due = false;
+    network->asked_newest = follow_newest_bag(network->follow);
+    struct follow_event event = {.kind = FOLLOW_LIST};
+    event.list.after = network->listed;
+    network_step(network, event);
+}
+
+/* One that is here already, also while its sign-out has to be told, stays as it is. */
+static int keep_row(struct network *network, const struct wire_owner *row, struct err *err)
+{
+    struct owner owner;
+    struct replica_bag bag;
+    int rc = network_owner_of(row, &owner, err);
+    rc = rc != 0 ? rc : replica_bag_by_owner(network->kb->replica, &owner, &bag, err);
+    if (rc == 0 && bag.bag_id >= row->bag_id) {
+        return 0;
+    }
+    return rc == 0 || rc == E_NOT_FOUND ? network_keep_bag(network, &owner, row->bag_id, NULL, err)
+                                        : rc;
+}
+
+/* What was not kept for want of room is asked for again in the next session. */
+void network_owners(struct network *network, const struct follow_action *action)
+{
+    struct err err = {0};
+    network->list_asked = false;
+    if (action->owners.code != 0) { /* without the right, or the session is gone */
+        network->keep = WIRE_KEEP_SIGNED_IN;
+        return;
+    }
+    int rc = 0;
+    uint64_t last = network->listed;
+    for (size_t i = 0; rc == 0 && i < action->owners.list.count; i++) {
+        struct wire_owner row = wire_owner_at(&action->owners.list, i);
+        rc = keep_row(network, &row, &err);
+        last = row.bag_id > last ? row.bag_id : last;
+    }
+    if (rc != 0) {
+        network_tell_trouble(network, rc, err.text);
+        network->keep = WIRE_KEEP_SIGNED_IN;
+        return;
+    }
+    if (last > network->listed) {
+        network->listed = last;
+        write_listed(network, network->keep);
+        atomic_fetch_or(&network->news, NETWORK_BAGS);
+    }
+    network->list_due = !action->owners.end;
+    if (action->owners.end && network->asked_newest > network->listed) { /* that one is gone */
+        network->listed = network->asked_newest;
+    }
+}

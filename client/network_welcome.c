@@ -1,0 +1,98 @@
+/* client/network_welcome.c - what a session begins with: whose history it is, and which rights this
+ * machine has.
+ *
+ * A server whose data was restored goes on with a new history, whose parent is ours. What was
+ * newer here than the moment of the restored data is put aside among the refused writes before the
+ * server's copy takes its place: nobody who holds more is overwritten unseen.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "client/network_inside.h"
+
+/* --- a new history --- */
+
+struct putting_aside {
+    struct network *network;
+    uint64_t count;
+};
+
+static int put_aside(void *context, const struct replica_bag *bag, struct span path,
+                     const struct item_row *row, struct err *err)
+{
+    struct putting_aside *aside = context;
+    struct outbox_target target = {
+        .owner = &bag->owner, .bag_id = bag->bag_id, .seen = bag->cursor};
+    struct operation_write write = {
+        .path = path, .value = row->value, .remove = row->state == ITEM_TOMBSTONE};
+    int rc =
+        outbox_refuse(aside->network->kb->outbox, &target, &write, 1, row->time_ms, E_HISTORY,
+                      "the server's data was put back to a state before this value", NULL, err);
+    aside->count += rc == 0 ? 1 : 0;
+    return rc;
+}
+
+/* The values are kept in any case; E_QUOTA: the outbox is full of others. */
+static int rebase(struct network *network, const struct wire_welcome *welcome, struct err *err)
+{
+    struct putting_aside aside = {.network = network};
+    struct err why = {0};
+    char text[ERR_TEXT_MAX];
+    int rc = replica_rebase(network->kb->replica, welcome->history, welcome->resume_seq, put_aside,
+                            &aside, &why);
+    if (rc != 0) {
+        return err_set(err, rc,
+                       "the server's data was put back to an older state, and what this machine "
+                       "has beyond it could not be put aside (nothing was changed): %.150s",
+                       why.text);
+    }
+    (void)snprintf(text, sizeof text,
+                   "the server's data was put back to change %llu: %llu values that are newer "
+                   "here were put among the refused writes ('kitbag outbox refused')",
+                   (unsigned long long)welcome->resume_seq, (unsigned long long)aside.count);
+    network_tell_note(network, text);
+    return 0;
+}
+
+static int take_history(struct network *network, const struct wire_welcome *welcome,
+                        struct err *err)
+{
+    const struct replica_position *position = &network->position;
+    if (!position->has_history) {
+        return replica_set_history(network->kb->replica, welcome->history, err);
+    }
+    bool same = memcmp(position->history, welcome->history, HISTORY_SIZE) == 0;
+    if (!same && welcome->resume_seq == WIRE_SAME_HISTORY) {
+        return err_set(err, E_HISTORY, "the server's data is not what this machine has joined");
+    }
+    return same ? 0 : rebase(network, welcome, err);
+}
+
+/* --- WELCOME --- */
+
+void network_welcome(struct network *network, const struct wire_welcome *welcome)
+{
+    struct err err = {0};
+    struct owner fleet = {.kind = OWNER_FLEET};
+    struct owner device = {.kind = OWNER_DEVICE, .device = network->identity.device};
+    network->device_bag = welcome->device_bag;
+    network->device_caught = false;
+    int rc = take_history(network, welcome, &err);
+    if (rc != 0) { /* nothing may be fetched over what is here */
+        network_tell_trouble(network, rc, err.text);
+        network_lose(network, rc, err.text);
+        return;
+    }
+    network_keep_welcome(network, (enum wire_keep)welcome->keep, welcome->resume_seq);
+    network_mirror_welcome(network, welcome->mirror);
+    network_hold_for_due(network);
+    if (welcome->fleet_bag != 0) {
+        rc = network_keep_bag(network, &fleet, welcome->fleet_bag, NULL, &err);
+    }
+    if (rc == 0 && welcome->device_bag != 0) {
+        rc = network_keep_bag(network, &device, welcome->device_bag, NULL, &err);
+    }
+    if (rc != 0) {
+        network_tell_trouble(network, rc, err.text);
+    }
+}
