@@ -38,6 +38,12 @@ static void report(const struct kb_status *now)
               " text=%s",
               phase, now->code == 0 ? "ok" : kb_code_name(now->code), now->server, now->users,
               now->pending, now->refused, LOG_Q(now->text));
+    if (now->mirror_code != 0 || now->mirror_text[0] != '\0') {
+        log_event(now->mirror_code == 0 ? LOG_INFO : LOG_WARNING, "agent", "machine.mirror",
+                  "seq=%" PRIu64 " code=%s text=%s", now->mirror_seq,
+                  now->mirror_code == 0 ? "ok" : kb_code_name(now->mirror_code),
+                  LOG_Q(now->mirror_text));
+    }
     notify_send("STATUS=%s%s%s", phase, now->text[0] != '\0' ? ": " : "", now->text);
 }
 
@@ -51,8 +57,14 @@ static void reporter_run(struct thread *self, void *context)
     do {
         struct kb_status now = {.size = sizeof now};
         kb_status(reporter->kb, &now);
+        if (!first && now.healed > last.healed) {
+            log_event(LOG_WARNING, "agent", "bag.healed", "healed=%" PRIu64 " text=%s", now.healed,
+                      LOG_Q(now.text));
+            last.healed = now.healed;
+        }
         if (first || now.phase != last.phase || now.code != last.code ||
-            now.refused != last.refused) {
+            now.refused != last.refused || now.mirror_code != last.mirror_code ||
+            strcmp(now.mirror_text, last.mirror_text) != 0) {
             report(&now);
             last = now;
             first = false;
@@ -125,6 +137,9 @@ static int run_agent(const struct config *config, int stop_fd, struct err *err)
         .socket = socket[0] != '\0' ? socket : NULL,
         .map_bytes = config_u64(config, "client.map_size"),
         .outbox_bytes = config_u64(config, "client.outbox_size"),
+        .mirror_dir = config_text(config, "client.mirror"),
+        .keep_users_max = config_u64(config, "replica.keep_users"),
+        .keep_unused_ms = config_u64(config, "replica.keep_unused"),
     };
     char path[AGENT_SOCKET_MAX + 1];
     struct kb *kb = NULL;

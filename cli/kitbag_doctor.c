@@ -110,6 +110,19 @@ static const char *text_of(json_t *status, const char *key)
     return text != NULL ? text : "";
 }
 
+static void check_mirror(struct doctor *doctor, json_t *status)
+{
+    char line[512];
+    const char *code = text_of(status, "mirror_code");
+    if (code[0] == '\0' && text_of(status, "mirror_text")[0] == '\0' &&
+        strcmp(text_of(status, "mirror_seq"), "0") == 0) {
+        return; /* it keeps none */
+    }
+    (void)snprintf(line, sizeof line, "the copy of the server's journal goes on (change %s)",
+                   text_of(status, "mirror_seq"));
+    tell(doctor, code[0] == '\0', line, text_of(status, "mirror_text"));
+}
+
 static void check_status(struct doctor *doctor, json_t *status)
 {
     char line[512];
@@ -130,6 +143,13 @@ static void check_status(struct doctor *doctor, json_t *status)
                    json_integer_value(json_object_get(status, "refused")));
     tell(doctor, json_integer_value(json_object_get(status, "refused")) == 0, line,
          "look at them with 'kitbag outbox refused', then retry or drop them");
+    (void)snprintf(line, sizeof line,
+                   "%" JSON_INTEGER_FORMAT " times a bag here differed from the server's",
+                   json_integer_value(json_object_get(status, "healed")));
+    tell(doctor, json_integer_value(json_object_get(status, "healed")) == 0, line,
+         "they were fetched anew, so nothing is lost: if it happens again, look at this machine's "
+         "disk and memory");
+    check_mirror(doctor, status);
 }
 
 static void check_records(struct doctor *doctor, const struct invocation *invocation)

@@ -114,6 +114,12 @@ int verb_status(const struct invocation *invocation, struct err *err)
                                                    {"items", "Items", false},
                                                    {"pending", "To be sent", false},
                                                    {"refused", "Refused", false},
+                                                   {"verified", "Compared", false},
+                                                   {"healed", "Fetched anew", false},
+                                                   {"kept", "Keeps", false},
+                                                   {"mirror_seq", "Journal copy", false},
+                                                   {"mirror_code", "Copy's problem", false},
+                                                   {"mirror_text", "Journal copy says", false},
                                                    {"history", "History", false},
                                                    {NULL, NULL, false}};
     json_t *status = NULL;
@@ -129,6 +135,30 @@ int verb_status(const struct invocation *invocation, struct err *err)
     return rc;
 }
 
+/* What this machine has is whole; is it also what the server has? */
+static int tell_compared(const struct invocation *invocation, struct err *err)
+{
+    json_t *status = NULL;
+    int rc = status_ask(invocation, &status, err);
+    if (rc != 0) {
+        return rc;
+    }
+    const char *verified = json_string_value(json_object_get(status, "verified"));
+    json_int_t healed = json_integer_value(json_object_get(status, "healed"));
+    if (verified != NULL && verified[0] != '\0') {
+        (void)printf("Every bag was compared with the server's since %s.\n", verified);
+    } else {
+        (void)printf("Not every bag was compared with the server's yet: the agent does that while "
+                     "it is connected.\n");
+    }
+    if (healed > 0) {
+        (void)printf("%" JSON_INTEGER_FORMAT " times a bag differed and was fetched anew.\n",
+                     healed);
+    }
+    json_decref(status);
+    return 0;
+}
+
 int verb_verify(const struct invocation *invocation, struct err *err)
 {
     struct call call = {0};
@@ -140,6 +170,7 @@ int verb_verify(const struct invocation *invocation, struct err *err)
         uint64_t batches = walk_u64(&call.end.results);
         (void)printf("%llu records of the replica and %llu batches of the outbox are whole.\n",
                      (unsigned long long)records, (unsigned long long)batches);
+        rc = tell_compared(invocation, err);
     }
     call_close(&call);
     return rc;

@@ -22,6 +22,11 @@ static const struct option_spec join_options[] = {
     {NULL, 0, NULL, NULL},
 };
 
+static const struct option_spec agent_options[] = {
+    {"mirror", 0, "DIR", "keep a copy of the server's whole journal there"},
+    {NULL, 0, NULL, NULL},
+};
+
 static const struct option_spec login_options[] = {
     {"group", 0, "ID", "a group of the user; may be repeated"},
     {"timeout", 0, "TIME", "how long to wait for the server (5s)"},
@@ -50,7 +55,8 @@ static const struct command commands[] = {
     {"join", "TOKEN", "join a server with a token from its administrator",
      "join kb1.kgGR... --name copier-3\n", join_options, 1, 1, verb_join},
     {"agent", "", "keep this machine in step with its server, in the foreground",
-     "--data /var/lib/kitbag agent\n", NULL, 0, 0, verb_agent},
+     "--data /var/lib/kitbag agent\nagent --mirror /srv/kitbag-journal\n", agent_options, 0, 0,
+     verb_agent},
     {"sync start", "", "have the agent connect, and stay connected", NULL, NULL, 0, 0,
      verb_sync_start},
     {"sync stop", "", "disconnect until sync start; what is kept stays usable", NULL, NULL, 0, 0,

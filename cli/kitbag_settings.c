@@ -12,12 +12,19 @@ const struct config_key kitbag_keys[] = {
      "How much may wait to be sent; a write beyond it is refused.", 1 << 20, 0},
     {"client.map_size", CONFIG_SIZE, "16G",
      "How large the replica may grow; the file takes only what it holds.", 1 << 20, 0},
+    {"client.mirror", CONFIG_TEXT, NULL,
+     "A folder for a copy of the server's whole journal, when this machine has that right.", 0, 0},
+    {"replica.keep_users", CONFIG_NUMBER, "0",
+     "So many users' bags are kept, the least recently used go; 0 keeps all.", 0, 0},
+    {"replica.keep_unused", CONFIG_DURATION, "0",
+     "Users whose bags nobody used for so long are signed out; 0 keeps all.", 0, 0},
     {NULL, CONFIG_TEXT, NULL, NULL, 0, 0},
 };
 
 int kitbag_settings(const struct invocation *invocation, struct config **out, struct err *err)
 {
-    static const char *const flags[][2] = {{"data", "client.data"}, {"socket", "client.socket"}};
+    static const char *const flags[][2] = {
+        {"data", "client.data"}, {"socket", "client.socket"}, {"mirror", "client.mirror"}};
     struct config *config = NULL;
     int rc = config_new(&config, kitbag_keys, err);
     if (rc == 0) {

@@ -21,16 +21,31 @@ static void set_number(json_t *row, const char *key, struct walk *fields)
     (void)json_object_set_new(row, key, json_integer((json_int_t)walk_u64(fields)));
 }
 
+static void set_code(json_t *row, const char *key, struct walk *fields)
+{
+    uint64_t code = walk_u64(fields);
+    const char *name = code == 0 ? "" : err_name(err_from_wire(code));
+    (void)json_object_set_new(row, key, json_string(name));
+}
+
+/* "": never. */
+static void set_moment(json_t *row, const char *key, struct walk *fields)
+{
+    char text[CLOCK_TEXT_MAX] = "";
+    uint64_t wall_ms = walk_u64(fields);
+    if (wall_ms != 0) {
+        clock_format(wall_ms, text);
+    }
+    (void)json_object_set_new(row, key, json_string(text));
+}
+
 /* In the order of AGENT_STATUS_FIELDS. */
 static int read_status(void *context, struct walk *fields, struct err *err)
 {
     json_t *row = context;
-    char heard[CLOCK_TEXT_MAX] = "";
     (void)json_object_set_new(row, "phase", json_string(status_phase_name(walk_u64(fields))));
     (void)json_object_set_new(row, "connected", json_boolean(walk_bool(fields)));
-    uint64_t code = walk_u64(fields);
-    const char *name = code == 0 ? "" : err_name(err_from_wire(code));
-    (void)json_object_set_new(row, "code", json_string(name));
+    set_code(row, "code", fields);
     set_text(row, "text", fields);
     set_text(row, "device", fields);
     set_text(row, "name", fields);
@@ -44,12 +59,14 @@ static int read_status(void *context, struct walk *fields, struct err *err)
     set_number(row, "items", fields);
     set_number(row, "pending", fields);
     set_number(row, "refused", fields);
-    uint64_t heard_ms = walk_u64(fields);
-    if (heard_ms != 0) {
-        clock_format(heard_ms, heard);
-    }
-    (void)json_object_set_new(row, "last_heard", json_string(heard));
+    set_moment(row, "last_heard", fields);
     (void)json_object_set_new(row, "wanted", json_boolean(walk_bool(fields)));
+    set_number(row, "healed", fields);
+    set_moment(row, "verified", fields);
+    set_text(row, "kept", fields);
+    (void)json_object_set_new(row, "mirror_seq", output_seq(walk_u64(fields)));
+    set_code(row, "mirror_code", fields);
+    set_text(row, "mirror_text", fields);
     return walk_end(fields, true) == 0
                ? 0
                : err_set(err, E_MALFORMED, "the agent's answer can't be read");
