@@ -55,21 +55,80 @@ uint32_t crc32c_by_table(uint32_t crc, const void *data, size_t size)
 }
 
 #if defined(__x86_64__)
+
+/* The instruction takes three cycles, and one can begin in each. So three lanes of bytes are worked
+ * off side by side, and joined: the checksum of a lane is carried over the bytes of those behind it
+ * by tables of what LANE zero bytes make of each byte of a checksum. */
+enum { LANE = 512 };
+
+static uint32_t lane_tables[4][256];
+static pthread_once_t lane_tables_once = PTHREAD_ONCE_INIT;
+
+static void make_lane_tables(void)
+{
+    static const uint8_t zeros[LANE];
+    uint32_t of_bit[32];
+    for (unsigned bit = 0; bit < 32; bit++) {
+        of_bit[bit] = ~crc32c_by_table(~(1u << bit), zeros, LANE);
+    }
+    for (unsigned byte = 0; byte < 4; byte++) {
+        for (uint32_t value = 0; value < 256; value++) {
+            uint32_t sum = 0;
+            for (unsigned bit = 0; bit < 8; bit++) {
+                sum ^= (value >> bit & 1) != 0 ? of_bit[8 * byte + bit] : 0;
+            }
+            lane_tables[byte][value] = sum;
+        }
+    }
+}
+
+static uint32_t over_lane(uint32_t state)
+{
+    return lane_tables[0][state & 0xff] ^ lane_tables[1][state >> 8 & 0xff] ^
+           lane_tables[2][state >> 16 & 0xff] ^ lane_tables[3][state >> 24];
+}
+
+static inline uint64_t word_at(const uint8_t *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return word;
+}
+
+__attribute__((target("sse4.2"))) static uint32_t crc_three_lanes(uint32_t state, const uint8_t *at)
+{
+    uint64_t first = state;
+    uint64_t second = 0;
+    uint64_t third = 0;
+    for (const uint8_t *end = at + LANE; at < end; at += 8) {
+        first = _mm_crc32_u64(first, word_at(at));
+        second = _mm_crc32_u64(second, word_at(at + LANE));
+        third = _mm_crc32_u64(third, word_at(at + 2 * LANE));
+    }
+    uint32_t two = over_lane((uint32_t)first) ^ (uint32_t)second;
+    return over_lane(two) ^ (uint32_t)third;
+}
+
 __attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, const void *data,
                                                                size_t size)
 {
     const uint8_t *at = data;
-    uint64_t state = (uint32_t)~crc;
+    uint32_t state = ~crc;
+    if (size >= 3 * LANE) {
+        (void)pthread_once(&lane_tables_once, make_lane_tables);
+    }
+    for (; size >= 3 * LANE; size -= 3 * LANE, at += 3 * LANE) {
+        state = crc_three_lanes(state, at);
+    }
+    uint64_t wide = state;
     for (; size >= 8; size -= 8, at += 8) {
-        uint64_t word;
-        memcpy(&word, at, sizeof word);
-        state = _mm_crc32_u64(state, word);
+        wide = _mm_crc32_u64(wide, word_at(at));
     }
-    uint32_t rest = (uint32_t)state;
+    state = (uint32_t)wide;
     for (; size > 0; size--, at++) {
-        rest = _mm_crc32_u8(rest, *at);
+        state = _mm_crc32_u8(state, *at);
     }
-    return ~rest;
+    return ~state;
 }
 #endif
 
@@ -84,23 +143,45 @@ uint32_t crc32c(uint32_t crc, const void *data, size_t size)
     return crc32c_by_table(crc, data, size);
 }
 
-/* --- SHA-256: the algorithm is looked up once, a look-up costs more than a short hash --- */
+/* --- SHA-256: the algorithm is looked up once, and each thread keeps its context: either costs as
+ * much as the hash of a few hundred bytes --- */
 
 static EVP_MD *sha256_algorithm;
+static pthread_key_t sha256_context;
+static bool sha256_keeps;
 static pthread_once_t sha256_once = PTHREAD_ONCE_INIT;
 
-static void fetch_sha256(void)
+static void free_context(void *context)
+{
+    EVP_MD_CTX_free(context);
+}
+
+static void prepare_sha256(void)
 {
     sha256_algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
+    sha256_keeps = pthread_key_create(&sha256_context, free_context) == 0;
+}
+
+/* The thread's own; `kept` is false when it could not be kept, and has to be freed. */
+static EVP_MD_CTX *get_context(bool *kept)
+{
+    *kept = sha256_keeps;
+    EVP_MD_CTX *context = sha256_keeps ? pthread_getspecific(sha256_context) : NULL;
+    if (context == NULL) {
+        context = EVP_MD_CTX_new();
+        ASSERT(context != NULL);
+        *kept = sha256_keeps && pthread_setspecific(sha256_context, context) == 0;
+    }
+    return context;
 }
 
 void sha256(const struct span *pieces, size_t count, uint8_t out[SHA256_SIZE])
 {
     ASSERT(pieces != NULL || count == 0);
-    (void)pthread_once(&sha256_once, fetch_sha256);
+    (void)pthread_once(&sha256_once, prepare_sha256);
     ASSERT(sha256_algorithm != NULL);
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    ASSERT(context != NULL);
+    bool kept = false;
+    EVP_MD_CTX *context = get_context(&kept);
     int ok = EVP_DigestInit_ex2(context, sha256_algorithm, NULL);
     for (size_t i = 0; i < count && ok == 1; i++) {
         if (pieces[i].size > 0) {
@@ -110,7 +191,9 @@ void sha256(const struct span *pieces, size_t count, uint8_t out[SHA256_SIZE])
     unsigned size = 0;
     ok = ok == 1 ? EVP_DigestFinal_ex(context, out, &size) : ok;
     ASSERT(ok == 1 && size == SHA256_SIZE);
-    EVP_MD_CTX_free(context);
+    if (!kept) {
+        EVP_MD_CTX_free(context);
+    }
 }
 
 uint64_t hash64(struct span bytes, uint64_t seed)

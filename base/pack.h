@@ -2,8 +2,8 @@
  *
  * Bytes are scanned before they are unpacked: five of them can ask for 100 GB (`dd ff ff ff ff`).
  * The scan checks that there is exactly one object, that it is whole, its depth, its number of
- * elements, and that no count promises more than the bytes that are left. After it, unpacking is
- * msgpack-c's; strings and binaries of the result point into the scanned bytes.
+ * elements, and that no count promises more than the bytes that are left. After it, unpacking makes
+ * msgpack-c's objects; strings and binaries of the result point into the scanned bytes.
  */
 #ifndef KITBAG_BASE_PACK_H
 #define KITBAG_BASE_PACK_H
@@ -35,7 +35,8 @@ MUST_CHECK int pack_guard(struct span bytes, size_t elements_max);
 /* An unpacked message. Valid while the bytes it was read from live. */
 struct unpacked {
     msgpack_object root;
-    msgpack_zone *zone; /* owned; reused by the next unpack_open on the same struct */
+    msgpack_object *objects; /* owned; reused by the next unpack_open on the same struct */
+    size_t capacity;
 };
 
 /* Guard, then unpack. `out` must be zeroed before its first use; it may be opened again and again

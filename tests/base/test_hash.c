@@ -50,6 +50,20 @@ static void both_crcs_agree_at_every_length_and_alignment(void **state)
     }
 }
 
+/* Long ones are worked off in lanes of 512 bytes, three at a time. */
+static void crc32c_in_lanes_is_the_same(void **state)
+{
+    (void)state;
+    static uint8_t bytes[8192];
+    random_bytes(bytes, sizeof bytes);
+    for (size_t size = 1500; size <= sizeof bytes;
+         size += size % 512 > 8 && size % 512 < 500 ? 37 : 1) {
+        size_t start = size % 9 < sizeof bytes - size ? size % 9 : 0;
+        assert_int_equal(crc32c((uint32_t)size * 77, bytes + start, size),
+                         crc32c_by_table((uint32_t)size * 77, bytes + start, size));
+    }
+}
+
 static void crc32c_takes_pieces(void **state)
 {
     (void)state;
@@ -148,6 +162,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(crc32c_gives_known_answers),
         cmocka_unit_test(both_crcs_agree_at_every_length_and_alignment),
+        cmocka_unit_test(crc32c_in_lanes_is_the_same),
         cmocka_unit_test(crc32c_takes_pieces),
         cmocka_unit_test(sha256_gives_known_answers_over_pieces),
         cmocka_unit_test(hash64_is_xxh3),
