@@ -19,6 +19,7 @@ struct sent {
 struct net {
     struct fixture *fx;
     struct sessions *sessions;
+    struct seen *seen;
     struct sent sent[SENT_MAX];
     size_t sent_count;
     size_t read;   /* net_next has shown those before it */
@@ -85,12 +86,14 @@ UNUSED static struct net *net_new(void)
     net->fx->limits.users = 10000;
     net->fx->sink = (struct committer_sink){net_on_device, net_on_replies, net_on_changes, net};
     fx_open(net->fx);
+    assert_int_equal(seen_new(&net->seen), 0);
     struct sessions_options options = {
         .port = {net_send, net_cut, net_address, net},
         .committer = net->fx->committer,
         .registry = net->fx->registry,
         .journal = net->fx->journal,
         .clock = &net->fx->clock,
+        .seen = net->seen,
         .heartbeat_ms = 2000,
         .bags_max = 1000,
         .bags_max_kept = 2000,
@@ -101,13 +104,22 @@ UNUSED static struct net *net_new(void)
     return net;
 }
 
-UNUSED static void net_free(struct net *net)
+/* What was sent so far is not of interest. */
+UNUSED static void net_forget(struct net *net)
 {
-    sessions_free(&net->sessions);
-    fx_free(net->fx);
     for (size_t i = 0; i < net->sent_count; i++) {
         free(net->sent[i].bytes);
     }
+    net->sent_count = 0;
+    net->read = 0;
+}
+
+UNUSED static void net_free(struct net *net)
+{
+    sessions_free(&net->sessions);
+    seen_free(&net->seen);
+    fx_free(net->fx);
+    net_forget(net);
     unpack_close(&net->unpacked);
     free(net);
 }

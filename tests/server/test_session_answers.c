@@ -106,11 +106,21 @@ static void catching_up_in_pages(void **state)
         assert_true(pages < 10);
     }
     assert_int_equal(rows, 4);
-    /* up to date: one BAG and no page */
+    /* the last page is followed by the digest of what they hold */
     uint64_t cursor = net->message.page.cursor;
-    net_follow(net, 2, &b, on_b, bag, cursor);
-    assert_int_equal(net_next(net, 2)->type, WIRE_BAG);
-    assert_int_equal(net->message.bag.code, 0);
+    assert_int_equal(net_complete(net, 2, bag), cursor);
+    /* up to date: one BAG and no page; however often it asks, to compare again */
+    for (int i = 0; i < 3; i++) {
+        net_follow(net, 2, &b, on_b, bag, cursor);
+        assert_int_equal(net_complete(net, 2, bag), cursor);
+        assert_true(net_silent(net, 2));
+    }
+    struct device_live live = {0};
+    assert_int_equal(sessions_device(net->sessions, b.device, &live), 0);
+    assert_int_equal(live.verified_ms, net->fx->time.wall_ms);
+    /* one that found a difference asks from the start */
+    net_follow(net, 2, &b, on_b, bag, 0);
+    assert_true((net_expect(net, 2, WIRE_PAGE)->page.flags & WIRE_PAGE_WHOLE) != 0);
 }
 
 static void only_what_it_may_have(void **state)
@@ -135,6 +145,70 @@ static void only_what_it_may_have(void **state)
     assert_int_equal(net_next(net, 2)->bag.code, 0); /* fleet */
 }
 
+static void send_sign_in(struct net *net, const struct machine *machine, uint64_t session,
+                         const char *user, uint64_t bag_id)
+{
+    struct buf frame = net_buf();
+    wire_put_sign_in(&frame, session, 7, span_str(user), NULL, 0, bag_id);
+    net_frame(net, 1, machine->key, &frame);
+    net_run(net);
+}
+
+/* The bag that it keeps of the user was deleted: it must not make another one by signing in. */
+static void a_sign_in_that_names_a_bag_that_is_gone(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    fx_join(net->fx, &a, 1);
+    uint64_t session = net_hello(net, 1, &a);
+    uint64_t bag = net_sign_in(net, 1, &a, session, "Ann", NULL);
+    send_sign_in(net, &a, session, "Ann", bag);
+    assert_int_equal(net_expect(net, 1, WIRE_SIGNED_IN)->signed_in.code, 0);
+    assert_int_equal(fx_submit(net->fx, SUBMIT_DELETE, "user:ann", NULL, NULL).code, 0);
+    net_run(net);
+    send_sign_in(net, &a, session, "Ann", bag);
+    assert_int_equal(net_expect(net, 1, WIRE_SIGNED_IN)->signed_in.code, -E_BAG_GONE);
+    struct owner owner = {0};
+    struct bag_row row = {0};
+    assert_int_equal(owner_parse(&owner, "user:ann", NULL), 0);
+    assert_int_equal(kv_bag_of(net->fx->kv, NULL, &owner, &row, NULL), E_NOT_FOUND);
+}
+
+/* Two thousand at once, then two hundred a second; another connection does not change that. */
+static void a_flood_of_sign_ins_is_held_back(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    fx_join(net->fx, &a, 1);
+    uint64_t session = net_hello(net, 1, &a);
+    (void)net_sign_in(net, 1, &a, session, "Ann", NULL);
+    size_t done = 1;
+    bool held = false;
+    while (!held && done < 3000) {
+        net_forget(net);
+        if (done == 1000) {
+            struct buf frame = net_buf();
+            wire_put_bye(&frame, session);
+            net_frame(net, 1, a.key, &frame);
+            session = net_hello(net, 1, &a);
+        }
+        send_sign_in(net, &a, session, "Ann", 0);
+        int code = (int)net_expect(net, 1, WIRE_SIGNED_IN)->signed_in.code;
+        held = code == -E_BUSY;
+        assert_true(held || code == 0);
+        done += !held;
+    }
+    assert_int_equal(done, 2000);
+    net->fx->time.mono_ms += 10;
+    for (size_t i = 0; i < 3; i++) {
+        net_forget(net);
+        send_sign_in(net, &a, session, "Ann", 0);
+        int code = (int)net_expect(net, 1, WIRE_SIGNED_IN)->signed_in.code;
+        assert_int_equal(code, i < 2 ? 0 : -E_BUSY);
+    }
+    assert_int_equal(sessions_count(net->sessions), 1);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -144,6 +218,8 @@ int main(void)
         TEST(tokens_expire_and_are_used_once),
         TEST(catching_up_in_pages),
         TEST(only_what_it_may_have),
+        TEST(a_sign_in_that_names_a_bag_that_is_gone),
+        TEST(a_flood_of_sign_ins_is_held_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,6 +78,34 @@ static void who_breaks_the_frame_is_told(void **state)
     assert_int_equal(net->message.session, 0);
 }
 
+/* What a machine tells of itself is in the list of devices, and how much it had to heal counts. */
+static void what_a_machine_tells_is_noted(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    fx_join(net->fx, &a, 1);
+    uint64_t session = net_hello(net, 1, &a);
+    static const struct {
+        uint64_t healed, all;
+    } steps[] = {{0, 0}, {3, 3}, {3, 3}, {4, 4}, {0, 4} /* a new replica */, {1, 5}};
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        net->fx->time.wall_ms++;
+        struct wire_heartbeat beat = {.seq = 2, .current = 5 + i, .healed = steps[i].healed};
+        net_beat(net, 1, &a, session, &beat);
+        struct device_live live = {0};
+        assert_int_equal(sessions_device(net->sessions, a.device, &live), 0);
+        assert_int_equal(live.seq, 5 + i);
+        assert_int_equal(live.current_seq, 5 + i);
+        assert_int_equal(live.healed, steps[i].healed);
+        assert_int_equal(live.last_seen_ms, net->fx->time.wall_ms);
+        assert_int_equal(sessions_healed(net->sessions), steps[i].all);
+        struct seen_device at = {0};
+        assert_true(seen_get(net->seen, a.device, &at));
+        assert_int_equal(at.seq, 5 + i);
+        assert_int_equal(at.last_ms, net->fx->time.wall_ms);
+    }
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -85,6 +113,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(bad_bytes_end_one_session_only),
         TEST(silence_and_deafness_end_a_session),
+        TEST(what_a_machine_tells_is_noted),
         TEST(who_breaks_the_frame_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
