@@ -117,6 +117,7 @@ static int clean_bag(struct kv *kv, size_t *budget, struct err *err)
     rocksdb_writebatch_destroy(batch);
     if (rc != 0 || done) {
         kv->clean_bag = 0;
+        kv->clean_seq += rc == 0 ? 1 : 0;
     }
     *budget -= done ? removed + 1 : removed; /* an empty bag costs one, too */
     return rc;

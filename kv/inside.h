@@ -15,13 +15,13 @@ struct kv {
     pthread_mutex_t lock; /* guards `position`: the applying thread sets it, any thread reads it */
     struct kv_position position;
 
-    /* Changed by the applying thread, which needs the lock for that alone; others may look while
-     * they have it, and ask the store when they don't get it at once. */
-    pthread_mutex_t recent_lock;
-    struct kv_overlay recent; /* rows that were written lately: hot bags and writers */
+    /* What was written lately. The applying thread alone changes it, and needs the lock for that;
+     * others may look at bags and writers while they have it, and ask the store when they do not
+     * get it at once. */
+    pthread_mutex_t memory_lock;
+    struct kv_memory memory;
 
     /* The applying thread's own. */
-    struct kv_known known;
     struct kv_counts counts;
     uint64_t purge_seq; /* tombstones below are gone */
     uint64_t bury_seq;  /* graves below are gone */
@@ -47,7 +47,7 @@ struct kv_recent {
 bool kv_recent(struct kv *kv, const struct kv_view *view, const struct kv_key *key,
                struct kv_recent *out);
 
-/* An overlay that asks what is known lately, then the store. The applying thread's. */
+/* An overlay that asks what was written lately, then the store. The applying thread's. */
 void kv_rows_begin(struct kv *kv, struct kv_overlay *rows);
 /* Write its dirty rows, and the mark when it is not NULL, in one go, and know them from then on. */
 MUST_CHECK int kv_rows_write(struct kv *kv, struct kv_overlay *rows, const struct kv_mark *mark,

@@ -83,21 +83,22 @@ static int load(struct kv *kv, const char *dir, struct err *err)
 bool kv_recent(struct kv *kv, const struct kv_view *view, const struct kv_key *key,
                struct kv_recent *out)
 {
-    /* Whoever remembers rows right now takes longer than a look into the store. */
-    if (view != NULL || pthread_mutex_trylock(&kv->recent_lock) != 0) {
+    /* Whoever keeps rows right now takes longer than a look into the store. */
+    if (view != NULL || pthread_mutex_trylock(&kv->memory_lock) != 0) {
         return false;
     }
-    const struct kv_cell *cell = kv_overlay_find(&kv->recent, key);
-    if (cell != NULL) {
-        out->present = cell->present;
-        if (cell->key[0] == 'B') {
-            out->bag = *cell->bag;
-        } else {
-            out->writer = cell->writer;
-        }
+    struct span span = kv_key_span(key);
+    struct span row;
+    bool known = kv_lately_get(&kv->memory.lately, span, hash64(span, kv->memory.seed), &row);
+    if (known) {
+        out->present = row.size > 0;
     }
-    (void)pthread_mutex_unlock(&kv->recent_lock);
-    return cell != NULL;
+    if (known && row.size > 0) {
+        known = (key->data[0] == 'B' ? kv_row_get_bag(span, row, &out->bag, NULL)
+                                     : kv_row_get_writer(span, row, &out->writer, NULL)) == 0;
+    }
+    (void)pthread_mutex_unlock(&kv->memory_lock);
+    return known;
 }
 
 /* --- writing rows --- */
@@ -121,10 +122,7 @@ void kv_batch_delete(rocksdb_writebatch_t *batch, const struct kv_key *key)
 
 void kv_rows_begin(struct kv *kv, struct kv_overlay *rows)
 {
-    kv_overlay_init(rows, &kv->store);
-    rows->seed = kv->recent.seed;
-    rows->recent = &kv->recent;
-    rows->known = &kv->known;
+    kv_overlay_init(rows, &kv->store, &kv->memory);
 }
 
 int kv_rows_write(struct kv *kv, struct kv_overlay *rows, const struct kv_mark *mark,
@@ -143,9 +141,9 @@ int kv_rows_write(struct kv *kv, struct kv_overlay *rows, const struct kv_mark *
         rc = kv_store_write(&kv->store, batch, err);
     }
     if (rc == 0) {
-        (void)pthread_mutex_lock(&kv->recent_lock);
-        kv_overlay_remember(&kv->recent, &kv->known, rows);
-        (void)pthread_mutex_unlock(&kv->recent_lock);
+        (void)pthread_mutex_lock(&kv->memory_lock);
+        kv_memory_keep(&kv->memory, rows, &row);
+        (void)pthread_mutex_unlock(&kv->memory_lock);
     }
     buf_free(&row);
     rocksdb_writebatch_destroy(batch);
@@ -162,9 +160,8 @@ int kv_open(struct kv **out, const struct kv_options *options, struct err *err)
         return err_set(err, E_NOMEM, "out of memory");
     }
     (void)pthread_mutex_init(&kv->lock, NULL);
-    (void)pthread_mutex_init(&kv->recent_lock, NULL);
-    kv_overlay_init(&kv->recent, &kv->store);
-    int rc = kv_known_init(&kv->known, err);
+    (void)pthread_mutex_init(&kv->memory_lock, NULL);
+    int rc = kv_memory_init(&kv->memory, err);
     if (rc == 0) {
         rc = kv_store_open(&kv->store, options, err);
     }
@@ -188,10 +185,9 @@ void kv_close(struct kv **kv, bool flush)
     ASSERT(atomic_load(&(*kv)->views) == 0);
     int rc = flush ? kv_store_flush(&(*kv)->store, NULL) : 0;
     (void)rc; /* what does not reach the disk is replayed from the journal */
-    kv_overlay_free(&(*kv)->recent);
-    kv_known_free(&(*kv)->known);
+    kv_memory_free(&(*kv)->memory);
     kv_store_close(&(*kv)->store);
-    (void)pthread_mutex_destroy(&(*kv)->recent_lock);
+    (void)pthread_mutex_destroy(&(*kv)->memory_lock);
     (void)pthread_mutex_destroy(&(*kv)->lock);
     free(*kv);
     *kv = NULL;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_SLOTS = 64 };
+enum { FIRST_SLOTS = 64, BLOCK_BYTES = 64 << 10, BLOCK_FIRST = 4 << 10 };
 
 static int out_of_memory(struct err *err)
 {
@@ -21,64 +21,100 @@ static bool holds_bag(const struct kv_cell *cell)
     return cell->key[0] == 'B' || cell->key[0] == 'G';
 }
 
-void kv_overlay_init(struct kv_overlay *overlay, const struct kv_store *store)
+/* Is it a kind of row that kv/lately.h keeps? */
+static bool is_kept(struct span key)
 {
-    *overlay = (struct kv_overlay){.store = store, .seed = random_u64()};
+    return key.data[0] == 'B' || key.data[0] == 'W';
 }
 
-static void free_cell(struct kv_cell *cell)
+void kv_overlay_init(struct kv_overlay *overlay, const struct kv_store *store,
+                     const struct kv_memory *memory)
 {
-    if (holds_bag(cell)) {
-        free(cell->bag);
-    }
-    free(cell);
+    *overlay = (struct kv_overlay){
+        .store = store, .memory = memory, .seed = memory != NULL ? memory->seed : random_u64()};
 }
+
+/* --- memory of cells: given back all at once --- */
+
+struct kv_block {
+    struct kv_block *next;
+    size_t size;
+    size_t used;
+    _Alignas(16) uint8_t bytes[];
+};
 
 void kv_overlay_free(struct kv_overlay *overlay)
 {
-    for (size_t i = 0; i < overlay->count; i++) {
-        free_cell(overlay->cells[i]);
+    while (overlay->blocks != NULL) {
+        struct kv_block *block = overlay->blocks;
+        overlay->blocks = block->next;
+        free(block);
     }
     free(overlay->cells);
     free(overlay->slots);
     *overlay = (struct kv_overlay){0};
 }
 
+/* Zeroed; NULL without memory. */
+static void *allocate(struct kv_overlay *overlay, size_t size)
+{
+    size = (size + 15) & ~(size_t)15;
+    struct kv_block *block = overlay->blocks;
+    if (block == NULL || block->size - block->used < size) {
+        size_t bytes = block == NULL ? BLOCK_FIRST : BLOCK_BYTES;
+        ASSERT(size <= bytes);
+        block = calloc(1, sizeof *block + bytes);
+        if (block == NULL) {
+            return NULL;
+        }
+        block->size = bytes;
+        block->next = overlay->blocks;
+        overlay->blocks = block;
+    }
+    void *memory = block->bytes + block->used;
+    block->used += size;
+    return memory;
+}
+
 /* --- the table --- */
 
 /* Where the key is, or the free slot where it belongs. */
-static size_t find_slot(const struct kv_overlay *overlay, struct span key, uint64_t hash)
+static struct kv_slot *find_slot(const struct kv_overlay *overlay, struct span key, uint64_t hash)
 {
     size_t mask = overlay->slot_count - 1;
-    size_t slot = (size_t)hash & mask;
-    while (overlay->slots[slot] != NULL && (overlay->slots[slot]->hash != hash ||
-                                            !span_equal(cell_key(overlay->slots[slot]), key))) {
-        slot = (slot + 1) & mask;
+    size_t at = (size_t)hash & mask;
+    while (
+        overlay->slots[at].cell != NULL &&
+        (overlay->slots[at].hash != hash || !span_equal(cell_key(overlay->slots[at].cell), key))) {
+        at = (at + 1) & mask;
     }
-    return slot;
+    return &overlay->slots[at];
 }
 
 static int grow(struct kv_overlay *overlay, struct err *err)
 {
-    size_t slot_count = overlay->slot_count > 0 ? overlay->slot_count * 2 : FIRST_SLOTS;
+    size_t slot_count = overlay->slot_count > 0 ? overlay->slot_count * 4 : FIRST_SLOTS;
     size_t capacity = slot_count / 2;
     struct kv_cell **cells = realloc(overlay->cells, capacity * sizeof(struct kv_cell *));
     if (cells == NULL) {
         return out_of_memory(err);
     }
     overlay->cells = cells;
-    struct kv_cell **slots = calloc(slot_count, sizeof(struct kv_cell *));
+    struct kv_slot *old = overlay->slots;
+    size_t old_count = overlay->slot_count;
+    struct kv_slot *slots = calloc(slot_count, sizeof *slots);
     if (slots == NULL) {
         return out_of_memory(err);
     }
-    free(overlay->slots);
     overlay->slots = slots;
     overlay->slot_count = slot_count;
     overlay->capacity = capacity;
-    for (size_t i = 0; i < overlay->count; i++) {
-        struct kv_cell *cell = overlay->cells[i];
-        slots[find_slot(overlay, cell_key(cell), cell->hash)] = cell;
+    for (size_t i = 0; i < old_count; i++) {
+        if (old[i].cell != NULL) {
+            *find_slot(overlay, cell_key(old[i].cell), old[i].hash) = old[i];
+        }
     }
+    free(old);
     return 0;
 }
 
@@ -106,36 +142,25 @@ static int decode(struct kv_cell *cell, struct span row, struct err *err)
     }
 }
 
-static void copy_row(struct kv_cell *to, const struct kv_cell *from)
-{
-    to->present = from->present;
-    to->stored = from->present;
-    if (from->key[0] == 'B') {
-        ASSERT(to->bag != NULL && from->bag != NULL);
-        *to->bag = *from->bag;
-    } else {
-        ASSERT(from->key[0] == 'W');
-        to->writer = from->writer;
-    }
-}
-
 /* What is known of the row without a look-up. */
 static bool recall(const struct kv_overlay *overlay, struct kv_cell *cell)
 {
-    if (cell->key[0] == 'I') {
-        cell->present = cell->stored =
-            overlay->known != NULL && kv_known_get(overlay->known, cell->hash, &cell->item);
+    struct span key = cell_key(cell);
+    struct span row;
+    if (overlay->memory == NULL) {
+        return false;
+    }
+    if (key.data[0] == 'I') {
+        cell->present = kv_known_get(&overlay->memory->known, cell->hash, &cell->item);
+        cell->stored = cell->present;
         return cell->present;
     }
-    if (overlay->recent == NULL || overlay->recent->slot_count == 0) {
+    if (!is_kept(key) || !kv_lately_get(&overlay->memory->lately, key, cell->hash, &row)) {
         return false;
     }
-    size_t slot = find_slot(overlay->recent, cell_key(cell), cell->hash);
-    if (overlay->recent->slots[slot] == NULL) {
-        return false;
-    }
-    copy_row(cell, overlay->recent->slots[slot]);
-    return true;
+    cell->present = row.size > 0 && decode(cell, row, NULL) == 0;
+    cell->stored = cell->present;
+    return cell->present || row.size == 0;
 }
 
 static int load(const struct kv_overlay *overlay, struct kv_cell *cell, struct err *err)
@@ -156,13 +181,14 @@ static int load(const struct kv_overlay *overlay, struct kv_cell *cell, struct e
         cell->item.value = span_of(NULL, 0); /* it goes with the pin */
     }
     rocksdb_pinnableslice_destroy(pin);
-    cell->present = cell->stored = rc == 0;
+    cell->present = rc == 0;
+    cell->stored = cell->present;
     return rc;
 }
 
-static struct kv_cell *new_cell(const struct kv_key *key, uint64_t hash)
+static struct kv_cell *new_cell(struct kv_overlay *overlay, const struct kv_key *key, uint64_t hash)
 {
-    struct kv_cell *cell = calloc(1, sizeof *cell + key->size);
+    struct kv_cell *cell = allocate(overlay, sizeof *cell + key->size);
     if (cell == NULL) {
         return NULL;
     }
@@ -170,13 +196,9 @@ static struct kv_cell *new_cell(const struct kv_key *key, uint64_t hash)
     cell->key_size = key->size;
     memcpy(cell->key, key->data, key->size);
     if (holds_bag(cell)) {
-        cell->bag = calloc(1, sizeof *cell->bag);
-        if (cell->bag == NULL) {
-            free(cell);
-            return NULL;
-        }
+        cell->bag = allocate(overlay, sizeof *cell->bag);
     }
-    return cell;
+    return holds_bag(cell) && cell->bag == NULL ? NULL : cell;
 }
 
 /* The cell of `key`; `fresh` when it was made now and stands for no row yet. */
@@ -190,17 +212,17 @@ static int find_cell(struct kv_overlay *overlay, const struct kv_key *key, struc
         }
     }
     uint64_t hash = hash64(kv_key_span(key), overlay->seed);
-    size_t slot = find_slot(overlay, kv_key_span(key), hash);
-    *fresh = overlay->slots[slot] == NULL;
+    struct kv_slot *slot = find_slot(overlay, kv_key_span(key), hash);
+    *fresh = slot->cell == NULL;
     if (*fresh) {
-        struct kv_cell *cell = new_cell(key, hash);
+        struct kv_cell *cell = new_cell(overlay, key, hash);
         if (cell == NULL) {
             return out_of_memory(err);
         }
-        overlay->slots[slot] = cell;
+        *slot = (struct kv_slot){hash, cell};
         overlay->cells[overlay->count++] = cell;
     }
-    *out = overlay->slots[slot];
+    *out = slot->cell;
     return 0;
 }
 
@@ -235,67 +257,33 @@ int kv_overlay_guess(struct kv_overlay *overlay, const struct kv_key *key, struc
     return rc;
 }
 
-/* --- what was written lately --- */
-
-const struct kv_cell *kv_overlay_find(const struct kv_overlay *overlay, const struct kv_key *key)
-{
-    if (overlay->slot_count == 0) {
-        return NULL;
-    }
-    uint64_t hash = hash64(kv_key_span(key), overlay->seed);
-    return overlay->slots[find_slot(overlay, kv_key_span(key), hash)];
-}
-
-/* The table stays as large as it has become. */
-static void forget_all(struct kv_overlay *recent)
-{
-    for (size_t i = 0; i < recent->count; i++) {
-        free_cell(recent->cells[i]);
-    }
-    for (size_t i = 0; i < recent->slot_count; i++) {
-        recent->slots[i] = NULL;
-    }
-    recent->count = 0;
-}
-
-static int remember_row(struct kv_overlay *recent, const struct kv_cell *cell)
-{
-    struct kv_key key = {.size = cell->key_size};
-    memcpy(key.data, cell->key, cell->key_size);
-    struct kv_cell *known = NULL;
-    bool fresh = false;
-    int rc = find_cell(recent, &key, &known, &fresh, NULL);
-    if (rc == 0) {
-        copy_row(known, cell);
-    }
-    return rc;
-}
-
-void kv_overlay_remember(struct kv_overlay *recent, struct kv_known *known,
-                         const struct kv_overlay *written)
-{
-    ASSERT(recent != written);
-    for (size_t i = 0; i < written->count; i++) {
-        const struct kv_cell *cell = written->cells[i];
-        if (cell->key[0] == 'I' && cell->present) {
-            kv_known_put(known, cell->hash, &cell->item);
-        } else if (cell->key[0] == 'I') {
-            kv_known_forget(known, cell->hash);
-        } else if (cell->key[0] == 'B' || cell->key[0] == 'W') {
-            if (recent->count >= KV_RECENT_MAX || remember_row(recent, cell) != 0) {
-                forget_all(recent);
-            }
-        }
-    }
-}
-
 /* --- writing --- */
+
+/* What begins a key, as numbers: most comparisons need no more. */
+struct sorted {
+    uint64_t first;
+    uint64_t second;
+    const struct kv_cell *cell;
+};
+
+static struct sorted sort_key(const struct kv_cell *cell)
+{
+    uint8_t head[16] = {0};
+    memcpy(head, cell->key, cell->key_size < sizeof head ? cell->key_size : sizeof head);
+    return (struct sorted){get_be64(head), get_be64(head + 8), cell};
+}
 
 static int by_key(const void *a, const void *b)
 {
-    const struct kv_cell *const *left = a;
-    const struct kv_cell *const *right = b;
-    return span_compare(cell_key(*left), cell_key(*right));
+    const struct sorted *left = a;
+    const struct sorted *right = b;
+    if (left->first != right->first) {
+        return left->first < right->first ? -1 : 1;
+    }
+    if (left->second != right->second) {
+        return left->second < right->second ? -1 : 1;
+    }
+    return span_compare(cell_key(left->cell), cell_key(right->cell));
 }
 
 static void encode(struct buf *out, const struct kv_cell *cell)
@@ -329,30 +317,84 @@ static void encode(struct buf *out, const struct kv_cell *cell)
     }
 }
 
+static int write_cell(const struct kv_cell *cell, rocksdb_writebatch_t *batch, struct buf *scratch,
+                      struct err *err)
+{
+    if (!cell->present) {
+        if (cell->stored) {
+            rocksdb_writebatch_delete(batch, (const char *)cell->key, cell->key_size);
+        }
+        return 0;
+    }
+    encode(scratch, cell);
+    if (buf_error(scratch) != 0) {
+        return out_of_memory(err);
+    }
+    rocksdb_writebatch_put(batch, (const char *)cell->key, cell->key_size,
+                           (const char *)scratch->data, scratch->size);
+    return 0;
+}
+
 int kv_overlay_write(struct kv_overlay *overlay, rocksdb_writebatch_t *batch, struct buf *scratch,
                      struct err *err)
 {
-    if (overlay->count == 0) {
-        return 0;
+    struct sorted *sorted = calloc(overlay->count + 1, sizeof *sorted);
+    if (sorted == NULL) {
+        return out_of_memory(err);
     }
-    qsort(overlay->cells, overlay->count, sizeof(struct kv_cell *), by_key);
+    size_t count = 0;
     for (size_t i = 0; i < overlay->count; i++) {
-        const struct kv_cell *cell = overlay->cells[i];
-        if (!cell->dirty) {
-            continue;
+        if (overlay->cells[i]->dirty) {
+            sorted[count++] = sort_key(overlay->cells[i]);
         }
-        if (!cell->present) {
-            if (cell->stored) {
-                rocksdb_writebatch_delete(batch, (const char *)cell->key, cell->key_size);
-            }
-            continue;
-        }
-        encode(scratch, cell);
-        if (buf_error(scratch) != 0) {
-            return out_of_memory(err);
-        }
-        rocksdb_writebatch_put(batch, (const char *)cell->key, cell->key_size,
-                               (const char *)scratch->data, scratch->size);
     }
-    return 0;
+    qsort(sorted, count, sizeof *sorted, by_key);
+    int rc = 0;
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        rc = write_cell(sorted[i].cell, batch, scratch, err);
+    }
+    free(sorted);
+    return rc;
+}
+
+/* --- what was written lately --- */
+
+int kv_memory_init(struct kv_memory *memory, struct err *err)
+{
+    *memory = (struct kv_memory){.seed = random_u64()};
+    return kv_known_init(&memory->known, err);
+}
+
+void kv_memory_free(struct kv_memory *memory)
+{
+    kv_lately_free(&memory->lately);
+    kv_known_free(&memory->known);
+}
+
+static void keep_row(struct kv_memory *memory, const struct kv_cell *cell, struct buf *scratch)
+{
+    buf_reset(scratch);
+    if (cell->present) {
+        encode(scratch, cell);
+    }
+    if (buf_error(scratch) != 0) {
+        kv_lately_free(&memory->lately); /* for it may know the row as it was */
+        return;
+    }
+    kv_lately_put(&memory->lately, cell_key(cell), cell->hash, buf_span(scratch));
+}
+
+void kv_memory_keep(struct kv_memory *memory, const struct kv_overlay *written, struct buf *scratch)
+{
+    ASSERT(written->memory == memory);
+    for (size_t i = 0; i < written->count; i++) {
+        const struct kv_cell *cell = written->cells[i];
+        if (cell->key[0] == 'I' && cell->present) {
+            kv_known_put(&memory->known, cell->hash, &cell->item);
+        } else if (cell->key[0] == 'I') {
+            kv_known_forget(&memory->known, cell->hash);
+        } else if (is_kept(cell_key(cell))) {
+            keep_row(memory, cell, scratch);
+        }
+    }
 }

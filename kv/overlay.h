@@ -10,6 +10,7 @@
 #define KITBAG_KV_OVERLAY_H
 
 #include "kv/known.h"
+#include "kv/lately.h"
 #include "kv/store.h"
 
 /* One row. What of the union is used follows from the key's letter: B and G bag, I item, W writer,
@@ -20,7 +21,7 @@ struct kv_cell {
     bool stored;  /* the store has such a row */
     uint64_t hash;
     union {
-        struct bag_row *bag; /* owned */
+        struct bag_row *bag;
         struct item_row item;
         struct kv_writer writer;
         struct kv_outcome outcome;
@@ -32,19 +33,35 @@ struct kv_cell {
     uint8_t key[];
 };
 
+struct kv_slot {
+    uint64_t hash;
+    struct kv_cell *cell; /* NULL: free */
+};
+
+struct kv_block; /* memory of cells */
+
+/* What is known without the store, from overlays that were written. */
+struct kv_memory {
+    uint64_t seed; /* of the hashes of keys */
+    struct kv_lately lately;
+    struct kv_known known;
+};
+
 struct kv_overlay {
     const struct kv_store *store;
-    const struct kv_overlay *recent; /* asked before the store; NULL: none */
-    const struct kv_known *known;    /* the same for items; NULL: none */
+    const struct kv_memory *memory; /* asked before the store; NULL: none */
     uint64_t seed;
     struct kv_cell **cells; /* in the order they came */
     size_t count;
     size_t capacity;
-    struct kv_cell **slots; /* the hash table: a power of two, at most half full */
+    struct kv_slot *slots; /* the hash table: a power of two, at most half full */
     size_t slot_count;
+    struct kv_block *blocks;
 };
 
-void kv_overlay_init(struct kv_overlay *overlay, const struct kv_store *store);
+/* `memory` NULL: none. */
+void kv_overlay_init(struct kv_overlay *overlay, const struct kv_store *store,
+                     const struct kv_memory *memory);
 void kv_overlay_free(struct kv_overlay *overlay);
 
 /* The row of `key` as it is now, read from the store the first time. It stays where it is until
@@ -57,22 +74,20 @@ MUST_CHECK int kv_overlay_get(struct kv_overlay *overlay, const struct kv_key *k
 MUST_CHECK int kv_overlay_put(struct kv_overlay *overlay, const struct kv_key *key, bool stored,
                               struct kv_cell **out, struct err *err);
 
-/* The same for an item of which it is said that there is no row, or none worth a look-up: only what
- * is known of it without one. E_NOMEM. */
+/* The same for an item of which it is said that there is no row: only what is known of it without
+ * the store. E_NOMEM. */
 MUST_CHECK int kv_overlay_guess(struct kv_overlay *overlay, const struct kv_key *key,
                                 struct kv_cell **out, struct err *err);
-
-/* The cell of `key`, or NULL: a look that changes nothing. */
-const struct kv_cell *kv_overlay_find(const struct kv_overlay *overlay, const struct kv_key *key);
-
-/* After `written` reached the store: `recent` knows its bags and writers from now on, and `known`
- * its items. `recent` forgets everything when it holds KV_RECENT_MAX rows, or without memory. */
-enum { KV_RECENT_MAX = 16384 };
-void kv_overlay_remember(struct kv_overlay *recent, struct kv_known *known,
-                         const struct kv_overlay *written);
 
 /* Append all dirty rows to `batch`, in the order of keys. `scratch` holds one row. E_NOMEM. */
 MUST_CHECK int kv_overlay_write(struct kv_overlay *overlay, rocksdb_writebatch_t *batch,
                                 struct buf *scratch, struct err *err);
+
+MUST_CHECK int kv_memory_init(struct kv_memory *memory, struct err *err); /* E_NOMEM */
+void kv_memory_free(struct kv_memory *memory);
+/* After an overlay with this memory was written: its bags, writers and items (these without their
+ * values) are known from now on. `scratch` holds one row; without memory less is known. */
+void kv_memory_keep(struct kv_memory *memory, const struct kv_overlay *written,
+                    struct buf *scratch);
 
 #endif

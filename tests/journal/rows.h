@@ -27,6 +27,7 @@ static inline void assert_same_bag(const struct bag_row *a, const struct bag_row
     assert_int_equal(a->items, b->items);
     assert_int_equal(a->bytes, b->bytes);
     assert_int_equal(a->purged_to, b->purged_to);
+    assert_true(digest_equal(&a->digest, &b->digest));
     assert_same_owner(&a->owner, &b->owner);
 }
 

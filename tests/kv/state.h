@@ -105,9 +105,12 @@ static inline uint64_t state_put(struct state *state, uint64_t bag_id, const cha
                             .prev = state_bag(state, bag_id).last_seq,
                             .path = span_str(path),
                             .value = value != NULL ? span_str(value) : span_of(NULL, 0),
-                            .old_seq = item.row.state == ITEM_ABSENT ? 0 : item.row.seq};
+                            .old_seq = item.row.seq,
+                            .has_old = item.row.state == ITEM_LIVE,
+                            .old_value = item.row.value};
+    uint64_t seq = state_apply(state, &change);
     kv_item_free(&item);
-    return state_apply(state, &change);
+    return seq;
 }
 
 /* The item's value as text: "-" for a tombstone, "" when absent, or "=VALUE". */

@@ -87,6 +87,21 @@ static void items_that_do_not_fit(void **unused)
         .kind = CHANGE_ITEM_SET, .bag_id = ann, .prev = seq, .path = SPAN_LITERAL("a")};
     check_refused(&state, set, "what it replaces");
     set.old_seq = seq;
+    check_refused(&state, set, "what it replaces"); /* the item is live */
+    set.has_old = true;
+    set.old_seq = ann;
+    check_refused(&state, set, "what it replaces");
+    set.old_seq = seq;
+    set.old_value = SPAN_LITERAL("larger than the bag");
+    check_refused(&state, set, "fewer bytes");
+    set.path = SPAN_LITERAL("b"); /* there is none */
+    check_refused(&state, set, "what it replaces");
+    state_reopen(&state, true); /* and nothing is known without a look-up */
+    check_refused(&state, set, "what it replaces");
+    set.path = SPAN_LITERAL("a");
+    set.old_seq = ann;
+    check_refused(&state, set, "what it replaces");
+    set.old_seq = seq;
     set.prev = ann;
     check_refused(&state, set, "previous change");
     set.prev = seq;
@@ -109,8 +124,8 @@ static void one_batch_is_as_good_as_many(void **unused)
         {.kind = CHANGE_HISTORY, .history = {.id = {9}}},
         {.kind = CHANGE_BAG_CREATE, .bag_id = 2, .owner = state_owner("user:Ann")},
         {.kind = CHANGE_ITEM_SET, .bag_id = 2, .prev = 2},
-        {.kind = CHANGE_ITEM_SET, .bag_id = 2, .prev = 3, .old_seq = 3},
-        {.kind = CHANGE_ITEM_REMOVE, .bag_id = 2, .prev = 4, .old_seq = 4},
+        {.kind = CHANGE_ITEM_SET, .bag_id = 2, .prev = 3, .old_seq = 3, .has_old = true},
+        {.kind = CHANGE_ITEM_REMOVE, .bag_id = 2, .prev = 4, .old_seq = 4, .has_old = true},
         {.kind = CHANGE_BAG_DELETE, .bag_id = 2, .prev = 5},
         {.kind = CHANGE_BAG_CREATE, .bag_id = 7, .owner = state_owner("user:ann")},
         {.kind = CHANGE_ITEM_SET, .bag_id = 7, .prev = 7},
@@ -124,6 +139,7 @@ static void one_batch_is_as_good_as_many(void **unused)
         changes[i].seq = i + 1;
         changes[i].path = SPAN_LITERAL("a");
         changes[i].value = SPAN_LITERAL("v");
+        changes[i].old_value = SPAN_LITERAL("v");
     }
     /* Any last change that does not fit leaves nothing of those before it. */
     changes[COUNT - 1].parent = 2;
@@ -200,7 +216,7 @@ static void every_allocation_may_fail(void **unused)
 
 /* --- operations --- */
 
-/* An operation of `writer` that sets "a" in the bag. */
+/* An operation of `writer` that sets "a" in the bag, always to nothing. */
 static struct change operation(struct state *state, uint64_t bag_id, struct change_op op)
 {
     struct kv_item item;
@@ -212,7 +228,8 @@ static struct change operation(struct state *state, uint64_t bag_id, struct chan
                             .has_op = true,
                             .op = op,
                             .path = SPAN_LITERAL("a"),
-                            .old_seq = item.row.state == ITEM_ABSENT ? 0 : item.row.seq};
+                            .old_seq = item.row.seq,
+                            .has_old = item.row.state == ITEM_LIVE};
     kv_item_free(&item);
     return change;
 }

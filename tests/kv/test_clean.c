@@ -34,7 +34,7 @@ static uint64_t make_bag(struct state *state, const char *owner, int items)
 static bool clean(struct state *state, size_t budget)
 {
     bool more = false;
-    assert_int_equal(kv_clean(state->kv, budget, &more, NULL), 0);
+    assert_int_equal(kv_clean(state->kv, UINT64_MAX, budget, &more, NULL), 0);
     return more;
 }
 

@@ -1,6 +1,6 @@
 /* tests/kv/test_model.c - the state against a model: random changes in random batches, flushes,
- * cleaning, clean stops and crashes, each followed by a replay of the journal; then everything that
- * can be read is compared. */
+ * purging, cleaning, burying, clean stops and crashes, each followed by a replay of the journal;
+ * then everything that can be read is compared. */
 #include "tests/journal/rows.h"
 #include "tests/kv/state.h"
 
@@ -19,7 +19,8 @@ static const char *const owner_texts[BAGS] = {"user:Ann",
 static const char *const path_texts[PATHS] = {"a", "a/b", "a/c", "b", "c/d/e", "ca", "x", "y"};
 static const char value_text[] = "abcdefghijklmnopqrstuvwxyz";
 
-/* One owner's bag as it should be. */
+/* One owner's bag as it should be. Tombstones are kept for ever: which of them the state has purged
+ * follows from row.purged_to. */
 struct model_bag {
     struct bag_row row;
     struct item_row items[PATHS];
@@ -30,15 +31,25 @@ struct world {
     struct change journal[JOURNAL_MAX]; /* change n has seq n + 1 */
     size_t count;
     struct model_bag bags[BAGS];
-    struct kv_grave graves[JOURNAL_MAX];
+    struct model_bag graves[JOURNAL_MAX]; /* as they were, with the deletion as last_seq */
     size_t grave_count;
-    uint64_t highest; /* operation of the one writer */
+    uint64_t clean_to; /* the highest that was ever cleaned */
+    uint64_t bury_to;  /* and buried */
+    size_t purged;     /* how often purging removed something */
+    size_t forgotten;  /* how often a crash brought it back */
+    uint64_t highest;  /* operation of the one writer */
 };
 
 static uint64_t draw(struct world *world, uint64_t below)
 {
     world->random = hash64(span_of(&world->random, sizeof world->random), 11);
     return world->random % below;
+}
+
+static bool is_visible(const struct model_bag *bag, const struct item_row *item)
+{
+    return item->state == ITEM_LIVE ||
+           (item->state == ITEM_TOMBSTONE && item->seq > bag->row.purged_to);
 }
 
 /* --- making changes that fit the model --- */
@@ -52,7 +63,9 @@ static void put_item(struct world *world, struct model_bag *bag, struct change *
     if (change->kind == CHANGE_ITEM_SET) {
         change->value = span_of(value_text, draw(world, sizeof value_text));
     }
-    change->old_seq = item->state == ITEM_ABSENT ? 0 : item->seq;
+    change->old_seq = is_visible(bag, item) ? item->seq : 0;
+    change->has_old = item->state == ITEM_LIVE;
+    change->old_value = item->value;
     change->conflict = draw(world, 5) == 0;
     assert_int_equal(apply_change(change, &bag->row, item, true, NULL), 0);
 }
@@ -60,9 +73,9 @@ static void put_item(struct world *world, struct model_bag *bag, struct change *
 static void delete_bag(struct world *world, struct model_bag *bag, struct change *change)
 {
     change->kind = CHANGE_BAG_DELETE;
+    world->graves[world->grave_count] = *bag;
+    world->graves[world->grave_count++].row.last_seq = change->seq;
     assert_int_equal(apply_change(change, &bag->row, NULL, true, NULL), 0);
-    world->graves[world->grave_count++] =
-        (struct kv_grave){bag->row.bag_id, change->seq, bag->row.owner};
     *bag = (struct model_bag){0};
 }
 
@@ -135,7 +148,7 @@ static int compare_row(void *context, struct span path, const struct item_row *r
     for (;; reading->path++) {
         assert_true(reading->path < PATHS);
         want = &reading->bag->items[reading->path];
-        bool due = reading->since > 0 ? want->state != ITEM_ABSENT && want->seq > reading->since
+        bool due = reading->since > 0 ? is_visible(reading->bag, want) && want->seq > reading->since
                                       : want->state == ITEM_LIVE;
         if (due) {
             break;
@@ -152,21 +165,45 @@ static int compare_row(void *context, struct span path, const struct item_row *r
     return 0;
 }
 
-static void compare_items(struct kv *kv, const struct model_bag *bag, uint64_t since)
+typedef int page_fn(struct kv *kv, struct kv_view *view, const struct kv_page *page,
+                    kv_row_fn *each, void *context, struct buf *next, bool *end, struct err *err);
+
+static void compare_items(struct kv *kv, page_fn *read_page, const struct model_bag *bag,
+                          uint64_t since)
 {
     struct reading reading = {.bag = bag, .since = since};
     struct kv_page page = {.bag_id = bag->row.bag_id, .since = since, .budget_bytes = 100};
     struct buf next;
     buf_init(&next, PATH_MAX_BYTES);
     for (bool end = false; !end;) {
-        assert_int_equal(kv_page(kv, NULL, &page, compare_row, &reading, &next, &end, NULL), 0);
+        assert_int_equal(read_page(kv, NULL, &page, compare_row, &reading, &next, &end, NULL), 0);
         page.after = buf_span(&next);
     }
     buf_free(&next);
     for (; reading.path < PATHS; reading.path++) { /* nothing is missing at the end */
         const struct item_row *item = &bag->items[reading.path];
-        assert_true(item->state != ITEM_LIVE || item->seq <= since);
+        assert_true(item->seq <= since ||
+                    (since > 0 ? !is_visible(bag, item) : item->state != ITEM_LIVE));
     }
+}
+
+/* Said once more, without the apply rule: count, bytes and digest of what is there. */
+static void compare_sums(const struct model_bag *want, const struct bag_row *bag)
+{
+    struct digest digest = {0};
+    uint64_t items = 0;
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < PATHS; i++) {
+        const struct item_row *item = &want->items[i];
+        if (item->state == ITEM_LIVE) {
+            items++;
+            bytes += strlen(path_texts[i]) + item->value.size;
+            digest_add(&digest, span_str(path_texts[i]), item->seq, item->value);
+        }
+    }
+    assert_int_equal(bag->items, items);
+    assert_int_equal(bag->bytes, bytes);
+    assert_true(digest_equal(&bag->digest, &digest));
 }
 
 static void compare_bag(struct kv *kv, struct world *world, size_t which, struct kv_counts *counts)
@@ -181,13 +218,52 @@ static void compare_bag(struct kv *kv, struct world *world, size_t which, struct
     }
     assert_int_equal(rc, 0);
     assert_same_bag(&bag, &want->row);
-    compare_items(kv, want, 0);
-    compare_items(kv, want, want->row.bag_id + draw(world, world->count));
+    compare_sums(want, &bag);
+    compare_items(kv, kv_page, want, 0);
+    compare_items(kv, kv_page, want, want->row.bag_id + draw(world, world->count));
     counts->bags++;
     counts->users += owner.kind == OWNER_USER;
     counts->groups += owner.kind == OWNER_GROUP;
     counts->items += bag.items;
     counts->bytes += bag.bytes;
+}
+
+/* Whether it may be cleaned or buried follows from what was asked for at any time: a crash may have
+ * undone it. */
+static void compare_grave(struct kv *kv, const struct world *world, const struct model_bag *want)
+{
+    struct kv_grave grave;
+    int rc = kv_grave(kv, NULL, want->row.bag_id, &grave, NULL);
+    if (rc == E_NOT_FOUND) {
+        assert_true(want->row.last_seq < world->bury_to && want->row.last_seq <= world->clean_to);
+        return;
+    }
+    assert_int_equal(rc, 0);
+    assert_int_equal(grave.last_seq, want->row.last_seq);
+    assert_true(owner_equal(&grave.owner, &want->row.owner));
+    const struct bag_row row = {.items = grave.items, .bytes = grave.bytes, .digest = grave.digest};
+    compare_sums(want, &row);
+    assert_true(grave.whole || want->row.last_seq <= world->clean_to);
+    if (grave.whole) {
+        compare_items(kv, kv_void_page, want, 0);
+    }
+}
+
+static void never_wrong(void *context, const struct kv_wrong *wrong)
+{
+    (void)context;
+    fail_msg("bag %llu: %s", (unsigned long long)wrong->bag_id, wrong->text);
+}
+
+static void compare_scrubbed(struct kv *kv, uint64_t bags)
+{
+    uint64_t next = 0;
+    uint64_t checked = 0;
+    uint64_t wrong = 0;
+    do {
+        assert_int_equal(kv_scrub(kv, &next, 300, &checked, &wrong, never_wrong, NULL, NULL), 0);
+    } while (next != 0);
+    assert_int_equal(checked, bags);
 }
 
 static void compare_all(struct kv *kv, struct world *world)
@@ -202,11 +278,9 @@ static void compare_all(struct kv *kv, struct world *world)
     struct kv_counts counts;
     assert_int_equal(kv_counts(kv, NULL, &counts, NULL), 0);
     assert_memory_equal(&counts, &want, sizeof want);
+    compare_scrubbed(kv, counts.bags);
     for (size_t i = 0; i < world->grave_count; i++) {
-        struct kv_grave grave;
-        assert_int_equal(kv_grave(kv, NULL, world->graves[i].bag_id, &grave, NULL), 0);
-        assert_int_equal(grave.last_seq, world->graves[i].last_seq);
-        assert_true(owner_equal(&grave.owner, &world->graves[i].owner));
+        compare_grave(kv, world, &world->graves[i]);
     }
     struct kv_writer writer;
     assert_int_equal(kv_writer(kv, 7, &writer, NULL), 0);
@@ -232,10 +306,56 @@ static void apply_from(struct kv *kv, const struct world *world, uint64_t *rando
     }
 }
 
+/* The model takes over how far the state says that it purged each bag. */
+static void adopt_purges(struct kv *kv, struct world *world, bool crashed)
+{
+    for (size_t i = 0; i < BAGS; i++) {
+        struct bag_row *row = &world->bags[i].row;
+        struct bag_row bag;
+        if (row->exists && kv_bag(kv, NULL, row->bag_id, &bag, NULL) == 0) {
+            assert_true(crashed ? bag.purged_to <= row->purged_to
+                                : bag.purged_to >= row->purged_to);
+            world->purged += bag.purged_to > row->purged_to;
+            world->forgotten += bag.purged_to < row->purged_to;
+            row->purged_to = bag.purged_to;
+        }
+    }
+}
+
+/* When the budget was enough, no tombstone as old as that is left. */
+static void purge(struct kv *kv, struct world *world)
+{
+    struct kv_position position;
+    kv_position(kv, &position);
+    uint64_t back = draw(world, 60); /* most tombstones do not live long */
+    uint64_t up_to = position.seq > back ? position.seq - back : 0;
+    bool more = false;
+    assert_int_equal(kv_purge(kv, up_to, 1 + draw(world, 10), &more, NULL), 0);
+    adopt_purges(kv, world, false);
+    for (size_t i = 0; i < BAGS && !more && position.seq == world->count; i++) {
+        const struct model_bag *bag = &world->bags[i];
+        for (size_t k = 0; k < PATHS; k++) {
+            const struct item_row *item = &bag->items[k];
+            assert_true(item->state != ITEM_TOMBSTONE || item->seq > up_to ||
+                        !is_visible(bag, item));
+        }
+    }
+}
+
+static void clean_and_bury(struct kv *kv, struct world *world)
+{
+    bool more = false;
+    uint64_t up_to = draw(world, world->count);
+    world->clean_to = up_to > world->clean_to ? up_to : world->clean_to;
+    assert_int_equal(kv_clean(kv, up_to, 1 + draw(world, 20), &more, NULL), 0);
+    uint64_t floor = draw(world, world->count);
+    world->bury_to = floor > world->bury_to ? floor : world->bury_to;
+    assert_int_equal(kv_bury(kv, floor, 1 + draw(world, 3), &more, NULL), 0);
+}
+
 static void disturb(struct state *state, struct world *world)
 {
     uint64_t seq = 0;
-    bool more = false;
     switch (draw(world, 8)) {
     case 0:
         assert_int_equal(kv_flush(state->kv, &seq, NULL), 0);
@@ -243,7 +363,7 @@ static void disturb(struct state *state, struct world *world)
         break;
     case 1:
     case 2:
-        assert_int_equal(kv_clean(state->kv, 1 + draw(world, 10), &more, NULL), 0);
+        clean_and_bury(state->kv, world);
         break;
     case 3:
         state_reopen(state, true);
@@ -252,13 +372,17 @@ static void disturb(struct state *state, struct world *world)
     case 4:
         state_reopen(state, false);
         apply_from(state->kv, world, &world->random);
+        adopt_purges(state->kv, world, true);
+        break;
+    case 5:
+        purge(state->kv, world);
         break;
     default:
         break;
     }
 }
 
-static void run(uint64_t seed)
+static struct world *run(uint64_t seed)
 {
     struct world *world = calloc(1, sizeof *world);
     assert_non_null(world);
@@ -271,6 +395,9 @@ static void run(uint64_t seed)
             struct change change;
             (void)next_change(world, &change);
         }
+        if (draw(world, 4) == 0) {
+            purge(state.kv, world); /* what the changes to come replace */
+        }
         apply_from(state.kv, world, &world->random);
         compare_all(state.kv, world);
         disturb(&state, world);
@@ -279,15 +406,20 @@ static void run(uint64_t seed)
     assert_true(world->grave_count > 10);
     assert_true(world->highest > 100);
     state_close(&state);
-    free(world);
+    return world;
 }
 
 static void random_worlds(void **unused)
 {
     (void)unused;
+    size_t forgotten = 0;
     for (uint64_t seed = 1; seed <= 6; seed++) {
-        run(seed);
+        struct world *world = run(seed);
+        assert_true(world->purged > 5);
+        forgotten += world->forgotten;
+        free(world);
     }
+    assert_true(forgotten > 10); /* or no crash ever met a purge */
 }
 
 /* --- killed at any moment --- */

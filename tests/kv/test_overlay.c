@@ -59,7 +59,31 @@ static void fill(struct kv_overlay *overlay)
     cell->id = 1;
     cell->present = cell->dirty = true;
     cell = get(overlay, kv_key_doomed(2));
+    cell->doom = (struct kv_doom){2, KV_DOOM_EMPTY};
     cell->present = cell->dirty = true;
+}
+
+static void fill_all(struct kv_overlay *overlay)
+{
+    fill(overlay);
+    struct kv_key key = kv_key_tombstone(9);
+    struct kv_cell *cell = NULL;
+    assert_int_equal(kv_overlay_put(overlay, &key, false, &cell, NULL), 0);
+    cell->place = (struct kv_place){1, SPAN_LITERAL("gone")};
+    cell->present = cell->dirty = true;
+}
+
+static void check_place(struct kv_store *store)
+{
+    struct kv_key key = kv_key_tombstone(9);
+    rocksdb_pinnableslice_t *pin = NULL;
+    struct span row;
+    struct kv_place place;
+    assert_int_equal(kv_store_get(store, NULL, kv_key_span(&key), &pin, &row, NULL), 0);
+    assert_int_equal(kv_row_get_place(kv_key_span(&key), row, &place, NULL), 0);
+    assert_int_equal(place.bag_id, 1);
+    assert_true(span_equal(place.path, SPAN_LITERAL("gone")));
+    rocksdb_pinnableslice_destroy(pin);
 }
 
 static void rows_go_to_the_store_and_back(void **unused)
@@ -69,23 +93,25 @@ static void rows_go_to_the_store_and_back(void **unused)
     struct kv_store store;
     open_store(&store, dir);
     struct kv_overlay overlay;
-    kv_overlay_init(&overlay, &store);
-    fill(&overlay);
+    kv_overlay_init(&overlay, &store, NULL);
+    fill_all(&overlay);
     (void)get(&overlay, kv_key_bag(5)); /* looked at only */
-    write_overlay(&overlay, &store, 8);
+    write_overlay(&overlay, &store, 9);
+    check_place(&store);
     kv_overlay_free(&overlay);
 
-    kv_overlay_init(&overlay, &store);
+    kv_overlay_init(&overlay, &store, NULL);
     assert_string_equal(get(&overlay, kv_key_bag(1))->bag->owner.shown, "Ann");
     assert_int_equal(get(&overlay, kv_key_grave(2))->bag->owner.kind, OWNER_FLEET);
     struct kv_cell *item = get(&overlay, kv_key_item(1, SPAN_LITERAL("a")));
     assert_true(item->present && item->stored && !item->dirty);
-    assert_true(span_equal(item->item.value, SPAN_LITERAL("value")));
+    assert_int_equal(item->item.seq, 3);
+    assert_null(item->item.value.data); /* nobody asks for it */
     assert_int_equal(get(&overlay, kv_key_writer(7))->writer.highest, 2);
     assert_int_equal(get(&overlay, kv_key_outcome(7, 2))->outcome.seq, 3);
     assert_int_equal(get(&overlay, kv_key_child(1, 5))->id, 66);
     assert_int_equal(get(&overlay, kv_key_owner_named(OWNER_USER, "ann"))->id, 1);
-    assert_true(get(&overlay, kv_key_doomed(2))->present);
+    assert_int_equal(get(&overlay, kv_key_doomed(2))->doom.stage, KV_DOOM_EMPTY);
     assert_false(get(&overlay, kv_key_doomed(3))->present);
     write_overlay(&overlay, &store, 0); /* nothing was changed */
 
@@ -94,7 +120,7 @@ static void rows_go_to_the_store_and_back(void **unused)
     get(&overlay, kv_key_doomed(3))->dirty = true; /* made and dropped: nothing to delete */
     write_overlay(&overlay, &store, 1);
     kv_overlay_free(&overlay);
-    kv_overlay_init(&overlay, &store);
+    kv_overlay_init(&overlay, &store, NULL);
     assert_false(get(&overlay, kv_key_item(1, SPAN_LITERAL("a")))->present);
     kv_overlay_free(&overlay);
     kv_store_close(&store);
@@ -108,7 +134,7 @@ static void a_key_has_one_cell_however_many_there_are(void **unused)
     struct kv_store store;
     open_store(&store, dir);
     struct kv_overlay overlay;
-    kv_overlay_init(&overlay, &store);
+    kv_overlay_init(&overlay, &store, NULL);
     enum { CELLS = 1000 };
     static struct kv_cell *cells[CELLS];
     for (uint64_t i = 0; i < CELLS; i++) {
@@ -122,11 +148,66 @@ static void a_key_has_one_cell_however_many_there_are(void **unused)
         assert_int_equal(cells[i]->writer.highest, i);
     }
     write_overlay(&overlay, &store, CELLS);
-    for (size_t i = 1; i < overlay.count; i++) {
-        struct span before = span_of(overlay.cells[i - 1]->key, overlay.cells[i - 1]->key_size);
-        struct span here = span_of(overlay.cells[i]->key, overlay.cells[i]->key_size);
-        assert_true(span_compare(before, here) < 0);
+    kv_overlay_free(&overlay);
+    kv_store_close(&store);
+    tmp_folder_remove(dir);
+}
+
+struct order {
+    struct kv_key last;
+    size_t count;
+};
+
+static void note_put(void *context, const char *key, size_t key_size, const char *value,
+                     size_t value_size)
+{
+    (void)value;
+    (void)value_size;
+    struct order *order = context;
+    struct span here = span_of(key, key_size);
+    assert_true(order->count == 0 || span_compare(kv_key_span(&order->last), here) < 0);
+    order->last.size = key_size;
+    memcpy(order->last.data, key, key_size);
+    order->count++;
+}
+
+static void note_deletion(void *context, const char *key, size_t key_size)
+{
+    note_put(context, key, key_size, NULL, 0);
+}
+
+/* Keys that differ in any place, or in length alone. */
+static void rows_are_written_in_the_order_of_keys(void **unused)
+{
+    (void)unused;
+    char dir[TMP_FOLDER_MAX];
+    struct kv_store store;
+    open_store(&store, dir);
+    struct kv_overlay overlay;
+    kv_overlay_init(&overlay, &store, NULL);
+    enum { BAGS = 7, SIZES = 40 };
+    const uint64_t bags[BAGS] = {1, 2, 255, 256, 1ULL << 32, 1ULL << 56, UINT64_MAX};
+    for (size_t i = 0; i < BAGS; i++) {
+        for (size_t size = SIZES; size > 0; size--) {
+            char path[SIZES];
+            memset(path, 'p', sizeof path);
+            path[size - 1] = (char)('z' - size % 3);
+            struct kv_cell *cell =
+                get(&overlay, kv_key_item(bags[BAGS - 1 - i], span_of(path, size)));
+            cell->item = (struct item_row){.state = ITEM_TOMBSTONE, .seq = 1};
+            cell->present = cell->dirty = true;
+        }
     }
+    fill(&overlay);
+    rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+    struct buf scratch;
+    buf_init(&scratch, 1 << 16);
+    assert_int_equal(kv_overlay_write(&overlay, batch, &scratch, NULL), 0);
+    struct order order = {0};
+    rocksdb_writebatch_iterate(batch, &order, note_put, note_deletion);
+    assert_int_equal(order.count, BAGS * SIZES + 8);
+    buf_free(&scratch);
+    rocksdb_writebatch_destroy(batch);
     kv_overlay_free(&overlay);
     kv_store_close(&store);
     tmp_folder_remove(dir);
@@ -139,12 +220,12 @@ static void what_is_known_is_not_looked_up(void **unused)
     struct kv_store store;
     open_store(&store, dir);
     struct kv_overlay overlay;
-    kv_overlay_init(&overlay, &store);
+    kv_overlay_init(&overlay, &store, NULL);
     fill(&overlay);
     write_overlay(&overlay, &store, 8);
     kv_overlay_free(&overlay);
 
-    kv_overlay_init(&overlay, &store);
+    kv_overlay_init(&overlay, &store, NULL);
     struct kv_key key = kv_key_outcome(7, 2);
     struct kv_cell *cell = NULL;
     assert_int_equal(kv_overlay_put(&overlay, &key, true, &cell, NULL), 0);
@@ -155,7 +236,7 @@ static void what_is_known_is_not_looked_up(void **unused)
     write_overlay(&overlay, &store, 1); /* a deletion */
     kv_overlay_free(&overlay);
 
-    kv_overlay_init(&overlay, &store);
+    kv_overlay_init(&overlay, &store, NULL);
     assert_false(get(&overlay, key)->present);
     assert_true(get(&overlay, kv_key_writer(7))->present);
     key = kv_key_writer(7);
@@ -170,7 +251,7 @@ static void what_is_known_is_not_looked_up(void **unused)
 static int run_out(struct kv_store *store, unsigned nth, bool *failed)
 {
     struct kv_overlay overlay;
-    kv_overlay_init(&overlay, store);
+    kv_overlay_init(&overlay, store, NULL);
     rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
     struct buf scratch;
     buf_init(&scratch, 1 << 16);
@@ -204,52 +285,87 @@ static void every_allocation_may_fail(void **unused)
         int rc = run_out(&store, nth, &failed);
         assert_int_equal(rc, failed ? E_NOMEM : 0);
     }
-    assert_true(nth > 140); /* a cell and a bag for each key */
+    assert_true(nth > 5); /* the table, twice; cells and bags; the order */
     kv_store_close(&store);
     tmp_folder_remove(dir);
 }
 
-/* What was written lately is known without the store: all of a bag and a writer, of an item all but
- * its value. What was forgotten is asked for again. */
+/* What was written lately is known without the store: all of a bag and a writer, of an item its
+ * state and seq. */
 static void what_was_written_is_remembered(void **unused)
 {
     (void)unused;
     char dir[TMP_FOLDER_MAX];
     struct kv_store store = {0};
-    struct kv_overlay recent;
+    struct kv_memory memory;
     struct kv_overlay pass;
+    struct buf scratch;
     open_store(&store, dir);
-    kv_overlay_init(&recent, &store);
-    kv_overlay_init(&pass, &store);
+    buf_init(&scratch, 1 << 16);
+    assert_int_equal(kv_memory_init(&memory, NULL), 0);
+    kv_overlay_init(&pass, &store, &memory);
     fill(&pass);
-    kv_overlay_remember(&recent, &pass); /* nothing of it is in the store */
+    kv_memory_keep(&memory, &pass, &scratch); /* nothing of it is in the store */
     kv_overlay_free(&pass);
 
-    kv_overlay_init(&pass, &store);
-    pass.seed = recent.seed;
-    pass.recent = &recent;
+    kv_overlay_init(&pass, &store, &memory);
     assert_string_equal(get(&pass, kv_key_bag(1))->bag->owner.shown, "Ann");
     assert_int_equal(get(&pass, kv_key_writer(7))->writer.highest, 2);
-    const struct kv_cell *item = get(&pass, kv_key_item(1, SPAN_LITERAL("a")));
+    struct kv_key key = kv_key_item(1, SPAN_LITERAL("a"));
+    struct kv_cell *item = NULL;
+    assert_int_equal(kv_overlay_guess(&pass, &key, &item, NULL), 0);
     assert_true(item->present && item->stored && !item->dirty);
+    assert_int_equal(item->item.state, ITEM_LIVE);
     assert_int_equal(item->item.seq, 3);
-    assert_int_equal(item->item.value.size, 5);
-    assert_null(item->item.value.data);
     assert_false(get(&pass, kv_key_outcome(7, 2))->present);
-    struct kv_key grave = kv_key_grave(2);
-    assert_null(kv_overlay_find(&recent, &grave));
-    kv_overlay_free(&pass);
+    assert_false(get(&pass, kv_key_grave(2))->present);
 
-    kv_overlay_init(&pass, &store);
-    for (uint64_t bag = 10; bag < 10 + KV_RECENT_MAX; bag++) {
-        (void)get(&pass, kv_key_writer(bag));
-    }
-    kv_overlay_remember(&recent, &pass); /* more than it holds beside what it has */
-    struct kv_key old = kv_key_bag(1);
-    assert_null(kv_overlay_find(&recent, &old));
-    assert_int_equal(recent.count, KV_RECENT_MAX);
+    item->present = false; /* purged */
+    get(&pass, kv_key_bag(1))->present = false;
+    kv_memory_keep(&memory, &pass, &scratch);
     kv_overlay_free(&pass);
-    kv_overlay_free(&recent);
+    kv_overlay_init(&pass, &store, &memory);
+    assert_false(get(&pass, kv_key_bag(1))->present);
+    assert_int_equal(kv_overlay_guess(&pass, &key, &item, NULL), 0);
+    assert_false(item->present);
+    kv_overlay_free(&pass);
+    kv_memory_free(&memory);
+    buf_free(&scratch);
+    kv_store_close(&store);
+    tmp_folder_remove(dir);
+}
+
+/* Without memory a row is not known as it was before. */
+static void less_memory_knows_less(void **unused)
+{
+    (void)unused;
+    char dir[TMP_FOLDER_MAX];
+    struct kv_store store = {0};
+    open_store(&store, dir);
+    for (unsigned nth = 1; nth < 3; nth++) {
+        struct kv_memory memory;
+        struct kv_overlay pass;
+        struct buf scratch;
+        buf_init(&scratch, 1 << 16);
+        assert_int_equal(kv_memory_init(&memory, NULL), 0);
+        kv_overlay_init(&pass, &store, &memory);
+        fill(&pass);
+        kv_memory_keep(&memory, &pass, &scratch);
+        struct kv_cell *bag = get(&pass, kv_key_bag(1));
+        bag->bag->last_seq = 10;
+        memset(bag->bag->owner.shown, 'x', 200); /* so that it does not fit in place */
+        buf_free(&scratch);
+        fail_alloc_at(nth);
+        kv_memory_keep(&memory, &pass, &scratch);
+        (void)fail_alloc_stop();
+        kv_overlay_free(&pass);
+        kv_overlay_init(&pass, &store, &memory);
+        bag = get(&pass, kv_key_bag(1)); /* the store has none */
+        assert_true(!bag->present || bag->bag->last_seq == 10);
+        kv_overlay_free(&pass);
+        kv_memory_free(&memory);
+        buf_free(&scratch);
+    }
     kv_store_close(&store);
     tmp_folder_remove(dir);
 }
@@ -260,7 +376,9 @@ int main(void)
         cmocka_unit_test(rows_go_to_the_store_and_back),
         cmocka_unit_test(a_key_has_one_cell_however_many_there_are),
         cmocka_unit_test(what_is_known_is_not_looked_up),
+        cmocka_unit_test(rows_are_written_in_the_order_of_keys),
         cmocka_unit_test(what_was_written_is_remembered),
+        cmocka_unit_test(less_memory_knows_less),
         cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

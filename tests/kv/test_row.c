@@ -29,6 +29,13 @@ static void keys_are_what_they_were(void **state)
     check_key(kv_key_bag(n), "420102030405060708");
     check_key(kv_key_grave(n), "470102030405060708");
     check_key(kv_key_doomed(n), "440102030405060708");
+    check_key(kv_key_tombstone(n), "540102030405060708");
+    check_key(kv_key_note(SPAN_LITERAL("ab")), "536162");
+    check_key(kv_key_note(SPAN_LITERAL("")), "53");
+    check_key(kv_key_bags(), "42");
+    check_key(kv_key_graves(), "47");
+    check_key(kv_key_doomed_all(), "44");
+    check_key(kv_key_tombstones(), "54");
     check_key(kv_key_writer(n), "570102030405060708");
     check_key(kv_key_outcome(n, 9), "5101020304050607080000000000000009");
     check_key(kv_key_child(n, 9), "4301020304050607080000000000000009");
@@ -50,6 +57,10 @@ static void the_longest_key_fits(void **state)
     assert_int_equal(key.size, KV_KEY_MAX);
     assert_int_equal(kv_key_bag_id(kv_key_span(&key)), UINT64_MAX);
     assert_true(span_equal(kv_key_path(kv_key_span(&key)), span_of(path, sizeof path)));
+    key = kv_key_note(span_of(path, sizeof path));
+    assert_int_equal(key.size, 1 + KV_NOTE_NAME_MAX);
+    key = kv_key_tombstone(UINT64_MAX);
+    assert_int_equal(kv_key_seq(kv_key_span(&key)), UINT64_MAX);
 }
 
 /* --- rows: one of each kind, decoded by its kind --- */
@@ -66,6 +77,7 @@ static const struct bag_row bag = {
     .items = 4,
     .bytes = 5,
     .purged_to = 6,
+    .digest = {0x0102030405060708, 0x1112131415161718},
     .owner = {OWNER_USER_DEVICE, 7, "ÄB", "äb"},
 };
 static const struct item_row live = {ITEM_LIVE, true, 1, 2, 3, {(const uint8_t *)"val\0ue", 6}};
@@ -73,7 +85,10 @@ static const struct item_row tombstone = {ITEM_TOMBSTONE, false, 1, 2, 3, {NULL,
 static const struct kv_writer writer = {true, 1, 2, 3};
 static const struct kv_outcome outcome = {1, 2, 3, 4};
 
-enum { ROWS = 8 };
+static const struct kv_doom doom = {9, KV_DOOM_EMPTYING};
+static const struct kv_place place = {9, {(const uint8_t *)"a/b", 3}};
+
+enum { LIVE = 3, PLACE = 9, NOTE = 10, ROWS };
 
 static struct kv_key key_of(int which)
 {
@@ -86,6 +101,9 @@ static struct kv_key key_of(int which)
         kv_key_writer(1),
         kv_key_outcome(1, 2),
         kv_key_child(1, 2),
+        kv_key_doomed(1),
+        kv_key_tombstone(1),
+        kv_key_note(SPAN_LITERAL("name")),
     };
     return keys[which];
 }
@@ -114,6 +132,15 @@ static void put(int which, struct span key, struct buf *out)
     case 6:
         kv_row_put_outcome(out, key, &outcome);
         break;
+    case 8:
+        kv_row_put_doom(out, key, &doom);
+        break;
+    case PLACE:
+        kv_row_put_place(out, key, &place);
+        break;
+    case NOTE:
+        kv_row_put_note(out, key, SPAN_LITERAL("note"));
+        break;
     default:
         kv_row_put_id(out, key, 77);
         break;
@@ -130,6 +157,9 @@ union decoded {
     struct item_row item;
     struct kv_writer writer;
     struct kv_outcome outcome;
+    struct kv_doom doom;
+    struct kv_place place;
+    struct span note;
 };
 
 static int get(int which, struct span key, struct span row, union decoded *out, struct err *err)
@@ -149,6 +179,12 @@ static int get(int which, struct span key, struct span row, union decoded *out, 
         return kv_row_get_writer(key, row, &out->writer, err);
     case 6:
         return kv_row_get_outcome(key, row, &out->outcome, err);
+    case 8:
+        return kv_row_get_doom(key, row, &out->doom, err);
+    case PLACE:
+        return kv_row_get_place(key, row, &out->place, err);
+    case NOTE:
+        return kv_row_get_note(key, row, &out->note, err);
     default:
         return kv_row_get_id(key, row, &out->id, err);
     }
@@ -193,6 +229,17 @@ static void rows_go_both_ways(void **state)
         case 6:
             assert_memory_equal(&got.outcome, &outcome, sizeof outcome);
             break;
+        case 8:
+            assert_int_equal(got.doom.bag_id, doom.bag_id);
+            assert_int_equal(got.doom.stage, doom.stage);
+            break;
+        case PLACE:
+            assert_int_equal(got.place.bag_id, place.bag_id);
+            assert_true(span_equal(got.place.path, place.path));
+            break;
+        case NOTE:
+            assert_true(span_equal(got.note, SPAN_LITERAL("note")));
+            break;
         default:
             assert_int_equal(got.id, 77);
             break;
@@ -220,6 +267,7 @@ static void rows_are_what_they_were(void **state)
         "0400000000000000"
         "0500000000000000"
         "0600000000000000"
+        "08070605040302011817161514131211"
         "05"
         "0700000000000000"
         "03c38442"
@@ -243,6 +291,11 @@ static void rows_are_what_they_were(void **state)
         "0300000000000000"
         "0400000000000000",
         "4d00000000000000",
+        "0900000000000000"
+        "01",
+        "0900000000000000"
+        "612f62",
+        "6e6f7465",
     };
     struct buf row;
     buf_init(&row, 4096);
@@ -328,12 +381,14 @@ static void a_wrong_shape_is_noticed_behind_a_right_checksum(void **state)
         put(which, kv_key_span(&key), &row);
         size_t whole = row.size - 8;
         for (size_t size = 0; size <= whole + 1; size++) {
-            bool item = which == 3; /* a live item's value may have any size */
+            /* A live item's value, a path and a note may have any size. */
+            bool open =
+                (which == LIVE && size >= 26) || (which == PLACE && size >= 9) || which == NOTE;
             union decoded got;
             put(which, kv_key_span(&key), &row);
             reshape(&row, kv_key_span(&key), size);
             int rc = get(which, kv_key_span(&key), buf_span(&row), &got, NULL);
-            bool fits = size == whole || (item && size >= 26);
+            bool fits = size == whole || open;
             assert_int_equal(rc, fits ? 0 : E_CORRUPT);
         }
     }
@@ -349,9 +404,23 @@ static void a_wrong_shape_is_noticed_behind_a_right_checksum(void **state)
     key = key_of(2);
     union decoded got;
     put(2, kv_key_span(&key), &row);
-    row.data[8 + 40] = OWNER_DEVICE + 1;
+    row.data[8 + 56] = OWNER_DEVICE + 1;
     reshape(&row, kv_key_span(&key), row.size - 8);
     assert_int_equal(get(2, kv_key_span(&key), buf_span(&row), &got, NULL), E_CORRUPT);
+    key = key_of(8);
+    for (uint8_t stage = 0; stage < 5; stage++) {
+        put(8, kv_key_span(&key), &row);
+        row.data[8 + 8] = stage;
+        reshape(&row, kv_key_span(&key), row.size - 8);
+        int rc = get(8, kv_key_span(&key), buf_span(&row), &got, NULL);
+        assert_int_equal(rc, stage <= KV_DOOM_EMPTY ? 0 : E_CORRUPT);
+    }
+    key = key_of(PLACE); /* a path is not longer than paths are */
+    put(PLACE, kv_key_span(&key), &row);
+    reshape(&row, kv_key_span(&key), 8 + PATH_MAX_BYTES);
+    assert_int_equal(get(PLACE, kv_key_span(&key), buf_span(&row), &got, NULL), 0);
+    reshape(&row, kv_key_span(&key), 8 + PATH_MAX_BYTES + 1);
+    assert_int_equal(get(PLACE, kv_key_span(&key), buf_span(&row), &got, NULL), E_CORRUPT);
     buf_free(&row);
 }
 
@@ -375,7 +444,7 @@ static void a_full_buffer_keeps_the_error(void **state)
     struct kv_key key = kv_key_doomed(1);
     struct buf row;
     buf_init(&row, 7);
-    kv_row_put_empty(&row, kv_key_span(&key));
+    kv_row_put_doom(&row, kv_key_span(&key), &doom);
     assert_int_equal(buf_error(&row), E_TOO_LARGE);
     buf_free(&row);
 }
