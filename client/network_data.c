@@ -39,7 +39,7 @@ static int note_touched(struct network *network, uint64_t bag_id, uint64_t curso
     }
     if (count == network->touched_capacity) {
         size_t capacity = count > 0 ? 2 * count : 64;
-        struct touched *list = realloc(network->touched, capacity * sizeof *list);
+        struct changed_bag *list = realloc(network->touched, capacity * sizeof *list);
         if (list == NULL) {
             return E_NOMEM;
         }
@@ -47,7 +47,7 @@ static int note_touched(struct network *network, uint64_t bag_id, uint64_t curso
         network->touched_capacity = capacity;
     }
     network->touched[network->touched_count++] =
-        (struct touched){.bag_id = bag_id, .cursor = cursor, .end = end};
+        (struct changed_bag){.bag_id = bag_id, .cursor = cursor, .end = end};
     return 0;
 }
 
@@ -93,7 +93,7 @@ static void pass_touched(struct network *network)
     bool waiting = false;
     for (size_t i = 0; i < network->touched_count; i++) {
         struct replica_bag bag;
-        struct touched touched = network->touched[i];
+        struct changed_bag touched = network->touched[i];
         if (touched.end) {
             network_bag_moved(network, touched.bag_id, touched.cursor);
         } else if (replica_bag_by_id(network->kb->replica, touched.bag_id, &bag, NULL) == 0) {

@@ -46,7 +46,7 @@ struct followed {
 };
 
 /* A bag that the open batch changes. */
-struct touched {
+struct changed_bag {
     uint64_t bag_id;
     uint64_t cursor;
     bool end; /* with its last page: it is complete at `cursor` */
@@ -102,7 +102,7 @@ struct network {
     size_t held;                        /* sign-ins to be answered before operations are sent */
     struct replica_batch *batch;        /* open: nothing else of the replica may be called */
     size_t batch_count, batch_bytes;
-    struct touched *touched;
+    struct changed_bag *touched;
     size_t touched_count, touched_capacity;
     bool fences_changed;
     uint64_t data_ms; /* monotonic, when a bag last changed */

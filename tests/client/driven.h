@@ -5,7 +5,7 @@
 #define KITBAG_TESTS_CLIENT_DRIVEN_H
 
 #include "base/file.h"
-#include "client/network.h"
+#include "client/network_inside.h"
 #include "tests/client/kb_samples.h"
 
 enum { DRIVEN_FRAMES = 256 };

@@ -40,7 +40,10 @@ static inline void toy_hello(struct toy *toy, struct toy_peer *peer, const struc
                                    .fleet_bag = toy->bags[0].bag_id,
                                    .heartbeat_ms = 2000,
                                    .window = WIRE_WINDOW_MAX,
-                                   .resume_seq = WIRE_SAME_HISTORY};
+                                   .keep = toy->keep,
+                                   .mirror = toy->mirror,
+                                   .resume_seq =
+                                       toy->resume_seq != 0 ? toy->resume_seq : WIRE_SAME_HISTORY};
     memcpy(welcome.history, toy->history, HISTORY_SIZE);
     buf_init(&out, WIRE_FRAME_MAX);
     wire_put_welcome(&out, peer->session, &welcome);
@@ -82,9 +85,14 @@ static inline void toy_sign_in(struct toy *toy, struct toy_peer *peer,
     struct bag_row rows[8];
     size_t count = 0;
     char path[64];
+    int code = toy->sign_in_code;
     toy->sign_ins++;
+    toy->sign_in_bag = message->sign_in.bag_id;
     toy->last_groups[0] = '\0';
-    if (toy->sign_in_code == 0) {
+    if (message->sign_in.bag_id != 0 && toy_bag(toy, message->sign_in.bag_id) == NULL) {
+        code = E_BAG_GONE;
+    }
+    if (code == 0) {
         struct toy_bag *user = toy_ensure(toy, OWNER_USER, message->sign_in.user);
         struct span name = span_str(user->owner.shown);
         toy_user_path(path, user->bag_id);
@@ -101,8 +109,8 @@ static inline void toy_sign_in(struct toy *toy, struct toy_peer *peer,
         }
     }
     buf_init(&out, WIRE_FRAME_MAX);
-    wire_put_signed_in(&out, peer->session, message->sign_in.ref, toy->sign_in_code,
-                       toy->sign_in_code != 0 ? "the toy says no" : "", rows, count);
+    wire_put_signed_in(&out, peer->session, message->sign_in.ref, code,
+                       code != 0 ? "the toy says no" : "", rows, count);
     toy_send(toy, peer, &out);
 }
 
@@ -146,14 +154,32 @@ static inline void toy_page(struct toy *toy, struct toy_peer *peer, const struct
 
 static inline bool toy_may_read(struct toy *toy, const struct toy_bag *bag)
 {
-    return bag->owner.kind != OWNER_USER || toy_is_signed_in(toy, bag->bag_id);
+    return bag->owner.kind != OWNER_USER || toy->keep == WIRE_KEEP_EVERYBODY ||
+           toy_is_signed_in(toy, bag->bag_id);
+}
+
+static inline struct digest toy_digest(const struct toy_bag *bag)
+{
+    struct digest digest = {0};
+    for (size_t i = 0; bag != NULL && i < bag->count; i++) {
+        const struct toy_item *item = &bag->items[i];
+        if (item->live) {
+            digest_add(&digest, span_str(item->path), item->seq, span_of(item->value, item->size));
+        }
+    }
+    return digest;
 }
 
 static inline void toy_follow(struct toy *toy, struct toy_peer *peer, struct wire_bag wanted)
 {
     struct toy_bag *bag = toy_bag(toy, wanted.bag_id);
     int code = bag == NULL ? E_BAG_GONE : (toy_may_read(toy, bag) ? 0 : E_NOT_ALLOWED);
-    if (code == 0) {
+    bool known = false;
+    toy->follows++;
+    for (size_t i = 0; i < peer->followed_count; i++) {
+        known |= peer->followed[i] == wanted.bag_id;
+    }
+    if (code == 0 && !known) {
         assert_true(peer->followed_count < TOY_BAGS);
         peer->followed[peer->followed_count++] = wanted.bag_id;
     }
@@ -162,9 +188,72 @@ static inline void toy_follow(struct toy *toy, struct toy_peer *peer, struct wir
         return;
     }
     struct buf out;
+    struct digest digest = toy_digest(bag);
     buf_init(&out, WIRE_FRAME_MAX);
     wire_put_bag(&out, peer->session, wanted.bag_id, code, wanted.cursor,
-                 code != 0 ? "the toy says no" : "", NULL);
+                 code != 0 ? "the toy says no" : "", toy->tells_digests ? &digest : NULL);
+    toy_send(toy, peer, &out);
+}
+
+/* --- the rights of a device --- */
+
+static inline bool toy_lists(const struct toy *toy, const struct toy_bag *bag)
+{
+    return !bag->gone && ((bag->owner.kind == OWNER_USER && toy->keep == WIRE_KEEP_EVERYBODY) ||
+                          (bag->owner.kind == OWNER_GROUP && toy->keep != WIRE_KEEP_SIGNED_IN));
+}
+
+static inline void toy_list(struct toy *toy, struct toy_peer *peer, uint64_t after)
+{
+    struct buf out;
+    struct bag_row rows[TOY_BAGS];
+    size_t count = 0;
+    bool end = true;
+    toy->lists++;
+    for (size_t i = 0; i < toy->bag_count; i++) { /* in the order of their ids */
+        const struct toy_bag *bag = &toy->bags[i];
+        if (!toy_lists(toy, bag) || bag->bag_id <= after) {
+            continue;
+        }
+        if (toy->owners_page != 0 && count == toy->owners_page) {
+            end = false;
+            break;
+        }
+        rows[count++] = toy_row(bag);
+    }
+    buf_init(&out, WIRE_FRAME_MAX);
+    wire_put_owners(&out, peer->session, 0, end, rows, count);
+    toy_send(toy, peer, &out);
+}
+
+static inline void toy_mirror(struct toy *toy, struct toy_peer *peer,
+                              const struct wire_mirror *from)
+{
+    struct buf out;
+    int code = toy->mirror_code;
+    toy->mirrors++;
+    toy->mirror_from = from->seq;
+    buf_init(&out, WIRE_FRAME_MAX);
+    wire_put_mirroring(&out, peer->session, code, toy->floor_seq, code != 0 ? "no" : "");
+    toy_send(toy, peer, &out);
+    if (code == 0 && toy->batches.size > 0) {
+        buf_init(&out, WIRE_FRAME_MAX);
+        wire_put_batches(&out, peer->session, toy->head, toy->batches);
+        toy_send(toy, peer, &out);
+    }
+    toy->mirror_code = code == E_TOO_OLD ? 0 : code;
+}
+
+/* Only what was asked is answered, so a machine without a thread hears of it at a known time. */
+static inline void toy_heartbeat(struct toy *toy, struct toy_peer *peer,
+                                 const struct wire_heartbeat *heard)
+{
+    struct buf out;
+    struct wire_heartbeat beat = {
+        .seq = toy->head, .current = toy->head, .newest_bag = toy->newest_bag};
+    toy->healed = heard->healed;
+    buf_init(&out, WIRE_FRAME_MAX);
+    wire_put_heartbeat(&out, peer->session, &beat);
     toy_send(toy, peer, &out);
 }
 
@@ -284,6 +373,17 @@ static inline void toy_message(struct toy *toy, struct toy_peer *peer, struct sp
     case WIRE_FOLLOW:
         for (size_t i = 0; i < message.follow.bags.count; i++) {
             toy_follow(toy, peer, wire_bag_at(&message.follow.bags, i));
+        }
+        break;
+    case WIRE_LIST:
+        toy_list(toy, peer, message.list.after);
+        break;
+    case WIRE_MIRROR:
+        toy_mirror(toy, peer, &message.mirror);
+        break;
+    case WIRE_HEARTBEAT:
+        if (toy->post != NULL) {
+            toy_heartbeat(toy, peer, &message.heartbeat);
         }
         break;
     case WIRE_WRITE:

@@ -76,6 +76,18 @@ struct toy {
     bool mute;          /* nothing is answered */
     bool forget_device; /* its key is not known */
     bool wrong_writer;  /* once */
+    bool tells_digests;
+    unsigned keep; /* enum wire_keep */
+    uint64_t newest_bag;
+    uint64_t resume_seq; /* 0: the client's history is ours */
+    size_t owners_page;
+    bool mirror;
+    int mirror_code; /* what MIRROR is answered with; once with E_TOO_OLD */
+    uint64_t floor_seq;
+    struct span batches; /* follow a code of 0 */
+    /* what was said */
+    uint64_t healed, mirror_from, sign_in_bag;
+    unsigned follows, lists, mirrors;
     /* without a socket: where its frames go instead (toy_new_quiet) */
     void (*post)(void *context, struct span bytes);
     void *post_context;
