@@ -12,7 +12,8 @@
 
 enum { SECTOR = 512 };
 
-/* A write that is not synced (fd >= 0, with the bytes it replaced), or a rename. */
+/* A write that is not synced (fd >= 0, with the bytes it replaced), a rename, or a removal: a
+ * rename to a name that nobody knows, so that the file can come back. */
 struct crash_record {
     struct crash_record *next;
     int fd;
@@ -20,6 +21,7 @@ struct crash_record {
     off_t offset;
     size_t size;
     uint8_t *before;
+    bool removed;
     char from[PATH_MAX];
     char to[PATH_MAX];
 };
@@ -28,6 +30,9 @@ static void record_free(struct crash_record *record)
 {
     if (record->fd >= 0) {
         (void)close(record->fd);
+    }
+    if (record->removed) {
+        (void)unlink(record->to); /* gone for good; not there any more when it came back */
     }
     free(record->before);
     free(record);
@@ -114,7 +119,7 @@ static ssize_t crash_pwrite(void *context, int fd, const void *data, size_t size
     return pwrite(fd, data, size, offset);
 }
 
-/* A folder's sync makes renames durable, a file's its writes. */
+/* A folder's sync makes renames and removals durable, a file's its writes. */
 static void forget(struct crash_disk *disk, int fd)
 {
     struct stat info;
@@ -175,7 +180,18 @@ static int crash_unlink(void *context, const char *path)
     if (!begin(disk, "unlink", -1, slash != NULL ? slash + 1 : path)) {
         return -1;
     }
-    return unlink(path);
+    static unsigned long number; /* tests use one thread for it */
+    char hidden[PATH_MAX];
+    int len = snprintf(hidden, sizeof hidden, "%s.removed-%lu", path, number++);
+    must(len > 0 && (size_t)len < sizeof hidden, "path");
+    int rc = rename(path, hidden);
+    if (rc == 0) {
+        struct crash_record *record = record_new(disk);
+        record->removed = true;
+        (void)snprintf(record->from, sizeof record->from, "%s", path);
+        (void)snprintf(record->to, sizeof record->to, "%s", hidden);
+    }
+    return rc;
 }
 
 void crash_disk_init(struct crash_disk *disk)
@@ -213,17 +229,24 @@ static void undo_write(const struct crash_record *record, uint64_t *random, bool
     }
 }
 
+/* Of several that belong together a later one may have stayed: then this one did too. */
+static void undo_rename(const struct crash_record *record)
+{
+    if (access(record->to, F_OK) == 0 && access(record->from, F_OK) != 0) {
+        must(rename(record->to, record->from) == 0, "rename");
+    }
+}
+
 void crash_disk_cut(struct crash_disk *disk, uint64_t seed, bool all)
 {
     uint64_t random = seed;
-    bool renames = all || (next_random(&random) & 1) != 0;
     while (disk->records != NULL) { /* newest first, so that what comes back is older and older */
         struct crash_record *record = disk->records;
         disk->records = record->next;
         if (record->fd >= 0) {
             undo_write(record, &random, all);
-        } else if (renames) {
-            must(rename(record->to, record->from) == 0, "rename");
+        } else if (all || (next_random(&random) & 1) != 0) {
+            undo_rename(record);
         }
         record_free(record);
     }

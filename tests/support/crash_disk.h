@@ -2,7 +2,7 @@
  *
  * Writes go to the real files at once, as they do to the page cache; what they replaced is kept
  * until a sync. crash_disk_cut then plays a power cut: of what was not synced any sector may be
- * what it was before, and a rename may not have happened.
+ * what it was before, and any rename or removal may not have happened.
  */
 #ifndef KITBAG_TESTS_SUPPORT_CRASH_DISK_H
 #define KITBAG_TESTS_SUPPORT_CRASH_DISK_H
