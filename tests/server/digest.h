@@ -6,14 +6,14 @@
 #include "server/rows.h"
 #include "tests/server/fixture.h"
 
-UNUSED static void digest_add(uint64_t *digest, struct span bytes)
+UNUSED static void digest_bytes(uint64_t *digest, struct span bytes)
 {
     *digest = hash64(bytes, *digest + 1);
 }
 
 UNUSED static void digest_number(uint64_t *digest, uint64_t number)
 {
-    digest_add(digest, span_of(&number, sizeof number));
+    digest_bytes(digest, span_of(&number, sizeof number));
 }
 
 UNUSED static int digest_row(void *context, struct span path, const struct item_row *row,
@@ -21,13 +21,13 @@ UNUSED static int digest_row(void *context, struct span path, const struct item_
 {
     (void)err;
     uint64_t *digest = context;
-    digest_add(digest, path);
+    digest_bytes(digest, path);
     digest_number(digest, (uint64_t)row->state);
     digest_number(digest, row->seq);
     digest_number(digest, row->time_ms);
     digest_number(digest, row->origin);
     digest_number(digest, row->conflict);
-    digest_add(digest, row->value);
+    digest_bytes(digest, row->value);
     return 0;
 }
 
@@ -39,7 +39,7 @@ UNUSED static void digest_bag(uint64_t *digest, struct kv *kv, uint64_t bag_id)
     if (rc == E_BAG_GONE) {
         assert_int_equal(kv_grave(kv, NULL, bag_id, &grave, NULL), 0);
         digest_number(digest, grave.last_seq);
-        digest_add(digest, span_str(grave.owner.folded));
+        digest_bytes(digest, span_str(grave.owner.folded));
     }
     if (rc != 0) {
         return;
@@ -50,7 +50,7 @@ UNUSED static void digest_bag(uint64_t *digest, struct kv *kv, uint64_t bag_id)
     digest_number(digest, bag.parent);
     digest_number(digest, bag.owner.kind);
     digest_number(digest, bag.owner.device);
-    digest_add(digest, span_str(bag.owner.shown));
+    digest_bytes(digest, span_str(bag.owner.shown));
     struct buf next;
     buf_init(&next, PATH_MAX_BYTES);
     struct kv_page page = {.bag_id = bag_id, .since = 1, .budget_bytes = 1 << 30};
@@ -66,7 +66,7 @@ UNUSED static uint64_t digest_state(struct kv *kv, const uint64_t *writers, size
     struct kv_position position;
     kv_position(kv, &position);
     digest_number(&digest, position.seq);
-    digest_add(&digest, span_of(position.hash, SHA256_SIZE));
+    digest_bytes(&digest, span_of(position.hash, SHA256_SIZE));
     for (uint64_t id = 1; id <= position.seq; id++) {
         digest_bag(&digest, kv, id);
     }
