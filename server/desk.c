@@ -11,7 +11,7 @@ enum {
     PIECE_WRITES = 1000,
 };
 
-enum ticket_kind { TICKET_SUBMIT, TICKET_STATUS, TICKET_DEVICE };
+enum ticket_kind { TICKET_SUBMIT, TICKET_STATUS, TICKET_DEVICE, TICKET_CLOCK };
 
 /* Lives on the stack of the thread that waits. Between handing in and `done` it is the main
  * thread's. */
@@ -87,6 +87,13 @@ static int backend_device(void *context, uint64_t device, struct device_live *ou
     return hand_in(context, &ticket, err);
 }
 
+static int backend_confirm_clock(void *context, struct err *err)
+{
+    ASSERT(context != NULL);
+    struct ticket ticket = {.kind = TICKET_CLOCK};
+    return hand_in(context, &ticket, err);
+}
+
 /* The token's public half goes into the server's bag. */
 static int submit_token(struct desk *desk, const struct token_record *record, const char *actor,
                         struct err *err)
@@ -150,6 +157,7 @@ void desk_backend(struct desk *desk, struct admin_backend *out)
         .status = backend_status,
         .device = backend_device,
         .enroll = backend_enroll,
+        .confirm_clock = backend_confirm_clock,
     };
 }
 
@@ -185,6 +193,10 @@ static void begin(struct desk *desk, struct ticket *ticket)
     case TICKET_DEVICE:
         rc = desk->options.device(desk->options.context, ticket->device, ticket->live);
         finish(desk, ticket, rc);
+        break;
+    case TICKET_CLOCK:
+        desk->options.confirm_clock(desk->options.context);
+        finish(desk, ticket, 0);
         break;
     case TICKET_SUBMIT: {
         struct ticket **end = &desk->active;

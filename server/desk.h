@@ -17,6 +17,7 @@ struct desk_options {
     /* By the main thread, to answer. */
     void (*status)(void *context, struct server_status *out);
     int (*device)(void *context, uint64_t device, struct device_live *out);
+    void (*confirm_clock)(void *context);
     void *context;
     struct committer *committer; /* borrowed for life */
     struct journal *journal;     /* borrowed for life; for the backend */
@@ -28,7 +29,7 @@ struct desk_options {
 MUST_CHECK int desk_new(struct desk **out, const struct desk_options *options, struct err *err);
 void desk_free(struct desk **desk); /* after desk_close, when nobody calls the backend any more */
 
-/* What administration is given. Borrows the desk. */
+/* What administration is given, and housekeeping for its own changes. Borrows the desk. */
 void desk_backend(struct desk *desk, struct admin_backend *out);
 
 /* --- by the main thread --- */

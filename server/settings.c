@@ -27,6 +27,21 @@ const struct config_key settings_keys[] = {
     {"journal.segment_size", CONFIG_SIZE, "64M",
      "The size of one file of the journal. The next one is written ahead of need.", 8 << 20,
      1 << 30},
+    {"journal.keep", CONFIG_DURATION, "90d",
+     "Changes that are older than this go, a whole file at a time.", 1000, 0},
+    {"journal.max_bytes", CONFIG_SIZE, "0",
+     "With more than this the oldest files of the journal go earlier; 0: no limit. What an undo or "
+     "a start after a crash needs stays in any case.",
+     0, 0},
+    {"undo.keep", CONFIG_DURATION, "7d",
+     "For so long a deletion, or initialising a category for everybody, can be undone.", 1000, 0},
+    {"tombstones.keep", CONFIG_DURATION, "30d",
+     "For so long the deletion of an item is remembered for machines that were not connected; one "
+     "that comes back later gets all the user's items anew.",
+     1000, 0},
+    {"devices.active", CONFIG_DURATION, "90d",
+     "A machine that was not connected for longer is waited for no more: what it lacks may go.",
+     1000, 0},
     {"state.memtable_size", CONFIG_SIZE, "64M",
      "How much of the state is collected in memory before it goes to a file.", 1 << 20,
      UINT64_C(4) << 30},
@@ -36,6 +51,10 @@ const struct config_key settings_keys[] = {
      "After this time the state goes to a file even when little changed, so that there is less to "
      "replay after a crash.",
      1000, 86400000},
+    {"state.scrub", CONFIG_DURATION, "24h",
+     "So often all of the state is read and compared with its digests, slowly: at most a fiftieth "
+     "of a processor.",
+     1000, 0},
     {"limits.users", CONFIG_NUMBER, "1000000", "How many users there may be.", 1, 0},
     {"limits.items_per_bag", CONFIG_NUMBER, "20000",
      "How many items one user, group or machine may have.", 1, 0},
@@ -43,6 +62,8 @@ const struct config_key settings_keys[] = {
      "How much the items of one user, group or machine may take.", 1 << 20, 0},
     {"limits.bags_per_session", CONFIG_NUMBER, "100000",
      "How many bags one machine may keep: each user, group or machine has one.", 1, 0},
+    {"limits.bags_per_keeper", CONFIG_NUMBER, "2000000",
+     "The same for a machine that an administrator lets keep all groups, or everybody.", 1, 0},
     {"limits.sessions", CONFIG_NUMBER, "65536",
      "How many machines may be connected at once. The limit on open files (LimitNOFILE) counts "
      "too: "
@@ -176,10 +197,19 @@ int settings_read(struct settings *out, const struct config *config, struct err 
     out->memtable_bytes = config_u64(config, "state.memtable_size");
     out->cache_bytes = config_u64(config, "state.cache_size");
     out->flush_interval_ms = config_u64(config, "state.flush_interval");
+    out->scrub_ms = config_u64(config, "state.scrub");
+    out->retention = (struct retention_settings){
+        .journal_keep_ms = config_u64(config, "journal.keep"),
+        .journal_max_bytes = config_u64(config, "journal.max_bytes"),
+        .tombstones_keep_ms = config_u64(config, "tombstones.keep"),
+        .undo_keep_ms = config_u64(config, "undo.keep"),
+        .devices_active_ms = config_u64(config, "devices.active"),
+    };
     out->limits.users = config_u64(config, "limits.users");
     out->limits.items_per_bag = config_u64(config, "limits.items_per_bag");
     out->limits.bytes_per_bag = config_u64(config, "limits.bytes_per_bag");
     out->bags_per_session = config_u64(config, "limits.bags_per_session");
+    out->bags_per_keeper = config_u64(config, "limits.bags_per_keeper");
     out->sessions = config_u64(config, "limits.sessions");
     out->message_bytes = config_u64(config, "limits.message_memory");
     out->heartbeat_ms = config_u64(config, "stream.heartbeat");

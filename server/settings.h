@@ -5,6 +5,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "server/plan.h"
+#include "server/retention.h"
 #include "transport/token.h"
 
 enum { SETTINGS_ENDPOINTS_MAX = 8 };
@@ -24,8 +25,11 @@ struct settings {
     uint64_t memtable_bytes;
     uint64_t cache_bytes;
     uint64_t flush_interval_ms;
+    uint64_t scrub_ms;
+    struct retention_settings retention;
     struct limits limits;
     uint64_t bags_per_session;
+    uint64_t bags_per_keeper;
     uint64_t sessions;
     uint64_t message_bytes;
     uint64_t heartbeat_ms;
