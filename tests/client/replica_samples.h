@@ -96,6 +96,53 @@ static inline void apply_set(struct fixture *f, uint64_t bag_id, uint64_t seq, u
         replica_apply(f->replica, &change, 1, seq, sample_hash, &bad, NULL, NULL, NULL), 0);
 }
 
+/* The fleet's bag, with id 9, complete and empty at 9. */
+static inline struct replica_bag sample_fleet(struct fixture *f)
+{
+    struct replica_bag bag = {.bag_id = 9, .cursor = 9, .complete = true, .keep = true};
+    assert_int_equal(owner_parse(&bag.owner, "fleet", NULL), 0);
+    assert_int_equal(replica_bag_add(f->replica, &bag, NULL), 0);
+    return bag;
+}
+
+static inline struct replica_row sample_row(const char *path, uint64_t seq, const char *value)
+{
+    return (struct replica_row){
+        .path = span_str(path),
+        .row = {.state = ITEM_LIVE, .seq = seq, .time_ms = 1, .value = span_str(value)}};
+}
+
+static inline struct replica_row sample_removed(const char *path, uint64_t seq)
+{
+    return (struct replica_row){.path = span_str(path),
+                                .row = {.state = ITEM_TOMBSTONE, .seq = seq}};
+}
+
+static inline struct replica_bag bag_with_id(struct fixture *f, uint64_t bag_id)
+{
+    struct replica_bag bag;
+    assert_int_equal(replica_bag_by_id(f->replica, bag_id, &bag, NULL), 0);
+    return bag;
+}
+
+/* How many bags differ from their records; they are marked. */
+static inline void count_wrong(void *context, const struct replica_bag *bag)
+{
+    (void)bag;
+    ++*(unsigned *)context;
+}
+
+static inline unsigned scrub_all(struct fixture *f)
+{
+    unsigned wrong = 0;
+    uint64_t next = 0;
+    uint64_t bags = 0;
+    assert_int_equal(replica_scrub(f->replica, &next, UINT64_MAX, &bags, count_wrong, &wrong, NULL),
+                     0);
+    assert_int_equal(next, 0);
+    return wrong;
+}
+
 /* The item's value as text in a buffer of the function's own; NULL: not there. */
 static inline const char *value_of(struct fixture *f, uint64_t local, const char *path)
 {

@@ -158,6 +158,35 @@ static void a_failed_allocation_leaves_all_as_it_was(void **state)
     fixture_end(&f);
 }
 
+/* Sets and removals in any order: the digest is always that of the items there are. */
+static void the_digest_follows_every_change(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_begin(&f);
+    (void)sample_bag(&f, "Ann", 40, 40);
+    uint64_t seed = 7;
+    for (uint64_t seq = 41; seq < 341; seq++) {
+        char path[16];
+        char value[16];
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        (void)snprintf(path, sizeof path, "p%02d", (int)(seed >> 33) % 40);
+        (void)snprintf(value, sizeof value, "v%d", (int)(seed >> 40) % 1000);
+        struct change change = sample_set(40, seq, seq - 1, path, value);
+        change.kind = (seed >> 60) < 5 ? CHANGE_ITEM_REMOVE : CHANGE_ITEM_SET;
+        struct told told = {0};
+        uint64_t bad = 0;
+        assert_int_equal(apply(&f, &change, 1, &bad, &told), 0);
+    }
+    assert_true(bag_with_id(&f, 40).items > 10);
+    assert_int_equal(scrub_all(&f), 0);
+    struct replica_bag bag = bag_with_id(&f, 40);
+    bool differs = true;
+    assert_int_equal(replica_complete(f.replica, 40, 340, &bag.digest, &differs, NULL), 0);
+    assert_false(differs);
+    fixture_end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +195,7 @@ int main(void)
         cmocka_unit_test(a_deleted_bag_goes_with_all_it_had),
         cmocka_unit_test(a_new_bag_can_come_live),
         cmocka_unit_test(a_failed_allocation_leaves_all_as_it_was),
+        cmocka_unit_test(the_digest_follows_every_change),
     };
     return cmocka_run_group_tests_name("client/replica_apply", tests, NULL, NULL);
 }
