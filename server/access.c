@@ -91,8 +91,9 @@ static int has_item(const struct access *access, uint64_t bag_id, struct span pa
     return live;
 }
 
-static int signed_in(const struct access *access, uint64_t user_bag, struct err *err)
+int access_signed_in(const struct access *access, uint64_t user_bag, struct err *err)
 {
+    ASSERT(access != NULL);
     char path[ACCESS_PATH_MAX];
     return has_item(access, access->device_bag, access_user_path(path, user_bag), err);
 }
@@ -204,9 +205,9 @@ static int allowed(const struct access *access, enum access_right right, const s
     case OWNER_DEVICE:
         return bag->owner.device == access->device;
     case OWNER_USER:
-        return signed_in(access, bag->bag_id, err);
+        return access_signed_in(access, bag->bag_id, err);
     case OWNER_USER_DEVICE:
-        return bag->owner.device == access->device ? signed_in(access, bag->parent, err) : 0;
+        return bag->owner.device == access->device ? access_signed_in(access, bag->parent, err) : 0;
     case OWNER_GROUP:
         return group_allowed(access, bag, err);
     }

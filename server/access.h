@@ -52,6 +52,9 @@ MUST_CHECK int access_check(const struct access *access, enum access_right right
 /* Is it a bag that a device of this number is to keep by `keep` alone? What LIST tells. */
 bool access_keeps(enum device_keep keep, uint64_t device, const struct owner *owner);
 
+/* Is the user of this bag signed in there? 1, 0, or what reading the state may return. */
+MUST_CHECK int access_signed_in(const struct access *access, uint64_t user_bag, struct err *err);
+
 /* The bag ids of the users who are signed in there, as applied. `each` returning non-zero stops
  * and is returned. */
 typedef int access_user_fn(void *context, uint64_t bag_id, struct err *err);

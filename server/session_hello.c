@@ -177,8 +177,12 @@ static void note_seen(struct sessions *sessions, struct session *session,
     (void)snprintf(seen->live.address, sizeof seen->live.address, "%s",
                    port->address(port->context, &session->peer));
     (void)snprintf(seen->live.software, sizeof seen->live.software, "%s", greeting->software);
-    log_event(LOG_INFO, "session", "opened", "device=%016" PRIx64 " peer=%s seq=%" PRIu64,
-              session->device, seen->live.address, seen->live.seq);
+    uint64_t held_back = 0; /* one machine can't fill the log by coming over and over */
+    if (log_limit_pass(&seen->opened, sessions_now(sessions), &held_back)) {
+        log_event(LOG_INFO, "session", "opened",
+                  "device=%016" PRIx64 " peer=%s seq=%" PRIu64 " held_back=%" PRIu64,
+                  session->device, seen->live.address, seen->live.seq, held_back);
+    }
 }
 
 struct sweep {

@@ -6,6 +6,8 @@
  */
 #include "server/sessions_inside.h"
 
+enum { DELETED_MAX = 8 };
+
 /* --- the device's record --- */
 
 void sessions_device_changed(struct sessions *sessions, uint64_t device)
@@ -118,13 +120,39 @@ static void after_leaving(struct sessions *sessions, const struct change *change
     end_those(&ended);
 }
 
-/* A user was deleted. Which groups were theirs is gone with them. */
-static void after_users(struct sessions *sessions)
+/* Users who were deleted by one batch. */
+struct deleted {
+    uint64_t bags[DELETED_MAX];
+    size_t count; /* when more than DELETED_MAX, `bags` tells nothing */
+};
+
+/* Was one of them signed in there? Also when it can't be told. */
+static bool had_one_of(struct sessions *sessions, const struct session *session,
+                       const struct deleted *deleted)
+{
+    if (deleted->count > DELETED_MAX) {
+        return true;
+    }
+    struct access access = session_access(sessions, session);
+    for (size_t i = 0; i < deleted->count; i++) {
+        if (access_signed_in(&access, deleted->bags[i], NULL) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Users were deleted. Which groups were theirs is gone with them, so all groups of machines where
+ * they were signed in are looked at. To ask that is a look-up per machine and user; for many users
+ * it is cheaper to look at all machines. */
+static void after_users(struct sessions *sessions, const struct deleted *deleted)
 {
     struct ended ended = {.sessions = sessions};
     struct session *session = sessions->ring;
     for (size_t i = 0; i < sessions->count; i++, session = session->next) {
-        after_leaving_of(&ended, &session->follower);
+        if (session->follower.groups > 0 && had_one_of(sessions, session, deleted)) {
+            after_leaving_of(&ended, &session->follower);
+        }
     }
     end_those(&ended);
 }
@@ -168,10 +196,11 @@ static bool after_deletion(struct sessions *sessions, uint64_t bag_id)
 void sessions_follow_rights(struct sessions *sessions, const struct change *changes, size_t count)
 {
     ASSERT(sessions != NULL && (changes != NULL || count == 0));
-    bool users_gone = false;
+    struct deleted deleted = {.count = 0};
     for (size_t i = 0; i < count; i++) {
-        if (changes[i].kind == CHANGE_BAG_DELETE) {
-            users_gone = after_deletion(sessions, changes[i].bag_id) || users_gone;
+        if (changes[i].kind == CHANGE_BAG_DELETE && after_deletion(sessions, changes[i].bag_id)) {
+            deleted.bags[deleted.count % DELETED_MAX] = changes[i].bag_id;
+            deleted.count++;
         }
         if (changes[i].kind != CHANGE_ITEM_REMOVE || !path_reserved(changes[i].path)) {
             continue;
@@ -182,7 +211,7 @@ void sessions_follow_rights(struct sessions *sessions, const struct change *chan
             after_leaving(sessions, &changes[i]);
         }
     }
-    if (users_gone) {
-        after_users(sessions);
+    if (deleted.count > 0) {
+        after_users(sessions, &deleted);
     }
 }

@@ -91,9 +91,10 @@ static void carry_out(struct sessions *sessions, struct session *session,
 static void cut(struct sessions *sessions, struct session *session,
                 const struct feed_action *action)
 {
-    static struct log_limit limit; /* of those that are no device's: anybody can make many */
+    static struct log_limit nobodys; /* of those that are no device's: anybody can make many */
+    struct log_limit *limit = session->seen != NULL ? &session->seen->ended : &nobodys;
     uint64_t held_back = 0;
-    if (session->device != 0 || log_limit_pass(&limit, sessions_now(sessions), &held_back)) {
+    if (log_limit_pass(limit, sessions_now(sessions), &held_back)) {
         log_event(LOG_INFO, "session", "ended",
                   "device=%016" PRIx64 " peer=%s code=%s text=%s held_back=%" PRIu64,
                   session->device,

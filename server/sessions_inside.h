@@ -8,6 +8,7 @@
 #ifndef KITBAG_SERVER_SESSIONS_INSIDE_H
 #define KITBAG_SERVER_SESSIONS_INSIDE_H
 
+#include "base/log.h"
 #include "server/access.h"
 #include "server/followers.h"
 #include "server/pages.h"
@@ -89,6 +90,8 @@ struct device_seen {
     uint64_t sign_ins;    /* that it may ask for now */
     uint64_t sign_ins_ms; /* when that was reckoned; 0: never */
     uint64_t told_ms;     /* when the log was told that it is diverged; 0: never */
+    struct log_limit opened;
+    struct log_limit ended;
 };
 
 /* One change of a batch in the stream form. */

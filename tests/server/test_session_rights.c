@@ -128,6 +128,38 @@ static void who_is_deleted_takes_their_groups_along(void **state)
     assert_int_equal(net->sent_count, before);
 }
 
+/* In one batch, and more than are looked up one by one. */
+static void many_who_are_deleted_take_their_groups_along(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    struct machine b;
+    fx_join(net->fx, &a, 1);
+    fx_join(net->fx, &b, 2);
+    uint64_t on_a = net_hello(net, 1, &a);
+    uint64_t on_b = net_hello(net, 2, &b);
+    (void)net_sign_in(net, 1, &a, on_a, "user 11", "Staff");
+    uint64_t group = wire_owner_at(&net->message.signed_in.bags, 1).bag_id;
+    (void)net_sign_in(net, 2, &b, on_b, "Bob", "Staff");
+    net_follow(net, 1, &a, on_a, group, group);
+    net_follow(net, 2, &b, on_b, group, group);
+    for (int i = 0; i < 12; i++) {
+        char owner[OWNER_TEXT_MAX];
+        (void)snprintf(owner, sizeof owner, "user:user %d", i);
+        assert_int_equal(fx_submit(net->fx, SUBMIT_WRITE, owner, "p", "v").code, 0);
+    }
+    for (int i = 0; i < 12; i++) {
+        char owner[OWNER_TEXT_MAX];
+        (void)snprintf(owner, sizeof owner, "user:user %d", i);
+        struct submit gone = {.kind = SUBMIT_DELETE, .actor = "test"};
+        assert_int_equal(owner_parse(&gone.owner, owner, NULL), 0);
+        assert_int_equal(committer_submit(net->fx->committer, &gone, net, 0), 0);
+    }
+    net_run(net);
+    assert_true(net->cut[1]);
+    assert_false(net->cut[2]); /* Bob still is of the group */
+}
+
 static void put_big(struct net *net, const char *path)
 {
     static char big[100001];
@@ -292,6 +324,7 @@ int main(void)
         TEST(leaving_a_group_ends_its_changes),
         TEST(leaving_a_group_ends_it_for_who_follows_the_group_alone),
         TEST(who_is_deleted_takes_their_groups_along),
+        TEST(many_who_are_deleted_take_their_groups_along),
         TEST(signing_out_ends_pages_as_well),
         TEST(whoever_is_deleted_is_signed_out),
         TEST(what_may_be_kept_is_taken_back),
