@@ -261,7 +261,7 @@ uint64_t follow_head_seq(const struct follow *follow); /* the server's, as last 
  * applied, for it came before). It means nothing while a bag is not complete. */
 uint64_t follow_current_seq(const struct follow *follow);
 /* The newest bag that this machine has to keep, as last heard in this session; 0: none was told.
- * When it is beyond the last that FOLLOW_LIST brought, ask again. */
+ * When it has risen since FOLLOW_LIST was asked, and is beyond the last that came, ask again. */
 uint64_t follow_newest_bag(const struct follow *follow);
 
 #endif

@@ -34,10 +34,16 @@ static void want(struct follow *follow, struct follow_bag *bag)
         (struct wire_bag){.bag_id = bag->id, .cursor = bag->cursor};
 }
 
+/* Once it was complete in this session its changes come before whatever they are about. */
 static bool fleet_is_awaited(const struct follow *follow)
 {
-    const struct follow_bag *fleet = find(follow, follow->fleet_bag);
-    return fleet != NULL && fleet->state != FOLLOW_BAG_LIVE;
+    return !follow->fleet_complete && find(follow, follow->fleet_bag) != NULL;
+}
+
+static void go_live(struct follow *follow, struct follow_bag *bag)
+{
+    bag->state = FOLLOW_BAG_LIVE;
+    follow->fleet_complete = follow->fleet_complete || bag->id == follow->fleet_bag;
 }
 
 /* While the fleet's bag is awaited, that one alone: it comes to the front of the list. */
@@ -143,7 +149,7 @@ void follow_bag_told(struct follow *follow, const struct wire_message *message)
     action->bag.has_digest = message->bag.has_digest;
     action->bag.digest = message->bag.digest;
     if (code == 0) {
-        bag->state = FOLLOW_BAG_LIVE;
+        go_live(follow, bag);
     } else {
         idmap_remove(&follow->bags, bag->id);
     }
@@ -351,7 +357,7 @@ static void settle_page(struct follow *follow, const struct follow_event *event)
         want(follow, bag);
     } else if (follow->page_last) {
         bag->cursor = follow->page_cursor;
-        bag->state = FOLLOW_BAG_LIVE;
+        go_live(follow, bag);
     }
 }
 

@@ -19,6 +19,7 @@ void follow_forget_session(struct follow *follow)
     follow->to_follow_count = 0;
     follow->taken_count = 0;
     follow->fleet_bag = 0;
+    follow->fleet_complete = false;
     follow->newest_bag = 0;
     follow->listing = false;
     follow->mirror_asked = false;

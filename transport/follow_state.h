@@ -62,6 +62,7 @@ struct follow {
 
     struct idmap bags;          /* struct follow_bag */
     uint64_t fleet_bag;         /* of the server */
+    bool fleet_complete;        /* in this session: others may be followed */
     struct wire_bag *to_follow; /* sent at the end of the step, or when the fleet is complete */
     size_t to_follow_count;
     size_t to_follow_capacity;

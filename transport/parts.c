@@ -91,5 +91,5 @@ size_t parts_out_put(struct buf *out, uint64_t session, uint64_t id, struct span
 unsigned parts_type(struct span begin)
 {
     bool is_array = begin.size >= 2 && (begin.data[0] & 0xf0) == 0x90;
-    return is_array && begin.data[1] <= WIRE_ERROR ? begin.data[1] : 0;
+    return is_array && begin.data[1] < WIRE_TYPES ? begin.data[1] : 0;
 }

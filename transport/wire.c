@@ -437,8 +437,8 @@ static void read_mirror(struct reader *reader, struct wire_message *out)
     if (out->mirror.has_hash) {
         walk_bytes(&reader->walk, out->mirror.hash, SHA256_SIZE);
     }
-    if (out->mirror.has_hash != (out->mirror.seq != 0)) {
-        refuse(reader, "a position has a hash, the beginning has none");
+    if (out->mirror.has_hash && out->mirror.seq == 0) {
+        refuse(reader, "there is no hash before the first batch");
     }
 }
 

@@ -106,8 +106,8 @@ struct wire_heartbeat {
     uint64_t seq, current, healed, newest_bag;
 };
 struct wire_mirror {
-    uint64_t seq; /* the copy's last */
-    bool has_hash;
+    uint64_t seq;              /* the copy's last; where to begin behind when it holds nothing */
+    bool has_hash;             /* not when it holds nothing */
     uint8_t hash[SHA256_SIZE]; /* of its batch's end */
 };
 struct wire_part {

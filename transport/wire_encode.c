@@ -306,7 +306,7 @@ void wire_put_list(struct buf *out, uint64_t session, uint64_t after)
 
 void wire_put_mirror(struct buf *out, uint64_t session, const struct wire_mirror *mirror)
 {
-    ASSERT(mirror->has_hash == (mirror->seq != 0));
+    ASSERT(!mirror->has_hash || mirror->seq != 0);
     begin(out, WIRE_MIRROR, session, 2);
     pack_u64(out, mirror->seq);
     if (mirror->has_hash) {

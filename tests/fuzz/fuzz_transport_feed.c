@@ -51,6 +51,25 @@ static struct feed_event page_of(const struct feed_action *question)
     return event;
 }
 
+static struct feed_event mirror_of(const struct feed_action *question)
+{
+    struct feed_event event = {.kind = FEED_MIRRORING};
+    event.mirroring.code = question->mirror.seq > UINT64_MAX / 2 ? E_DIVERGED : 0;
+    event.mirroring.text = "";
+    return event;
+}
+
+static struct feed_event batches_of(const struct feed_action *question)
+{
+    struct feed_event event = {.kind = FEED_BATCHES};
+    event.batches.code = question->read_journal.after_seq % 7 == 3 ? E_TOO_OLD : 0;
+    event.batches.text = "";
+    event.batches.bytes = SPAN_LITERAL("a batch");
+    event.batches.last_seq = question->read_journal.after_seq + 1;
+    event.batches.end = true;
+    return event;
+}
+
 /* What a server would say; whether there is something to say. */
 static bool answer_to(int asked, const struct feed_action *question, struct feed_event *event)
 {
@@ -69,6 +88,16 @@ static bool answer_to(int asked, const struct feed_action *question, struct feed
         event->bag.bag_id = question->follow.bag_id;
         event->bag.code = question->follow.bag_id % 5 == 4 ? E_NOT_ALLOWED : 0;
         event->bag.last_seq = UINT64_MAX / 2;
+        return true;
+    case FEED_DO_LIST:
+        event->kind = FEED_LISTED;
+        event->listed.end = true;
+        return true;
+    case FEED_DO_MIRROR:
+        *event = mirror_of(question);
+        return true;
+    case FEED_DO_READ_JOURNAL:
+        *event = batches_of(question);
         return true;
     case FEED_DO_WANT_TURN:
         event->kind = FEED_TURN;

@@ -86,6 +86,9 @@ static bool answer_to(const struct follow_action *action, struct follow_event *e
     case FOLLOW_DO_PAGE:
         apply(action, event);
         return true;
+    case FOLLOW_DO_BATCHES:
+        event->kind = FOLLOW_APPLIED;
+        return true;
     default:
         return false;
     }
@@ -133,6 +136,8 @@ static void open_session(void)
     drive((struct follow_event){.kind = FOLLOW_FRAME, .frame = buf_span(&bytes)});
     buf_free(&bytes);
     FUZZ_CHECK(connected);
+    drive((struct follow_event){.kind = FOLLOW_LIST});
+    drive((struct follow_event){.kind = FOLLOW_MIRROR});
 }
 
 /* A frame of exactly its size, so that reading past it is seen. */

@@ -13,7 +13,13 @@
 
 #include "transport/feed.h"
 
-enum { RIG_SESSION = 7, RIG_HEARTBEAT_MS = 2000, RIG_BAGS_MAX = 1500, RIG_POOL_BYTES = 1 << 20 };
+enum {
+    RIG_SESSION = 7,
+    RIG_HEARTBEAT_MS = 2000,
+    RIG_BAGS_MAX = 1500,
+    RIG_POOL_BYTES = 1 << 20,
+    RIG_FLEET = 777777, /* the fleet's bag */
+};
 
 static struct rig {
     struct feed_pool *pool;
@@ -138,6 +144,7 @@ static inline void rig_open(uint64_t window)
     struct feed_event event = {.kind = FEED_WELCOME};
     rig_hello(window);
     event.welcome = (struct wire_welcome){.head_seq = 50, .state = WIRE_RUNNING, .device = 3};
+    event.welcome.fleet_bag = RIG_FLEET;
     rig_step(event);
     assert_true(feed_open(rig.feed));
 }
@@ -156,6 +163,17 @@ static inline void rig_answer_bag(uint64_t bag_id, int code, uint64_t last_seq)
     event.bag.code = code;
     event.bag.text = "";
     event.bag.last_seq = last_seq;
+    rig_step(event);
+}
+
+static inline void rig_answer_digest(uint64_t bag_id, uint64_t last_seq, uint64_t low)
+{
+    struct feed_event event = {.kind = FEED_BAG};
+    event.bag.bag_id = bag_id;
+    event.bag.text = "";
+    event.bag.last_seq = last_seq;
+    event.bag.has_digest = true;
+    event.bag.digest.low = low;
     rig_step(event);
 }
 
@@ -185,6 +203,8 @@ struct rig_page {
     bool end;
     bool whole;
     int code;
+    bool has_digest;
+    uint64_t low; /* of the digest */
 };
 
 static inline void rig_answer_page(struct rig_page told)
@@ -206,6 +226,8 @@ static inline void rig_answer_page(struct rig_page told)
     event.page.rows = buf_span(&rows);
     event.page.next = SPAN_LITERAL("a/path");
     event.page.end = told.end;
+    event.page.has_digest = told.has_digest;
+    event.page.digest.low = told.low;
     rig_step(event);
     buf_free(&rows);
 }

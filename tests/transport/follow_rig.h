@@ -14,7 +14,7 @@
 
 #include "transport/follow.h"
 
-enum { RIG_SESSION = 7, RIG_HEARTBEAT_MS = 2000, RIG_ADDRESSES = 3 };
+enum { RIG_SESSION = 7, RIG_HEARTBEAT_MS = 2000, RIG_ADDRESSES = 3, RIG_FLEET = 777777 };
 
 static struct rig {
     struct follow *follow;
@@ -143,6 +143,7 @@ static inline void rig_welcome(void)
                                    .head_seq = 50,
                                    .state = WIRE_RUNNING,
                                    .device = 3,
+                                   .fleet_bag = RIG_FLEET,
                                    .heartbeat_ms = RIG_HEARTBEAT_MS,
                                    .window = rig.window};
     wire_put_welcome(&rig.bytes, RIG_SESSION, &welcome);

@@ -472,10 +472,13 @@ static void a_heartbeat_is_not_answered(void **state)
 {
     (void)state;
     rig_open(1000);
-    wire_put_heartbeat(&rig.bytes, RIG_SESSION, &(struct wire_heartbeat){33, 44, 0, 0});
+    struct wire_heartbeat beat = {.seq = 33, .current = 44, .healed = 2};
+    wire_put_heartbeat(&rig.bytes, RIG_SESSION, &beat);
     rig_got();
     assert_int_equal(rig.did.count, 1);
     assert_int_equal(rig_did(FEED_DO_HEARD)->heard.seq, 44);
+    assert_int_equal(rig_did(FEED_DO_HEARD)->heard.current, 44);
+    assert_int_equal(rig_did(FEED_DO_HEARD)->heard.healed, 2);
 }
 
 static void silence_ends_it(void **state)

@@ -119,15 +119,95 @@ static void followed_again(void **state)
 static void followed_again_and_not_allowed_any_more(void **state)
 {
     (void)state;
-    rig_open(10);
+    rig_open(WIRE_WINDOW_MAX);
     rig_live_bag(1, 10);
     rig_follow(1, 10);
     rig_answer_bag(1, E_NOT_ALLOWED, 0);
-    assert_int_equal(rig.did.count, 1);
+    assert_int_equal(rig.did.count, 2);
     assert_int_equal(rig_did(FEED_DO_UNFOLLOW)->unfollow.bag_id, 1);
-    rig_credit(7);
-    assert_int_equal(rig.did.count, 1);
     assert_int_equal(rig_sent(0, WIRE_BAG)->bag.code, -E_NOT_ALLOWED);
+    assert_int_equal(feed_bags(rig.feed), 0);
+}
+
+/* The digest that is told is the one of this moment, at the cursor that is told. */
+static void followed_again_and_compared(void **state)
+{
+    (void)state;
+    rig_open(WIRE_WINDOW_MAX);
+    rig_live_bag(1, 10);
+    assert_false(rig_sent(0, WIRE_BAG)->bag.has_digest);
+    for (uint64_t low = 1; low <= 2; low++) {
+        rig_follow(1, 10);
+        assert_int_equal(rig_did(FEED_DO_FOLLOW)->follow.cursor, 10);
+        rig_answer_digest(1, 10, low);
+        assert_int_equal(rig_sent(0, WIRE_BAG)->bag.last_seq, 10);
+        assert_true(rig.message.bag.has_digest);
+        assert_int_equal(rig.message.bag.digest.low, low);
+    }
+    rig_commit_one(1, 11, 10, 5);
+    assert_int_equal(rig_sent(0, WIRE_LIVE)->live.changes.count, 1);
+    rig_follow(1, 11);
+    rig_answer_digest(1, 10, 7); /* of the state before */
+    assert_int_equal(rig_sent(0, WIRE_BAG)->bag.last_seq, 11);
+    assert_false(rig.message.bag.has_digest);
+}
+
+/* What was fetched is compared as well, when there is credit to say so. */
+static void a_last_page_is_compared(void **state)
+{
+    (void)state;
+    behind(5, 10);
+    read_is(5, "");
+    rig_answer_page((struct rig_page){
+        .bag_id = 1, .last_seq = 10, .size = 8, .end = true, .has_digest = true, .low = 9});
+    assert_int_equal(rig_count(FEED_DO_SEND), 2);
+    assert_true((rig_sent(0, WIRE_PAGE)->page.flags & WIRE_PAGE_LAST) != 0);
+    assert_int_equal(rig_sent(1, WIRE_BAG)->bag.last_seq, 10);
+    assert_true(rig.message.bag.has_digest && rig.message.bag.digest.low == 9);
+    uint64_t sent = rig_frame(0).size + rig_frame(1).size;
+    rig_credit(sent);             /* both count */
+    rig_commit_one(1, 11, 10, 5); /* and it is live */
+    assert_int_equal(rig_sent(0, WIRE_LIVE)->live.changes.count, 1);
+}
+
+static void a_last_page_without_credit_is_not_compared(void **state)
+{
+    (void)state;
+    rig_open(100);
+    rig_follow(1, 5);
+    rig_answer_bag(1, 0, 10);
+    read_is(5, "");
+    rig_answer_page((struct rig_page){
+        .bag_id = 1, .last_seq = 10, .size = 8, .end = true, .has_digest = true, .low = 9});
+    assert_int_equal(rig_count(FEED_DO_SEND), 1);
+    uint64_t sent = rig_frame(0).size;
+    rig_credit(sent);
+    assert_int_equal(rig.did.count, 0);
+}
+
+/* --- the fleet first --- */
+
+static void the_fleet_is_read_before_others(void **state)
+{
+    (void)state;
+    rig_open(WIRE_WINDOW_MAX);
+    for (uint64_t bag_id = 1; bag_id <= 3; bag_id++) {
+        rig_follow(bag_id == 3 ? RIG_FLEET : bag_id, 5);
+        rig_answer_bag(bag_id == 3 ? RIG_FLEET : bag_id, 0, 10);
+    }
+    rig_turn();
+    assert_int_equal(rig_did(FEED_DO_READ)->read.bag_id, RIG_FLEET);
+    rig_answer_page((struct rig_page){.bag_id = RIG_FLEET, .last_seq = 10, .size = 8});
+    rig_turn();
+    assert_int_equal(rig_did(FEED_DO_READ)->read.bag_id, RIG_FLEET);
+    rig_answer_page((struct rig_page){.bag_id = RIG_FLEET, .last_seq = 10, .size = 8, .end = true});
+    rig_turn();
+    assert_int_equal(rig_did(FEED_DO_READ)->read.bag_id, 1);
+    /* It falls behind while another bag is in the middle of its pages. */
+    rig_answer_page((struct rig_page){.bag_id = 1, .last_seq = 10, .size = 8});
+    rig_commit_one(RIG_FLEET, 13, 12, 5);
+    rig_turn();
+    assert_int_equal(rig_did(FEED_DO_READ)->read.bag_id, RIG_FLEET);
 }
 
 /* A cursor that a client made up is not taken for a change that exists. */
@@ -164,17 +244,44 @@ static void what_is_owed_waits_for_credit(void **state)
 {
     (void)state;
     rig_open(10);
-    for (uint64_t bag_id = 1; bag_id <= 3; bag_id++) {
-        rig_follow(bag_id, 10);
-        rig_answer_bag(bag_id, bag_id == 2 ? E_BAG_GONE : 0, 10);
-        assert_int_equal(rig_count(FEED_DO_SEND), bag_id == 1);
-    }
-    rig_credit(7);
+    rig_live_bag(1, 10);
+    uint64_t sent = rig_frame(0).size;
+    rig_follow(2, 10);
+    rig_follow(3, 10);
+    assert_int_equal(rig.did.count, 0); /* what could not be told is not asked */
+    rig_credit(sent);
+    assert_int_equal(rig_did(FEED_DO_FOLLOW)->follow.bag_id, 2);
+    rig_answer_bag(2, E_BAG_GONE, 0);
     assert_int_equal(rig_sent(0, WIRE_BAG)->bag.bag_id, 2);
-    assert_int_equal(rig_count(FEED_DO_SEND), 1);
+    assert_int_equal(rig.did.count, 1);
     assert_int_equal(feed_bags(rig.feed), 2);
-    rig_credit(7 + rig_frame(0).size);
+    sent += rig_frame(0).size;
+    rig_credit(sent);
+    assert_int_equal(rig_did(FEED_DO_FOLLOW)->follow.bag_id, 3);
+    rig_answer_bag(3, 0, 10);
     assert_int_equal(rig_sent(0, WIRE_BAG)->bag.bag_id, 3);
+}
+
+/* The credit that was there when it was asked is used up when the answer comes. */
+static void what_can_not_be_told_is_asked_again(void **state)
+{
+    (void)state;
+    rig_open(100);
+    rig_live_bag(1, 10);
+    uint64_t sent = rig_frame(0).size;
+    rig_credit(sent);
+    rig_follow(2, 10);
+    rig_commit_one(1, 11, 10, 8);
+    assert_int_equal(rig_count(FEED_DO_SEND), 0); /* LIVE is too long for it: bag 1 is behind */
+    rig_turn();
+    rig_answer_page((struct rig_page){.bag_id = 1, .last_seq = 11, .size = 8, .end = true});
+    sent += rig_frame(0).size;
+    rig_answer_digest(2, 10, 3);
+    assert_int_equal(rig.did.count, 0);
+    rig_credit(sent);
+    assert_int_equal(rig_did(FEED_DO_FOLLOW)->follow.bag_id, 2);
+    rig_answer_digest(2, 10, 4);
+    assert_int_equal(rig_sent(0, WIRE_BAG)->bag.digest.low, 4);
 }
 
 /* --- rounds --- */
@@ -353,6 +460,11 @@ int main(void)
         TEST(an_answer_that_nobody_asked_for),
         TEST(followed_again),
         TEST(followed_again_and_not_allowed_any_more),
+        TEST(followed_again_and_compared),
+        TEST(a_last_page_is_compared),
+        TEST(a_last_page_without_credit_is_not_compared),
+        TEST(the_fleet_is_read_before_others),
+        TEST(what_can_not_be_told_is_asked_again),
         TEST(a_lie_is_not_remembered),
         TEST(what_was_sent_is_remembered),
         TEST(what_is_owed_waits_for_credit),

@@ -284,6 +284,181 @@ static void bad_bytes(void **state)
     compare("bad-bytes");
 }
 
+static void a_damaged_replica(void **state)
+{
+    (void)state;
+    silently(connect_and_sign_in);
+    administrator_sets(0, 8);
+    toy_settle_down(&toy);
+    note("the machine's disk changes a value unseen; it asks what its bags are to add up to");
+    toy_damage(toy_replica(&toy.clients[0], 1), 0);
+    toy_tell_bags(&toy, 0, false);
+    toy_settle_down(&toy);
+    assert_int_equal(toy.clients[0].healed, 1);
+    note("what was fetched anew is told with the next heartbeat");
+    struct follow_event event = {.kind = FOLLOW_HEALED};
+    event.healed = toy.clients[0].healed;
+    toy_follow_step(&toy, 0, event);
+    pass_time(TOY_HEARTBEAT_MS);
+    toy_settle_down(&toy);
+    compare("damaged");
+}
+
+static void keeping_everybody(void **state)
+{
+    (void)state;
+    toy.clients[0].keeps = true;
+    toy.fleet = toy_create(&toy, TOY_FLEET); /* bag 3 */
+    (void)toy_create(&toy, 2);
+    (void)toy_create(&toy, 3);
+    note("the fleet's bag first; four others, of which a list holds three");
+    connect_client();
+    note("somebody new is told of with a heartbeat, though nobody was silent");
+    uint64_t newest = toy_create(&toy, 0);
+    struct feed_event event = {.kind = FEED_TICK};
+    event.head_seq = toy.head;
+    event.newest_bag = newest;
+    toy_feed_step(&toy, toy.clients[0].session, event);
+    toy_settle_down(&toy);
+    assert_non_null(toy_replica(&toy.clients[0], newest));
+    compare("everybody");
+}
+
+static void a_mirror(void **state)
+{
+    (void)state;
+    toy.clients[0].mirrors = true;
+    toy.floor = 1;
+    for (int i = 0; i < 3; i++) {
+        administrator_sets(i, 40000);
+    }
+    note("the journal from its beginning, a frame at a time");
+    connect_client();
+    assert_int_equal(toy.clients[0].mirror_seq, toy.head);
+    note("what is written from now on; one batch is longer than a frame");
+    administrator_sets(0, 8);
+    toy_settle_down(&toy);
+    administrator_sets(1, 150000);
+    toy_settle_down(&toy);
+    assert_int_equal(toy.clients[0].mirror_seq, toy.head);
+    note("the machine is away, and what it lacks is let go of meanwhile: it starts over");
+    toy_detach(&toy, &toy.clients[0]);
+    administrator_sets(2, 8);
+    administrator_sets(3, 8);
+    toy.floor = toy.head;
+    toy_down(&toy, 0, E_UNREACHABLE);
+    toy_settle_down(&toy);
+    assert_int_equal(toy.clients[0].mirror_first, toy.head);
+    compare("mirror");
+}
+
+/* --- machines that do not keep to it --- */
+
+static struct toy_queue *up(void)
+{
+    return &toy.sessions[toy.clients[0].session].up;
+}
+
+static uint64_t session_number(void)
+{
+    return feed_session(toy.sessions[toy.clients[0].session].feed);
+}
+
+/* A message of the open session, so many times; `put` writes it. */
+static void says(size_t times, void (*put)(struct buf *out, uint64_t session))
+{
+    struct buf out;
+    buf_init(&out, WIRE_FRAME_MAX);
+    put(&out, session_number());
+    assert_int_equal(buf_error(&out), 0);
+    for (size_t i = 0; i < times; i++) {
+        toy_push(up(), buf_span(&out));
+    }
+    buf_free(&out);
+    toy_settle_down(&toy);
+}
+
+static void open_again(void)
+{
+    toy.trace = NULL;
+    while (toy.clients[0].phase != FOLLOW_OPEN) {
+        toy.now_ms = toy.clients[0].retry_at_ms;
+        pass_time(0);
+        toy_settle_down(&toy);
+    }
+    toy.trace = &trace;
+}
+
+static void put_much_credit(struct buf *out, uint64_t session)
+{
+    wire_put_credit(out, session, 1u << 30);
+}
+
+static void put_two_credits(struct buf *out, uint64_t session)
+{
+    wire_put_credit(out, session, 2);
+}
+
+static void put_less_credit(struct buf *out, uint64_t session)
+{
+    wire_put_credit(out, session, 1);
+}
+
+static void put_list(struct buf *out, uint64_t session)
+{
+    wire_put_list(out, session, 0);
+}
+
+static void put_mirror(struct buf *out, uint64_t session)
+{
+    struct wire_mirror mirror = {0};
+    wire_put_mirror(out, session, &mirror);
+}
+
+static void put_many_bags(struct buf *out, uint64_t session)
+{
+    static struct wire_bag bags[WIRE_BAGS_MAX];
+    for (size_t i = 0; i < WIRE_BAGS_MAX; i++) {
+        bags[i] = (struct wire_bag){.bag_id = 1000 + i};
+    }
+    wire_put_follow(out, session, bags, WIRE_BAGS_MAX);
+}
+
+static void put_hello_again(struct buf *out, uint64_t session)
+{
+    struct wire_hello hello = {.version = WIRE_VERSION, .device = 1, .window = 1000};
+    (void)session;
+    wire_put_hello(out, &hello);
+}
+
+static void misbehaviour(void **state)
+{
+    (void)state;
+    toy.floor = 1;
+    silently(connect_and_sign_in);
+    note("it acknowledges what it never got");
+    says(1, put_much_credit);
+    open_again();
+    note("its credit goes down");
+    says(1, put_two_credits);
+    says(1, put_less_credit);
+    open_again();
+    note("it follows many bags that are not there, and more than a session may");
+    says(1, put_many_bags);
+    open_again();
+    note("it asks for the journal twice");
+    says(2, put_mirror);
+    open_again();
+    note("it asks for lists without waiting for an answer");
+    toy.sessions[toy.clients[0].session].holds_back = true;
+    says(2, put_list);
+    open_again();
+    note("it says HELLO again");
+    says(1, put_hello_again);
+    open_again();
+    compare("misbehaviour");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +470,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_deferred_write, setup, teardown),
         cmocka_unit_test_setup_teardown(a_deleted_bag, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_bytes, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_damaged_replica, setup, teardown),
+        cmocka_unit_test_setup_teardown(keeping_everybody, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_mirror, setup, teardown),
+        cmocka_unit_test_setup_teardown(misbehaviour, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,14 @@
 /* tests/transport/test_feed_world.c - a server and its machines in one process, by chance.
  *
  * Frames are lost with their connections at any place, answers come late, replicas lose bags,
- * bags are deleted and made again, tombstones are purged, windows are small. After every step each
- * replica is exactly what the bag was at its cursor; once all is quiet, all are equal. The same
- * seed gives the same trace.
+ * bags are deleted and made again, tombstones are purged, windows are small. One machine keeps
+ * everybody's bags, one mirrors the journal, whose past is dropped now and then, and one means no
+ * good. Replicas are damaged unseen. After every step each replica that was not is exactly what the
+ * bag was at its cursor; once all is quiet and was compared, all are equal. The same seed gives the
+ * same trace.
  */
+#include <stdio.h>
+
 #include "tests/transport/toy_client.h"
 
 enum { SEEDS = 200, STEPS = 1500, QUIET_STEPS = 60000 };
@@ -20,9 +24,10 @@ static uint32_t some_size(void)
     return 8 + (uint32_t)toy_below(&toy, kind < 8 ? 5000 : 60);
 }
 
+/* Now and then the fleet's. */
 static struct toy_bag *some_bag(void)
 {
-    return toy_bag_of(&toy, (int)toy_below(&toy, TOY_USERS));
+    return toy_bag_of(&toy, (int)toy_below(&toy, TOY_USERS + 1));
 }
 
 static void administrator_writes(void)
@@ -62,7 +67,8 @@ static void machine_writes(int number)
 static void delete_or_purge(void)
 {
     struct toy_bag *bag = some_bag();
-    if (bag != NULL && toy_below(&toy, 3) == 0 && toy.bags[TOY_BAGS / 2].id == 0) {
+    bool may_go = bag != NULL && bag->id != toy.fleet && toy.bags[TOY_BAGS / 2].id == 0;
+    if (may_go && toy_below(&toy, 3) == 0) {
         toy_delete(&toy, bag);
     } else if (bag != NULL) {
         toy_purge(bag);
@@ -91,6 +97,7 @@ static void pass_time(uint64_t ms)
         if (toy.sessions[i].feed != NULL) {
             struct feed_event event = {.kind = FEED_TICK};
             event.head_seq = toy.head;
+            event.newest_bag = toy.clients[toy.sessions[i].client].keeps ? toy_newest_bag(&toy) : 0;
             toy_feed_step(&toy, i, event);
         }
     }
@@ -144,12 +151,30 @@ static void sign_out(int number)
 {
     struct toy_client *client = &toy.clients[number];
     struct toy_replica *replica = &client->bags[toy_below(&toy, 8)];
-    if (replica->id != 0) {
+    if (replica->id != 0 && replica->id != toy.fleet && !client->keeps) {
         struct follow_event event = {.kind = FOLLOW_FORGET};
         event.forget.bag_id = replica->id;
         memset(replica, 0, sizeof *replica);
         toy_follow_step(&toy, number, event);
     }
+}
+
+/* The server compares what the machine has; and the machine's disk is not what it should be. */
+static void damage_or_compare(int number)
+{
+    struct toy_client *client = &toy.clients[number];
+    if (toy_below(&toy, 2) == 0) {
+        for (size_t i = toy_below(&toy, 4); i < 8; i++) {
+            toy_damage(&client->bags[i], (int)toy_below(&toy, TOY_PATHS));
+        }
+    } else if (client->phase == FOLLOW_OPEN) {
+        toy_tell_bags(&toy, number, false);
+    }
+}
+
+static void drop_the_past(void)
+{
+    toy.floor += toy_below(&toy, (size_t)(toy.head - toy.floor + 2));
 }
 
 static void take_step(void)
@@ -174,6 +199,10 @@ static void take_step(void)
         pass_time(toy_below(&toy, 400));
     } else if (what < 98) {
         delete_or_purge();
+    } else if (what < 99) {
+        damage_or_compare(number);
+    } else if (toy_below(&toy, 8) == 0) {
+        drop_the_past();
     } else if (toy_below(&toy, 3) == 0) {
         change_state();
     } else if (toy_below(&toy, 4) == 0) {
@@ -185,16 +214,29 @@ static void take_step(void)
 
 /* --- after the storm --- */
 
+/* Does the machine have all that it is to have, beside the bags that it follows? */
+static bool keeps_all(struct toy_client *client)
+{
+    for (size_t i = 0; client->keeps && i < TOY_BAGS; i++) {
+        if (toy.bags[i].exists && toy_replica(client, toy.bags[i].id) == NULL) {
+            return false;
+        }
+    }
+    return !client->mirrors || client->mirror_seq == toy.head;
+}
+
 static bool client_is_settled(int number)
 {
-    const struct toy_client *client = &toy.clients[number];
-    if (client->phase != FOLLOW_OPEN || client->first_op + client->confirmed != client->op_count) {
+    struct toy_client *client = &toy.clients[number];
+    if (client->phase != FOLLOW_OPEN || client->first_op + client->confirmed != client->op_count ||
+        !keeps_all(client)) {
         return false;
     }
     for (size_t i = 0; i < TOY_BAGS; i++) {
         const struct toy_replica *replica = &client->bags[i];
         const struct toy_bag *bag = toy_bag(&toy, replica->id);
-        if (replica->id != 0 && (!bag->exists || replica->cursor != bag->last_seq)) {
+        if (replica->id != 0 &&
+            (!bag->exists || replica->cursor != bag->last_seq || replica->damaged)) {
             return false;
         }
     }
@@ -210,16 +252,24 @@ static bool all_settled(void)
     return settled;
 }
 
-static void heal(void)
+static void compare_all(void)
 {
-    toy.chaos = false;
-    if (toy.state != WIRE_RUNNING) {
-        change_state();
+    for (int i = 0; i < TOY_CLIENTS; i++) {
+        if (toy.clients[i].phase == FOLLOW_OPEN) {
+            toy_tell_bags(&toy, i, false);
+        }
     }
+}
+
+static void settle(void)
+{
     size_t steps = 0;
     while (!all_settled()) {
         assert_true(steps++ < QUIET_STEPS);
         pass_time(steps % 20 == 0 ? 300 : 1);
+        if (steps % 500 == 0) {
+            compare_all();
+        }
         toy_commit(&toy);
         for (int i = 0; i < TOY_SESSIONS; i++) {
             move_session(i);
@@ -231,6 +281,22 @@ static void heal(void)
             move_client(i);
         }
     }
+}
+
+static void heal(void)
+{
+    toy.chaos = false;
+    if (toy.state != WIRE_RUNNING) {
+        change_state();
+    }
+    settle();
+    for (int i = 0; i < TOY_CLIENTS; i++) {
+        for (size_t j = 0; j < TOY_BAGS; j++) {
+            toy_damage(&toy.clients[i].bags[j], (int)toy_below(&toy, TOY_PATHS));
+        }
+    }
+    compare_all();
+    settle();
 }
 
 static void check_all_equal(void)
@@ -262,7 +328,7 @@ static void check_once(void)
 }
 
 static struct {
-    unsigned pages, lives, outcomes, deferrals, renumbered;
+    unsigned pages, lives, outcomes, deferrals, renumbered, compared, healed, mirrored, too_old;
 } seen;
 
 static void count_seen(void)
@@ -273,6 +339,10 @@ static void count_seen(void)
         seen.outcomes += toy.clients[i].outcomes;
         seen.deferrals += toy.clients[i].deferrals;
         seen.renumbered += toy.clients[i].renumbered;
+        seen.compared += toy.clients[i].compared;
+        seen.healed += toy.clients[i].healed;
+        seen.mirrored += toy.clients[i].mirrored;
+        seen.too_old += toy.clients[i].too_old;
     }
 }
 
@@ -284,9 +354,13 @@ static void run(uint64_t seed, struct buf *trace)
     toy.chaos = true;
     toy.trace = trace;
     toy.page_bytes_max = toy_below(&toy, 2) == 0 ? 0 : 2000;
+    toy.floor = 1;
+    toy.fleet = toy_create(&toy, TOY_FLEET);
     for (int i = 0; i < TOY_USERS; i++) {
         (void)toy_create(&toy, i);
     }
+    toy.clients[2].mirrors = true;
+    toy.clients[3].keeps = true;
     for (int i = 0; i < TOY_CLIENTS; i++) {
         toy.clients[i].window = windows[toy_below(&toy, sizeof windows / sizeof *windows)];
         toy_follow_step(&toy, i, (struct follow_event){.kind = FOLLOW_START});
@@ -309,10 +383,15 @@ static void all_replicas_agree(void **state)
         run(seed, NULL);
         toy_end(&toy);
     }
+    (void)printf("seeds %d: pages %u, live %u, compared %u, healed %u, mirrored %u, too old %u\n",
+                 (int)seeds, seen.pages, seen.lives, seen.compared, seen.healed, seen.mirrored,
+                 seen.too_old);
     /* The storm has reached what it is to reach. */
     assert_true(seen.pages > 10 * seeds && seen.lives > 10 * seeds);
     assert_true(seen.outcomes > 10 * seeds && seen.deferrals > seeds);
     assert_true(seen.renumbered > 0);
+    assert_true(seen.compared > 10 * seeds && seen.healed > 4 * seeds);
+    assert_true(seen.mirrored > 10 * seeds && seen.too_old > seeds / 10);
 }
 
 static void trace_run(struct buf *trace, uint64_t seed)

@@ -41,7 +41,7 @@ static void all_bags_in_messages_of_a_thousand(void **state)
     }
 }
 
-static void what_is_followed_already_is_not_followed_again(void **state)
+static void what_is_under_way_is_not_followed_again(void **state)
 {
     struct wire_bag bags[] = {{4, 9}, {5, 0}};
     (void)state;
@@ -51,6 +51,99 @@ static void what_is_followed_already_is_not_followed_again(void **state)
     bags[0].cursor = 0; /* it is to be fetched anew */
     rig_bags(bags, 2);
     rig_followed(4, 0);
+}
+
+static size_t told_digest(uint64_t bag_id, uint64_t last_seq, uint64_t low)
+{
+    struct digest digest = {.low = low};
+    wire_put_bag(&rig.bytes, RIG_SESSION, bag_id, 0, last_seq, "", &digest);
+    return rig_got();
+}
+
+/* Followed once more at its cursor: to be compared. Live changes go on meanwhile. */
+static void what_is_complete_is_compared_again(void **state)
+{
+    struct wire_bag bag = {4, 9};
+    struct wire_heartbeat beat = {.seq = 50, .current = 50};
+    (void)state;
+    (void)rig_open_live(4, 9);
+    assert_false(rig_did(FOLLOW_DO_BAG)->bag.has_digest);
+    wire_put_heartbeat(&rig.bytes, RIG_SESSION, &beat);
+    (void)rig_got();
+    rig_bags(&bag, 1);
+    rig_followed(4, 9);
+    assert_int_equal(follow_current_seq(rig.follow), 50); /* that stays true */
+    rig_bags(&bag, 1);
+    rig_did_nothing();
+    (void)rig_live_one(4, 10, 9);
+    assert_int_equal(rig_count(FOLLOW_DO_LIVE), 1);
+    rig_applied(0, 0, 0);
+    (void)told_digest(4, 9, 5); /* of what it was before */
+    assert_int_equal(rig_count(FOLLOW_DO_BAG), 0);
+    (void)told_digest(4, 10, 6);
+    assert_true(rig_did(FOLLOW_DO_BAG)->bag.has_digest);
+    assert_int_equal(rig_did(FOLLOW_DO_BAG)->bag.digest.low, 6);
+}
+
+/* --- the fleet's bag first --- */
+
+static void others_wait_for_the_fleet(void **state)
+{
+    struct wire_bag bags[] = {{4, 9}, {RIG_FLEET, 7}, {5, 0}};
+    (void)state;
+    rig_open(bags, 3);
+    rig_followed(RIG_FLEET, 7);
+    struct wire_bag more = {6, 1};
+    rig_bags(&more, 1);
+    rig_did_nothing();
+    (void)rig_page(RIG_FLEET, WIRE_PAGE_FIRST, 7, 8);
+    rig_applied(0, 0, 0);
+    assert_int_equal(rig_count(FOLLOW_DO_SEND), 0);
+    (void)rig_page(RIG_FLEET, WIRE_PAGE_LAST, 7, 8);
+    rig_applied(0, 0, 0);
+    assert_int_equal(rig_sent(0, WIRE_FOLLOW)->follow.bags.count, 3);
+    rig_bags(&bags[1], 1); /* at its old cursor: fetched anew, and nobody waits for it */
+    struct wire_bag one = {8, 1};
+    rig_bags(&one, 1);
+    rig_followed(8, 1);
+}
+
+static void a_fleet_that_is_complete_lets_others_go(void **state)
+{
+    struct wire_bag bags[] = {{4, 9}, {RIG_FLEET, 7}};
+    (void)state;
+    rig_open(bags, 2);
+    (void)told_digest(RIG_FLEET, 7, 1);
+    assert_int_equal(rig_sent(0, WIRE_FOLLOW)->follow.bags.count, 1);
+    assert_int_equal(wire_bag_at(&rig.message.follow.bags, 0).bag_id, 4);
+}
+
+static void a_fleet_that_is_not_there_holds_up_nobody(void **state)
+{
+    struct wire_bag bags[] = {{4, 9}, {RIG_FLEET, 7}};
+    (void)state;
+    rig_open(bags, 1);
+    rig_followed(4, 9);
+    rig_bags(bags, 2);
+    rig_followed(RIG_FLEET, 7);
+    struct wire_bag more = {6, 1};
+    rig_bags(&more, 1);
+    rig_did_nothing();
+    bag_told(RIG_FLEET, E_NOT_ALLOWED, 0);
+    assert_int_equal(rig_sent(0, WIRE_FOLLOW)->follow.bags.count, 1);
+}
+
+static void forgotten_while_it_waits(void **state)
+{
+    struct wire_bag bags[] = {{4, 9}, {RIG_FLEET, 7}, {5, 3}};
+    struct follow_event event = {.kind = FOLLOW_FORGET};
+    (void)state;
+    rig_open(bags, 3);
+    event.forget.bag_id = 4;
+    rig_step(event);
+    (void)told_digest(RIG_FLEET, 7, 1);
+    assert_int_equal(rig_sent(0, WIRE_FOLLOW)->follow.bags.count, 1);
+    assert_int_equal(wire_bag_at(&rig.message.follow.bags, 0).bag_id, 5);
 }
 
 static void bags_without_a_session(void **state)
@@ -349,7 +442,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(all_bags_in_messages_of_a_thousand),
-        TEST(what_is_followed_already_is_not_followed_again),
+        TEST(what_is_under_way_is_not_followed_again),
+        TEST(what_is_complete_is_compared_again),
+        TEST(others_wait_for_the_fleet),
+        TEST(a_fleet_that_is_complete_lets_others_go),
+        TEST(a_fleet_that_is_not_there_holds_up_nobody),
+        TEST(forgotten_while_it_waits),
         TEST(bags_without_a_session),
         TEST(forgetting),
         TEST(complete),

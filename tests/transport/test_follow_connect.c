@@ -245,6 +245,25 @@ static void heartbeats_when_nothing_else_is_sent(void **state)
     assert_int_equal(follow_head_seq(rig.follow), 77);
 }
 
+/* What a machine tells of itself, and is told of bags that it is to keep: of this session alone. */
+static void what_heartbeats_carry(void **state)
+{
+    struct follow_event healed = {.kind = FOLLOW_HEALED, .healed = 3};
+    struct wire_heartbeat beat = {.seq = 77, .newest_bag = 70};
+    (void)state;
+    rig_open(NULL, 0);
+    assert_int_equal(follow_newest_bag(rig.follow), 0);
+    wire_put_heartbeat(&rig.bytes, RIG_SESSION, &beat);
+    (void)rig_got();
+    assert_int_equal(follow_newest_bag(rig.follow), 70);
+    rig_step(healed);
+    rig_did_nothing();
+    rig_tick(RIG_HEARTBEAT_MS);
+    assert_int_equal(rig_sent(0, WIRE_HEARTBEAT)->heartbeat.healed, 3);
+    rig_error(E_BUSY, true);
+    assert_int_equal(follow_newest_bag(rig.follow), 0);
+}
+
 static void silence_is_a_loss(void **state)
 {
     (void)state;
@@ -279,6 +298,7 @@ int main(void)
         TEST(stopping_an_open_session),
         TEST(stopping_while_it_connects_or_waits),
         TEST(heartbeats_when_nothing_else_is_sent),
+        TEST(what_heartbeats_carry),
         TEST(silence_is_a_loss),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -123,6 +123,8 @@ static void the_type_that_is_begun(void **state)
     assert_int_equal(parts_type(buf_span(&page)), WIRE_PAGE);
     assert_int_equal(parts_type((struct span){page.data, 2}), WIRE_PAGE);
     assert_int_equal(parts_type((struct span){page.data, 1}), 0);
+    assert_int_equal(parts_type(SPAN_LITERAL("\x94\x2c")), WIRE_BATCHES); /* the highest */
+    assert_int_equal(parts_type(SPAN_LITERAL("\x94\x2d")), 0);
     assert_int_equal(parts_type(SPAN_LITERAL("\xc4\x26")), 0);
     assert_int_equal(parts_type(SPAN_LITERAL("\x97\x7f")), 0);
     buf_free(&page);

@@ -137,7 +137,7 @@ static void test_hello_and_join(void **state)
     uint8_t counted[sizeof m.join.public_key];
     sample_bytes(counted, sizeof counted);
     decode_sample("hello", &m);
-    assert_true(m.type == WIRE_HELLO && m.session == 0 && m.hello.version == 1);
+    assert_true(m.type == WIRE_HELLO && m.session == 0 && m.hello.version == WIRE_VERSION);
     assert_true(m.hello.device == 0x00f3000000000001 && m.hello.has_history);
     assert_memory_equal(m.hello.history, counted, HISTORY_SIZE);
     assert_position(&m.hello.position, 70000);
@@ -147,7 +147,7 @@ static void test_hello_and_join(void **state)
     assert_true(!m.hello.has_history && m.hello.position.seq == 0 && m.hello.device == 5);
     assert_true(m.hello.writer == 9 && m.hello.software.size == 0 && m.hello.window == 1);
     decode_sample("join", &m);
-    assert_true(m.type == WIRE_JOIN && m.join.version == 1);
+    assert_true(m.type == WIRE_JOIN && m.join.version == WIRE_VERSION);
     assert_memory_equal(m.join.public_key, counted, sizeof m.join.public_key);
     assert_text(m.join.name, "Printer at the lift");
     assert_text(m.join.serial, "SN-1");
@@ -175,11 +175,13 @@ static void test_server_messages(void **state)
     (void)state;
     struct wire_message m;
     decode_sample("welcome", &m);
-    assert_true(m.type == WIRE_WELCOME && m.welcome.version == 1 && m.welcome.head_seq == 70000);
+    assert_true(m.type == WIRE_WELCOME && m.welcome.version == WIRE_VERSION &&
+                m.welcome.head_seq == 70000);
     assert_true(m.welcome.state == WIRE_RUNNING && m.welcome.device == 5);
     assert_true(m.welcome.device_bag == 300 && m.welcome.fleet_bag == 2);
     assert_true(m.welcome.heartbeat_ms == 10000 && m.welcome.window == WIRE_WINDOW_MAX);
-    assert_int_equal(m.welcome.history[15], 15);
+    assert_true(m.welcome.keep == WIRE_KEEP_GROUPS && m.welcome.mirror);
+    assert_true(m.welcome.history[15] == 15 && m.welcome.resume_seq == 69000);
     decode_sample("joined", &m);
     assert_true(m.type == WIRE_JOINED && m.joined.device == 5 && m.joined.history[15] == 15);
     decode_sample("signed_in", &m);
@@ -204,11 +206,39 @@ static void test_server_messages(void **state)
     assert_true(m.type == WIRE_BAG && m.bag.bag_id == 7 && m.bag.last_seq == 70000);
     assert_int_equal(err_from_wire(m.bag.code), E_NOT_ALLOWED);
     assert_text(m.bag.text, "not yours");
+    assert_false(m.bag.has_digest);
+    decode_sample("bag_digest", &m);
+    assert_true(m.bag.code == 0 && m.bag.has_digest);
+    assert_true(m.bag.digest.low == 0x0706050403020100 && m.bag.digest.high == 0x0f0e0d0c0b0a0908);
     decode_sample("state", &m);
     assert_true(m.type == WIRE_STATE && m.state.state == WIRE_STOPPED);
     decode_sample("error", &m);
     assert_true(m.type == WIRE_ERROR && m.session == 0 && m.error.fatal);
     assert_int_equal(m.error.code, -E_MALFORMED);
+}
+
+static void test_keeping_and_mirroring(void **state)
+{
+    (void)state;
+    struct wire_message m;
+    decode_sample("list", &m);
+    assert_true(m.type == WIRE_LIST && m.list.after == 300);
+    decode_sample("owners", &m);
+    assert_true(m.type == WIRE_OWNERS && m.owners.code == 0 && m.owners.end);
+    assert_int_equal(m.owners.bags.count, 2);
+    assert_text(wire_owner_at(&m.owners.bags, 1).shown, "sales");
+    decode_sample("mirror", &m);
+    assert_true(m.type == WIRE_MIRROR && m.mirror.seq == 70000 && m.mirror.has_hash);
+    assert_int_equal(m.mirror.hash[31], 0xbb);
+    decode_sample("mirror_fresh", &m);
+    assert_true(m.mirror.seq == 0 && !m.mirror.has_hash);
+    decode_sample("mirroring", &m);
+    assert_true(m.type == WIRE_MIRRORING && m.mirroring.floor_seq == 50000);
+    assert_int_equal(err_from_wire(m.mirroring.code), E_TOO_OLD);
+    assert_text(m.mirroring.text, "it begins with 50000");
+    decode_sample("batches", &m);
+    assert_true(m.type == WIRE_BATCHES && m.batches.head_seq == 70000);
+    assert_text(m.batches.bytes, "batches");
 }
 
 static void test_live_and_page(void **state)
@@ -305,7 +335,7 @@ static void test_bytes_that_are_no_message(void **state)
 static void test_unknown_types(void **state)
 {
     (void)state;
-    static const uint64_t types[] = {0, 10, 13, 31, 42, 255, UINT32_MAX, UINT64_MAX};
+    static const uint64_t types[] = {0, 10, 15, 31, 45, 255, UINT32_MAX, UINT64_MAX};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         begin(types[i], 1, 0);
         assert_refused("no known type");
@@ -331,7 +361,7 @@ static void test_other_versions(void **state)
 {
     (void)state;
     static const uint64_t types[] = {WIRE_HELLO, WIRE_JOIN, WIRE_WELCOME};
-    static const uint64_t versions[] = {0, 2, UINT64_MAX};
+    static const uint64_t versions[] = {0, 1, UINT64_MAX};
     for (size_t i = 0; i < 9; i++) {
         struct wire_message m;
         begin(types[i / 3], 0, 2);
@@ -353,7 +383,7 @@ static void put_position_of(int history, uint64_t seq, int hash)
 {
     uint8_t bytes[64] = {0};
     begin(WIRE_HELLO, 0, 8);
-    pack_u64(&made, 1);
+    pack_u64(&made, WIRE_VERSION);
     pack_u64(&made, 5);
     if (history != 0) {
         pack_bin(&made, span_of(bytes, (size_t)history));
@@ -484,6 +514,42 @@ static void test_flags_and_states(void **state)
     }
 }
 
+static void test_what_a_device_keeps(void **state)
+{
+    (void)state;
+    for (uint64_t value = 0; value <= 3; value++) {
+        struct wire_welcome welcome = {.version = WIRE_VERSION, .state = 1};
+        wire_put_welcome(&made, 1, &welcome);
+        made.data[made.size - 3] = (uint8_t)value;
+        assert_made(value <= WIRE_KEEP_EVERYBODY ? 0 : E_MALFORMED);
+    }
+}
+
+static void test_where_a_mirror_begins(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        static const uint8_t hash[SHA256_SIZE];
+        begin(WIRE_MIRROR, 1, 2);
+        pack_u64(&made, i & 1);
+        if ((i & 2) != 0) {
+            pack_bin(&made, span_of(hash, sizeof hash));
+        } else {
+            pack_nil(&made);
+        }
+        assert_made(i == 2 ? E_MALFORMED : 0);
+    }
+}
+
+static void test_no_batch(void **state)
+{
+    (void)state;
+    begin(WIRE_BATCHES, 1, 2);
+    pack_u64(&made, 1);
+    pack_bin(&made, (struct span){NULL, 0});
+    assert_refused("it holds no batch");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -491,6 +557,7 @@ int main(void)
         cmocka_unit_test(test_hello_and_join),
         cmocka_unit_test(test_operations),
         cmocka_unit_test(test_server_messages),
+        cmocka_unit_test(test_keeping_and_mirroring),
         cmocka_unit_test(test_live_and_page),
         cmocka_unit_test(test_cut_and_lengthened),
         cmocka_unit_test(test_bytes_that_are_no_message),
@@ -501,6 +568,9 @@ int main(void)
         cmocka_unit_test(test_part_bounds),
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_flags_and_states),
+        cmocka_unit_test(test_what_a_device_keeps),
+        cmocka_unit_test(test_where_a_mirror_begins),
+        cmocka_unit_test(test_no_batch),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

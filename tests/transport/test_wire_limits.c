@@ -113,8 +113,8 @@ static const struct {
 enum { REPLACEMENTS = sizeof replacements / sizeof replacements[0] };
 
 /* The few elements that may be of two types: a value or nil, a condition or nil. */
-static const char *const may_differ =
-    "write/14:b>n write/15:n>u write/18:n>b write/19:u>n page/16:b>n page/23:n>b ";
+static const char *const may_differ = "write/14:b>n write/15:n>u write/18:n>b write/19:u>n "
+                                      "page/16:b>n page/23:n>b bag_digest/7:b>n mirror/4:b>n ";
 
 static void test_every_element_of_another_type(void **state)
 {
@@ -248,13 +248,14 @@ static void put_ids(size_t n)
 
 static void put_groups(size_t n)
 {
-    begin(WIRE_SIGN_IN, 3);
+    begin(WIRE_SIGN_IN, 4);
     pack_u64(&made, 1);
     pack_cstr(&made, "ann");
     pack_array(&made, (uint32_t)n);
     for (size_t i = 0; i < n; i++) {
         pack_cstr(&made, "g");
     }
+    pack_u64(&made, 0);
 }
 
 static void put_operations(size_t n)
@@ -303,10 +304,30 @@ static void put_owner_name(size_t n)
     put_owners_named(1, n);
 }
 
+static void put_owners_to_keep(size_t n)
+{
+    struct span bag = SPAN_LITERAL("\x95\x07\x04\xa1x\x00\x00");
+    begin(WIRE_OWNERS, 3);
+    pack_u64(&made, 0);
+    pack_bool(&made, true);
+    pack_array(&made, (uint32_t)n);
+    for (size_t i = 0; i < n; i++) {
+        buf_append_span(&made, bag);
+    }
+}
+
+/* A message of n bytes: the batches are whatever is left. */
+static void put_batches_of(size_t n)
+{
+    enum { AROUND = 9 };
+    wire_put_batches(&made, 1, 1, span_of(filler, n - AROUND));
+    assert_int_equal(made.size, n);
+}
+
 static void put_labels(size_t n, size_t which)
 {
     begin(WIRE_JOIN, 6);
-    pack_u64(&made, 1);
+    pack_u64(&made, WIRE_VERSION);
     pack_bin(&made, span_of(filler, 32));
     for (size_t i = 0; i < 4; i++) {
         pack_str(&made, text_of(i == which ? n : 1));
@@ -355,25 +376,27 @@ static void put_outcome_sentence(size_t n)
 /* A message of n bytes: the user's name is whatever is left; whether it is a name is not asked. */
 static void put_message_of(size_t n)
 {
-    enum { AROUND = 10 };
-    begin(WIRE_SIGN_IN, 3);
+    enum { AROUND = 11 };
+    begin(WIRE_SIGN_IN, 4);
     pack_u64(&made, 1);
     pack_str(&made, span_of(filler, n - AROUND));
     pack_array(&made, 0);
+    pack_u64(&made, 0);
     assert_int_equal(made.size, n);
 }
 
 /* A message of n msgpack objects. */
 static void put_elements(size_t n)
 {
-    enum { AROUND = 5 };
-    begin(WIRE_SIGN_IN, 3);
+    enum { AROUND = 6 };
+    begin(WIRE_SIGN_IN, 4);
     pack_u64(&made, 1);
     pack_array(&made, (uint32_t)(n - AROUND - 1));
     for (size_t i = 0; i < n - AROUND - 1; i++) {
         pack_nil(&made);
     }
     pack_array(&made, 0);
+    pack_u64(&made, 0);
 }
 
 static const struct limit limits[] = {
@@ -383,6 +406,8 @@ static const struct limit limits[] = {
     {put_operations, WIRE_OPS_MAX, E_MALFORMED},
     {put_outcomes, WIRE_OPS_UNANSWERED, E_MALFORMED},
     {put_owners, WIRE_BAGS_MAX, E_MALFORMED},
+    {put_owners_to_keep, WIRE_OWNERS_MAX, E_MALFORMED},
+    {put_batches_of, WIRE_MESSAGE_MAX, E_TOO_LARGE},
     {put_owner_name, NAME_MAX_BYTES, E_MALFORMED},
     {put_name, WIRE_LABEL_MAX, E_MALFORMED},
     {put_serial, WIRE_LABEL_MAX, E_MALFORMED},
@@ -429,7 +454,7 @@ static void test_texts_are_utf8(void **state)
     static const char *const labels[] = {"caf\xc3\xa9", "caf\xe9", "a\nb"};
     for (size_t i = 0; i < 3; i++) {
         begin(WIRE_JOIN, 6);
-        pack_u64(&made, 1);
+        pack_u64(&made, WIRE_VERSION);
         pack_bin(&made, span_of(filler, 32));
         pack_cstr(&made, labels[i]);
         pack_cstr(&made, "");

@@ -17,11 +17,13 @@
 
 #include <cmocka.h>
 
+#include "journal/digest.h"
 #include "tests/transport/trace.h"
 
 enum {
     TOY_CLIENTS = 4,
     TOY_USERS = 4,
+    TOY_FLEET = 4, /* whose the fleet's bag is: nobody's */
     TOY_PATHS = 12,
     TOY_BAGS = 64,
     TOY_CHANGES = 8192,
@@ -79,6 +81,8 @@ struct toy_session {
     bool subscribed[TOY_BAGS];
     bool owes_bag; /* answers that are given later: FEED_BAG, FEED_PAGE */
     bool owes_page;
+    bool mirrors;
+    bool holds_back; /* all of these answers */
     uint64_t asked_bag;
     struct feed_action asked_page;
     uint8_t after[PATH_MAX_BYTES];
@@ -112,6 +116,7 @@ struct toy_writer {
 struct toy_replica {
     uint64_t id; /* 0: none */
     uint64_t cursor;
+    bool damaged; /* it holds what was never written, and does not know it */
     struct toy_item items[TOY_PATHS];
     bool staging;
     struct toy_item staged[TOY_PATHS];
@@ -137,6 +142,20 @@ struct toy_client {
     int why;
     uint64_t retry_at_ms;
     bool writer_lost;
+    bool fleet_complete; /* in this session */
+    bool keeps;          /* everybody's bags */
+    bool to_list;
+    bool listing;
+    uint64_t listed_to;
+    uint64_t listed_newest; /* what the server had said when it was asked */
+    bool mirrors;
+    bool to_mirror;
+    uint64_t mirror_first; /* of the copy's changes; 0: it holds none */
+    uint64_t mirror_seq;
+    unsigned mirrored;
+    unsigned too_old;
+    unsigned healed;
+    unsigned compared;
     unsigned renumbered;
     unsigned applied_pages;
     unsigned applied_lives;
@@ -154,6 +173,8 @@ struct toy {
     uint64_t head;
     struct toy_bag bags[TOY_BAGS];
     struct toy_change changes[TOY_CHANGES];
+    uint64_t floor; /* the journal's oldest change */
+    uint64_t fleet; /* the fleet's bag, 0: none */
     struct toy_session sessions[TOY_SESSIONS];
     struct toy_client clients[TOY_CLIENTS];
     struct toy_pending pending[TOY_OPS];
@@ -305,6 +326,32 @@ static inline struct wire_position toy_position(uint64_t seq)
     return position;
 }
 
+/* Of what is live. */
+static inline struct digest toy_digest(const struct toy_item items[TOY_PATHS])
+{
+    struct digest digest = {0};
+    for (int i = 0; i < TOY_PATHS; i++) {
+        if (items[i].live) {
+            uint8_t stamp[8];
+            put_be64(stamp, items[i].stamp);
+            digest_add(&digest, toy_path(i), items[i].seq, span_of(stamp, sizeof stamp));
+        }
+    }
+    return digest;
+}
+
+/* The newest bag that is there, 0: none. */
+static inline uint64_t toy_newest_bag(const struct toy *toy)
+{
+    uint64_t newest = 0;
+    for (size_t i = 0; i < TOY_BAGS; i++) {
+        if (toy->bags[i].exists && toy->bags[i].id > newest) {
+            newest = toy->bags[i].id;
+        }
+    }
+    return newest;
+}
+
 /* What the bag held at `seq`; only live items count. */
 static inline void toy_content_at(const struct toy *toy, uint64_t bag_id, uint64_t seq,
                                   struct toy_item items[TOY_PATHS])
@@ -330,6 +377,9 @@ static inline void toy_content_at(const struct toy *toy, uint64_t bag_id, uint64
 static inline void toy_check_replica(const struct toy *toy, const struct toy_replica *replica)
 {
     struct toy_item items[TOY_PATHS];
+    if (replica->damaged) {
+        return;
+    }
     toy_content_at(toy, replica->id, replica->cursor, items);
     for (int i = 0; i < TOY_PATHS; i++) {
         assert_int_equal(replica->items[i].live, items[i].live);

@@ -2,31 +2,7 @@
 #ifndef KITBAG_TESTS_TRANSPORT_TOY_CLIENT_H
 #define KITBAG_TESTS_TRANSPORT_TOY_CLIENT_H
 
-#include "tests/transport/toy_server.h"
-
-static inline void toy_follow_step(struct toy *toy, int number, struct follow_event event);
-
-static inline struct toy_replica *toy_replica(struct toy_client *client, uint64_t bag_id)
-{
-    for (size_t i = 0; i < TOY_BAGS; i++) {
-        if (client->bags[i].id == bag_id) {
-            return &client->bags[i];
-        }
-    }
-    return NULL;
-}
-
-static inline struct toy_replica *toy_replica_add(struct toy_client *client, uint64_t bag_id)
-{
-    struct toy_replica *replica = toy_replica(client, bag_id);
-    if (replica == NULL) {
-        replica = toy_replica(client, 0);
-        assert_non_null(replica);
-        *replica = (struct toy_replica){.id = bag_id};
-        client->to_follow = true;
-    }
-    return replica;
-}
+#include "tests/transport/toy_keeper.h"
 
 /* --- connections --- */
 
@@ -208,6 +184,8 @@ static inline void toy_apply_page(struct toy *toy, struct toy_client *client,
     memcpy(replica->items, replica->staged, sizeof replica->items);
     replica->cursor = action->page.cursor;
     replica->staging = false;
+    replica->damaged = replica->damaged && (action->page.flags & WIRE_PAGE_WHOLE) == 0;
+    client->fleet_complete = client->fleet_complete || replica->id == toy->fleet;
     toy_check_replica(toy, replica);
     if (action->page.position.seq > client->position) {
         client->position = action->page.position.seq;
@@ -332,6 +310,10 @@ static inline void toy_answer_follower(struct toy *toy, int number,
         toy_apply_live(toy, &toy->clients[number], action, &event);
         toy_follow_step(toy, number, event);
         break;
+    case FOLLOW_DO_BATCHES:
+        toy_take_batches(toy, &toy->clients[number], action, &event);
+        toy_follow_step(toy, number, event);
+        break;
     default:
         toy_apply_page(toy, &toy->clients[number], action, &event);
         toy_follow_step(toy, number, event);
@@ -349,8 +331,40 @@ static inline void toy_take_bag(const struct toy *toy, struct toy_client *client
     if (action->bag.code == 0) {
         assert_int_equal(replica->cursor, action->bag.last_seq);
         toy_check_replica(toy, replica);
+        client->fleet_complete = client->fleet_complete || replica->id == toy->fleet;
+        if (action->bag.has_digest) {
+            toy_compare(toy, client, replica, &action->bag.digest);
+        }
     } else {
         memset(replica, 0, sizeof *replica);
+    }
+}
+
+/* Nothing but the fleet's bag is followed before that one is complete. */
+static inline void toy_check_fleet_first(const struct toy *toy, const struct toy_client *client,
+                                         struct span frame)
+{
+    struct unpacked scratch = {0};
+    struct wire_message message;
+    assert_int_equal(wire_decode(frame, &scratch, &message, NULL), 0);
+    if (message.type == WIRE_FOLLOW && toy->fleet != 0 && !client->fleet_complete) {
+        for (size_t i = 0; i < message.follow.bags.count; i++) {
+            assert_int_equal(wire_bag_at(&message.follow.bags, i).bag_id, toy->fleet);
+        }
+    }
+    unpack_close(&scratch);
+}
+
+static inline void toy_welcome(struct toy_client *client, const struct wire_welcome *welcome)
+{
+    assert_int_equal(welcome->resume_seq, WIRE_SAME_HISTORY);
+    client->fleet_complete = false;
+    client->listing = false;
+    client->to_list = client->keeps;
+    client->listed_to = 0;
+    client->to_mirror = client->mirrors;
+    if (welcome->fleet_bag != 0) {
+        (void)toy_replica_add(client, welcome->fleet_bag);
     }
 }
 
@@ -368,6 +382,7 @@ static inline bool toy_carry_out_follower(struct toy *toy, int number,
         return false;
     case FOLLOW_DO_SEND:
         assert_int_not_equal(client->session, TOY_NOBODY);
+        toy_check_fleet_first(toy, client, action->send);
         toy_push(&toy->sessions[client->session].up, action->send);
         return false;
     case FOLLOW_DO_BAG:
@@ -396,6 +411,14 @@ static inline bool toy_carry_out_follower(struct toy *toy, int number,
         client->deferrals++;
         return false;
     case FOLLOW_DO_WELCOME:
+        toy_welcome(client, &action->welcome);
+        return false;
+    case FOLLOW_DO_OWNERS:
+        toy_take_owners(client, action);
+        return false;
+    case FOLLOW_DO_MIRRORING:
+        toy_take_mirroring(client, action);
+        return false;
     case FOLLOW_DO_SIGNED_OUT:
         return false;
     default:
@@ -431,6 +454,11 @@ static inline void toy_follow_step(struct toy *toy, int number, struct follow_ev
         toy_follow_step(toy, number, ops);
     } else if (client->to_follow) {
         toy_tell_bags(toy, number, true);
+    } else if (client->phase == FOLLOW_OPEN && client->to_mirror) {
+        toy_ask_mirror(toy, number);
+    } else if (client->phase == FOLLOW_OPEN && !client->listing &&
+               (client->to_list || toy_hears_of_bags(client))) {
+        toy_list_more(toy, number);
     }
 }
 

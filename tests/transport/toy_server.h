@@ -27,7 +27,7 @@ static inline void toy_dispatch(struct toy *toy, uint64_t from)
     }
     for (int s = 0; s < TOY_SESSIONS; s++) {
         struct toy_session *session = &toy->sessions[s];
-        bool follows = false;
+        bool follows = session->feed != NULL && session->mirrors;
         for (size_t i = 0; i < count && session->feed != NULL; i++) {
             const struct toy_bag *bag = toy_bag(toy, changes[i].bag_id);
             follows = follows || session->subscribed[bag - toy->bags];
@@ -230,6 +230,8 @@ static inline void toy_answer_hello(struct toy *toy, int number, const struct wi
     struct feed_event event = {.kind = FEED_WELCOME};
     event.welcome = (struct wire_welcome){
         .head_seq = toy->head, .state = (uint64_t)toy->state, .device = hello->device};
+    event.welcome.fleet_bag = toy->fleet;
+    event.welcome.resume_seq = WIRE_SAME_HISTORY;
     toy->sessions[number].writer = hello->writer;
     for (int i = 0; i < TOY_SESSIONS; i++) {
         const struct toy_session *other = &toy->sessions[i];
@@ -250,9 +252,12 @@ static inline void toy_answer_sign_in(struct toy *toy, int number, uint64_t ref,
     struct bag_row row = {.exists = true};
     int user = name.data[name.size - 1] - '0';
     const struct toy_bag *bag = toy_bag_of(toy, user);
-    row.bag_id = bag != NULL ? bag->id : toy_create(toy, user);
-    row.last_seq = toy_bag(toy, row.bag_id)->last_seq;
     assert_int_equal(owner_make(&row.owner, OWNER_USER, name, 0, NULL), 0);
+    row.bag_id = bag != NULL ? bag->id : toy_create(toy, user);
+    if (bag == NULL) {
+        toy_dispatch(toy, row.bag_id);
+    }
+    row.last_seq = toy_bag(toy, row.bag_id)->last_seq;
     event.signed_in.ref = ref;
     event.signed_in.text = "";
     event.signed_in.bags = &row;
@@ -270,6 +275,8 @@ static inline void toy_answer_follow(struct toy *toy, int number, uint64_t bag_i
         event.bag.text = "";
     } else {
         event.bag.last_seq = bag->last_seq;
+        event.bag.has_digest = true;
+        event.bag.digest = toy_digest(bag->items);
         toy->sessions[number].subscribed[bag - toy->bags] = true;
     }
     toy_feed_step(toy, number, event);
@@ -311,8 +318,98 @@ static inline void toy_answer_read(struct toy *toy, int number, const struct fee
     }
     assert_int_equal(buf_error(&rows), 0);
     page->rows = buf_span(&rows);
+    page->has_digest = page->code == 0 && page->end;
+    page->digest = page->has_digest ? toy_digest(bag->items) : (struct digest){0};
     toy_feed_step(toy, number, event);
     buf_free(&rows);
+}
+
+/* Three bags a message, so that there are several. */
+static inline void toy_answer_list(struct toy *toy, int number, uint64_t after)
+{
+    struct feed_event event = {.kind = FEED_LISTED};
+    struct bag_row rows[3] = {0};
+    event.listed.end = true;
+    for (size_t i = 0; i < TOY_BAGS && event.listed.end; i++) { /* in order of their ids */
+        const struct toy_bag *bag = &toy->bags[i];
+        if (!bag->exists || bag->id <= after || bag->id == toy->fleet) {
+            continue;
+        }
+        event.listed.end = event.listed.count < 3;
+        if (event.listed.end) {
+            struct bag_row *row = &rows[event.listed.count++];
+            row->bag_id = bag->id;
+            row->last_seq = bag->last_seq;
+            assert_int_equal(owner_make(&row->owner, OWNER_USER, SPAN_LITERAL("x"), 0, NULL), 0);
+        }
+    }
+    event.listed.bags = rows;
+    toy_feed_step(toy, number, event);
+}
+
+/* The toy's journal: of each change its seq, its stamp, and as many bytes as its value has. */
+enum { TOY_BATCH_BYTES = 20 };
+
+static inline void toy_answer_mirror(struct toy *toy, int number, const struct wire_mirror *mirror)
+{
+    struct feed_event event = {.kind = FEED_MIRRORING};
+    event.mirroring.text = "";
+    if (mirror->seq + 1 < toy->floor) {
+        event.mirroring.code = E_TOO_OLD;
+        event.mirroring.floor_seq = toy->floor;
+    }
+    toy->sessions[number].mirrors = event.mirroring.code == 0;
+    toy_feed_step(toy, number, event);
+}
+
+static inline void toy_answer_journal(struct toy *toy, int number, const struct feed_action *action)
+{
+    struct feed_event event = {.kind = FEED_BATCHES};
+    struct feed_batches *told = &event.batches;
+    struct buf bytes;
+    buf_init(&bytes, WIRE_MESSAGE_MAX);
+    told->head_seq = toy->head;
+    told->last_seq = action->read_journal.after_seq;
+    assert_true(told->last_seq <= toy->head);
+    if (told->last_seq + 1 < toy->floor) {
+        told->code = E_TOO_OLD;
+        told->floor_seq = toy->floor;
+        told->text = "";
+    }
+    while (told->code == 0 && told->last_seq < toy->head) {
+        const struct toy_change *change = &toy->changes[told->last_seq + 1];
+        uint8_t head[TOY_BATCH_BYTES];
+        if (bytes.size > 0 &&
+            bytes.size + sizeof head + change->size > action->read_journal.budget_bytes) {
+            break;
+        }
+        put_be64(head, change->seq);
+        put_be64(head + 8, change->stamp);
+        put_be32(head + 16, change->size);
+        (void)buf_append(&bytes, head, sizeof head);
+        if (change->size > 0) {
+            (void)buf_append_span(&bytes, toy_value(change->stamp, change->size));
+        }
+        told->last_seq = change->seq;
+    }
+    assert_int_equal(buf_error(&bytes), 0);
+    told->bytes = buf_span(&bytes);
+    told->end = told->last_seq == toy->head;
+    toy->sessions[number].mirrors = told->code == 0;
+    toy_feed_step(toy, number, event);
+    buf_free(&bytes);
+}
+
+static inline void toy_answer_question(struct toy *toy, int number,
+                                       const struct feed_action *question)
+{
+    if (question->kind == FEED_DO_READ) {
+        toy_answer_read(toy, number, question);
+    } else if (question->kind == FEED_DO_LIST) {
+        toy_answer_list(toy, number, question->list.after);
+    } else {
+        toy_answer_journal(toy, number, question);
+    }
 }
 
 static inline void toy_answer_later(struct toy *toy, int number)
@@ -321,7 +418,7 @@ static inline void toy_answer_later(struct toy *toy, int number)
     if (session->owes_page) {
         struct feed_action question = session->asked_page;
         session->owes_page = false;
-        toy_answer_read(toy, number, &question);
+        toy_answer_question(toy, number, &question);
     } else if (session->owes_bag) {
         session->owes_bag = false;
         toy_answer_follow(toy, number, session->asked_bag);
@@ -338,7 +435,7 @@ static inline void toy_keep_question(struct toy_session *session, const struct f
     }
     session->owes_page = true;
     session->asked_page = *action;
-    if (action->read.after.size > 0) {
+    if (action->kind == FEED_DO_READ && action->read.after.size > 0) {
         memcpy(session->after, action->read.after.data, action->read.after.size);
         session->asked_page.read.after.data = session->after;
     }
@@ -366,10 +463,15 @@ static inline void toy_answer(struct toy *toy, int number, const struct feed_act
     case FEED_DO_WRITE:
         toy_take_in(toy, number, &action->write.operations);
         break;
+    case FEED_DO_MIRROR:
+        toy_answer_mirror(toy, number, &action->mirror);
+        break;
     case FEED_DO_FOLLOW:
     case FEED_DO_READ:
+    case FEED_DO_LIST:
+    case FEED_DO_READ_JOURNAL:
         toy_keep_question(&toy->sessions[number], action);
-        if (!toy_chance(toy, 3)) {
+        if (!toy->sessions[number].holds_back && !toy_chance(toy, 3)) {
             toy_answer_later(toy, number);
         }
         break;
@@ -387,6 +489,7 @@ static inline void toy_end_session(struct toy_session *session)
     session->wants_turn = false;
     session->owes_bag = false;
     session->owes_page = false;
+    session->mirrors = false;
     memset(session->subscribed, 0, sizeof session->subscribed);
 }
 

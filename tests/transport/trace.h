@@ -92,7 +92,7 @@ static inline void trace_element(struct buf *out, enum wire_type type, const str
         (void)buf_printf(out, "%" PRIu64 " from %" PRIu64, bag.bag_id, bag.cursor);
     } else if (type == WIRE_UNFOLLOW) {
         (void)buf_printf(out, "%" PRIu64, wire_id_at(list, i));
-    } else if (type == WIRE_SIGNED_IN) {
+    } else if (type == WIRE_SIGNED_IN || type == WIRE_OWNERS) {
         struct wire_owner owner = wire_owner_at(list, i);
         (void)buf_printf(out, "%" PRIu64 " %.*s", owner.bag_id, (int)owner.shown.size,
                          (const char *)owner.shown.data);
@@ -166,6 +166,13 @@ static inline void trace_to_server(struct buf *out, const struct wire_message *m
         trace_u64(out, "confirmed", message->write.confirmed);
         trace_list(out, message->type, &message->write.operations);
         break;
+    case WIRE_LIST:
+        trace_u64(out, "after", message->list.after);
+        break;
+    case WIRE_MIRROR:
+        trace_u64(out, "seq", message->mirror.seq);
+        (void)buf_printf(out, "%s", message->mirror.has_hash ? " hash" : "");
+        break;
     default:
         break;
     }
@@ -209,6 +216,7 @@ static inline void trace_to_client(struct buf *out, const struct wire_message *m
         trace_u64(out, "bag", message->bag.bag_id);
         trace_code(out, trace_code_of(message->bag.code));
         trace_u64(out, "last", message->bag.last_seq);
+        (void)buf_printf(out, "%s", message->bag.has_digest ? " digest" : "");
         break;
     case WIRE_STATE:
         trace_u64(out, "is", message->state.state);
@@ -216,6 +224,19 @@ static inline void trace_to_client(struct buf *out, const struct wire_message *m
     case WIRE_ERROR:
         trace_code(out, trace_code_of(message->error.code));
         trace_span(out, message->error.fatal ? "fatal" : "text", message->error.text);
+        break;
+    case WIRE_OWNERS:
+        trace_code(out, trace_code_of(message->owners.code));
+        trace_list(out, message->type, &message->owners.bags);
+        (void)buf_printf(out, "%s", message->owners.end ? " end" : "");
+        break;
+    case WIRE_MIRRORING:
+        trace_code(out, trace_code_of(message->mirroring.code));
+        trace_u64(out, "floor", message->mirroring.floor_seq);
+        break;
+    case WIRE_BATCHES:
+        trace_u64(out, "head", message->batches.head_seq);
+        trace_u64(out, "bytes", message->batches.bytes.size);
         break;
     default:
         break;
@@ -225,7 +246,7 @@ static inline void trace_to_client(struct buf *out, const struct wire_message *m
 /* One message, as the other side will read it. */
 static inline void trace_message(struct buf *out, struct span bytes)
 {
-    static const char *const names[WIRE_ERROR + 1] = {
+    static const char *const names[WIRE_TYPES] = {
         [WIRE_HELLO] = "HELLO",
         [WIRE_JOIN] = "JOIN",
         [WIRE_SIGN_IN] = "SIGN_IN",
@@ -247,6 +268,11 @@ static inline void trace_message(struct buf *out, struct span bytes)
         [WIRE_BAG] = "BAG",
         [WIRE_STATE] = "STATE",
         [WIRE_ERROR] = "ERROR",
+        [WIRE_LIST] = "LIST",
+        [WIRE_MIRROR] = "MIRROR",
+        [WIRE_OWNERS] = "OWNERS",
+        [WIRE_MIRRORING] = "MIRRORING",
+        [WIRE_BATCHES] = "BATCHES",
     };
     struct unpacked scratch = {0};
     struct wire_message message;
@@ -261,6 +287,8 @@ static inline void trace_message(struct buf *out, struct span bytes)
         } else if (message.type == WIRE_HEARTBEAT) {
             trace_u64(out, "seq", message.heartbeat.seq);
             trace_u64(out, "current", message.heartbeat.current);
+            trace_u64(out, "healed", message.heartbeat.healed);
+            trace_u64(out, "newest", message.heartbeat.newest_bag);
         } else if (message.type < WIRE_WELCOME) {
             trace_to_server(out, &message);
         } else {
@@ -290,6 +318,9 @@ static inline void trace_feed_event(struct buf *out, const char *who,
         {FEED_STATE, "state"},
         {FEED_SENT_FAILED, "could not send"},
         {FEED_END, "end"},
+        {FEED_LISTED, "listed"},
+        {FEED_MIRRORING, "mirroring"},
+        {FEED_BATCHES, "batches"},
     };
     (void)buf_printf(out, "%s: %s", who, TRACE_NAME(names, event->kind));
     if (event->kind == FEED_FRAME) {
@@ -308,6 +339,15 @@ static inline void trace_feed_event(struct buf *out, const char *who,
     } else if (event->kind == FEED_COMMITTED) {
         trace_u64(out, "at", event->committed.position.seq);
         trace_u64(out, "changes", event->committed.count);
+    } else if (event->kind == FEED_LISTED) {
+        trace_u64(out, "count", event->listed.count);
+        (void)buf_printf(out, "%s", event->listed.end ? " end" : "");
+    } else if (event->kind == FEED_MIRRORING) {
+        trace_code(out, event->mirroring.code);
+    } else if (event->kind == FEED_BATCHES) {
+        trace_code(out, event->batches.code);
+        trace_u64(out, "last", event->batches.last_seq);
+        (void)buf_printf(out, "%s", event->batches.end ? " end" : "");
     }
     (void)buf_printf(out, "\n");
 }
@@ -327,6 +367,9 @@ static inline void trace_feed_action(struct buf *out, const struct feed_action *
         {FEED_DO_WRITE, "write"},
         {FEED_DO_HEARD, "heard"},
         {FEED_DO_CUT, "cut"},
+        {FEED_DO_LIST, "list"},
+        {FEED_DO_MIRROR, "may it mirror"},
+        {FEED_DO_READ_JOURNAL, "read the journal"},
     };
     (void)buf_printf(out, "    %s", TRACE_NAME(names, action->kind));
     switch ((int)action->kind) {
@@ -351,6 +394,17 @@ static inline void trace_feed_action(struct buf *out, const struct feed_action *
         break;
     case FEED_DO_HEARD:
         trace_u64(out, "seq", action->heard.seq);
+        trace_u64(out, "healed", action->heard.healed);
+        break;
+    case FEED_DO_LIST:
+        trace_u64(out, "after", action->list.after);
+        break;
+    case FEED_DO_MIRROR:
+        trace_u64(out, "seq", action->mirror.seq);
+        break;
+    case FEED_DO_READ_JOURNAL:
+        trace_u64(out, "after", action->read_journal.after_seq);
+        trace_u64(out, "budget", action->read_journal.budget_bytes);
         break;
     case FEED_DO_CUT:
         trace_code(out, action->cut.code);
@@ -382,6 +436,9 @@ static inline void trace_follow_event(struct buf *out, const char *who,
         {FOLLOW_OPS_READ, "operations read"},
         {FOLLOW_SIGN_IN, "sign in"},
         {FOLLOW_SIGN_OUT, "sign out"},
+        {FOLLOW_LIST, "list"},
+        {FOLLOW_MIRROR, "mirror"},
+        {FOLLOW_HEALED, "healed"},
     };
     (void)buf_printf(out, "%s: %s", who, TRACE_NAME(names, event->kind));
     if (event->kind == FOLLOW_FRAME) {
@@ -438,6 +495,9 @@ static inline void trace_follow_action(struct buf *out, const struct follow_acti
         {FOLLOW_DO_SIGNED_IN, "signed in"},
         {FOLLOW_DO_SIGNED_OUT, "signed out"},
         {FOLLOW_DO_STATUS, "status"},
+        {FOLLOW_DO_OWNERS, "owners"},
+        {FOLLOW_DO_MIRRORING, "mirroring"},
+        {FOLLOW_DO_BATCHES, "take batches"},
     };
     (void)buf_printf(out, "    %s", TRACE_NAME(names, action->kind));
     switch ((int)action->kind) {
@@ -470,6 +530,17 @@ static inline void trace_follow_action(struct buf *out, const struct follow_acti
         break;
     case FOLLOW_DO_STATUS:
         trace_follow_status(out, action);
+        break;
+    case FOLLOW_DO_OWNERS:
+        trace_code(out, action->owners.code);
+        trace_list(out, WIRE_OWNERS, &action->owners.list);
+        break;
+    case FOLLOW_DO_MIRRORING:
+        trace_code(out, action->mirroring.code);
+        trace_u64(out, "floor", action->mirroring.floor_seq);
+        break;
+    case FOLLOW_DO_BATCHES:
+        trace_u64(out, "bytes", action->batches.bytes.size);
         break;
     default:
         break;
