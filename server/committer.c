@@ -1,35 +1,52 @@
 /* server/committer.c - drafts: the open one, and those that are committed and not delivered. */
-#include "server/committer.h"
+#include "server/committer_inside.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "server/histories.h"
 
-enum {
-    SPARE_DRAFTS = 2,
-    ARENA_BYTES_MAX = 32 << 20, /* of refused and accepted requests in one draft */
-};
+enum { SPARE_DRAFTS = 8 };
 
-struct committer {
-    struct committer_options options;
-    struct plan plan;
-    struct draft *done; /* committed (or failed), to be delivered, the oldest first */
-    struct draft **done_end;
-    struct draft *spare;
-    size_t spare_count;
-    enum committer_state state;
-    struct err why;
-    int deferring; /* an append could not begin: until that was delivered this is everybody's code
-                    */
-    struct journal_position head;
-    uint64_t last_time_ms; /* of the newest batch: time never goes back in the journal */
-    uint64_t changes;
-    struct log_limit deferred;
-};
+/* --- are changes taken? --- */
+
+static bool has_room(const struct committer *committer)
+{
+    const struct committer_options *options = &committer->options;
+    return options->has_room == NULL || options->has_room(options->room_context);
+}
+
+void committer_update_closed(struct committer *committer)
+{
+    struct plan *plan = &committer->plan;
+    plan->closed = 0;
+    plan->closed_why = "";
+    if (committer->state != COMMITTER_RUNNING) {
+        plan->closed = E_READ_ONLY;
+        plan->closed_why = committer->why.text;
+    } else if (plan->stale) {
+        plan->closed = E_BUSY;
+        plan->closed_why = "the state could not be read: it is tried again";
+    } else if (committer->deferring != 0) {
+        plan->closed = committer->deferring;
+        plan->closed_why = err_meaning(committer->deferring);
+    } else if (!has_room(committer)) {
+        plan->closed = E_NOSPACE;
+        plan->closed_why = "there is too little room on the server's disk: writing goes on by "
+                           "itself when there is more";
+    }
+}
+
+void committer_stop(struct committer *committer, enum committer_state state, const char *event,
+                    const struct err *err)
+{
+    committer->state = state;
+    committer->why = *err;
+    committer_update_closed(committer);
+    log_err(LOG_ERROR, "commit", event, err);
+}
 
 /* --- drafts --- */
 
@@ -46,8 +63,9 @@ static struct draft *take_draft(struct committer *committer)
     return draft;
 }
 
-static void give_back(struct committer *committer, struct draft *draft)
+void committer_give_back(struct committer *committer, struct draft *draft)
 {
+    eras_release(&committer->plan.overlay.eras, &draft->era);
     if (committer->spare_count >= SPARE_DRAFTS) {
         draft_free(&draft);
         return;
@@ -58,78 +76,66 @@ static void give_back(struct committer *committer, struct draft *draft)
     committer->spare_count++;
 }
 
+/* --- a new draft --- */
+
+/* Rows that were used long ago are forgotten, when kv/ has them for sure. */
+static void turn_overlay(struct committer *committer)
+{
+    struct overlay *overlay = &committer->plan.overlay;
+    if (!overlay_is_full(overlay)) {
+        return;
+    }
+    uint64_t seq = overlay_old_seq(overlay);
+    seq = seq < committer->head.seq ? seq : committer->head.seq; /* or it was never committed */
+    if (committer->plan.applied_seq < seq) {
+        committer_wait_applied(committer, seq);
+    }
+    if (committer->plan.applied_seq >= seq) {
+        overlay_turn(overlay);
+    }
+}
+
 /* The open draft begins anew behind the journal's head. */
 static void begin_draft(struct committer *committer, struct draft *draft)
 {
+    struct plan *plan = &committer->plan;
     uint64_t now = clock_wall_ms(committer->options.clock);
     uint64_t time_ms = now > committer->last_time_ms ? now : committer->last_time_ms;
-    /* First: the overlay's rows may lie in this very draft's arena. */
-    overlay_reset(&committer->plan.overlay, committer->options.kv, &draft->arena);
+    eras_release(&plan->overlay.eras, &draft->era);
+    turn_overlay(committer);
     draft_reset(draft, committer->head.seq + 1, time_ms);
-    committer->plan.draft = draft;
+    draft->era = eras_hold(&plan->overlay.eras);
+    plan->draft = draft;
 }
 
-static bool has_room(const struct committer *committer)
-{
-    const struct committer_options *options = &committer->options;
-    return options->has_room == NULL || options->has_room(options->room_context);
-}
-
-/* Are changes taken? */
-static void update_closed(struct committer *committer)
+/* What was planned is not what the journal has, or could not be kept in mind: all of it is
+ * forgotten and read anew from kv/. */
+static void start_over(struct committer *committer)
 {
     struct plan *plan = &committer->plan;
-    plan->closed = 0;
-    plan->closed_why = "";
-    if (committer->state != COMMITTER_RUNNING) {
-        plan->closed = E_READ_ONLY;
-        plan->closed_why = committer->why.text;
-    } else if (plan->fences_stale) {
-        plan->closed = E_BUSY;
-        plan->closed_why = "the fences could not be read: it is tried again";
-    } else if (committer->deferring != 0) {
-        plan->closed = committer->deferring;
-        plan->closed_why = err_meaning(committer->deferring);
-    } else if (!has_room(committer)) {
-        plan->closed = E_NOSPACE;
-        plan->closed_why = "there is too little room on the server's disk: writing goes on by "
-                           "itself when there is more";
-    }
-}
-
-/* What is known of fences is not what the journal says: of a batch that was not written, or for
- * lack of memory. */
-static void reload_fences(struct committer *committer)
-{
     struct err err = {0};
-    if (committer->plan.fences_stale && committer->state == COMMITTER_RUNNING &&
-        plan_load_fences(&committer->plan, &err) != 0) {
-        log_err(LOG_ERROR, "commit", "fences.unreadable", &err);
+    committer_settle(committer);
+    overlay_reset(&plan->overlay, committer->options.kv);
+    plan->stale = true;
+    if (committer->state != COMMITTER_BEHIND && plan_load(plan, &err) != 0) {
+        log_err(LOG_ERROR, "commit", "state.unreadable", &err);
     }
 }
 
-/* A new batch begins with the first request after the last: its time, and whether it may be. */
-static void touch_draft(struct committer *committer)
+void committer_touch(struct committer *committer)
 {
     struct draft *draft = committer->plan.draft;
     if (draft->count == 0) {
         uint64_t now = clock_wall_ms(committer->options.clock);
         draft->time_ms = now > committer->last_time_ms ? now : committer->last_time_ms;
-        reload_fences(committer);
-        update_closed(committer);
+        if (committer->plan.stale && committer->state != COMMITTER_BEHIND) {
+            start_over(committer);
+        }
+        committer_update_closed(committer);
     }
 }
 
 /* --- the commit --- */
-
-static void stop(struct committer *committer, enum committer_state state, const char *event,
-                 const struct err *err)
-{
-    committer->state = state;
-    committer->why = *err;
-    update_closed(committer);
-    log_err(LOG_ERROR, "commit", event, err);
-}
 
 static void log_deferred(struct committer *committer, const struct err *err)
 {
@@ -156,48 +162,32 @@ static int append(struct committer *committer, struct draft *draft)
          * deferred too, so that nothing overtakes what was. */
         log_deferred(committer, err);
         committer->deferring = rc == E_NOSPACE ? E_NOSPACE : E_BUSY;
-        update_closed(committer);
+        committer_update_closed(committer);
         return committer->deferring;
     }
     (void)err_prefix(err, "the journal can't be written and nothing more is taken until kitbagd "
                           "was started again: ");
-    stop(committer, COMMITTER_FAILED, "journal.failed", err);
+    committer_stop(committer, COMMITTER_FAILED, "journal.failed", err);
     return E_READ_ONLY;
 }
 
-/* Into the state. The values that changes replaced were the overlay's: nobody needs them now. */
-static int apply(struct committer *committer, struct draft *draft)
+static void commit_draft(struct committer *committer, struct draft *draft)
 {
-    int rc = committer->options.apply(committer->options.kv, draft->changes, draft->count,
-                                      draft->head.hash, &draft->err);
-    for (size_t i = 0; i < draft->count; i++) {
-        draft->changes[i].has_old = false;
-        draft->changes[i].old_value = (struct span){NULL, 0};
+    draft->applied = true; /* nothing to apply, or never to be */
+    if (draft->count == 0) {
+        return;
     }
-    if (rc != 0) {
-        (void)err_prefix(&draft->err, "the state can't be written; it is opened again: ");
-        stop(committer, COMMITTER_BEHIND, "state.failed", &draft->err);
-        return E_READ_ONLY;
+    draft->code = append(committer, draft);
+    if (draft->code != 0) {
+        start_over(committer);
+        return;
     }
     for (size_t i = 0; i < draft->count; i++) {
         registry_apply(committer->options.registry, &draft->changes[i], committer->plan.server_bag);
     }
     committer->changes += draft->count;
-    return 0;
-}
-
-static void commit_draft(struct committer *committer, struct draft *draft)
-{
-    if (draft->count == 0) {
-        return;
-    }
-    draft->code = append(committer, draft);
-    if (draft->code == 0) {
-        draft->code = apply(committer, draft);
-    }
-    if (draft->code != 0) {
-        committer->plan.fences_stale = true; /* some may have been this draft's */
-    }
+    draft->applied = false;
+    committer_hand_over(committer, draft);
 }
 
 void committer_commit(struct committer *committer)
@@ -205,8 +195,9 @@ void committer_commit(struct committer *committer)
     ASSERT(committer != NULL);
     struct draft *draft = committer->plan.draft;
     ASSERT(draft->count == draft->sealed);
+    committer_collect(committer);
     if (draft->count == 0 && draft->reply_count == 0) {
-        if (draft->arena.bytes > 0) {
+        if (overlay_is_full(&committer->plan.overlay)) {
             begin_draft(committer, draft); /* what was looked up for nobody */
         }
         return;
@@ -220,11 +211,6 @@ void committer_commit(struct committer *committer)
     *committer->done_end = draft;
     committer->done_end = &draft->next;
     begin_draft(committer, next);
-}
-
-void committer_settle(struct committer *committer)
-{
-    ASSERT(committer != NULL); /* nothing is delivered before it was applied */
 }
 
 bool committer_waiting(const struct committer *committer)
@@ -265,10 +251,23 @@ static void tell_devices(struct committer *committer, const struct draft *draft)
     }
 }
 
+static bool answers_administration(const struct draft *draft)
+{
+    for (size_t i = 0; i < draft->reply_count; i++) {
+        if (draft->replies[i].kind == REPLY_SUBMITTED) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void deliver_draft(struct committer *committer, struct draft *draft)
 {
     const struct committer_sink *sink = &committer->options.sink;
     bool committed = draft->count > 0 && draft->code == 0;
+    if (committed && answers_administration(draft)) {
+        committer_settle(committer); /* it reads kv/ from threads of its own */
+    }
     if (draft->code != 0) {
         override_replies(draft);
     }
@@ -293,138 +292,14 @@ void committer_deliver(struct committer *committer)
             committer->done_end = &committer->done;
         }
         deliver_draft(committer, draft);
-        give_back(committer, draft);
+        draft->delivered = true;
+        if (draft->applied) {
+            committer_give_back(committer, draft);
+        }
     }
     committer->deferring = 0;
-}
-
-/* --- requests --- */
-
-/* Commits what is in the draft; false when there is no memory for another one. */
-static bool flush(struct committer *committer)
-{
-    committer_commit(committer);
-    return committer->plan.draft->count == 0;
-}
-
-/* Room for a request in the open draft, which is committed when it holds too much. */
-static void before_request(struct committer *committer)
-{
-    if (committer->plan.draft->arena.bytes > ARENA_BYTES_MAX) {
-        committer_commit(committer);
-    }
-    touch_draft(committer);
-}
-
-/* For requests that want a draft without changes; false: they were answered E_BUSY. */
-static bool before_lonely_request(struct committer *committer, enum reply_kind kind,
-                                  uint64_t session, uint64_t ref)
-{
-    if (committer->plan.draft->count > 0 && !flush(committer)) {
-        struct reply busy = {.kind = kind,
-                             .session = session,
-                             .number = ref,
-                             .code = E_BUSY,
-                             .text = err_meaning(E_BUSY)};
-        (void)draft_reply(committer->plan.draft, &busy);
-        return false;
-    }
-    before_request(committer);
-    return true;
-}
-
-int committer_operation(struct committer *committer, struct operation_from *from,
-                        const msgpack_object *object, struct err *err)
-{
-    ASSERT(committer != NULL && from != NULL && object != NULL);
-    before_request(committer);
-    int rc = operations_plan(&committer->plan, from, object, err);
-    if (rc == PLAN_FULL && committer->plan.draft->count > 0) {
-        rc = flush(committer) ? operations_plan(&committer->plan, from, object, err)
-                              : operations_answer_busy(&committer->plan, from, object, err);
-    }
-    if (rc == PLAN_FULL) {
-        rc = operations_refuse_large(&committer->plan, from, object, err);
-    }
-    ASSERT(rc <= 0);
-    return rc;
-}
-
-void committer_sign_in(struct committer *committer, const struct sign_in *sign_in)
-{
-    ASSERT(committer != NULL && sign_in != NULL);
-    if (before_lonely_request(committer, REPLY_SIGNED_IN, sign_in->session, sign_in->ref)) {
-        int rc = sign_in_plan(&committer->plan, sign_in);
-        ASSERT(rc == 0); /* what a sign-in changes is far below what a batch takes */
-    }
-}
-
-void committer_sign_out(struct committer *committer, const struct sign_out *sign_out)
-{
-    ASSERT(committer != NULL && sign_out != NULL);
-    before_request(committer);
-    if (sign_out_plan(&committer->plan, sign_out) == PLAN_FULL &&
-        before_lonely_request(committer, REPLY_SIGNED_OUT, sign_out->session, sign_out->ref)) {
-        int rc = sign_out_plan(&committer->plan, sign_out);
-        ASSERT(rc == 0);
-    }
-}
-
-void committer_join(struct committer *committer, const struct join *join)
-{
-    ASSERT(committer != NULL && join != NULL);
-    if (before_lonely_request(committer, REPLY_JOINED, join->session, 0)) {
-        struct join now = *join;
-        now.now_ms = clock_wall_ms(committer->options.clock);
-        int rc = join_plan(&committer->plan, committer->options.registry, &now);
-        ASSERT(rc == 0);
-    }
-}
-
-static bool makes_user_device(const struct draft *draft)
-{
-    for (size_t i = 0; i < draft->count; i++) {
-        if (draft->changes[i].kind == CHANGE_BAG_CREATE &&
-            draft->changes[i].owner.kind == OWNER_USER_DEVICE) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Does it want a draft without changes? */
-static bool wants_lonely(const struct committer *committer, const struct submit *submit)
-{
-    switch (submit->kind) {
-    case SUBMIT_DELETE:
-        return makes_user_device(committer->plan.draft);
-    case SUBMIT_LIFT:
-    case SUBMIT_FORK:
-        return true;
-    case SUBMIT_WRITE:
-    case SUBMIT_FENCE:
-        break;
-    }
-    return false;
-}
-
-int committer_submit(struct committer *committer, const struct submit *submit, void *ticket,
-                     uint64_t index)
-{
-    ASSERT(committer != NULL && submit != NULL);
-    before_request(committer);
-    if (wants_lonely(committer, submit) && !flush(committer)) {
-        return E_NOMEM;
-    }
-    touch_draft(committer);
-    int rc = submit_plan(&committer->plan, submit, ticket, index);
-    if (rc == PLAN_FULL && committer->plan.draft->count > 0) {
-        if (!flush(committer)) {
-            return E_NOMEM;
-        }
-        rc = submit_plan(&committer->plan, submit, ticket, index);
-    }
-    return rc == PLAN_FULL ? submit_refuse_large(&committer->plan, ticket, index) : rc;
+    committer_apply_here(committer);
+    committer_collect(committer);
 }
 
 /* --- birth and death --- */
@@ -441,24 +316,39 @@ static int begin_history(struct committer *committer, struct err *err)
     if (draft->code != 0) {
         return err_set(err, draft->err.code, "%s", draft->err.text);
     }
+    committer_settle(committer);
+    if (committer->state != COMMITTER_RUNNING) {
+        return err_set(err, committer->why.code, "%s", committer->why.text);
+    }
     begin_draft(committer, draft);
     return 0;
 }
 
 static int prepare(struct committer *committer, struct err *err)
 {
+    const struct committer_options *options = &committer->options;
     struct draft *draft = take_draft(committer);
-    if (draft == NULL) {
+    if (draft == NULL || overlay_open(&committer->plan.overlay, options->kv) != 0) {
+        draft_free(&draft);
         return err_set(err, E_NOMEM, "the committer: out of memory");
     }
+    begin_draft(committer, draft);
     struct journal_stat stat = {0};
-    journal_head(committer->options.journal, &committer->head);
-    int rc = journal_stat(committer->options.journal, &stat, err);
+    journal_head(options->journal, &committer->head);
+    int rc = journal_stat(options->journal, &stat, err);
     if (rc != 0) {
-        draft_free(&draft);
         return rc;
     }
     committer->last_time_ms = stat.last_time_ms;
+    struct applier_options applier = {.kv = options->kv,
+                                      .apply = options->apply,
+                                      .idle = options->idle,
+                                      .idle_context = options->idle_context};
+    rc = applier_start(&committer->applier, &applier, committer->head.seq, err);
+    if (rc != 0) {
+        return rc;
+    }
+    committer->plan.applied_seq = committer->head.seq;
     begin_draft(committer, draft);
     if (committer->head.seq == 0) {
         rc = begin_history(committer, err);
@@ -490,10 +380,11 @@ int committer_new(struct committer **out, const struct committer_options *option
     return 0;
 }
 
-static void free_drafts(struct draft *draft)
+static void free_drafts(struct committer *committer, struct draft *draft)
 {
     while (draft != NULL) {
         struct draft *next = draft->next;
+        eras_release(&committer->plan.overlay.eras, &draft->era);
         draft_free(&draft);
         draft = next;
     }
@@ -505,11 +396,14 @@ void committer_free(struct committer **committer)
         return;
     }
     struct committer *gone = *committer;
-    struct draft *open = gone->plan.draft;
+    if (gone->applier != NULL) {
+        committer_wait_applied(gone, gone->head.seq);
+        applier_stop(&gone->applier);
+    }
+    free_drafts(gone, gone->plan.draft);
+    free_drafts(gone, gone->done);
+    free_drafts(gone, gone->spare);
     plan_free(&gone->plan);
-    draft_free(&open);
-    free_drafts(gone->done);
-    free_drafts(gone->spare);
     free(gone);
     *committer = NULL;
 }
@@ -557,7 +451,8 @@ void committer_release(struct committer *committer)
     ASSERT(committer != NULL);
     ASSERT(committer->state == COMMITTER_BEHIND);
     ASSERT(committer->plan.draft->count == 0);
-    begin_draft(committer, committer->plan.draft);
+    applier_let_go(committer->applier);
+    committer_collect(committer);
 }
 
 void committer_recovered(struct committer *committer, struct kv *kv)
@@ -567,6 +462,9 @@ void committer_recovered(struct committer *committer, struct kv *kv)
     ASSERT(committer->plan.draft->count == 0);
     committer->state = COMMITTER_RUNNING;
     committer->options.kv = kv;
+    applier_restart(committer->applier, kv, committer->head.seq);
+    committer->plan.applied_seq = committer->head.seq;
+    start_over(committer);
     begin_draft(committer, committer->plan.draft);
     log_event(LOG_INFO, "commit", "state.recovered", "seq=%" PRIu64, committer->head.seq);
 }

@@ -1,15 +1,27 @@
 /* server/committer.h - THE write path: whatever changes the journal comes through here.
  *
  * Requests are judged and planned as they come, into the open draft; committer_commit makes it
- * durable (one journal_append: one write, one sync), applies it to kv/ and tells the registry;
- * committer_deliver hands out the answers and the changes. A draft that is full is committed at
- * once, so nothing waits in a queue and memory is bounded by what one caller adds in between.
+ * durable (one journal_append: one write, one sync) and tells the registry; committer_deliver hands
+ * out the answers and the changes. A draft that is full is committed at once, so nothing waits in a
+ * queue and memory is bounded by what one caller adds in between. kv/ takes what is durable in
+ * afterwards: by a thread of its own (applier.h) or, when there is little and that thread rests, by
+ * this one after delivering. What kv/ lacks lies in the overlay, where requests are judged.
  *
  * Keeps true: no answer that a batch is the ground for, and no change, leaves before the batch's
- * sync returned and kv/ holds it. After a failed write or sync nothing is written ever again
- * (COMMITTER_FAILED). When applying failed after the sync, nothing is told, no request is taken
- * (COMMITTER_BEHIND) until committer_recovered; whoever repeats an operation then gets its outcome.
- * A full disk defers what is in the draft, and the next draft is tried again.
+ * sync returned. After a failed write or sync nothing is written ever again (COMMITTER_FAILED).
+ * When kv/ could not take a batch in, no request is taken (COMMITTER_BEHIND) until
+ * committer_recovered; what was answered before is in the journal, from which the state is brought
+ * up again. A full disk defers what is in the draft, and the next draft is tried again.
+ *
+ * Who reads kv/ sees a state that may lack the newest batches. So
+ * - requests are judged by the overlay; lists that are read from kv/ (who is signed in, groups, a
+ *   user's bags) wait for what they lack (PLAN_SETTLE);
+ * - administration is answered when kv/ has what the answer is about;
+ * - where a bag's newest seq or a right is read (FOLLOW, for a client's cursor is held against it;
+ *   LIST; HELLO; when a right ends) committer_settle_bag or committer_settle comes first;
+ * - pages need nothing: a page tells the seq it was read at, and who has heard of a newer change of
+ *   the bag reads on from there;
+ * - for counts and lists of people the state of some moments ago is fine.
  *
  * Owned by the main thread.
  */
@@ -25,7 +37,7 @@ struct committer;
 
 enum committer_state {
     COMMITTER_RUNNING,
-    COMMITTER_BEHIND, /* kv/ lacks a batch that the journal has */
+    COMMITTER_BEHIND, /* kv/ can't take in a batch that the journal has */
     COMMITTER_FAILED, /* the journal takes nothing more */
 };
 
@@ -43,8 +55,8 @@ struct committer_sink {
 
 struct committer_options {
     struct journal *journal;   /* borrowed for life */
-    struct kv *kv;             /* borrowed until committer_recovered gives another; holds all that
-                                  the journal has */
+    struct kv *kv;             /* borrowed until committer_release; holds all that the journal has;
+                                  nobody else applies to it, purges, cleans or buries */
     struct registry *registry; /* borrowed for life, loaded */
     struct limits limits;
     const struct clock *clock; /* borrowed for life */
@@ -53,6 +65,10 @@ struct committer_options {
      * before each batch; NULL: always. */
     bool (*has_room)(void *context);
     void *room_context;
+    /* A slice of work at kv/ by the thread that applies, when nothing waits to be applied; false:
+     * there is none now. NULL: never any. */
+    bool (*idle)(void *context, struct kv *kv);
+    void *idle_context;
     /* Instead of kv_apply, for tests; NULL: kv_apply. */
     int (*apply)(struct kv *kv, const struct change *changes, size_t count,
                  const uint8_t hash[SHA256_SIZE], struct err *err);
@@ -62,7 +78,7 @@ struct committer_options {
  * fleet's. E_IO, E_NOSPACE, E_CORRUPT (there is no bag of the server or the fleet), E_NOMEM. */
 MUST_CHECK int committer_new(struct committer **out, const struct committer_options *options,
                              struct err *err);
-/* What is in the open draft is given up. */
+/* What is in the open draft is given up; what was committed is applied first. */
 void committer_free(struct committer **committer);
 
 /* Requests. The answer comes by the sink (a join's now_ms is filled in here). Operations:
@@ -85,6 +101,14 @@ void committer_settle(struct committer *committer);
 /* Is there something to commit or to deliver? */
 bool committer_waiting(const struct committer *committer);
 
+/* There is nothing else to do: idle work goes on (committer_options.idle). */
+void committer_idle(struct committer *committer);
+
+/* Wait until kv/ has all that was committed (or can't take it in). Also from within the sink. */
+void committer_settle(struct committer *committer);
+/* The same when it lacks a change of this bag, of any right, or of which bags there are. */
+void committer_settle_bag(struct committer *committer, uint64_t bag_id);
+
 enum committer_state committer_state(const struct committer *committer);
 /* Why it is not running; "" when it is. */
 const char *committer_state_text(const struct committer *committer);
@@ -93,7 +117,7 @@ uint64_t committer_server_bag(const struct committer *committer);
 uint64_t committer_fleet_bag(const struct committer *committer);
 struct kv *committer_kv(const struct committer *committer);
 
-/* The state has to be closed before it can be opened again: rows of it are let go. Only while
+/* The state has to be closed before it can be opened again: nobody is at it from now on. Only while
  * BEHIND; between this and committer_recovered no request may be made. */
 void committer_release(struct committer *committer);
 /* The state was opened again as `kv` and holds all that the journal has: go on with it. */

@@ -46,7 +46,7 @@ void draft_free(struct draft **draft)
 
 void draft_reset(struct draft *draft, uint64_t base_seq, uint64_t time_ms)
 {
-    ASSERT(draft != NULL);
+    ASSERT(draft != NULL && draft->era == NULL);
     if (draft->capacity > CAPACITY_KEPT) {
         free(draft->changes);
         draft->changes = NULL;
@@ -63,6 +63,9 @@ void draft_reset(struct draft *draft, uint64_t base_seq, uint64_t time_ms)
     arena_reset(&draft->arena);
     buf_reset(&draft->body);
     draft->next = NULL;
+    draft->next_applied = NULL;
+    draft->delivered = false;
+    draft->applied = false;
     draft->count = 0;
     draft->sealed = 0;
     draft->reply_count = 0;
@@ -99,7 +102,7 @@ struct change *draft_next(struct draft *draft)
         return NULL;
     }
     struct change *change = &draft->changes[draft->count];
-    memset(change, 0, sizeof *change);
+    memset(change, 0, offsetof(struct change, owner)); /* the rest is four times as large */
     change->seq = draft->base_seq + draft->count;
     change->time_ms = draft->time_ms;
     return change;

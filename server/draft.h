@@ -1,13 +1,14 @@
 /* server/draft.h - one batch of the journal while it is made, and the answers that wait for it.
  *
  * Changes come in sets; a set is encoded when it is complete. Whatever a change or an answer points
- * to lives in the draft's arena until draft_reset. Owned by the committer's thread.
+ * to lives until draft_reset: answers in the draft's arena, changes in the era of the overlay that
+ * the draft holds. Owned by the committer's thread, and only read by the one that applies.
  */
 #ifndef KITBAG_SERVER_DRAFT_H
 #define KITBAG_SERVER_DRAFT_H
 
 #include "journal/journal.h"
-#include "server/arena.h"
+#include "server/eras.h"
 
 enum {
     DRAFT_CHANGES_MAX = 16384,                /* a draft with so many takes no further set */
@@ -39,8 +40,10 @@ struct reply {
 };
 
 struct draft {
-    struct draft *next; /* in the committer's lists */
-    struct arena arena;
+    struct draft *next;         /* in the committer's lists */
+    struct draft *next_applied; /* in the applier's */
+    struct era *era;            /* held by the committer; NULL: none */
+    struct arena arena;         /* of answers */
     struct change *changes;
     size_t count;
     size_t capacity;
@@ -53,7 +56,9 @@ struct draft {
     size_t reply_count;
     size_t reply_capacity;
     /* After the commit. */
-    int code; /* 0: durable and applied */
+    int code;       /* 0: durable */
+    bool delivered; /* nobody needs its answers and changes any more, */
+    bool applied;   /* and nobody its changes: in kv/, or never to be */
     struct err err;
     struct journal_position head;
 };
@@ -63,7 +68,8 @@ void draft_free(struct draft **draft);
 /* Empty again; its changes will be numbered from `base_seq`. */
 void draft_reset(struct draft *draft, uint64_t base_seq, uint64_t time_ms);
 
-/* Room for one more change behind the others: zeroed, seq and time set. NULL: out of memory. It
+/* Room for one more change behind the others: zeroed but for owner and history, which their makers
+ * set; seq and time set. NULL: out of memory. It
  * counts after draft_push. */
 struct change *draft_next(struct draft *draft);
 void draft_push(struct draft *draft);

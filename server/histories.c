@@ -46,7 +46,7 @@ int histories_load(struct plan *plan, struct err *err)
     }
     if (rc == 0) {
         plan->fleet_bag = row.bag_id;
-        rc = plan_load_fences(plan, err);
+        rc = plan_load(plan, err);
     }
     return rc;
 }

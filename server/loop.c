@@ -16,14 +16,12 @@ enum {
     RECEIVE_BYTES = 2 << 20,
     TURNS = 8, /* pages of one round: half a MiB at most */
     TICK_MS = 100,
-    CLEAN_ROWS = 500,
 };
 
 struct loop {
     const struct loop_options *options;
     bool stopping;
     bool more_work; /* do not sleep */
-    bool to_clean;  /* rows of deleted bags are left */
     uint64_t tick_ms;
     uint64_t alive_ms;
     uint64_t watchdog_ms;
@@ -102,31 +100,19 @@ static int look_at_state(struct loop *loop, struct err *err)
     return rc;
 }
 
-static void clean(struct loop *loop)
-{
-    struct err err = {0};
-    int rc = kv_clean(committer_kv(loop->options->committer), UINT64_MAX, CLEAN_ROWS,
-                      &loop->to_clean, &err);
-    if (rc != 0) {
-        loop->to_clean = false;
-        log_err(LOG_ERROR, "server", "clean.failed", &err);
-    }
-}
-
 static void on_time(struct loop *loop, bool idle)
 {
     uint64_t now = now_ms(loop);
     if (now - loop->tick_ms >= TICK_MS) {
         loop->tick_ms = now;
         sessions_tick(loop->options->sessions);
-        loop->to_clean = true;
     }
     if (loop->watchdog_ms > 0 && now - loop->alive_ms >= loop->watchdog_ms) {
         loop->alive_ms = now;
         notify_send("WATCHDOG=1");
     }
-    if (idle && loop->to_clean && loop->state == COMMITTER_RUNNING) {
-        clean(loop);
+    if (idle && loop->state == COMMITTER_RUNNING) {
+        committer_idle(loop->options->committer);
     }
 }
 

@@ -184,6 +184,9 @@ static int find_bag(struct job *job, struct bag_row *bag)
 
 static int check_right(struct job *job, const struct bag_row *bag)
 {
+    if (bag->owner.kind == OWNER_GROUP && plan_list_lags(job->plan, job->from->device_bag)) {
+        return PLAN_SETTLE; /* who is signed in there is read from kv/ */
+    }
     struct access access = {
         .kv = job->plan->overlay.kv,
         .overlay = &job->plan->overlay,
@@ -280,7 +283,7 @@ static int run(struct job *job, int refused)
     }
     if (rc != 0) {
         plan_undo(job->plan);
-        return rc == PLAN_FULL ? rc : answer_trouble(job);
+        return rc == PLAN_FULL || rc == PLAN_SETTLE ? rc : answer_trouble(job);
     }
     job->reply.pending = true;
     const char *text = job->err.code != 0 ? job->err.text : err_meaning(code);

@@ -28,8 +28,9 @@ struct operation_from {
 /* The number of an encoded operation, 0 when it is none. */
 uint64_t operation_number(const msgpack_object *object);
 
-/* Judge and plan one operation, and put its reply into the draft. Returns 0, PLAN_FULL (nothing
- * was done, no reply), or E_MALFORMED with a sentence: it is none, the session is to be ended.
+/* Judge and plan one operation, and put its reply into the draft. Returns 0, PLAN_FULL or
+ * PLAN_SETTLE (nothing was done, no reply), or E_MALFORMED with a sentence: it is none, the session
+ * is to be ended.
  *
  * Outcomes that are not journalled: E_WRITER (a number or content that does not fit the writer, or
  * a writer of another device: the client takes a new writer number and loses nothing), E_DEFERRED

@@ -3,6 +3,10 @@
 
 #include <string.h>
 
+enum row_kind { ROW_BAG, ROW_OWNER, ROW_ITEM, ROW_WRITER, ROW_OUTCOME };
+
+_Static_assert((int)ROW_OUTCOME < (int)ERA_TABLES, "a table for each kind of row");
+
 struct overlay_bag {
     struct table_node node;
     uint64_t bag_id;
@@ -21,8 +25,6 @@ struct overlay_item {
     uint64_t bag_id;
     struct span path;
     struct item_row row;
-    struct kv_item from_kv; /* holds the value that was read */
-    struct overlay_item *next_pinned;
 };
 
 struct overlay_writer {
@@ -47,35 +49,52 @@ struct overlay_undo {
     uint8_t was[];
 };
 
-void overlay_reset(struct overlay *overlay, struct kv *kv, struct arena *arena)
+int overlay_open(struct overlay *overlay, struct kv *kv)
 {
-    ASSERT(overlay != NULL && kv != NULL && arena != NULL);
-    while (overlay->pinned != NULL) {
-        struct overlay_item *item = overlay->pinned;
-        overlay->pinned = item->next_pinned;
-        kv_item_free(&item->from_kv);
-    }
-    table_clear(&overlay->bags);
-    table_clear(&overlay->owners);
-    table_clear(&overlay->items);
-    table_clear(&overlay->writers);
-    table_clear(&overlay->outcomes);
-    overlay->undo = NULL;
+    ASSERT(overlay != NULL && kv != NULL);
     overlay->kv = kv;
-    overlay->arena = arena;
+    return eras_open(&overlay->eras);
 }
 
 void overlay_free(struct overlay *overlay)
 {
     ASSERT(overlay != NULL);
-    if (overlay->kv != NULL) {
-        overlay_reset(overlay, overlay->kv, overlay->arena);
-    }
-    table_free(&overlay->bags);
-    table_free(&overlay->owners);
-    table_free(&overlay->items);
-    table_free(&overlay->writers);
-    table_free(&overlay->outcomes);
+    eras_free(&overlay->eras);
+    arena_free(&overlay->undo_memory);
+    overlay->undo = NULL;
+}
+
+void overlay_reset(struct overlay *overlay, struct kv *kv)
+{
+    ASSERT(overlay != NULL && kv != NULL);
+    eras_reset(&overlay->eras);
+    overlay_begin(overlay);
+    overlay->kv = kv;
+}
+
+struct arena *overlay_arena(struct overlay *overlay)
+{
+    ASSERT(overlay != NULL);
+    return &overlay->eras.young->arena;
+}
+
+bool overlay_is_full(const struct overlay *overlay)
+{
+    ASSERT(overlay != NULL);
+    return overlay->eras.young->arena.bytes >= OVERLAY_ERA_BYTES;
+}
+
+uint64_t overlay_old_seq(const struct overlay *overlay)
+{
+    ASSERT(overlay != NULL);
+    return overlay->eras.old != NULL ? overlay->eras.old->last_seq : 0;
+}
+
+void overlay_turn(struct overlay *overlay)
+{
+    ASSERT(overlay != NULL);
+    overlay_begin(overlay);          /* undoing reaches into the young era only */
+    (void)eras_turn(&overlay->eras); /* without memory this one grows on */
 }
 
 static int out_of_memory(struct err *err)
@@ -137,18 +156,37 @@ static bool match_outcome(const struct table_node *node, const void *key)
     return outcome->writer == wanted->writer && outcome->number == wanted->number;
 }
 
+static bool item_moved(struct arena *arena, struct table_node *row)
+{
+    struct overlay_item *item = (void *)row;
+    return arena_copy(arena, item->path, &item->path) &&
+           arena_copy(arena, item->row.value, &item->row.value);
+}
+
+/* A known row, or a new one, zeroed and in no table yet: then *is_new. */
+static int find_row(struct overlay *overlay, const struct era_row *what, struct table_node **out,
+                    bool *is_new, struct err *err)
+{
+    int rc = eras_find(&overlay->eras, what, out);
+    *is_new = rc == E_NOT_FOUND;
+    return rc == E_NOMEM ? out_of_memory(err) : 0;
+}
+
 static int find_bag(struct overlay *overlay, uint64_t bag_id, struct overlay_bag **out,
                     struct err *err)
 {
-    uint64_t hash = hash_u64(bag_id, 0);
-    struct table_node *node = table_find(&overlay->bags, hash, match_bag, &bag_id);
-    if (node != NULL) {
-        *out = (struct overlay_bag *)(void *)node;
-        return 0;
+    struct era_row what = {ROW_BAG, hash_u64(bag_id, 0),        match_bag,
+                           &bag_id, sizeof(struct overlay_bag), NULL};
+    struct table_node *node = NULL;
+    bool is_new = false;
+    int rc = find_row(overlay, &what, &node, &is_new, err);
+    if (rc != 0) {
+        return rc;
     }
-    struct overlay_bag *bag = arena_zero(overlay->arena, sizeof *bag);
-    if (bag == NULL) {
-        return out_of_memory(err);
+    struct overlay_bag *bag = (void *)node;
+    *out = bag;
+    if (!is_new) {
+        return 0;
     }
     bag->bag_id = bag_id;
     bag->code = kv_bag(overlay->kv, NULL, bag_id, &bag->row, err);
@@ -158,117 +196,139 @@ static int find_bag(struct overlay *overlay, uint64_t bag_id, struct overlay_bag
     if (bag->code != 0) {
         bag->row = (struct bag_row){0};
     }
-    table_add(&overlay->bags, &bag->node, hash);
-    *out = bag;
+    eras_add(&overlay->eras, &what, node);
     return 0;
 }
 
 static int find_owner(struct overlay *overlay, const struct owner *owner,
                       struct overlay_owner **out, struct err *err)
 {
-    uint64_t hash = hash_owner(owner);
-    struct table_node *node = table_find(&overlay->owners, hash, match_owner, owner);
-    if (node != NULL) {
-        *out = (struct overlay_owner *)(void *)node;
+    struct era_row what = {
+        ROW_OWNER, hash_owner(owner), match_owner, owner, sizeof(struct overlay_owner), NULL};
+    struct table_node *node = NULL;
+    bool is_new = false;
+    int rc = find_row(overlay, &what, &node, &is_new, err);
+    if (rc != 0) {
+        return rc;
+    }
+    struct overlay_owner *entry = (void *)node;
+    *out = entry;
+    if (!is_new) {
         return 0;
     }
-    struct overlay_owner *entry = arena_zero(overlay->arena, sizeof *entry);
-    if (entry == NULL) {
-        return out_of_memory(err);
-    }
     struct bag_row row = {0};
-    int rc = kv_bag_of(overlay->kv, NULL, owner, &row, err);
+    rc = kv_bag_of(overlay->kv, NULL, owner, &row, err);
     if (rc != 0 && rc != E_NOT_FOUND) {
         return rc;
     }
     entry->owner = *owner;
     entry->bag_id = rc == 0 ? row.bag_id : 0;
-    table_add(&overlay->owners, &entry->node, hash);
-    *out = entry;
+    eras_add(&overlay->eras, &what, node);
     return 0;
+}
+
+/* From kv/, with a copy of the value. */
+static int read_item(struct overlay *overlay, struct overlay_item *item, struct err *err)
+{
+    struct kv_item found = {0};
+    int rc = kv_item(overlay->kv, NULL, item->bag_id, item->path, &found, err);
+    if (rc != 0) {
+        return rc;
+    }
+    item->row = found.row;
+    if (!arena_copy(overlay_arena(overlay), found.row.value, &item->row.value)) {
+        rc = out_of_memory(err);
+    }
+    kv_item_free(&found);
+    return rc;
 }
 
 static int find_item(struct overlay *overlay, uint64_t bag_id, struct span path,
                      struct overlay_item **out, struct err *err)
 {
     struct item_key key = {bag_id, path};
-    uint64_t hash = table_hash(path, bag_id);
-    struct table_node *node = table_find(&overlay->items, hash, match_item, &key);
-    if (node != NULL) {
-        *out = (struct overlay_item *)(void *)node;
-        return 0;
-    }
-    struct overlay_item *item = arena_zero(overlay->arena, sizeof *item);
-    if (item == NULL || !arena_copy(overlay->arena, path, &item->path)) {
-        return out_of_memory(err);
-    }
-    item->bag_id = bag_id;
-    int rc = kv_item(overlay->kv, NULL, bag_id, path, &item->from_kv, err);
+    struct era_row what = {ROW_ITEM, table_hash(path, bag_id),    match_item,
+                           &key,     sizeof(struct overlay_item), item_moved};
+    struct table_node *node = NULL;
+    bool is_new = false;
+    int rc = find_row(overlay, &what, &node, &is_new, err);
     if (rc != 0) {
         return rc;
     }
-    item->row = item->from_kv.row;
-    item->next_pinned = overlay->pinned;
-    overlay->pinned = item;
-    table_add(&overlay->items, &item->node, hash);
+    struct overlay_item *item = (void *)node;
     *out = item;
-    return 0;
+    if (!is_new) {
+        return 0;
+    }
+    item->bag_id = bag_id;
+    if (!arena_copy(overlay_arena(overlay), path, &item->path)) {
+        return out_of_memory(err);
+    }
+    rc = read_item(overlay, item, err);
+    if (rc == 0) {
+        eras_add(&overlay->eras, &what, node);
+    }
+    return rc;
 }
 
 static int find_writer(struct overlay *overlay, uint64_t writer, struct overlay_writer **out,
                        struct err *err)
 {
-    uint64_t hash = hash_u64(writer, 0);
-    struct table_node *node = table_find(&overlay->writers, hash, match_writer, &writer);
-    if (node != NULL) {
-        *out = (struct overlay_writer *)(void *)node;
-        return 0;
-    }
-    struct overlay_writer *entry = arena_zero(overlay->arena, sizeof *entry);
-    if (entry == NULL) {
-        return out_of_memory(err);
-    }
-    entry->writer = writer;
-    int rc = kv_writer(overlay->kv, writer, &entry->row, err);
+    struct era_row what = {ROW_WRITER, hash_u64(writer, 0),           match_writer,
+                           &writer,    sizeof(struct overlay_writer), NULL};
+    struct table_node *node = NULL;
+    bool is_new = false;
+    int rc = find_row(overlay, &what, &node, &is_new, err);
     if (rc != 0) {
         return rc;
     }
-    table_add(&overlay->writers, &entry->node, hash);
+    struct overlay_writer *entry = (void *)node;
     *out = entry;
-    return 0;
+    if (!is_new) {
+        return 0;
+    }
+    entry->writer = writer;
+    rc = kv_writer(overlay->kv, writer, &entry->row, err);
+    if (rc == 0) {
+        eras_add(&overlay->eras, &what, node);
+    }
+    return rc;
 }
 
 /* `read`: ask kv/ when it is not here; a new operation has no outcome there. */
 static int find_outcome(struct overlay *overlay, struct outcome_key key, bool read,
                         struct overlay_outcome **out, struct err *err)
 {
-    uint64_t hash = hash_u64(key.writer, key.number);
-    struct table_node *node = table_find(&overlay->outcomes, hash, match_outcome, &key);
-    if (node != NULL) {
-        *out = (struct overlay_outcome *)(void *)node;
-        return 0;
+    struct era_row what = {ROW_OUTCOME, hash_u64(key.writer, key.number), match_outcome,
+                           &key,        sizeof(struct overlay_outcome),   NULL};
+    struct table_node *node = NULL;
+    bool is_new = false;
+    int rc = find_row(overlay, &what, &node, &is_new, err);
+    if (rc != 0) {
+        return rc;
     }
-    struct overlay_outcome *entry = arena_zero(overlay->arena, sizeof *entry);
-    if (entry == NULL) {
-        return out_of_memory(err);
+    struct overlay_outcome *entry = (void *)node;
+    *out = entry;
+    if (!is_new) {
+        return 0;
     }
     entry->writer = key.writer;
     entry->number = key.number;
     if (read) {
-        int rc = kv_outcome(overlay->kv, key.writer, key.number, &entry->row, err);
+        rc = kv_outcome(overlay->kv, key.writer, key.number, &entry->row, err);
         if (rc != 0 && rc != E_NOT_FOUND) {
             return rc;
         }
         entry->known = rc == 0;
     }
-    table_add(&overlay->outcomes, &entry->node, hash);
-    *out = entry;
+    eras_add(&overlay->eras, &what, node);
     return 0;
 }
 
 /* --- reading --- */
 
-int overlay_bag(struct overlay *overlay, uint64_t bag_id, struct bag_row *out, struct err *err)
+int overlay_look_at_bag(struct overlay *overlay, uint64_t bag_id, const struct bag_row **out,
+                        struct err *err)
 {
     ASSERT(overlay != NULL && out != NULL);
     struct overlay_bag *bag = NULL;
@@ -279,8 +339,45 @@ int overlay_bag(struct overlay *overlay, uint64_t bag_id, struct bag_row *out, s
     if (bag->code != 0) {
         return err_set(err, bag->code, "%s", err_meaning(bag->code));
     }
-    *out = bag->row;
+    *out = &bag->row;
     return 0;
+}
+
+int overlay_bag(struct overlay *overlay, uint64_t bag_id, struct bag_row *out, struct err *err)
+{
+    ASSERT(out != NULL);
+    const struct bag_row *bag = NULL;
+    int rc = overlay_look_at_bag(overlay, bag_id, &bag, err);
+    if (rc == 0) {
+        *out = *bag;
+    }
+    return rc;
+}
+
+static const struct overlay_bag *peek_bag(const struct overlay *overlay, uint64_t bag_id)
+{
+    struct era_row what = {ROW_BAG, hash_u64(bag_id, 0),        match_bag,
+                           &bag_id, sizeof(struct overlay_bag), NULL};
+    return (const void *)eras_peek(&overlay->eras, &what);
+}
+
+bool overlay_look_at_deleted(const struct overlay *overlay, uint64_t bag_id,
+                             const struct bag_row **out)
+{
+    ASSERT(overlay != NULL && out != NULL);
+    const struct overlay_bag *bag = peek_bag(overlay, bag_id);
+    if (bag == NULL || bag->code != E_BAG_GONE || bag->row.bag_id != bag_id) {
+        return false;
+    }
+    *out = &bag->row;
+    return true;
+}
+
+uint64_t overlay_bag_seq(const struct overlay *overlay, uint64_t bag_id)
+{
+    ASSERT(overlay != NULL);
+    const struct overlay_bag *bag = peek_bag(overlay, bag_id);
+    return bag != NULL ? bag->row.last_seq : 0;
 }
 
 int overlay_bag_of(struct overlay *overlay, const struct owner *owner, struct bag_row *out,
@@ -327,12 +424,16 @@ int overlay_outcome(struct overlay *overlay, uint64_t writer, uint64_t number,
                     struct kv_outcome *out, struct err *err)
 {
     ASSERT(overlay != NULL && out != NULL);
+    struct overlay_writer *owner = NULL;
     struct overlay_outcome *entry = NULL;
-    int rc = find_outcome(overlay, (struct outcome_key){writer, number}, true, &entry, err);
+    int rc = find_writer(overlay, writer, &owner, err);
+    if (rc == 0) {
+        rc = find_outcome(overlay, (struct outcome_key){writer, number}, true, &entry, err);
+    }
     if (rc != 0) {
         return rc;
     }
-    if (!entry->known) {
+    if (!entry->known || number <= owner->row.confirmed) {
         return E_NOT_FOUND;
     }
     *out = entry->row;
@@ -345,6 +446,7 @@ void overlay_begin(struct overlay *overlay)
 {
     ASSERT(overlay != NULL);
     overlay->undo = NULL;
+    arena_reset(&overlay->undo_memory);
 }
 
 void overlay_rollback(struct overlay *overlay)
@@ -358,7 +460,7 @@ void overlay_rollback(struct overlay *overlay)
 /* Remember what is at `at` before it is changed. */
 static int remember(struct overlay *overlay, void *at, size_t size, struct err *err)
 {
-    struct overlay_undo *undo = arena_alloc(overlay->arena, sizeof *undo + size);
+    struct overlay_undo *undo = arena_alloc(&overlay->undo_memory, sizeof *undo + size);
     if (undo == NULL) {
         return out_of_memory(err);
     }
@@ -370,22 +472,35 @@ static int remember(struct overlay *overlay, void *at, size_t size, struct err *
     return 0;
 }
 
+/* All of a bag's row but its owner, the bulk of it, which only a creation sets. */
+static int remember_bag(struct overlay *overlay, struct overlay_bag *bag, bool created,
+                        struct err *err)
+{
+    if (created) {
+        return remember(overlay, &bag->code, sizeof *bag - offsetof(struct overlay_bag, code), err);
+    }
+    size_t before = offsetof(struct overlay_bag, row.owner) - offsetof(struct overlay_bag, code);
+    size_t behind = offsetof(struct overlay_bag, row.owner) + sizeof bag->row.owner;
+    int rc = remember(overlay, &bag->code, before, err);
+    if (rc == 0 && behind < sizeof *bag) {
+        rc = remember(overlay, (char *)bag + behind, sizeof *bag - behind, err);
+    }
+    return rc;
+}
+
 static int apply_rows(struct overlay *overlay, const struct change *change, struct err *err)
 {
     struct overlay_bag *bag = NULL;
     struct overlay_item *item = NULL;
     int rc = find_bag(overlay, change->bag_id, &bag, err);
     if (rc == 0) {
-        rc = remember(overlay, &bag->row, sizeof bag->row, err);
+        rc = remember_bag(overlay, bag, change->kind == CHANGE_BAG_CREATE, err);
     }
     if (rc == 0 && change->path.size > 0) {
         rc = find_item(overlay, change->bag_id, change->path, &item, err);
     }
     if (rc == 0 && item != NULL) {
         rc = remember(overlay, &item->row, sizeof item->row, err);
-    }
-    if (rc == 0) {
-        rc = remember(overlay, &bag->code, sizeof bag->code, err);
     }
     if (rc == 0) {
         rc = apply_change(change, &bag->row, item != NULL ? &item->row : NULL, true, err);
@@ -425,10 +540,8 @@ static int apply_op(struct overlay *overlay, const struct change *change, struct
         rc = remember(overlay, &writer->row, sizeof writer->row, err);
     }
     if (rc == 0) {
-        rc = remember(overlay, &outcome->row, sizeof outcome->row, err);
-    }
-    if (rc == 0) {
-        rc = remember(overlay, &outcome->known, sizeof outcome->known, err);
+        rc = remember(overlay, &outcome->known,
+                      sizeof *outcome - offsetof(struct overlay_outcome, known), err);
     }
     if (rc != 0) {
         return rc;
@@ -469,5 +582,6 @@ int overlay_apply(struct overlay *overlay, const struct change *change, struct e
     if (rc == 0 && change->has_op) {
         rc = apply_op(overlay, change, err);
     }
+    overlay->eras.young->last_seq = change->seq;
     return rc;
 }

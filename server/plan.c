@@ -7,26 +7,31 @@
 #include "server/access.h"
 #include "server/rows.h"
 
-/* --- fences --- */
+/* --- what is kept of all sets --- */
 
 static int load_fence(void *context, struct span path, const struct item_row *row, struct err *err)
 {
     return fences_put(context, path, row->seq, row->value, err);
 }
 
-int plan_load_fences(struct plan *plan, struct err *err)
+int plan_load(struct plan *plan, struct err *err)
 {
     ASSERT(plan != NULL);
     struct fences loaded = {0};
+    struct kv_counts counts = {0};
     int rc = rows_each(plan->overlay.kv, plan->fleet_bag, SPAN_LITERAL("@fence/"), load_fence,
                        &loaded, err);
+    if (rc == 0) {
+        rc = kv_counts(plan->overlay.kv, NULL, &counts, err);
+    }
     if (rc != 0) {
         fences_free(&loaded);
         return rc;
     }
     fences_free(&plan->fences);
     plan->fences = loaded;
-    plan->fences_stale = false;
+    plan->users = counts.users;
+    plan->stale = false;
     return 0;
 }
 
@@ -37,7 +42,6 @@ void plan_free(struct plan *plan)
     overlay_free(&plan->overlay);
 }
 
-/* Of a set that is sealed: it will not be taken back alone. */
 static void keep_fence(struct plan *plan, const struct change *change)
 {
     if (change->bag_id != plan->fleet_bag || !fence_path_is(change->path)) {
@@ -46,7 +50,23 @@ static void keep_fence(struct plan *plan, const struct change *change)
     if (change->kind == CHANGE_ITEM_REMOVE) {
         fences_remove(&plan->fences, change->path);
     } else if (fences_put(&plan->fences, change->path, change->seq, change->value, NULL) != 0) {
-        plan->fences_stale = true; /* its form was checked: it is memory */
+        plan->stale = true; /* its form was checked: it is memory */
+    }
+}
+
+/* Of a set that is sealed: it will not be taken back alone. */
+static void keep(struct plan *plan, const struct change *change)
+{
+    const struct bag_row *bag = NULL;
+    if (change->kind == CHANGE_BAG_CREATE) {
+        plan->users += change->owner.kind == OWNER_USER;
+    } else if (change->kind == CHANGE_BAG_DELETE) {
+        /* The row tells whose it was. */
+        bool known = overlay_look_at_deleted(&plan->overlay, change->bag_id, &bag);
+        plan->stale = plan->stale || !known;
+        plan->users -= known && bag->owner.kind == OWNER_USER;
+    } else if (change->bag_id != 0) {
+        keep_fence(plan, change);
     }
 }
 
@@ -72,7 +92,7 @@ int plan_seal(struct plan *plan, struct err *err)
         return PLAN_TROUBLE;
     }
     for (size_t i = first; i < plan->draft->count; i++) {
-        keep_fence(plan, &plan->draft->changes[i]);
+        keep(plan, &plan->draft->changes[i]);
     }
     overlay_begin(&plan->overlay);
     return 0;
@@ -115,7 +135,7 @@ static struct change *begin_change(struct plan *plan, const struct plan_by *by,
     change->origin = by->origin;
     change->has_op = by->has_op;
     change->op = by->op;
-    if (!arena_copy(&plan->draft->arena, span_str(by->actor), &change->actor)) {
+    if (!arena_copy(overlay_arena(&plan->overlay), span_str(by->actor), &change->actor)) {
         return NULL;
     }
     return change;
@@ -127,8 +147,22 @@ static int end_change(struct plan *plan, struct change *change, struct err *err)
     if (rc != 0) {
         return PLAN_TROUBLE;
     }
+    bool bags = change->kind == CHANGE_BAG_CREATE || change->kind == CHANGE_BAG_DELETE;
+    if (bags || (change->path.size > 0 && path_reserved(change->path))) {
+        plan->rights_seq = change->seq;
+    }
+    if (change->kind == CHANGE_BAG_CREATE && change->owner.kind == OWNER_USER_DEVICE) {
+        plan->children_seq = change->seq;
+    }
     draft_push(plan->draft);
     return 0;
+}
+
+bool plan_list_lags(const struct plan *plan, uint64_t bag_id)
+{
+    ASSERT(plan != NULL);
+    return plan->rights_seq > plan->applied_seq &&
+           overlay_bag_seq(&plan->overlay, bag_id) > plan->applied_seq;
 }
 
 int plan_create(struct plan *plan, const struct plan_by *by, const struct owner *owner,
@@ -151,8 +185,8 @@ static int begin_in_bag(struct plan *plan, const struct plan_by *by, enum change
                         uint64_t bag_id, struct change **out, enum owner_kind *owner,
                         struct err *err)
 {
-    struct bag_row bag = {0};
-    if (overlay_bag(&plan->overlay, bag_id, &bag, err) != 0) {
+    const struct bag_row *bag = NULL;
+    if (overlay_look_at_bag(&plan->overlay, bag_id, &bag, err) != 0) {
         return PLAN_TROUBLE;
     }
     struct change *change = begin_change(plan, by, kind);
@@ -160,8 +194,8 @@ static int begin_in_bag(struct plan *plan, const struct plan_by *by, enum change
         return out_of_memory(err);
     }
     change->bag_id = bag_id;
-    change->prev = bag.last_seq;
-    *owner = bag.owner.kind;
+    change->prev = bag->last_seq;
+    *owner = bag->owner.kind;
     *out = change;
     return 0;
 }
@@ -180,7 +214,7 @@ int plan_delete(struct plan *plan, const struct plan_by *by, uint64_t bag_id, st
 static int fill_item(struct plan *plan, const struct plan_by *by, struct change *change,
                      enum owner_kind owner, struct span path, struct err *err)
 {
-    if (!arena_copy(&plan->draft->arena, path, &change->path)) {
+    if (!arena_copy(overlay_arena(&plan->overlay), path, &change->path)) {
         return out_of_memory(err);
     }
     struct item_row row = {0};
@@ -208,7 +242,7 @@ int plan_set(struct plan *plan, const struct plan_by *by, uint64_t bag_id, struc
     if (rc == 0) {
         rc = fill_item(plan, by, change, owner, path, err);
     }
-    if (rc == 0 && !arena_copy(&plan->draft->arena, value, &change->value)) {
+    if (rc == 0 && !arena_copy(overlay_arena(&plan->overlay), value, &change->value)) {
         rc = out_of_memory(err);
     }
     return rc != 0 ? rc : end_change(plan, change, err);
@@ -330,11 +364,11 @@ int plan_check_write(struct plan *plan, const struct bag_row *bag,
     return rc != 0 || !write->has_if_seq ? rc : check_condition(plan, bag, write, err);
 }
 
-/* Users that the draft makes and kv/ does not count yet. */
+/* Users that the open set makes. */
 static uint64_t users_made(const struct draft *draft)
 {
     uint64_t made = 0;
-    for (size_t i = 0; i < draft->count; i++) {
+    for (size_t i = draft->sealed; i < draft->count; i++) {
         const struct change *change = &draft->changes[i];
         made += change->kind == CHANGE_BAG_CREATE && change->owner.kind == OWNER_USER;
     }
@@ -350,12 +384,7 @@ int plan_check_owner(struct plan *plan, const struct owner *owner, struct err *e
     if (owner->kind != OWNER_USER) {
         return 0;
     }
-    struct kv_counts counts = {0};
-    if (kv_counts(plan->overlay.kv, NULL, &counts, err) != 0) {
-        return PLAN_TROUBLE;
-    }
-    if (counts.users + plan->draft->count >= plan->limits.users && /* else there is room for sure */
-        counts.users + users_made(plan->draft) >= plan->limits.users) {
+    if (plan->users + users_made(plan->draft) >= plan->limits.users) {
         return err_set(err, E_QUOTA, "there are %" PRIu64 " users already, the limit",
                        plan->limits.users);
     }
@@ -368,17 +397,17 @@ int plan_check_quota(struct plan *plan, const struct bag_row *before, struct err
     if (before->owner.kind == OWNER_SERVER || before->owner.kind == OWNER_FLEET) {
         return 0; /* only administration writes there */
     }
-    struct bag_row after = {0};
-    if (overlay_bag(&plan->overlay, before->bag_id, &after, err) != 0) {
+    const struct bag_row *after = NULL;
+    if (overlay_look_at_bag(&plan->overlay, before->bag_id, &after, err) != 0) {
         return PLAN_TROUBLE;
     }
-    if (after.items > plan->limits.items_per_bag && after.items > before->items) {
+    if (after->items > plan->limits.items_per_bag && after->items > before->items) {
         return err_set(err, E_QUOTA, "the bag would hold %" PRIu64 " items, the limit is %" PRIu64,
-                       after.items, plan->limits.items_per_bag);
+                       after->items, plan->limits.items_per_bag);
     }
-    if (after.bytes > plan->limits.bytes_per_bag && after.bytes > before->bytes) {
+    if (after->bytes > plan->limits.bytes_per_bag && after->bytes > before->bytes) {
         return err_set(err, E_QUOTA, "the bag would hold %" PRIu64 " bytes, the limit is %" PRIu64,
-                       after.bytes, plan->limits.bytes_per_bag);
+                       after->bytes, plan->limits.bytes_per_bag);
     }
     return 0;
 }

@@ -23,6 +23,7 @@ struct limits {
 enum {
     PLAN_FULL = 1,    /* it does not fit this draft any more: commit, then plan it again */
     PLAN_TROUBLE = 2, /* the state could not be read or memory ran out: not now; `err` tells */
+    PLAN_SETTLE = 3,  /* it needs a list from kv/: commit, let kv/ take it in, then plan it again */
 };
 
 struct plan {
@@ -32,8 +33,14 @@ struct plan {
     struct limits limits;
     uint64_t server_bag; /* 0: not yet made */
     uint64_t fleet_bag;
-    struct fences fences;   /* of the fleet, with those of all sets that are sealed */
-    bool fences_stale;      /* they could not be kept: to be loaded again before the next request */
+    /* Of all sets that are sealed: */
+    struct fences fences; /* of the fleet */
+    uint64_t users;       /* how many there are */
+    bool stale;           /* they could not be kept: plan_load before the next request */
+    /* Lists (who is signed in, groups, bags under a user's) are read from kv/, which has all up to */
+    uint64_t applied_seq;
+    uint64_t rights_seq;   /* the newest change that may be in such a list */
+    uint64_t children_seq; /* the newest creation of a user-device bag */
     int closed;             /* 0: changes are taken; else the code that every request gets */
     const char *closed_why; /* for administration; machines get the code's meaning */
 };
@@ -48,8 +55,9 @@ struct plan_by {
                       are marked as conflicts. UINT64_MAX: all */
 };
 
-/* Reads the fences of the fleet's bag as applied, in place of those that were known. */
-MUST_CHECK int plan_load_fences(struct plan *plan, struct err *err);
+/* Reads fences and counts from kv/, which holds all that was committed, in place of what was known;
+ * while nothing is planned. */
+MUST_CHECK int plan_load(struct plan *plan, struct err *err);
 void plan_free(struct plan *plan); /* the fences and the overlay; not the draft */
 
 void plan_begin(struct plan *plan);
@@ -72,6 +80,9 @@ MUST_CHECK int plan_remove(struct plan *plan, const struct plan_by *by, uint64_t
 MUST_CHECK int plan_void(struct plan *plan, const struct plan_by *by, int code, struct err *err);
 MUST_CHECK int plan_history(struct plan *plan, const struct plan_by *by,
                             const struct change_history *history, struct err *err);
+
+/* May lists of this bag's items be other than kv/ has them? Then it is PLAN_SETTLE. */
+bool plan_list_lags(const struct plan *plan, uint64_t bag_id);
 
 /* The seq that the next change will have. */
 uint64_t plan_next_seq(const struct plan *plan);

@@ -21,7 +21,7 @@ struct job {
 
 static int answer(struct job *job, int code)
 {
-    if (code == PLAN_FULL) {
+    if (code == PLAN_FULL || code == PLAN_SETTLE) {
         return code;
     }
     if (code == PLAN_TROUBLE) {
@@ -251,6 +251,10 @@ static int plan_sign_in(struct job *job, const struct sign_in *sign_in)
     int rc = find_user(job, sign_in);
     if (rc != 0) {
         return rc;
+    }
+    bool made = job->user.bag_id >= job->plan->draft->base_seq;
+    if (!made && plan_list_lags(job->plan, job->user.bag_id)) {
+        return PLAN_SETTLE; /* the groups are read from kv/ */
     }
     struct bag_row before = job->user;
     char path[ACCESS_PATH_MAX];

@@ -25,8 +25,8 @@ struct sign_in {
 
 /* Plans it and puts the reply into the draft, which must be without changes (what others changed is
  * read from kv/). A machine that keeps a bag of this user which is gone (deleted, and perhaps made
- * again by others since) gets E_BAG_GONE, and nobody is registered. Returns 0 or PLAN_FULL (nothing
- * was done, no reply). */
+ * again by others since) gets E_BAG_GONE, and nobody is registered. Returns 0, PLAN_FULL
+ * or PLAN_SETTLE (nothing was done, no reply). */
 MUST_CHECK int sign_in_plan(struct plan *plan, const struct sign_in *sign_in);
 
 struct sign_out {

@@ -18,7 +18,7 @@ struct job {
 
 static int answer(struct job *job, int code)
 {
-    if (code == PLAN_FULL) {
+    if (code == PLAN_FULL || code == PLAN_SETTLE) {
         return code;
     }
     if (code == PLAN_TROUBLE) {
@@ -62,6 +62,9 @@ static int plan_deletion(struct job *job)
     }
     if (bag.owner.kind == OWNER_USER) {
         ASSERT(plan->draft->count == plan->draft->sealed);
+        if (plan->children_seq > plan->applied_seq) {
+            return PLAN_SETTLE;
+        }
         rc = kv_children(plan->overlay.kv, NULL, bag.bag_id, delete_child, job, &job->err);
         rc = rc == 0 && !job->trouble ? 0 : PLAN_TROUBLE;
     }

@@ -10,9 +10,7 @@
 #include "server/plan.h"
 
 /* Plans one submit and puts the reply (kind REPLY_SUBMITTED, with `ticket` and `index`) into the
- * draft. A deletion of a user wants a draft that makes no user-device bags, for those under the
- * user's bag are read from kv/. Returns 0, PLAN_FULL (nothing was done, no reply), or E_NOMEM: no
- * reply. */
+ * draft. Returns 0, PLAN_FULL or PLAN_SETTLE (nothing was done, no reply), or E_NOMEM: no reply. */
 MUST_CHECK int submit_plan(struct plan *plan, const struct submit *submit, void *ticket,
                            uint64_t index);
 

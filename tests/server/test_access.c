@@ -21,12 +21,10 @@ static int check(struct fixture *fx, const struct machine *machine, enum access_
     assert_true(rc == 0 || strstr(err.text, right == ACCESS_READ ? "read" : "write") != NULL);
     /* over an overlay without changes it is the same */
     struct overlay overlay = {0};
-    struct arena arena = {0};
-    overlay_reset(&overlay, fx->kv, &arena);
+    assert_int_equal(overlay_open(&overlay, fx->kv), 0);
     access.overlay = &overlay;
     assert_int_equal(access_check(&access, right, &bag, NULL), rc);
     overlay_free(&overlay);
-    arena_free(&arena);
     return rc;
 }
 

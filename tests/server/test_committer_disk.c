@@ -156,10 +156,11 @@ static void a_state_that_lags_is_opened_again(void **state)
     fx_join(fx, &a, 1);
     fx_forget(fx);
     apply_fault = E_IO;
-    assert_int_equal(fx_write(fx, &a, 1, a.bag, "p", "v")->code, E_READ_ONLY);
+    assert_int_equal(fx_write(fx, &a, 1, a.bag, "p", "v")->code, 0); /* it is in the journal */
+    assert_int_equal(fx->change_count, 1);
     apply_fault = 0;
     assert_int_equal(committer_state(fx->committer), COMMITTER_BEHIND);
-    assert_int_equal(fx->change_count, 0);
+    assert_true(strlen(committer_state_text(fx->committer)) > 0);
     assert_int_equal(fx_write(fx, &a, 2, a.bag, "p", "w")->code, E_READ_ONLY);
     committer_release(fx->committer);
     kv_close(&fx->kv, false);
@@ -171,7 +172,7 @@ static void a_state_that_lags_is_opened_again(void **state)
     committer_recovered(fx->committer, fx->kv);
     const struct reply *reply = fx_write(fx, &a, 1, a.bag, "p", "v");
     assert_int_equal(reply->code, 0);
-    assert_int_equal(fx->change_count, 0); /* the outcome of what was taken up */
+    assert_int_equal(fx->change_count, 1); /* the outcome of what was taken up */
     assert_int_equal(fx_write(fx, &a, 2, a.bag, "p", "w")->code, 0);
     assert_string_equal(fx_value(fx, a.bag, "p"), "w");
 }

@@ -30,7 +30,7 @@ static void a_state_without_them_is_damaged(void **state)
     assert_int_equal(kv_open(&kv, &options, NULL), 0);
     assert_int_equal(draft_new(&draft), 0);
     struct plan plan = {.draft = draft};
-    overlay_reset(&plan.overlay, kv, &draft->arena);
+    assert_int_equal(overlay_open(&plan.overlay, kv), 0);
     assert_int_equal(histories_load(&plan, &err), E_CORRUPT);
     assert_true(strlen(err.text) > 0);
     plan_free(&plan);

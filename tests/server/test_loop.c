@@ -180,7 +180,7 @@ static void a_signal_while_the_state_is_away_ends_it(void **state)
     recover_code = E_CLOSED;
     assert_int_equal(loop_run(&options, NULL), 0);
     assert_int_equal(recoveries, 1);
-    assert_int_equal(net->fx->replies[0].reply.code, E_READ_ONLY);
+    assert_int_equal(net->fx->replies[0].reply.code, 0); /* the journal has it */
 }
 
 static void what_can_t_be_opened_again_is_an_error(void **state)

@@ -15,7 +15,8 @@ static int setup(void **state)
     assert_int_equal(draft_new(&draft), 0);
     draft_reset(draft, 6, 1000);
     plan.draft = draft;
-    overlay_reset(&plan.overlay, fx->kv, &draft->arena);
+    assert_int_equal(overlay_open(&plan.overlay, fx->kv), 0);
+    assert_int_equal(plan_load(&plan, NULL), 0);
     plan_begin(&plan);
     return 0;
 }
