@@ -77,7 +77,7 @@ int client_dues(struct kb *kb, client_due_fn *each, void *context, struct err *e
     unpack_close(&unpacked);
     buf_free(&bytes);
     free(due);
-    return rc == 0 ? 0 : err_set(err, rc, "%s", why.text);
+    return rc >= 0 ? rc : err_set(err, rc, "%s", why.text);
 }
 
 struct rewriting {

@@ -456,19 +456,19 @@ static void ignore_bag(void *context, uint64_t bag_id)
     (void)bag_id;
 }
 
-static int is_write(void *context, const struct outbox_entry *entry, struct err *err)
+/* Or of a group: the right to write there may be this user's. */
+static int is_theirs(void *context, const struct outbox_entry *entry, struct err *err)
 {
-    (void)context;
-    (void)entry;
     (void)err;
-    return 1;
+    const struct replica_bag *bag = context;
+    return entry->bag_id == bag->bag_id || entry->owner->kind == OWNER_GROUP ? 1 : 0;
 }
 
 /* The user's bags stay, for they are kept by a right: only the sign-in ends. */
-static int end_sign_in(struct kb *kb, const struct replica_bag *bag, struct err *err)
+static int end_sign_in(struct kb *kb, struct replica_bag *bag, struct err *err)
 {
     bool listed = client_is_listed(kb, bag->bag_id);
-    if (!listed && outbox_each(kb->outbox, OUTBOX_PENDING, is_write, NULL, NULL) == 0) {
+    if (!listed && outbox_each(kb->outbox, OUTBOX_PENDING, is_theirs, bag, NULL) == 0) {
         return client_due_done(kb, bag->bag_id, true, err); /* it need not be told any more */
     }
     struct due *due = calloc(1, sizeof *due);

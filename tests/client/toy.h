@@ -293,7 +293,8 @@ static inline int toy_do_write(struct toy *toy, const struct operation *op, uint
     if (bag == NULL) {
         return E_BAG_GONE;
     }
-    if (!toy_may_read(toy, bag)) {
+    bool signed_in = bag->owner.kind != OWNER_USER || toy_is_signed_in(toy, bag->bag_id);
+    if (!toy_may_read(toy, bag) || (toy->only_signed_in && !signed_in)) {
         return E_NOT_ALLOWED;
     }
     for (size_t i = 0; i < op->write_count; i++) {

@@ -77,7 +77,8 @@ struct toy {
     bool forget_device; /* its key is not known */
     bool wrong_writer;  /* once */
     bool tells_digests;
-    unsigned keep; /* enum wire_keep */
+    bool only_signed_in; /* may write, whatever may be read */
+    unsigned keep;       /* enum wire_keep */
     uint64_t newest_bag;
     uint64_t resume_seq; /* 0: the client's history is ours */
     size_t owners_page;

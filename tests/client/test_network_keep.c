@@ -1,0 +1,224 @@
+/* tests/client/test_network_keep.c - bags that are kept by a right: listed, used while the server
+ * is away, and let go of. */
+#include "tests/client/driven.h"
+
+static void add_user(struct driven *d, const char *name, const char *text)
+{
+    toy_put_text(d->toy, toy_ensure(d->toy, OWNER_USER, span_str(name)), "a", text);
+}
+
+static void reconnect(struct driven *d)
+{
+    driven_down(d);
+    driven_pass(d, 10000);
+    assert_int_equal(status_of(&d->m).phase, KB_PHASE_CURRENT);
+}
+
+static bool is_here(struct driven *d, const char *bag)
+{
+    struct kb_value value = {0};
+    int rc = kb_get(d->m.kb, bag, "a", &value, NULL);
+    kb_value_free(&value);
+    return rc != KB_E_NOT_SIGNED_IN;
+}
+
+static void begin(struct driven *d, unsigned keep)
+{
+    driven_begin(d, 1);
+    d->toy->keep = keep;
+    d->toy->owners_page = 2;
+    add_user(d, "Ann", "1");
+    add_user(d, "Bob", "2");
+    (void)toy_ensure(d->toy, OWNER_GROUP, span_str("sales"));
+    add_user(d, "Cy", "3");
+    (void)toy_ensure(d->toy, OWNER_GROUP, span_str("lab"));
+    driven_start(d);
+    assert_int_equal(status_of(&d->m).phase, KB_PHASE_CURRENT);
+}
+
+static void everybody_is_here_without_a_sign_in(void **state)
+{
+    (void)state;
+    struct driven d;
+    begin(&d, WIRE_KEEP_EVERYBODY);
+    assert_string_equal(get(&d.m, "user:Ann", "a"), "1");
+    assert_string_equal(get(&d.m, "user:Cy", "a"), "3");
+    assert_true(is_here(&d, "group:lab"));
+    assert_string_equal(status_of(&d.m).kept, "everybody");
+    assert_int_equal(status_of(&d.m).users, 3);
+    assert_int_equal(d.toy->sign_ins, 0);
+    assert_int_equal(d.toy->lists, 3); /* five bags, two at a time */
+    reconnect(&d);
+    assert_int_equal(d.toy->lists, 4); /* from where it was */
+    driven_end(&d);
+}
+
+static void groups_are_kept_and_users_are_not(void **state)
+{
+    (void)state;
+    struct driven d;
+    struct err err = {0};
+    begin(&d, WIRE_KEEP_GROUPS);
+    assert_true(is_here(&d, "group:sales") && is_here(&d, "group:lab"));
+    assert_false(is_here(&d, "user:Ann"));
+    assert_int_equal(driven_login(&d, "Ann", &err), 0); /* without groups: and they stay */
+    assert_int_equal(kb_logout(d.m.kb, "Ann", NULL), 0);
+    driven_pass(&d, 5000);
+    assert_false(is_here(&d, "user:Ann"));
+    assert_true(is_here(&d, "group:sales") && is_here(&d, "group:lab"));
+    driven_end(&d);
+}
+
+static void a_new_bag_is_told_by_a_heartbeat(void **state)
+{
+    (void)state;
+    struct driven d;
+    begin(&d, WIRE_KEEP_EVERYBODY);
+    unsigned lists = d.toy->lists;
+    add_user(&d, "Di", "4");
+    d.toy->newest_bag = toy_ensure(d.toy, OWNER_USER, span_str("Di"))->bag_id;
+    driven_pass(&d, 10000);
+    assert_string_equal(get(&d.m, "user:Di", "a"), "4");
+    assert_int_equal(d.toy->lists, lists + 1);
+    /* One that is gone already: asked for once, not again and again. */
+    struct toy_bag *gone = toy_ensure(d.toy, OWNER_USER, span_str("Ed"));
+    d.toy->newest_bag = gone->bag_id;
+    gone->gone = true;
+    driven_pass(&d, 60000);
+    assert_int_equal(d.toy->lists, lists + 2);
+    assert_int_equal(d.connects, 1);
+    driven_end(&d);
+}
+
+static void people_sign_in_while_the_server_is_away(void **state)
+{
+    (void)state;
+    struct driven d;
+    struct err err = {0};
+    begin(&d, WIRE_KEEP_EVERYBODY);
+    d.refuses = true;
+    driven_down(&d);
+    driven_settle(&d);
+    assert_int_equal(driven_login(&d, "Ann", &err), 0);
+    uint64_t op = set(&d.m, "user:Ann", "b", "offline");
+    kb_close(&d.m.kb); /* and it is switched off */
+    driven_open(&d);
+    assert_string_equal(status_of(&d.m).kept, "everybody");
+    assert_int_equal(driven_login(&d, "Bob", &err), 0);
+    d.refuses = false;
+    /* The toy takes writes of who is signed in alone. */
+    d.toy->keep = WIRE_KEEP_EVERYBODY;
+    d.toy->only_signed_in = true;
+    driven_start(&d);
+    driven_pass(&d, 5000);
+    assert_int_equal(kb_wait(d.m.kb, op, 0, NULL), 0);
+    assert_int_equal(d.toy->sign_ins, 2);
+    assert_int_equal(status_of(&d.m).refused, 0);
+    assert_string_equal(get(&d.m, "user:Ann", "b"), "offline");
+    reconnect(&d);
+    assert_int_equal(d.toy->sign_ins, 2); /* told once */
+    driven_end(&d);
+}
+
+static void who_came_and_went_while_it_was_away_is_told_both(void **state)
+{
+    (void)state;
+    struct driven d;
+    struct err err = {0};
+    begin(&d, WIRE_KEEP_EVERYBODY);
+    d.toy->only_signed_in = true;
+    d.refuses = true;
+    driven_down(&d);
+    driven_settle(&d);
+    assert_int_equal(driven_login(&d, "Ann", &err), 0);
+    uint64_t op = set(&d.m, "user:Ann", "b", "offline");
+    assert_int_equal(kb_logout(d.m.kb, "Ann", NULL), 0);
+    assert_int_equal(driven_login(&d, "Bob", &err), 0);
+    assert_int_equal(kb_logout(d.m.kb, "Bob", NULL), 0); /* wrote nothing: nothing to tell */
+    d.refuses = false;
+    driven_pass(&d, 20000);
+    assert_int_equal(kb_wait(d.m.kb, op, 0, NULL), 0);
+    assert_int_equal(d.toy->sign_ins, 1);
+    assert_int_equal(d.toy->sign_outs, 1);
+    assert_true(is_here(&d, "user:Ann"));
+    driven_end(&d);
+}
+
+static void a_sign_out_leaves_what_is_kept_by_the_right(void **state)
+{
+    (void)state;
+    struct driven d;
+    struct err err = {0};
+    begin(&d, WIRE_KEEP_EVERYBODY);
+    assert_int_equal(driven_login(&d, "Ann", &err), 0);
+    struct toy_bag *ann = toy_ensure(d.toy, OWNER_USER, span_str("Ann"));
+    assert_int_equal(d.toy->sign_in_bag, ann->bag_id);
+    assert_true(toy_is_signed_in(d.toy, ann->bag_id));
+    assert_int_equal(kb_logout(d.m.kb, "Ann", NULL), 0);
+    driven_pass(&d, 5000);
+    assert_false(toy_is_signed_in(d.toy, ann->bag_id));
+    assert_string_equal(get(&d.m, "user:Ann", "a"), "1");
+    assert_int_equal(d.toy->sign_outs, 1);
+    driven_end(&d);
+}
+
+static void a_right_that_is_taken_away_lets_the_bags_go(void **state)
+{
+    (void)state;
+    struct driven d;
+    struct err err = {0};
+    begin(&d, WIRE_KEEP_EVERYBODY);
+    assert_int_equal(driven_login(&d, "Ann", &err), 0);
+    d.toy->keep = WIRE_KEEP_GROUPS;
+    reconnect(&d);
+    assert_true(is_here(&d, "user:Ann"));
+    assert_false(is_here(&d, "user:Bob") || is_here(&d, "user:Cy"));
+    assert_true(is_here(&d, "group:lab"));
+    d.toy->keep = WIRE_KEEP_SIGNED_IN;
+    reconnect(&d);
+    assert_true(is_here(&d, "user:Ann"));
+    assert_false(is_here(&d, "group:lab") || is_here(&d, "group:sales"));
+    assert_string_equal(status_of(&d.m).kept, "signed-in");
+    d.toy->keep = WIRE_KEEP_EVERYBODY; /* and given again: all of it comes back */
+    reconnect(&d);
+    assert_true(is_here(&d, "user:Bob") && is_here(&d, "group:lab"));
+    driven_end(&d);
+}
+
+/* Bob writes while the server is away, and meanwhile the right is taken: his sign-in and his write
+ * reach the server, so he is one of those who are signed in. */
+static void what_was_not_sent_does_not_go_with_the_right(void **state)
+{
+    (void)state;
+    struct driven d;
+    struct err err = {0};
+    begin(&d, WIRE_KEEP_EVERYBODY);
+    d.toy->only_signed_in = true;
+    d.refuses = true;
+    driven_down(&d);
+    driven_settle(&d);
+    assert_int_equal(driven_login(&d, "Bob", &err), 0);
+    uint64_t op = set(&d.m, "user:Bob", "b", "offline");
+    d.toy->keep = WIRE_KEEP_SIGNED_IN;
+    d.refuses = false;
+    driven_pass(&d, 20000);
+    assert_int_equal(kb_wait(d.m.kb, op, 0, NULL), 0);
+    assert_string_equal(get(&d.m, "user:Bob", "b"), "offline");
+    assert_false(is_here(&d, "user:Ann"));
+    driven_end(&d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(everybody_is_here_without_a_sign_in),
+        cmocka_unit_test(groups_are_kept_and_users_are_not),
+        cmocka_unit_test(a_new_bag_is_told_by_a_heartbeat),
+        cmocka_unit_test(people_sign_in_while_the_server_is_away),
+        cmocka_unit_test(who_came_and_went_while_it_was_away_is_told_both),
+        cmocka_unit_test(a_sign_out_leaves_what_is_kept_by_the_right),
+        cmocka_unit_test(a_right_that_is_taken_away_lets_the_bags_go),
+        cmocka_unit_test(what_was_not_sent_does_not_go_with_the_right),
+    };
+    return cmocka_run_group_tests_name("client/network_keep", tests, NULL, NULL);
+}
