@@ -243,6 +243,59 @@ static void a_long_directory_comes_in_pages(void **unused)
     state_close(&state);
 }
 
+struct bags {
+    uint64_t ids[8];
+    size_t count;
+};
+
+static int add_bag(void *context, const struct bag_row *bag, struct err *err)
+{
+    (void)err;
+    struct bags *bags = context;
+    assert_true(bag->exists);
+    bags->ids[bags->count++] = bag->bag_id;
+    return 0;
+}
+
+static void all_bags_come_by_number(void **unused)
+{
+    (void)unused;
+    struct state state;
+    state_open(&state);
+    bool more = true;
+    struct bags bags = {0};
+    assert_int_equal(kv_bags(state.kv, NULL, 0, 10, add_bag, &bags, &more, NULL), 0);
+    assert_int_equal(bags.count, 0);
+    assert_false(more);
+    uint64_t zoe = state_create(&state, "user:Zoe", 0);
+    uint64_t ann = state_create(&state, "user:Ann", 0);
+    uint64_t device = state_create(&state, "user:Ann/device:0000000000000001", ann);
+    uint64_t fleet = state_create(&state, "fleet", 0);
+    struct kv_view *view = NULL;
+    assert_int_equal(kv_view_new(&view, state.kv, NULL), 0);
+    (void)state_delete(&state, device);
+
+    assert_int_equal(kv_bags(state.kv, NULL, 0, 2, add_bag, &bags, &more, NULL), 0);
+    assert_int_equal(bags.count, 2);
+    assert_int_equal(bags.ids[0], zoe);
+    assert_int_equal(bags.ids[1], ann);
+    assert_true(more);
+    bags.count = 0;
+    assert_int_equal(kv_bags(state.kv, NULL, ann, 1, add_bag, &bags, &more, NULL), 0);
+    assert_int_equal(bags.count, 1);
+    assert_int_equal(bags.ids[0], fleet);
+    assert_false(more);
+    bags.count = 0;
+    assert_int_equal(kv_bags(state.kv, view, ann, 10, add_bag, &bags, &more, NULL), 0);
+    assert_int_equal(bags.count, 2);
+    assert_int_equal(bags.ids[0], device);
+    bags.count = 0;
+    assert_int_equal(kv_bags(state.kv, NULL, UINT64_MAX, 10, add_bag, &bags, &more, NULL), 0);
+    assert_int_equal(bags.count, 0);
+    kv_view_free(&view);
+    state_close(&state);
+}
+
 static void counts_are_kept(void **unused)
 {
     (void)unused;
@@ -275,6 +328,7 @@ int main(void)
         cmocka_unit_test(a_users_devices_hang_on_the_users_bag),
         cmocka_unit_test(the_directory_is_searched_by_any_part),
         cmocka_unit_test(a_long_directory_comes_in_pages),
+        cmocka_unit_test(all_bags_come_by_number),
         cmocka_unit_test(counts_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

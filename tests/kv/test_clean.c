@@ -171,6 +171,111 @@ static void a_view_keeps_what_is_cleaned(void **unused)
     state_close(&state);
 }
 
+static bool bury(struct state *state, uint64_t floor, size_t budget)
+{
+    bool more = false;
+    assert_int_equal(kv_bury(state->kv, floor, budget, &more, NULL), 0);
+    return more;
+}
+
+static bool has_grave(struct state *state, uint64_t bag_id)
+{
+    struct kv_grave grave;
+    int rc = kv_grave(state->kv, NULL, bag_id, &grave, NULL);
+    assert_true(rc == 0 || rc == E_NOT_FOUND);
+    struct bag_row bag;
+    assert_int_equal(kv_bag(state->kv, NULL, bag_id, &bag, NULL),
+                     rc == 0 ? E_BAG_GONE : E_NOT_FOUND);
+    return rc == 0;
+}
+
+/* By the seq of the deletion, not by the bags' own. */
+static void only_what_was_deleted_by_then_goes(void **unused)
+{
+    (void)unused;
+    struct state state;
+    state_open(&state);
+    uint64_t ann = make_bag(&state, "user:Ann", 5);
+    uint64_t bea = make_bag(&state, "user:Bea", 5);
+    uint64_t bea_seq = state_delete(&state, bea);
+    uint64_t ann_seq = state_delete(&state, ann);
+    bool more = true;
+    assert_int_equal(kv_clean(state.kv, bea_seq - 1, 100, &more, NULL), 0);
+    assert_false(more);
+    assert_int_equal(rows(&state, bea), 5);
+    assert_int_equal(kv_clean(state.kv, bea_seq, 100, &more, NULL), 0);
+    assert_false(more);
+    assert_int_equal(rows(&state, bea), 0);
+    assert_int_equal(rows(&state, ann), 5);
+    assert_int_equal(kv_clean(state.kv, ann_seq, 3, &more, NULL), 0);
+    assert_true(more);
+    assert_int_equal(kv_clean(state.kv, bea_seq, 3, &more, NULL), 0); /* the horizon went back */
+    assert_false(more);
+    assert_int_equal(rows(&state, ann), 2);
+    assert_int_equal(kv_clean(state.kv, ann_seq, 3, &more, NULL), 0);
+    assert_false(more);
+    assert_int_equal(rows(&state, ann), 0);
+    state_close(&state);
+}
+
+static void graves_go_when_they_are_empty_and_old(void **unused)
+{
+    (void)unused;
+    struct state state;
+    state_open(&state);
+    assert_false(bury(&state, UINT64_MAX, 1));
+    uint64_t bags[4];
+    uint64_t seqs[4];
+    static const char *const owners[] = {"user:a", "user:b", "user:c", "user:d"};
+    for (int i = 0; i < 4; i++) {
+        bags[i] = make_bag(&state, owners[i], 2);
+        seqs[i] = state_delete(&state, bags[i]);
+    }
+    assert_false(bury(&state, UINT64_MAX, 10)); /* none is cleaned */
+    bool more = false;
+    assert_int_equal(kv_clean(state.kv, seqs[2], 100, &more, NULL), 0);
+    assert_false(bury(&state, seqs[0], 10)); /* its seq has to be below */
+    assert_true(has_grave(&state, bags[0]));
+    assert_true(bury(&state, seqs[2], 1));
+    assert_false(has_grave(&state, bags[0]));
+    assert_true(has_grave(&state, bags[1]));
+    assert_false(bury(&state, seqs[2], 1));
+    assert_false(has_grave(&state, bags[1]));
+    assert_true(has_grave(&state, bags[2]));
+    state_reopen(&state, true);
+    assert_false(bury(&state, UINT64_MAX, 10)); /* the last is not cleaned */
+    assert_false(has_grave(&state, bags[2]));
+    assert_true(has_grave(&state, bags[3]));
+    assert_false(clean(&state, 100));
+    assert_false(bury(&state, UINT64_MAX, 10));
+    assert_false(has_grave(&state, bags[3]));
+    state_close(&state);
+}
+
+/* What was emptied long ago is stepped over within the budget, and only once. */
+static void long_rows_of_empty_graves_are_passed(void **unused)
+{
+    (void)unused;
+    struct state state;
+    state_open(&state);
+    for (int i = 0; i < 30; i++) {
+        char owner[16];
+        (void)snprintf(owner, sizeof owner, "user:u%d", i);
+        (void)state_delete(&state, state_create(&state, owner, 0));
+    }
+    assert_false(clean(&state, 100));
+    uint64_t ann = make_bag(&state, "user:Ann", 3);
+    (void)state_delete(&state, ann);
+    state_reopen(&state, true); /* it has forgotten how far it was */
+    for (int calls = 0; calls < 3; calls++) {
+        assert_true(clean(&state, 10));
+        assert_int_equal(rows(&state, ann), 3);
+    }
+    assert_false(clean(&state, 10));
+    assert_int_equal(rows(&state, ann), 0);
+    state_close(&state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -181,6 +286,9 @@ int main(void)
         cmocka_unit_test(a_budget_of_one_comes_to_an_end),
         cmocka_unit_test(a_crash_undoes_no_more_than_it_may),
         cmocka_unit_test(a_view_keeps_what_is_cleaned),
+        cmocka_unit_test(only_what_was_deleted_by_then_goes),
+        cmocka_unit_test(graves_go_when_they_are_empty_and_old),
+        cmocka_unit_test(long_rows_of_empty_graves_are_passed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

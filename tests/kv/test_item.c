@@ -244,6 +244,107 @@ static void a_page_can_be_stopped_and_refuses_long_paths(void **unused)
     state_close(&state);
 }
 
+/* --- pages of deleted bags --- */
+
+static void what_was_deleted_can_be_read_until_it_is_cleaned(void **unused)
+{
+    (void)unused;
+    struct state state;
+    state_open(&state);
+    uint64_t ann = state_create(&state, "user:Ann", 0);
+    (void)state_put(&state, ann, "a", "1");
+    (void)state_put(&state, ann, "b", "2");
+    (void)state_put(&state, ann, "c", NULL);
+    struct kv_page page = {.bag_id = ann, .budget_bytes = 1 << 16};
+    struct seen seen = {0};
+    struct buf next;
+    struct err err = {0};
+    buf_init(&next, PATH_MAX_BYTES);
+    bool end = false;
+    assert_int_equal(kv_void_page(state.kv, NULL, &page, note, &seen, &next, &end, NULL),
+                     E_NOT_FOUND); /* it is not deleted */
+    (void)state_delete(&state, ann);
+    assert_int_equal(kv_void_page(state.kv, NULL, &page, note, &seen, &next, &end, &err), 0);
+    assert_true(end);
+    assert_string_equal(seen.text, "a=1 b=2 ");
+    seen = (struct seen){0};
+    page.after = SPAN_LITERAL("a");
+    page.since = 1;
+    assert_int_equal(kv_void_page(state.kv, NULL, &page, note, &seen, &next, &end, NULL), 0);
+    assert_string_equal(seen.text, "b=2 c- ");
+    state_reopen(&state, true);
+    struct kv_view *view = NULL;
+    assert_int_equal(kv_view_new(&view, state.kv, NULL), 0);
+
+    bool more = false; /* one row went: it is not what it was */
+    assert_int_equal(kv_clean(state.kv, UINT64_MAX, 1, &more, NULL), 0);
+    assert_true(more);
+    assert_int_equal(kv_void_page(state.kv, NULL, &page, note, &seen, &next, &end, &err),
+                     E_NOT_FOUND);
+    assert_string_not_equal(err.text, "");
+    seen = (struct seen){0};
+    assert_int_equal(kv_void_page(state.kv, view, &page, note, &seen, &next, &end, NULL), 0);
+    assert_string_equal(seen.text, "b=2 c- ");
+    page.bag_id = 99;
+    assert_int_equal(kv_void_page(state.kv, NULL, &page, note, &seen, &next, &end, NULL),
+                     E_NOT_FOUND);
+    kv_view_free(&view);
+    buf_free(&next);
+    state_close(&state);
+}
+
+/* --- fences --- */
+
+static uint64_t put_fence(struct state *state, uint64_t fleet, const char *path, uint64_t from)
+{
+    const struct fence fence = {.from = from};
+    struct buf value;
+    char text[64] = {0};
+    buf_init(&value, sizeof text - 1);
+    fence_put_value(&value, &fence);
+    assert_int_equal(buf_error(&value), 0);
+    struct kv_item item;
+    assert_int_equal(kv_item(state->kv, NULL, fleet, span_str(path), &item, NULL), 0);
+    struct change change = {.kind = CHANGE_ITEM_SET,
+                            .bag_id = fleet,
+                            .prev = state_bag(state, fleet).last_seq,
+                            .path = span_str(path),
+                            .value = buf_span(&value),
+                            .old_seq = item.row.seq};
+    uint64_t seq = state_apply(state, &change);
+    kv_item_free(&item);
+    buf_free(&value);
+    return seq;
+}
+
+static void fences_are_the_fleets_items(void **unused)
+{
+    (void)unused;
+    struct state state;
+    state_open(&state);
+    struct fences fences = {0};
+    assert_int_equal(kv_fences(state.kv, NULL, 99, &fences, NULL), E_NOT_FOUND);
+    uint64_t fleet = state_create(&state, "fleet", 0);
+    (void)state_put(&state, fleet, "@fenc", "another");
+    (void)state_put(&state, fleet, "settings", "another");
+    assert_int_equal(kv_fences(state.kv, NULL, fleet, &fences, NULL), 0);
+    assert_int_equal(fences.count, 0);
+    uint64_t seq = put_fence(&state, fleet, "@fence/shared/browser", 0);
+    (void)put_fence(&state, fleet, "@fence/device/mail", 2);
+    (void)state_put(&state, fleet, "@fence/shared/lifted", NULL);
+    assert_int_equal(kv_fences(state.kv, NULL, fleet, &fences, NULL), 0);
+    assert_int_equal(fences.count, 2);
+    assert_int_equal(fences_position(&fences, OWNER_USER, SPAN_LITERAL("browser/home")), seq);
+    assert_int_equal(fences_position(&fences, OWNER_USER_DEVICE, SPAN_LITERAL("mail")), 2);
+    assert_int_equal(fences_position(&fences, OWNER_USER, SPAN_LITERAL("lifted")), 0);
+    fences_free(&fences);
+    (void)state_put(&state, fleet, "@fence/shared/bad", "not a fence");
+    struct err err = {0};
+    assert_int_equal(kv_fences(state.kv, NULL, fleet, &fences, &err), E_MALFORMED);
+    fences_free(&fences);
+    state_close(&state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +354,8 @@ int main(void)
         cmocka_unit_test(pages_obey_prefix_and_start),
         cmocka_unit_test(a_page_of_a_view_stands_still),
         cmocka_unit_test(a_page_can_be_stopped_and_refuses_long_paths),
+        cmocka_unit_test(what_was_deleted_can_be_read_until_it_is_cleaned),
+        cmocka_unit_test(fences_are_the_fleets_items),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

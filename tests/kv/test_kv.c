@@ -219,6 +219,83 @@ static void views_agree_with_themselves_while_changes_come(void **unused)
     state_close(&state);
 }
 
+/* Told after kv_apply returned: whoever reads then sees it, or what came later. */
+struct applying {
+    struct state *state;
+    uint64_t bag_id;
+    atomic_uint_fast64_t applied;
+    atomic_bool stop;
+};
+
+static void apply_some(struct applying *applying, int count)
+{
+    for (int i = 0; i < count; i++) {
+        char path[16];
+        (void)snprintf(path, sizeof path, "p%d", i % 10);
+        uint64_t seq = state_put(applying->state, applying->bag_id, path, "value");
+        atomic_store(&applying->applied, seq);
+        bool more = false;
+        assert_int_equal(kv_purge(applying->state->kv, seq, 5, &more, NULL), 0);
+    }
+}
+
+static void apply_beside(struct thread *self, void *context)
+{
+    struct applying *applying = context;
+    thread_ready(self, 0, NULL);
+    apply_some(applying, 1000);
+    atomic_store(&applying->stop, true);
+}
+
+static void read_newest(struct applying *applying)
+{
+    struct kv *kv = applying->state->kv;
+    uint64_t applied = atomic_load(&applying->applied);
+    struct bag_row bag;
+    assert_int_equal(kv_bag(kv, NULL, applying->bag_id, &bag, NULL), 0);
+    assert_true(bag.last_seq >= applied);
+    struct kv_item item;
+    assert_int_equal(kv_item(kv, NULL, applying->bag_id, SPAN_LITERAL("p1"), &item, NULL), 0);
+    assert_int_equal(item.row.state, ITEM_LIVE);
+    assert_true(item.row.seq + 10 >= applied); /* each tenth change sets it */
+    kv_item_free(&item);
+    struct kv_writer writer;
+    assert_int_equal(kv_writer(kv, 7, &writer, NULL), 0);
+    assert_int_equal(kv_note_put(kv, "applied", span_of(&applied, sizeof applied), NULL), 0);
+}
+
+static void no_wrong_bag(void *context, const struct kv_wrong *wrong)
+{
+    (void)context;
+    fail_msg("%s", wrong->text);
+}
+
+/* One thread applies, then another, as they take turns; a third reads the newest all the time. */
+static void the_newest_is_read_while_others_apply(void **unused)
+{
+    (void)unused;
+    struct state state;
+    state_open(&state);
+    struct applying applying = {.state = &state, .bag_id = state_create(&state, "user:Ann", 0)};
+    uint64_t next = 0;
+    uint64_t checked = 0;
+    uint64_t wrong = 0;
+    for (int turn = 0; turn < 3; turn++) {
+        apply_some(&applying, 20);
+        struct thread *thread = NULL;
+        atomic_store(&applying.stop, false);
+        assert_int_equal(thread_start(&thread, "applier", apply_beside, &applying, NULL), 0);
+        while (!atomic_load(&applying.stop)) {
+            read_newest(&applying);
+            assert_int_equal(
+                kv_scrub(state.kv, &next, 1, &checked, &wrong, no_wrong_bag, NULL, NULL), 0);
+        }
+        thread_join(&thread);
+    }
+    assert_true(checked > 0);
+    state_close(&state);
+}
+
 /* Replace (or, with size 0, remove) one row behind the state's back. */
 static void spoil(const char *dir, struct kv_key key, struct span row)
 {
@@ -460,6 +537,7 @@ int main(void)
         cmocka_unit_test(only_a_flush_makes_durable),
         cmocka_unit_test(a_view_stands_still),
         cmocka_unit_test(views_agree_with_themselves_while_changes_come),
+        cmocka_unit_test(the_newest_is_read_while_others_apply),
         cmocka_unit_test(another_format_is_refused),
         cmocka_unit_test(a_spoiled_row_is_never_not_found),
         cmocka_unit_test(a_spoiled_row_is_told_by_lists_too),
