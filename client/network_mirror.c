@@ -59,7 +59,7 @@ void network_mirror_ask(struct network *network)
     mirror_position(kb->mirror, &position);
     struct follow_event event = {.kind = FOLLOW_MIRROR};
     event.mirror.seq = position.seq;
-    event.mirror.has_hash = position.has_hash;
+    event.mirror.has_hash = position.has_hash && position.seq != 0;
     memcpy(event.mirror.hash, position.hash, SHA256_SIZE);
     network_step(network, event);
 }
@@ -130,7 +130,7 @@ void network_batches(struct network *network, const struct follow_action *action
                                 : mirror_take(kb->mirror, action->batches.bytes, &err);
     if (rc != 0) {
         later(network, rc, err.text);
-        answer->applied.code = rc;
+        answer->applied.code = E_UNREACHABLE; /* it connects again at once: the rest goes on */
         client_mirror_close(kb); /* opened again with what is on disk */
         return;
     }
