@@ -7,6 +7,10 @@
 
 enum { TIMEOUT_MS = 10000 };
 
+/* The message that was received last, of whichever peer: there is one thread. */
+static uint8_t frame[WIRE_FRAME_MAX];
+static struct unpacked scratch;
+
 static void *connect_with(void *zmq, const char *endpoint, const uint8_t *server_key,
                           const struct key_pair *keys)
 {
@@ -39,7 +43,8 @@ static void send_out(struct bench_peer *peer)
 
 static void credit(struct bench_peer *peer, enum wire_type type, size_t size)
 {
-    if (type != WIRE_LIVE && type != WIRE_PAGE && type != WIRE_BAG && type != WIRE_PART) {
+    if (type != WIRE_LIVE && type != WIRE_PAGE && type != WIRE_BAG && type != WIRE_PART &&
+        type != WIRE_OWNERS && type != WIRE_BATCHES) {
         return;
     }
     peer->received += size;
@@ -53,26 +58,64 @@ static void credit(struct bench_peer *peer, enum wire_type type, size_t size)
     }
 }
 
+/* One message into `out`, or a heartbeat; false: nothing came. */
+static bool receive(struct bench_peer *peer, int flags, struct wire_message *out)
+{
+    struct err err = {0};
+    int size = zmq_recv(peer->socket, frame, sizeof frame, flags);
+    if (size < 0) {
+        return false;
+    }
+    struct span bytes = {frame, (size_t)size};
+    if (wire_decode(bytes, &scratch, out, &err) != 0) {
+        bench_fail("the server's message", &err);
+    }
+    credit(peer, out->type, bytes.size);
+    if (out->type == WIRE_ERROR) {
+        (void)fprintf(stderr, "kitbag-bench: the server said: %.*s\n", (int)out->error.text.size,
+                      (const char *)out->error.text.data);
+        bench_fail("the session ended", NULL);
+    }
+    return true;
+}
+
+bool peer_try(struct bench_peer *peer, struct wire_message *out)
+{
+    do {
+        if (!receive(peer, ZMQ_DONTWAIT, out)) {
+            return false;
+        }
+    } while (out->type == WIRE_HEARTBEAT);
+    return true;
+}
+
+bool peer_skim(struct bench_peer *peer, uint64_t *seq)
+{
+    int size = zmq_recv(peer->socket, frame, sizeof frame, ZMQ_DONTWAIT);
+    if (size < 0) {
+        return false;
+    }
+    /* [type, session, seq, ...]: type below 128, session of nine bytes. */
+    if (size > 20 && frame[1] == WIRE_LIVE && frame[2] == 0xcf) {
+        uint64_t far = get_be64(frame + 12);
+        *seq = frame[11] == 0xcf   ? far
+               : frame[11] == 0xce ? far >> 32
+               : frame[11] == 0xcd ? far >> 48
+               : frame[11] == 0xcc ? far >> 56
+                                   : frame[11];
+    }
+    credit(peer, (enum wire_type)frame[1], (size_t)size);
+    return true;
+}
+
 struct wire_message peer_receive(struct bench_peer *peer)
 {
     struct wire_message message;
-    struct err err = {0};
     do {
-        int size = zmq_recv(peer->socket, peer->frame, sizeof peer->frame, 0);
-        if (size < 0) {
+        if (!receive(peer, 0, &message)) {
             bench_fail("the server said nothing for 10 s", NULL);
         }
-        struct span bytes = {peer->frame, (size_t)size};
-        if (wire_decode(bytes, &peer->scratch, &message, &err) != 0) {
-            bench_fail("the server's message", &err);
-        }
-        credit(peer, message.type, bytes.size);
     } while (message.type == WIRE_HEARTBEAT);
-    if (message.type == WIRE_ERROR) {
-        (void)fprintf(stderr, "kitbag-bench: the server said: %.*s\n", (int)message.error.text.size,
-                      (const char *)message.error.text.data);
-        bench_fail("the session ended", NULL);
-    }
     return message;
 }
 
@@ -91,7 +134,8 @@ static void peer_init(struct bench_peer *peer, void *socket)
     buf_init(&peer->out, WIRE_FRAME_MAX);
 }
 
-void peer_join(void *zmq, const char *text, struct peer_identity *out)
+void peer_begin_join(struct bench_peer *peer, void *zmq, const char *text,
+                     struct peer_identity *out)
 {
     struct join_token token;
     struct err err = {0};
@@ -103,17 +147,22 @@ void peer_join(void *zmq, const char *text, struct peer_identity *out)
     memcpy(out->server_key, token.server_key, KEY_SIZE);
     key_pair_of_secret(&once, token.secret);
     key_pair_make(&out->keys);
-    struct bench_peer peer;
-    peer_init(&peer, connect_with(zmq, out->endpoint, out->server_key, &once));
+    peer_init(peer, connect_with(zmq, out->endpoint, out->server_key, &once));
     struct wire_join join = {.version = WIRE_VERSION, .name = SPAN_LITERAL("bench")};
     memcpy(join.public_key, out->keys.public_key, KEY_SIZE);
-    wire_put_join(&peer.out, &join);
-    send_out(&peer);
+    wire_put_join(&peer->out, &join);
+    send_out(peer);
+}
+
+void peer_join(void *zmq, const char *text, struct peer_identity *out)
+{
+    struct bench_peer peer;
+    peer_begin_join(&peer, zmq, text, out);
     out->device = peer_expect(&peer, WIRE_JOINED).joined.device;
     peer_close(&peer);
 }
 
-void peer_open(struct bench_peer *peer, void *zmq, const struct peer_identity *identity)
+void peer_begin_open(struct bench_peer *peer, void *zmq, const struct peer_identity *identity)
 {
     peer_init(peer, connect_with(zmq, identity->endpoint, identity->server_key, &identity->keys));
     struct wire_hello hello = {.version = WIRE_VERSION,
@@ -123,14 +172,25 @@ void peer_open(struct bench_peer *peer, void *zmq, const struct peer_identity *i
                                .software = SPAN_LITERAL("kitbag-bench")};
     wire_put_hello(&peer->out, &hello);
     send_out(peer);
+}
+
+void peer_open(struct bench_peer *peer, void *zmq, const struct peer_identity *identity)
+{
+    peer_begin_open(peer, zmq, identity);
     peer->session = peer_expect(peer, WIRE_WELCOME).session;
+}
+
+void peer_heartbeat(struct bench_peer *peer)
+{
+    const struct wire_heartbeat beat = {0};
+    wire_put_heartbeat(&peer->out, peer->session, &beat);
+    send_out(peer);
 }
 
 void peer_close(struct bench_peer *peer)
 {
     (void)zmq_close(peer->socket);
     buf_free(&peer->out);
-    unpack_close(&peer->scratch);
 }
 
 uint64_t peer_sign_in(struct bench_peer *peer, const char *user)
@@ -170,10 +230,57 @@ void peer_write(struct bench_peer *peer, uint64_t bag_id, const char *path, stru
 void peer_acknowledged(struct bench_peer *peer)
 {
     struct wire_message message = peer_expect(peer, WIRE_OUTCOME);
-    struct wire_outcome outcome = wire_outcome_at(&message.outcome.entries, 0);
-    if (outcome.code != 0) {
-        (void)fprintf(stderr, "kitbag-bench: %.*s\n", (int)outcome.text.size,
-                      (const char *)outcome.text.data);
-        bench_fail("a write was refused", NULL);
+    (void)peer_outcomes(&message, NULL);
+}
+
+void peer_begin_writes(struct bench_peer *peer, uint32_t count)
+{
+    wire_begin_write(&peer->out, peer->session, peer->next - 1, count);
+}
+
+void peer_put_item(struct bench_peer *peer, uint64_t bag_id, const char *path, struct span value)
+{
+    struct operation_write write = {.path = span_str(path), .value = value};
+    operation_begin_write(&peer->out, peer->next++, bag_id, 0, UINT64_MAX >> 1, 1);
+    operation_put_write(&peer->out, &write);
+}
+
+void peer_put_items(struct bench_peer *peer, uint64_t bag_id, char (*items)[24], uint32_t count,
+                    struct span value)
+{
+    operation_begin_write(&peer->out, peer->next++, bag_id, 0, UINT64_MAX >> 1, count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct operation_write write = {.path = span_str(items[i]), .value = value};
+        operation_put_write(&peer->out, &write);
     }
+}
+
+void peer_put_create(struct bench_peer *peer, const char *user)
+{
+    struct owner owner;
+    if (owner_make(&owner, OWNER_USER, span_str(user), 0, NULL) != 0) {
+        bench_fail("a user's name", NULL);
+    }
+    operation_put_create(&peer->out, peer->next++, &owner);
+}
+
+void peer_send(struct bench_peer *peer)
+{
+    send_out(peer);
+}
+
+size_t peer_outcomes(const struct wire_message *message, uint64_t *seqs)
+{
+    for (size_t i = 0; i < message->outcome.entries.count; i++) {
+        struct wire_outcome outcome = wire_outcome_at(&message->outcome.entries, i);
+        if (outcome.code != 0) {
+            (void)fprintf(stderr, "kitbag-bench: %.*s\n", (int)outcome.text.size,
+                          (const char *)outcome.text.data);
+            bench_fail("a write was refused", NULL);
+        }
+        if (seqs != NULL) {
+            seqs[i] = outcome.seq;
+        }
+    }
+    return message->outcome.entries.count;
 }

@@ -13,12 +13,27 @@
 #include <time.h>
 #include <unistd.h>
 
-static struct bench_server *running; /* for the exit handler */
+#include "base/clock.h"
+
+static struct bench_server *running[SERVERS_MAX]; /* for the exit handler */
+static pid_t owner;                               /* children of the bench stop nothing */
 
 static void stop_at_exit(void)
 {
-    if (running != NULL) {
-        server_stop(running);
+    for (size_t i = 0; i < SERVERS_MAX && getpid() == owner; i++) {
+        if (running[i] != NULL) {
+            server_stop(running[i]);
+        }
+    }
+}
+
+static void note_running(struct bench_server *server, bool runs)
+{
+    for (size_t i = 0; i < SERVERS_MAX; i++) {
+        if (running[i] == (runs ? NULL : server)) {
+            running[i] = runs ? server : NULL;
+            return;
+        }
     }
 }
 
@@ -54,46 +69,80 @@ static void run_child(struct bench_server *server)
     char program[4200];
     char listen[64];
     char log[128];
+    char *argv[16] = {"kitbagd", "--data", server->data, "--listen", listen};
+    size_t count = 5;
     (void)snprintf(program, sizeof program, "%s/kitbagd", server->bin);
     (void)snprintf(listen, sizeof listen, "tcp://127.0.0.1:%d", server->port);
     (void)snprintf(log, sizeof log, "%s/server.log", server->dir);
-    int fd = open(log, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    for (size_t i = 0; server->options != NULL && server->options[i] != NULL && count < 15; i++) {
+        argv[count++] = strdup(server->options[i]);
+    }
+    int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (fd >= 0 && dup2(fd, 1) >= 0 && dup2(fd, 2) >= 0) {
-        (void)execl(program, "kitbagd", "--data", server->data, "--listen", listen, (char *)NULL);
+        (void)execv(program, argv);
     }
     _exit(127);
 }
 
-void server_start(struct bench_server *server, const char *bin)
+static bool answers(const struct bench_server *server)
 {
-    *server = (struct bench_server){.port = free_port()};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)server->port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool up = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    (void)close(fd);
+    return up;
+}
+
+double server_again(struct bench_server *server)
+{
+    char socket_path[160];
+    uint64_t begin = clock_mono_ns();
+    (void)snprintf(socket_path, sizeof socket_path, "%s/admin.sock", server->data);
+    (void)unlink(socket_path); /* a killed one leaves it */
+    server->pid = fork();
+    if (server->pid == 0) {
+        run_child(server);
+    }
+    for (int i = 0; i < 60000 && (access(socket_path, F_OK) != 0 || !answers(server)); i++) {
+        if (waitpid(server->pid, NULL, WNOHANG) != 0) {
+            bench_fail("kitbagd did not start", NULL);
+        }
+        pause_ms(2);
+    }
+    return (double)(clock_mono_ns() - begin) / 1e6;
+}
+
+void server_start(struct bench_server *server, const char *bin, const char *const *options)
+{
+    *server = (struct bench_server){.port = free_port(), .options = options};
     (void)snprintf(server->bin, sizeof server->bin, "%s", bin);
     (void)snprintf(server->dir, sizeof server->dir, "/var/tmp/kitbag-bench-XXXXXX");
     if (mkdtemp(server->dir) == NULL) {
         bench_fail("can't make a folder in /var/tmp", NULL);
     }
     (void)snprintf(server->data, sizeof server->data, "%s/data", server->dir);
-    server->pid = fork();
-    if (server->pid == 0) {
-        run_child(server);
+    if (owner == 0) {
+        owner = getpid();
+        (void)atexit(stop_at_exit);
     }
-    running = server;
-    (void)atexit(stop_at_exit);
-    char socket_path[160];
-    (void)snprintf(socket_path, sizeof socket_path, "%s/admin.sock", server->data);
-    for (int i = 0; i < 600 && access(socket_path, F_OK) != 0; i++) {
-        if (waitpid(server->pid, NULL, WNOHANG) != 0) {
-            bench_fail("kitbagd did not start", NULL);
-        }
-        pause_ms(50);
-    }
+    note_running(server, true);
+    (void)server_again(server);
+}
+
+void server_kill(struct bench_server *server, bool clean)
+{
+    (void)kill(server->pid, clean ? SIGTERM : SIGKILL);
+    (void)waitpid(server->pid, NULL, 0);
+    server->pid = 0;
 }
 
 void server_stop(struct bench_server *server)
 {
-    running = NULL;
-    (void)kill(server->pid, SIGTERM);
-    (void)waitpid(server->pid, NULL, 0);
+    note_running(server, false);
+    if (server->pid > 0) {
+        server_kill(server, true);
+    }
     char command[128];
     (void)snprintf(command, sizeof command, "rm -rf '%s'", server->dir);
     if (system(command) != 0) { /* NOLINT(cert-env33-c): our own folder's name */

@@ -1,0 +1,146 @@
+/* bench/stream.c - connections with many writes in flight. */
+#include "bench/stream.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "bench/load.h"
+
+static void send_writes(struct stream *stream, size_t count)
+{
+    char path[32];
+    stream->unanswered += count;
+    while (count > 0) {
+        uint32_t now = (uint32_t)(count < FRAME_OPS ? count : FRAME_OPS);
+        peer_begin_writes(&stream->peer, now);
+        for (uint32_t i = 0; i < now; i++) {
+            stream->random = stream->random * 6364136223846793005u + 1442695040888963407u;
+            uint64_t number = stream->bag_count == 1 ? stream->made++ : stream->random >> 20;
+            uint64_t bag = stream->bags[number / stream->paths % stream->bag_count];
+            (void)snprintf(path, sizeof path, "bench/%zu", (size_t)(number % stream->paths));
+            peer_put_item(&stream->peer, bag, path, value_of());
+        }
+        peer_send(&stream->peer);
+        count -= now;
+    }
+}
+
+/* Until nothing is unanswered. */
+static void settle(struct stream *stream)
+{
+    while (stream->unanswered > 0) {
+        struct wire_message message = peer_expect(&stream->peer, WIRE_OUTCOME);
+        stream->unanswered -= peer_outcomes(&message, NULL);
+    }
+}
+
+double streams_run(struct stream *streams, size_t count, double seconds, size_t changes)
+{
+    struct load load;
+    struct wire_message message;
+    size_t ready[LOAD_READY_MAX];
+    size_t done = 0;
+    load_open(&load);
+    for (size_t i = 0; i < count; i++) {
+        load_add(&load, &streams[i].peer, i);
+    }
+    uint64_t begin = clock_mono_ns();
+    uint64_t end = seconds_from_now(seconds);
+    for (size_t i = 0; i < count; i++) {
+        send_writes(&streams[i], streams[i].window);
+    }
+    for (size_t first = 1; seconds > 0 ? clock_mono_ns() < end : done < changes; first = 0) {
+        size_t found = first != 0 ? count : load_wait(&load, ready, 10000);
+        if (found == 0) {
+            bench_fail("no acknowledgement within 10 s", NULL);
+        }
+        for (size_t i = 0; i < found; i++) {
+            struct stream *stream = &streams[first != 0 ? i : ready[i]];
+            while (peer_try(&stream->peer, &message)) {
+                if (message.type == WIRE_OUTCOME) {
+                    size_t now = peer_outcomes(&message, NULL);
+                    done += now;
+                    stream->unanswered -= now;
+                    send_writes(stream, now);
+                }
+            }
+        }
+    }
+    double result = rate(done, begin);
+    for (size_t i = 0; i < count; i++) {
+        settle(&streams[i]);
+    }
+    load_close(&load);
+    return result;
+}
+
+void streams_open(struct bench *bench, const struct bench_server *server, struct stream *streams,
+                  size_t count)
+{
+    static struct peer_identity identities[STREAMS_MAX];
+    join_many(bench, server, identities, count);
+    for (size_t i = 0; i < count; i++) {
+        streams[i] = (struct stream){.random = random_u64()};
+        peer_open(&streams[i].peer, bench->zmq, &identities[i]);
+    }
+}
+
+void streams_close(struct stream *streams, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        peer_close(&streams[i].peer);
+        free(streams[i].bags);
+    }
+}
+
+/* Until `count` operations are acknowledged; their seqs into `seqs`, in order. */
+static void collect(struct stream *stream, uint64_t *seqs, size_t count)
+{
+    uint64_t some[WIRE_OPS_UNANSWERED];
+    for (size_t done = 0; done < count;) {
+        struct wire_message message = peer_expect(&stream->peer, WIRE_OUTCOME);
+        size_t now = peer_outcomes(&message, some);
+        for (size_t i = 0; i < now && seqs != NULL; i++) {
+            seqs[done + i] = some[i];
+        }
+        done += now;
+    }
+}
+
+void stream_populate(struct stream *stream, const char *prefix, size_t bags)
+{
+    static char paths[STREAM_BAG_ITEMS][24];
+    char user[32];
+    for (size_t i = 0; i < STREAM_BAG_ITEMS; i++) {
+        (void)snprintf(paths[i], sizeof paths[i], "bench/%zu", i);
+    }
+    stream->bags = calloc(bags, sizeof *stream->bags);
+    ASSERT(stream->bags != NULL);
+    for (size_t done = 0; done < bags;) {
+        size_t now = bags - done < FRAME_OPS ? bags - done : FRAME_OPS;
+        peer_begin_writes(&stream->peer, (uint32_t)now);
+        for (size_t i = 0; i < now; i++) {
+            (void)snprintf(user, sizeof user, "%s.%zu", prefix, done + i);
+            peer_put_create(&stream->peer, user);
+        }
+        peer_send(&stream->peer);
+        collect(stream, &stream->bags[done], now);
+        done += now;
+    }
+    stream->bag_count = bags;
+    stream->paths = STREAM_BAG_ITEMS;
+    enum { SETS = FRAME_OPS / STREAM_BAG_ITEMS };
+    for (size_t done = 0; done < bags;) {
+        size_t now = bags - done < SETS ? bags - done : SETS;
+        peer_begin_writes(&stream->peer, (uint32_t)now);
+        for (size_t i = 0; i < now; i++) {
+            peer_put_items(&stream->peer, stream->bags[done + i], paths, STREAM_BAG_ITEMS,
+                           value_of());
+        }
+        peer_send(&stream->peer);
+        collect(stream, NULL, now);
+        done += now;
+    }
+}
