@@ -30,6 +30,9 @@ struct connection {
     uint64_t cookie;
     uint64_t opened_ms;
     uint64_t bytes_before; /* received up to the last look that found a message had come */
+    uint64_t sent;         /* bytes that were given to ZeroMQ for it, as they lie on the wire */
+    uint64_t arrived;      /* of these, when it was asked last */
+    uint64_t extra;        /* that arrived beside: the handshake, ZMTP's own words */
     bool heard;            /* since the last look */
     bool heard_ever;
     uint64_t cut_at_ms;             /* 0: not to be cut */
@@ -263,6 +266,49 @@ enum connections_heard connections_heard(struct connections *connections, int fd
     return connection->cut_at_ms == 0 ? CONNECTION_HEARD : CONNECTION_GONE;
 }
 
+/* --- sending --- */
+
+/* What CURVE and ZMTP make of a message: a command's name, a nonce, a tag and flags, and a head. */
+static uint64_t wire_bytes(size_t size)
+{
+    enum { CURVE_BYTES = 33, HEAD_BYTES = 2, LONG_HEAD_BYTES = 9, LONG = 255 };
+    uint64_t body = size + CURVE_BYTES;
+    return body + (body > LONG ? LONG_HEAD_BYTES : HEAD_BYTES);
+}
+
+/* More cannot have arrived of what we sent than we sent: the rest is ZeroMQ's own. */
+static void note_arrived(struct connection *connection, uint64_t acknowledged)
+{
+    uint64_t ours = acknowledged < connection->extra ? 0 : acknowledged - connection->extra;
+    if (ours > connection->sent) {
+        connection->extra += ours - connection->sent;
+        ours = connection->sent;
+    }
+    connection->arrived = ours;
+}
+
+bool connections_may_send(struct connections *connections, const struct peer *peer, size_t size)
+{
+    struct connection *connection = of_peer(connections, peer);
+    if (connection == NULL) {
+        return true;
+    }
+    uint64_t sent = connection->sent + wire_bytes(size);
+    if (sent - connection->arrived > CONNECTION_UNREAD_MAX) {
+        struct tcp_info info = {0};
+        socklen_t info_size = sizeof info;
+        if (getsockopt(connection->fd, IPPROTO_TCP, TCP_INFO, &info, &info_size) != 0) {
+            return true; /* it is gone, as will be told */
+        }
+        note_arrived(connection, info.tcpi_bytes_acked);
+    }
+    if (sent - connection->arrived > CONNECTION_UNREAD_MAX) {
+        return false;
+    }
+    connection->sent = sent;
+    return true;
+}
+
 static void cut(struct connections *connections, struct connection *connection, uint64_t now_ms)
 {
     if (connection != NULL && connection->cut_at_ms == 0) {
@@ -315,15 +361,17 @@ void connections_address(const struct connections *connections, const struct pee
 /* --- looking --- */
 
 /* Bytes that came on the connection and were taken out of it. False when that can't be told. */
-static bool bytes_taken(int fd, uint64_t *taken)
+static bool bytes_taken(struct connection *connection, uint64_t *taken)
 {
     struct tcp_info info = {0};
     socklen_t size = sizeof info;
     int waiting = 0;
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
-        ioctl(fd, SIOCINQ, &waiting) != 0 || (uint64_t)waiting > info.tcpi_bytes_received) {
+    if (getsockopt(connection->fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
+        ioctl(connection->fd, SIOCINQ, &waiting) != 0 ||
+        (uint64_t)waiting > info.tcpi_bytes_received) {
         return false;
     }
+    note_arrived(connection, info.tcpi_bytes_acked);
     *taken = (uint64_t)info.tcpi_bytes_received - (uint64_t)waiting;
     return true;
 }
@@ -337,7 +385,7 @@ static void look_at(const struct connections *connections, struct connection *co
         return;
     }
     uint64_t taken = 0;
-    if (!bytes_taken(connection->fd, &taken)) {
+    if (!bytes_taken(connection, &taken)) {
         return;
     }
     if (connection->heard) {

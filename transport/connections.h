@@ -23,6 +23,9 @@
 enum {
     CONNECTION_SILENT_MS = 10000,
     CONNECTION_AHEAD_MAX = 2 << 20,
+    CONNECTION_UNREAD_MAX =
+        1 << 20,                 /* bytes sent that its machine has not acknowledged: what credit
+                                    allows (256 KiB and a part), and as much again of answers */
     CONNECTION_GRACE_MS = 100,   /* from connections_cut to the cut: a last ERROR gets through */
     CONNECTION_SCAN_MS = 50,     /* between two looks */
     CONNECTION_SCAN_COUNT = 512, /* connections of one look */
@@ -52,6 +55,10 @@ enum connections_heard connections_heard(struct connections *connections, int fd
                                          const struct peer *peer);
 /* Is this the peer that was heard on `fd` last? Then there is no need to ask the monitor. */
 bool connections_current(const struct connections *connections, int fd, const struct peer *peer);
+
+/* May so many bytes be sent to the peer, and they are counted; false: what was sent before waits
+ * still, because it does not read. TCP tells what has arrived. */
+bool connections_may_send(struct connections *connections, const struct peer *peer, size_t size);
 
 /* Cut after CONNECTION_GRACE_MS. */
 void connections_cut(struct connections *connections, const struct peer *peer, uint64_t now_ms);

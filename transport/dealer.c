@@ -25,6 +25,7 @@ enum {
     SLACK_MS = 500, /* a timer may be early, and we may look late */
     HEARTBEAT_MS = 2000,
     HEARTBEAT_LOST_MS = 10000,
+    GOODBYE_MS = 100, /* for what was sent before disconnecting */
     RECONNECT_NEVER = -1,
     CURVE_OVERHEAD = 128,      /* MAXMSGSIZE counts the encrypted message */
     DESCRIPTORS_OF_START = 20, /* eleven today */
@@ -46,6 +47,11 @@ struct dealer {
     atomic_bool woken;
     zmq_msg_t message; /* the newest, which dealer_wait lends */
 };
+
+static int set_int(void *socket, int option, int value)
+{
+    return zmq_setsockopt(socket, option, &value, sizeof value);
+}
 
 /* ZeroMQ starts its threads with its first socket, and dies when it finds no descriptor then. */
 static int start(struct dealer *dealer, struct err *err)
@@ -100,10 +106,11 @@ void dealer_free(struct dealer **dealer)
     *dealer = NULL;
 }
 
-void dealer_disconnect(struct dealer *dealer)
+static void drop(struct dealer *dealer, int linger_ms)
 {
     if (dealer->socket != NULL) {
         (void)zmq_socket_monitor(dealer->socket, NULL, 0);
+        (void)set_int(dealer->socket, ZMQ_LINGER, linger_ms);
         (void)zmq_close(dealer->socket);
         dealer->socket = NULL;
     }
@@ -114,12 +121,13 @@ void dealer_disconnect(struct dealer *dealer)
     dealer->state = IDLE;
 }
 
-/* --- connecting --- */
-
-static int set_int(void *socket, int option, int value)
+/* ZeroMQ sends what was said last, such as BYE, in the background. */
+void dealer_disconnect(struct dealer *dealer)
 {
-    return zmq_setsockopt(socket, option, &value, sizeof value);
+    drop(dealer, dealer->state == UP ? GOODBYE_MS : 0);
 }
+
+/* --- connecting --- */
 
 static int set_options(void *socket, const uint8_t server_key[KEY_SIZE], const struct key_pair *own)
 {
@@ -238,7 +246,7 @@ static enum dealer_event read_monitor(struct dealer *dealer)
             return DEALER_REFUSED;
         default:
             why = lost(dealer);
-            dealer_disconnect(dealer);
+            drop(dealer, 0);
             return why;
         }
     }

@@ -1,7 +1,7 @@
 /* transport/dealer.h - a client machine's socket: one DEALER per connection attempt, CURVE.
  *
- * Owned by one thread; any thread may call dealer_wake. LINGER 0. A new dealer is made for each
- * try, so that nothing of an old session can arrive in a new one.
+ * Owned by one thread; any thread may call dealer_wake. A new socket is made for each try, so that
+ * nothing of an old session can arrive in a new one.
  */
 #ifndef KITBAG_TRANSPORT_DEALER_H
 #define KITBAG_TRANSPORT_DEALER_H
@@ -18,6 +18,8 @@ void dealer_free(struct dealer **dealer);
 MUST_CHECK int dealer_connect(struct dealer *dealer, const char *endpoint,
                               const uint8_t server_key[KEY_SIZE], const struct key_pair *own,
                               struct err *err);
+/* What was sent and is still on its way has 100 ms more, without anybody waiting but dealer_free.
+ */
 void dealer_disconnect(struct dealer *dealer);
 
 enum dealer_event {

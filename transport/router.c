@@ -379,6 +379,17 @@ int router_wait(struct router *router, struct pollfd *fds, size_t fd_count, int 
     return rc;
 }
 
+/* Asking makes ZeroMQ look at what its I/O threads have told the socket, such as that a peer has
+ * taken messages: in a burst it would look once a millisecond only, and take a full pipe for one
+ * that is not read. */
+static bool is_readable(struct router *router)
+{
+    int events = 0;
+    size_t size = sizeof events;
+    int rc = zmq_getsockopt(router->socket, ZMQ_EVENTS, &events, &size);
+    return rc == 0 && (events & ZMQ_POLLIN) != 0;
+}
+
 /* --- receiving --- */
 
 static bool more_follows(struct router *router)
@@ -518,12 +529,28 @@ int router_receive(struct router *router, struct peer *peer, uint8_t key[KEY_SIZ
 
 /* --- sending, cutting --- */
 
+static int begin_message(struct router *router, const struct peer *peer)
+{
+    if (zmq_send(router->socket, peer->id, peer->size, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0) {
+        return errno == EAGAIN ? E_BUSY : E_NOT_FOUND;
+    }
+    return 0;
+}
+
 int router_send(struct router *router, const struct peer *peer, struct span bytes)
 {
     ASSERT(peer->size > 0 && peer->size <= PEER_MAX_BYTES);
     ASSERT(bytes.size <= WIRE_FRAME_MAX);
-    if (zmq_send(router->socket, peer->id, peer->size, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0) {
-        return errno == EAGAIN ? E_BUSY : E_NOT_FOUND;
+    if (!connections_may_send(router->connections, peer, bytes.size)) {
+        return E_BUSY;
+    }
+    int rc = begin_message(router, peer);
+    if (rc == E_BUSY) {
+        (void)is_readable(router);
+        rc = begin_message(router, peer);
+    }
+    if (rc != 0) {
+        return rc;
     }
     /* After its id a message is taken whole. */
     return zmq_send(router->socket, bytes.data, bytes.size, ZMQ_DONTWAIT) < 0 ? E_BUSY : 0;

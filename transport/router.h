@@ -55,8 +55,8 @@ void router_wake(struct router *router); /* from any thread: ends a router_wait 
 MUST_CHECK int router_receive(struct router *router, struct peer *peer, uint8_t key[KEY_SIZE],
                               struct span *bytes);
 
-/* Never blocks. E_BUSY: the peer's pipe is full (it does not read, and 1,024 messages wait for it
- * beyond what the system holds); E_NOT_FOUND: it is gone. */
+/* Never blocks. E_BUSY: the peer does not read, and 1 MiB, or 1,024 messages beyond what the system
+ * holds, wait for it; E_NOT_FOUND: it is gone. */
 MUST_CHECK int router_send(struct router *router, const struct peer *peer, struct span bytes);
 
 /* Cut the peer's TCP connection (found by the socket of its newest message and checked by its

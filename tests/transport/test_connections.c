@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -273,6 +274,63 @@ static void test_peers(void **state)
     close_line(other);
 }
 
+/* Sends as if it came from ZeroMQ, with what that adds to a message. */
+static void send_there(struct line line, size_t size)
+{
+    static uint8_t bytes[CONNECTION_UNREAD_MAX];
+    size += size + 33 > 255 ? 42 : 35;
+    for (size_t sent = 0; sent < size;) {
+        ssize_t more = send(line.here, bytes, size - sent, MSG_DONTWAIT);
+        assert_true(more > 0);
+        sent += (size_t)more;
+    }
+}
+
+static void read_all(struct line line)
+{
+    static uint8_t sink[65536];
+    struct pollfd wait = {.fd = line.there, .events = POLLIN};
+    while (poll(&wait, 1, 20) == 1) {
+        assert_true(recv(line.there, sink, sizeof sink, 0) > 0);
+    }
+}
+
+/* To the byte: what was sent and has not arrived, and nothing that ZeroMQ says of itself. */
+static void test_unread_bytes(void **state)
+{
+    (void)state;
+    struct line line = open_line();
+    struct peer peer = peer_of(1);
+    assert_true(connections_may_send(table, &peer, 1 << 30)); /* not known: ZeroMQ will tell */
+    connections_opened(table, line.here, START_MS);
+    assert_int_equal(connections_heard(table, line.here, &peer), CONNECTION_HEARD);
+    send_there(line, 3000); /* a handshake */
+    read_all(line);
+    connections_look(table, START_MS);
+    size_t most = CONNECTION_UNREAD_MAX - 42;
+    assert_false(connections_may_send(table, &peer, most + 1));
+    assert_true(connections_may_send(table, &peer, most));
+    assert_false(connections_may_send(table, &peer, 1));
+    send_there(line, 100000); /* the first bytes of it */
+    read_all(line);
+    assert_false(connections_may_send(table, &peer, 100001));
+    assert_true(connections_may_send(table, &peer, 100000));
+    assert_false(connections_may_send(table, &peer, 1));
+    close_line(line);
+}
+
+static void test_unread_bytes_of_one_who_left(void **state)
+{
+    (void)state;
+    struct line line = open_line();
+    struct peer peer = peer_of(1);
+    connections_opened(table, line.here, START_MS);
+    assert_int_equal(connections_heard(table, line.here, &peer), CONNECTION_HEARD);
+    close_line(line);
+    assert_true(connections_may_send(table, &peer, CONNECTION_UNREAD_MAX));
+    assert_true(connections_may_send(table, &peer, CONNECTION_UNREAD_MAX));
+}
+
 /* ZeroMQ hands over what came of a connection that is gone, whose descriptor is another's now. */
 static void test_late_messages(void **state)
 {
@@ -459,6 +517,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_cut_after_a_grace, setup, teardown),
         cmocka_unit_test_setup_teardown(test_number_of_another, setup, teardown),
         cmocka_unit_test_setup_teardown(test_peers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unread_bytes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unread_bytes_of_one_who_left, setup, teardown),
         cmocka_unit_test_setup_teardown(test_late_messages, setup, teardown),
         cmocka_unit_test_setup_teardown(test_opening_told_twice, setup, teardown),
         cmocka_unit_test_setup_teardown(test_addresses, setup, teardown),

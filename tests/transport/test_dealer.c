@@ -235,6 +235,38 @@ static void test_server_goes_away(void **state)
     go_up(pair, &received);
 }
 
+/* What was said before hanging up is heard; and nobody waits for it but who frees the dealer. */
+static void test_goodbye(void **state)
+{
+    struct pair *pair = *state;
+    for (int i = 0; i < 20; i++) {
+        struct received received;
+        go_up(pair, &received);
+        assert_int_equal(dealer_send(pair->dealer, span_str("bye")), 0);
+        dealer_disconnect(pair->dealer);
+        if (i == 19) {
+            dealer_free(&pair->dealer);
+        }
+        expect_message(&pair->server, &received, "bye");
+    }
+}
+
+/* Whoever hangs up on one that takes nothing waits for 100 ms at the most. */
+static void test_goodbye_to_nobody(void **state)
+{
+    struct pair *pair = *state;
+    struct received received;
+    static uint8_t bytes[WIRE_FRAME_MAX];
+    go_up(pair, &received);
+    int rc = 0;
+    while (rc == 0) {
+        rc = dealer_send(pair->dealer, span_of(bytes, sizeof bytes));
+    }
+    uint64_t before_ms = clock_mono_ms(&clock_system);
+    dealer_free(&pair->dealer);
+    assert_true(clock_mono_ms(&clock_system) - before_ms < 2000);
+}
+
 static void test_connect_again_drops_the_old(void **state)
 {
     struct pair *pair = *state;
@@ -408,6 +440,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bad_endpoint, setup, teardown),
         cmocka_unit_test_setup_teardown(test_last_words, setup, teardown),
         cmocka_unit_test_setup_teardown(test_server_goes_away, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_goodbye, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_goodbye_to_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(test_connect_again_drops_the_old, setup, teardown),
         cmocka_unit_test_setup_teardown(test_server_that_does_not_read, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wake, setup, teardown),

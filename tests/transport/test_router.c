@@ -186,7 +186,7 @@ static void test_peer_that_does_not_read(void **state)
         rc = router_send(server->router, &received.peer, span_of(bytes, sizeof bytes));
     }
     assert_int_equal(rc, E_BUSY);
-    assert_true(sent > 1000);
+    assert_in_range(sent, 16, 200); /* a MiB, and what the systems of both sides hold */
     /* Nobody else notices. */
     client_open(&other, server);
     client_send(&other, "hello");
@@ -195,13 +195,37 @@ static void test_peer_that_does_not_read(void **state)
     char text[16];
     assert_int_equal(client_receive(&other, server, WAIT_MS, text, sizeof text), 3);
     router_cut(server->router, &received.peer);
-    for (int i = 0; i < 100 && rc == E_BUSY; i++) {
+    for (int i = 0; i < 100 && rc != E_NOT_FOUND; i++) {
         assert_int_equal(router_wait(server->router, NULL, 0, 10), 0);
         rc = router_send(server->router, &received.peer, span_str("x"));
     }
     assert_int_equal(rc, E_NOT_FOUND);
     client_close(&client);
     client_close(&other);
+}
+
+/* Who reads is sent as much as there is, however small the messages are: what ZeroMQ and CURVE add
+ * is not held against it. */
+static void test_peer_that_reads(void **state)
+{
+    enum { MESSAGES = 60000, AHEAD = 400 };
+    struct server *server = *state;
+    struct client client;
+    struct received received;
+    static uint8_t bytes[300];
+    char got[512];
+    client_open(&client, server);
+    client_send(&client, "hello");
+    expect_message(server, &received, "hello");
+    for (int sent = 0, read = 0; sent < MESSAGES; sent++) {
+        struct span message = {bytes, sent % 100 == 0 ? sizeof bytes : 1};
+        assert_int_equal(router_send(server->router, &received.peer, message), 0);
+        while (read < sent - AHEAD) {
+            assert_true(zmq_recv(client.socket, got, sizeof got, 0) > 0);
+            read++;
+        }
+    }
+    client_close(&client);
 }
 
 /* In mid-stream: the peer sends without end, and within a second it is cut off. */
@@ -509,6 +533,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_many_peers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_peer_is_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_peer_that_does_not_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_peer_that_reads, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cut_in_mid_stream, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wake, setup, teardown),
         cmocka_unit_test_setup_teardown(test_timeouts, setup, teardown),
