@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "tests/support/fail_alloc.h"
 
 static void a_write_is_visible_and_survives(void **state)
 {
@@ -290,6 +291,138 @@ static void a_torn_write_goes_and_damage_is_named(void **state)
     box_end(&box);
 }
 
+/* --- every allocation fails once --- */
+
+/* What an application was told to be safe. */
+struct promised {
+    bool bob, a, b, c;
+};
+
+/* E_IO: the file was made small, and the new one could not be opened for want of memory; whichever
+ * of the two has the name, nothing more is taken until it is opened again. */
+static void assert_no_memory(int rc)
+{
+    assert_true(rc == 0 || rc == E_NOMEM || rc == E_IO);
+}
+
+static bool try_add(struct box *box, const struct outbox_target *target, const char *path,
+                    uint64_t *id)
+{
+    struct operation_write write = write_of(path, "value");
+    int rc = outbox_write(box->outbox, target, &write, 1, 1234, id, NULL);
+    if (rc != E_BAG_GONE) { /* when no CREATE was made */
+        assert_no_memory(rc);
+    }
+    return rc == 0;
+}
+
+static int count_item(void *context, struct span path, const struct span *value, uint64_t time_ms,
+                      struct err *err)
+{
+    (void)path;
+    (void)value;
+    (void)time_ms;
+    (void)err;
+    ++*(unsigned *)context;
+    return 0;
+}
+
+static void answer_all(struct box *box)
+{
+    struct buf sent;
+    uint32_t count = 0;
+    buf_init(&sent, 1 << 20);
+    int rc = outbox_read(box->outbox, 1, 100, 65000, &sent, &count, NULL);
+    assert_no_memory(rc);
+    buf_free(&sent);
+    for (uint64_t number = 1; number <= outbox_last(box->outbox); number++) {
+        struct outbox_told told = {0};
+        const struct entry *entry = outbox_window_at(box->outbox, number);
+        bool b = entry->write_count > 0 && span_equal(entry->writes[0].path, span_str("b"));
+        outbox_outcome(box->outbox, number, b ? E_CONDITION : 0, 100 + number, "because", &told);
+    }
+}
+
+static void use_it_all(struct box *box, const struct owner *bob, struct promised *promised)
+{
+    struct outbox_target ann = to_ann(box);
+    struct outbox_target to_bob = {.owner = bob};
+    uint64_t ids[3] = {0};
+    unsigned items = 0;
+    int rc = outbox_create(box->outbox, bob, 1234, &to_bob.made_by, NULL);
+    assert_no_memory(rc);
+    promised->bob = try_add(box, &to_bob, "for-bob", NULL);
+    promised->a = try_add(box, &ann, "a", &ids[0]);
+    promised->b = try_add(box, &ann, "b", &ids[1]);
+    answer_all(box);
+    promised->c = try_add(box, &ann, "c", &ids[2]);
+    rc = outbox_items(box->outbox, &box->ann, span_str(""), count_item, &items, NULL);
+    assert_no_memory(rc);
+    rc = outbox_retry(box->outbox, ids[1], &ann, 1234, NULL, NULL);
+    if (rc != E_NOT_FOUND) { /* when there is no refused one */
+        assert_no_memory(rc);
+    }
+    rc = outbox_flush(box->outbox, NULL);
+    assert_no_memory(rc);
+    rc = outbox_renumber(box->outbox, NULL);
+    assert_no_memory(rc);
+    outbox_set_alone(box->outbox, true);
+    rc = outbox_renumber(box->outbox, NULL);
+    assert_no_memory(rc);
+}
+
+static void check_promises(struct box *box, const struct owner *bob,
+                           const struct promised *promised)
+{
+    bool removed = false;
+    uint64_t time_ms = 0;
+    uint64_t pending = 0;
+    uint64_t refused = 0;
+    box_open(box);
+    outbox_counts(box->outbox, &pending, &refused);
+    assert_true(!promised->a || look(box, "a") != NULL);
+    assert_true(!promised->b || look(box, "b") != NULL || refused > 0);
+    assert_true(!promised->c || look(box, "c") != NULL);
+    assert_true(!promised->bob || outbox_lookup(box->outbox, bob, span_str("for-bob"), NULL,
+                                                &removed, &time_ms) == 0);
+    assert_int_equal(outbox_retry(box->outbox, 999, NULL, 0, NULL, NULL), E_NOT_FOUND);
+    (void)add(box, "later", "1"); /* it takes writes as before */
+}
+
+static int no_sync(void *context, int fd)
+{
+    (void)context;
+    (void)fd;
+    return 0;
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    struct owner bob;
+    struct disk quick = disk_system;
+    quick.fdatasync = no_sync;
+    assert_int_equal(owner_make(&bob, OWNER_USER, span_str("Bob"), 0, NULL), 0);
+    unsigned nth = 1;
+    for (bool failed = true; failed; nth++) {
+        struct box box;
+        struct promised promised = {0};
+        box_begin(&box);
+        outbox_close(&box.outbox);
+        fail_alloc_at(nth);
+        int rc = outbox_open(&box.outbox, box.dir, BOX_BYTES, &quick, NULL);
+        if (rc == 0) {
+            use_it_all(&box, &bob, &promised);
+        }
+        failed = fail_alloc_stop();
+        assert_true(rc == 0 || (failed && rc == E_NOMEM));
+        outbox_close(&box.outbox);
+        check_promises(&box, &bob, &promised);
+        box_end(&box);
+    }
+    assert_true(nth > 50);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -302,6 +435,7 @@ int main(void)
         cmocka_unit_test(refused_ones_are_dropped_or_tried_again),
         cmocka_unit_test(nothing_that_was_told_is_lost_by_kills),
         cmocka_unit_test(a_torn_write_goes_and_damage_is_named),
+        cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests_name("client/outbox", tests, NULL, NULL);
 }
