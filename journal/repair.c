@@ -244,7 +244,7 @@ static int copy_piece(struct copy *copy, off_t at, size_t size, struct err *err)
 
 static int copy_all(struct copy *copy, struct err *err)
 {
-    int rc = copy_open(copy, O_WRONLY | O_CREAT | O_TRUNC, err);
+    int rc = copy_open(copy, O_RDWR | O_CREAT | O_TRUNC, err);
     for (off_t at = 0; rc == 0 && at < copy->size; at += COPY_CHUNK) {
         size_t size = copy->size - at < COPY_CHUNK ? (size_t)(copy->size - at) : COPY_CHUNK;
         rc = copy_piece(copy, at, size, err);

@@ -121,7 +121,8 @@ static int verify_newest(struct verify *verify, struct err *err)
             return 0;
         }
         look = verify->at.offset != before ? 1 : look;
-        if (!judge || (look >= LOOKS)) {
+        bool may_change = judge && (rc == 0 || rc == E_CORRUPT || rc == E_FORMAT);
+        if (!may_change || look >= LOOKS) {
             return rc == 0 ? 0 : err_set(err, rc, "%s", why.text);
         }
         look_again_later();

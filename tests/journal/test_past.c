@@ -18,8 +18,10 @@ static struct past *past;
 static int setup(void **state)
 {
     (void)state;
+    static struct disk quick;
+    quick = sample_quick_disk();
     tmp_folder_make(sample_dir);
-    assert_int_equal(sample_open(&journal, NULL, &opened, NULL), 0);
+    assert_int_equal(sample_open(&journal, &quick, &opened, NULL), 0);
     return 0;
 }
 
