@@ -1,31 +1,55 @@
-/* server/housekeeping.h - a thread for what blocks on the disk and nobody waits for: the next
- * segment of the journal is written ahead, the state is flushed, the room on the disk is watched.
+/* server/housekeeping.h - a thread for what blocks on the disk and nobody waits for.
+ *
+ * A few times a second it looks at the clock and at the room on the disk, writes the next segment
+ * of the journal ahead, flushes the state, reads a piece of it again (scrub), and removes what is
+ * over by ordinary changes (clearing, join tokens). About once a minute it lets go of what nobody
+ * needs any more (retention) and notes what must not be forgotten (devices' positions, the clock).
  */
 #ifndef KITBAG_SERVER_HOUSEKEEPING_H
 #define KITBAG_SERVER_HOUSEKEEPING_H
 
-#include "journal/journal.h"
-#include "kv/kv.h"
+#include "server/clearing.h"
+#include "server/retaining.h"
 
 struct housekeeping;
 
 struct housekeeping_options {
-    struct journal *journal;    /* borrowed until the stop */
-    struct kv *kv;              /* borrowed until the stop */
+    struct journal *journal; /* borrowed until the stop, as all that follow */
+    struct kv *kv;
+    struct seen *seen;
+    struct upkeep *upkeep;
+    const struct clock *clock;
+    /* For changes of its own; submit NULL: there are none. It may block until the stop, but must
+     * return E_CLOSED then. */
+    struct clearing_submit submit;
     uint64_t flush_interval_ms; /* when few changes came */
     uint64_t flush_changes;     /* so many are flushed at once; 0: 200,000 */
-    const char *dir;            /* on the disk that is watched; borrowed until the stop */
-    uint64_t reserve_bytes;     /* with less free there is no room */
+    const char *dir;            /* on the disk that is watched */
+    uint64_t reserve_bytes;     /* with less free there is no room; with less than twice as much the
+                                   journal shrinks to what is needed */
+    struct retention_settings retention;
+    uint64_t scrub_ms; /* a round so often */
+    bool unclean;      /* the state was not closed in order: the first round at once */
+    /* Free bytes of the disk that `dir` is on, false: can't be told. NULL: the system's answer. */
+    bool (*room)(void *context, uint64_t *free_bytes);
+    void *room_context;
 };
 
 MUST_CHECK int housekeeping_start(struct housekeeping **out,
                                   const struct housekeeping_options *options, struct err *err);
-/* Waits for a flush that is under way. */
+/* Waits for a flush that is under way, and notes positions and clock a last time. */
 void housekeeping_stop(struct housekeeping **housekeeping);
 
-/* Is more than the reserve free? As of the last look. Any thread. */
+/* --- any thread --- */
+
+/* Is more than the reserve free? As of the last look. */
 bool housekeeping_room(const struct housekeeping *housekeeping);
-/* Up to where the state is on disk: replaying would begin behind it. Any thread. */
+/* Up to where the state is on disk: replaying would begin behind it. */
 uint64_t housekeeping_flushed(const struct housekeeping *housekeeping);
+/* Its part of the status: retention, clock, room, digests (but healed), and in state_text what is
+ * wrong with the disk, "" when nothing is. */
+void housekeeping_status(struct housekeeping *housekeeping, struct server_status *out);
+/* The clock is right: ages count again, from the next look on. */
+void housekeeping_confirm_clock(struct housekeeping *housekeeping);
 
 #endif

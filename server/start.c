@@ -5,8 +5,10 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -41,7 +43,10 @@ struct server {
     struct router *router;
     struct sessions *sessions;
     struct desk *desk;
+    struct seen *seen;
+    struct upkeep *upkeep;
     struct housekeeping *housekeeping;
+    bool unclean; /* the state was not closed in order the last time */
     struct admin_backend backend;
     struct admin_local *local;
 };
@@ -86,6 +91,11 @@ static bool has_room(void *context)
     return server->housekeeping == NULL || housekeeping_room(server->housekeeping);
 }
 
+static bool on_idle(void *context, struct kv *kv)
+{
+    return upkeep_work(context, kv);
+}
+
 static bool on_admit(void *context, const uint8_t key[KEY_SIZE])
 {
     const struct server *server = context;
@@ -125,19 +135,29 @@ static int desk_device(void *context, uint64_t device, struct device_live *out)
 static void desk_status(void *context, struct server_status *out)
 {
     const struct server *server = context;
-    const char *why = committer_state_text(server->committer);
+    bool running = committer_state(server->committer) == COMMITTER_RUNNING;
+    bool room = housekeeping_room(server->housekeeping);
     *out = (struct server_status){
-        .state = committer_state(server->committer) == COMMITTER_RUNNING ? SERVER_RUNNING
-                                                                         : SERVER_READ_ONLY,
+        .state = running && room ? SERVER_RUNNING : SERVER_READ_ONLY,
         .uptime_ms = clock_mono_ms(&clock_system) - server->started_ms,
         .sessions = sessions_count(server->sessions),
         .devices = registry_devices(server->registry),
         .writes = committer_changes(server->committer),
-        .flushed_seq = housekeeping_flushed(server->housekeeping),
     };
-    memcpy(out->state_text, why, strnlen(why, sizeof out->state_text - 1));
+    housekeeping_status(server->housekeeping, out);
+    out->digests.healed = sessions_healed(server->sessions);
+    if (!running) {
+        (void)snprintf(out->state_text, sizeof out->state_text, "%s",
+                       committer_state_text(server->committer));
+    }
     journal_history(server->journal, out->history);
     journal_head(server->journal, &out->head);
+}
+
+static void desk_confirm_clock(void *context)
+{
+    struct server *server = context;
+    housekeeping_confirm_clock(server->housekeeping);
 }
 
 static void on_progress(void *context, uint64_t seq, uint64_t head)
@@ -169,6 +189,28 @@ static int start_signals(struct server *server, struct err *err)
     (void)signal(SIGPIPE, SIG_IGN);
     server->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     return server->signal_fd >= 0 ? 0 : err_sys(err, "open", "signalfd");
+}
+
+/* A machine needs a descriptor; the router lets three quarters of them be connections. */
+static int start_files(struct server *server, struct err *err)
+{
+    struct rlimit limit = {0};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return err_sys(err, "getrlimit", "RLIMIT_NOFILE");
+    }
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* what it came to is looked at */
+    (void)getrlimit(RLIMIT_NOFILE, &limit);
+    uint64_t sessions = server->options.settings->sessions;
+    uint64_t most = limit.rlim_cur / 4 * 3;
+    if (limit.rlim_cur != RLIM_INFINITY && most < sessions) {
+        log_event(
+            LOG_WARNING, "server", "files.few",
+            "limit=%" PRIu64 " machines=%" PRIu64 " text=\"limits.sessions is more than the "
+            "limit of open files allows: raise that one (LimitNOFILE= of the unit, ulimit -n)\"",
+            (uint64_t)limit.rlim_cur, most);
+    }
+    return 0;
 }
 
 static int start_folder(struct server *server, struct err *err)
@@ -216,12 +258,22 @@ static int start_stores(struct server *server, struct err *err)
               : recovered.opened.tail == SEGMENT_TAIL_OPEN ? "open"
                                                            : "torn",
               recovered.replayed);
+    server->unclean = recovered.opened.tail != SEGMENT_TAIL_CLEAN && !recovered.opened.fresh;
     if (server->new_keys && head.seq > 0) {
         log_event(LOG_WARNING, "server", "keys.lost",
                   "text=\"keys/ was lost and made anew: machines that joined before can't connect "
                   "until it is put back from a backup, or they join again\"");
     }
     return 0;
+}
+
+/* What is known of devices, and the state's slow work. */
+static int start_keeping(struct server *server, struct err *err)
+{
+    if (seen_new(&server->seen) != 0 || upkeep_new(&server->upkeep) != 0) {
+        return err_set(err, E_NOMEM, "the server: out of memory");
+    }
+    return seen_load(server->seen, server->kv, err);
 }
 
 static int start_committer(struct server *server, struct err *err)
@@ -238,6 +290,8 @@ static int start_committer(struct server *server, struct err *err)
         .sink = {on_device, on_replies, on_changes, server},
         .has_room = has_room,
         .room_context = server,
+        .idle = on_idle,
+        .idle_context = server->upkeep,
     };
     int rc = committer_new(&server->committer, &options, err);
     return rc != 0 ? rc
@@ -266,34 +320,24 @@ static int start_stream(struct server *server, struct err *err)
         .registry = server->registry,
         .journal = server->journal,
         .clock = &clock_system,
+        .seen = server->seen,
         .heartbeat_ms = settings->heartbeat_ms,
         .bags_max = settings->bags_per_session,
+        .bags_max_kept = settings->bags_per_keeper,
         .sessions_max = settings->sessions,
         .budget_bytes = settings->message_bytes,
     };
     return sessions_new(&server->sessions, &sessions, err);
 }
 
-static int start_housekeeping(struct server *server, struct err *err)
-{
-    const struct settings *settings = server->options.settings;
-    struct housekeeping_options options = {
-        .journal = server->journal,
-        .kv = server->kv,
-        .flush_interval_ms = settings->flush_interval_ms,
-        .dir = settings->data_dir,
-        .reserve_bytes = 2 * settings->memtable_bytes + settings->segment_bytes,
-    };
-    return housekeeping_start(&server->housekeeping, &options, err);
-}
-
-static int start_administration(struct server *server, struct err *err)
+static int start_desk(struct server *server, struct err *err)
 {
     const struct settings *settings = server->options.settings;
     struct desk_options options = {
         .wake = desk_wake,
         .status = desk_status,
         .device = desk_device,
+        .confirm_clock = desk_confirm_clock,
         .context = server,
         .committer = server->committer,
         .journal = server->journal,
@@ -304,18 +348,42 @@ static int start_administration(struct server *server, struct err *err)
     addresses_fill(&options.token, (const char(*)[ADDRESS_MAX_BYTES + 1]) settings->advertise,
                    settings->advertise_count, settings->listen[0], server_port(server));
     int rc = desk_new(&server->desk, &options, err);
-    if (rc != 0) {
-        return rc;
+    if (rc == 0) {
+        desk_backend(server->desk, &server->backend);
     }
-    desk_backend(server->desk, &server->backend);
+    return rc;
+}
+
+static int start_housekeeping(struct server *server, struct err *err)
+{
+    const struct settings *settings = server->options.settings;
+    struct housekeeping_options options = {
+        .journal = server->journal,
+        .kv = server->kv,
+        .seen = server->seen,
+        .upkeep = server->upkeep,
+        .clock = &clock_system,
+        .submit = {server->backend.submit, server->backend.context},
+        .flush_interval_ms = settings->flush_interval_ms,
+        .dir = settings->data_dir,
+        .reserve_bytes = 2 * settings->memtable_bytes + settings->segment_bytes,
+        .retention = settings->retention,
+        .scrub_ms = settings->scrub_ms,
+        .unclean = server->unclean,
+    };
+    return housekeeping_start(&server->housekeeping, &options, err);
+}
+
+static int start_administration(struct server *server, struct err *err)
+{
     return admin_local_start(&server->local, &server->backend, server->socket_path, err);
 }
 
 static int start_all(struct server *server, struct err *err)
 {
     int (*const steps[])(struct server *, struct err *) = {
-        start_signals, start_folder,       start_stores,        start_committer,
-        start_stream,  start_housekeeping, start_administration};
+        start_signals,   start_files,  start_folder, start_stores,       start_keeping,
+        start_committer, start_stream, start_desk,   start_housekeeping, start_administration};
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         int rc = steps[i](server, err);
         if (rc != 0) {
@@ -353,12 +421,14 @@ int server_port(const struct server *server)
 
 /* --- the state is opened again --- */
 
+/* Whoever waits at the desk is sent home first: housekeeping could wait there for ever. */
 static void stop_administration(struct server *server)
 {
     if (server->desk != NULL) {
         desk_close(server->desk);
     }
     admin_local_stop(&server->local);
+    housekeeping_stop(&server->housekeeping);
     desk_free(&server->desk);
 }
 
@@ -384,7 +454,6 @@ static int recover(void *context, struct err *err)
     struct server *server = context;
     struct err fault = {0};
     stop_administration(server);
-    housekeeping_stop(&server->housekeeping);
     sessions_end_all(server->sessions, E_READ_ONLY, err_meaning(E_READ_ONLY));
     committer_release(server->committer);
     kv_close(&server->kv, false);
@@ -396,7 +465,11 @@ static int recover(void *context, struct err *err)
         }
     }
     committer_recovered(server->committer, server->kv);
-    int rc = start_housekeeping(server, err);
+    server->unclean = true; /* whatever went wrong there: look at all of it */
+    int rc = start_desk(server, err);
+    if (rc == 0) {
+        rc = start_housekeeping(server, err);
+    }
     return rc != 0 ? rc : start_administration(server, err);
 }
 
@@ -443,15 +516,16 @@ void server_stop(struct server **server)
         return;
     }
     struct server *gone = *server;
-    stop_administration(gone);
     if (gone->kv != NULL) {
         say_farewell(gone);
     }
-    housekeeping_stop(&gone->housekeeping);
+    stop_administration(gone); /* notes where the devices are */
     sessions_free(&gone->sessions);
     router_close(&gone->router);
     bool clean = gone->committer != NULL && committer_state(gone->committer) == COMMITTER_RUNNING;
     committer_free(&gone->committer);
+    upkeep_free(&gone->upkeep);
+    seen_free(&gone->seen);
     registry_free(&gone->registry);
     kv_close(&gone->kv, clean);
     journal_close(&gone->journal, clean);

@@ -1,7 +1,7 @@
 /* server/start.h - the whole server: its parts in order, started, run, stopped in reverse order.
  *
  *   data folder (lock, format) -> keys -> journal and state (recovery) -> registry, committer ->
- *   router -> sessions, desk -> housekeeping -> administration
+ *   router -> sessions -> desk -> housekeeping -> administration
  */
 #ifndef KITBAG_SERVER_START_H
 #define KITBAG_SERVER_START_H

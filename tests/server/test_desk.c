@@ -22,6 +22,14 @@ static void on_status(void *context, struct server_status *out)
     *out = (struct server_status){.state = SERVER_RUNNING, .sessions = 42};
 }
 
+static atomic_int confirmed;
+
+static void on_confirm(void *context)
+{
+    (void)context;
+    confirmed++;
+}
+
 static int on_find(void *context, uint64_t device, struct device_live *out)
 {
     (void)context;
@@ -49,6 +57,7 @@ static int setup(void **state)
         .wake = on_wake,
         .status = on_status,
         .device = on_find,
+        .confirm_clock = on_confirm,
         .context = fx,
         .committer = fx->committer,
         .journal = fx->journal,
@@ -124,6 +133,11 @@ static void ask_no_device(struct asker *asker)
     asker->rc = backend.device(backend.context, 2, &asker->live, &asker->err);
 }
 
+static void ask_to_confirm(struct asker *asker)
+{
+    asker->rc = backend.confirm_clock(backend.context, &asker->err);
+}
+
 static void ask_submit(struct asker *asker)
 {
     asker->rc = backend.submit(backend.context, asker->submits, asker->submit_count, &asker->err);
@@ -133,6 +147,20 @@ static void ask_token(struct asker *asker)
 {
     asker->rc = backend.enroll(backend.context, 123456, "me", asker->token, sizeof asker->token,
                                &asker->err);
+}
+
+static void the_clock_is_confirmed(void **state)
+{
+    struct asker asker = {0};
+    confirmed = 0;
+    start(&asker, ask_to_confirm);
+    serve(*state, &asker);
+    assert_int_equal(asker.rc, 0);
+    assert_int_equal(confirmed, 1);
+    desk_close(desk);
+    struct err err = {0};
+    assert_int_equal(backend.confirm_clock(backend.context, &err), E_CLOSED);
+    assert_int_equal(confirmed, 1);
 }
 
 static void status_and_devices(void **state)
@@ -270,9 +298,13 @@ static void closing_in_the_middle_of_a_ticket(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(status_and_devices),           TEST(submits_in_pieces),
-        TEST(a_token_and_its_public_half),  TEST(several_at_once),
-        TEST(closing_sends_everybody_home), TEST(closing_in_the_middle_of_a_ticket),
+        TEST(the_clock_is_confirmed),
+        TEST(status_and_devices),
+        TEST(submits_in_pieces),
+        TEST(a_token_and_its_public_half),
+        TEST(several_at_once),
+        TEST(closing_sends_everybody_home),
+        TEST(closing_in_the_middle_of_a_ticket),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
