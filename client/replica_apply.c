@@ -5,7 +5,7 @@
 
 #include "client/replica_inside.h"
 
-enum { NO_BAG = UINT32_MAX };
+static const uint32_t NO_BAG = UINT32_MAX;
 
 static bool has_item(const struct change *change)
 {
