@@ -39,11 +39,15 @@ static bool pick(struct feed *feed, struct feed_bag *bag, const struct change *c
     return true;
 }
 
+/* Changes of one bag mostly lie side by side: it is looked up once. */
 static void pick_all(struct feed *feed, const struct feed_event *event)
 {
+    struct feed_bag *bag = NULL;
     for (size_t i = 0; i < event->committed.count; i++) {
         const struct change *change = event->committed.changes[i];
-        struct feed_bag *bag = feed_bag_find(feed, change->bag_id);
+        if (bag == NULL || bag->id != change->bag_id) {
+            bag = feed_bag_find(feed, change->bag_id);
+        }
         feed->pool->picks[i] = IDMAP_NONE;
         if (bag != NULL && pick(feed, bag, change)) {
             feed->pool->picks[i] = idmap_number(&feed->bags, bag);
@@ -59,11 +63,16 @@ static size_t room(const struct feed *feed)
     return max < LIVE_HEAD_BYTES ? 0 : max - LIVE_HEAD_BYTES;
 }
 
-/* Of the picked ones those whose bags fit, bag by bag as they come; returns how many changes. */
-static uint32_t choose(struct feed *feed, size_t count)
+struct chosen {
+    uint32_t count;
+    size_t bytes;
+};
+
+/* Of the picked ones those whose bags fit, bag by bag as they come. */
+static struct chosen choose(struct feed *feed, size_t count)
 {
     size_t left = room(feed);
-    uint32_t chosen = 0;
+    struct chosen chosen = {0};
     for (size_t i = 0; i < count; i++) {
         uint32_t *number = &feed->pool->picks[i];
         if (*number == IDMAP_NONE) {
@@ -80,22 +89,54 @@ static uint32_t choose(struct feed *feed, size_t count)
             continue;
         }
         left -= bytes;
-        chosen++;
+        chosen.count++;
+        chosen.bytes += bytes;
     }
     return chosen;
 }
 
-static void send_chosen(struct feed *feed, const struct feed_event *event, uint32_t chosen)
+/* What lies side by side in memory, as a batch does that was encoded in one go, is copied as one.
+ */
+static void put_chosen(struct feed *feed, const struct feed_event *event, struct buf *message)
 {
+    struct span run = {NULL, 0};
+    for (size_t i = 0; i < event->committed.count; i++) {
+        if (feed->pool->picks[i] == IDMAP_NONE) {
+            continue;
+        }
+        struct span next = event->committed.encoded[i];
+        if (run.size == 0 || run.data + run.size != next.data) {
+            (void)buf_append_span(message, run);
+            run = (struct span){next.data, 0};
+        }
+        run.size += next.size;
+        feed_bag_at(feed, feed->pool->picks[i])->sent = event->committed.changes[i]->seq;
+    }
+    (void)buf_append_span(message, run);
+}
+
+/* One frame, for which there is credit: written where it is sent from. Most are. */
+static void send_frame(struct feed *feed, const struct feed_event *event, struct chosen chosen)
+{
+    struct buf *out = feed_frame(feed);
+    size_t before = out->size;
+    wire_begin_live(out, feed->session, &event->committed.position, chosen.count);
+    put_chosen(feed, event, out);
+    size_t size = out->size - before;
+    feed_frame_end(feed);
+    feed_count(feed, size);
+}
+
+static void send_chosen(struct feed *feed, const struct feed_event *event, struct chosen chosen)
+{
+    if (chosen.bytes + LIVE_HEAD_BYTES <= WIRE_FRAME_MAX) {
+        send_frame(feed, event, chosen);
+        return;
+    }
     struct buf *message = &feed->pool->message;
     buf_reset(message);
-    wire_begin_live(message, feed->session, &event->committed.position, chosen);
-    for (size_t i = 0; i < event->committed.count; i++) {
-        if (feed->pool->picks[i] != IDMAP_NONE) {
-            (void)buf_append_span(message, event->committed.encoded[i]);
-            feed_bag_at(feed, feed->pool->picks[i])->sent = event->committed.changes[i]->seq;
-        }
-    }
+    wire_begin_live(message, feed->session, &event->committed.position, chosen.count);
+    put_chosen(feed, event, message);
     int rc = buf_error(message);
     if (rc == 0) {
         rc = feed_send_data(feed, buf_span(message));
@@ -134,8 +175,8 @@ void feed_live(struct feed *feed, const struct feed_event *event)
         return;
     }
     pick_all(feed, event);
-    uint32_t chosen = choose(feed, count);
-    if (chosen > 0) {
+    struct chosen chosen = choose(feed, count);
+    if (chosen.count > 0) {
         send_chosen(feed, event, chosen);
     }
     drop_deleted(feed, event);
