@@ -133,7 +133,7 @@ MUST_CHECK int client_connect(struct kb *kb, struct err *err);
 MUST_CHECK int client_find_bag(struct kb *kb, const char *text, struct replica_bag *bag,
                                struct err *err);
 /* What is visible: E_NOT_FOUND, or the value (appended; may be NULL) and its row; `pending` when it
- * is a local write, whose row has a time only. */
+ * is a local write that the server has not taken up: its row has a time only. */
 MUST_CHECK int client_read(struct kb *kb, const struct owner *owner, struct span path,
                            struct buf *value, struct item_row *row, bool *pending, struct err *err);
 

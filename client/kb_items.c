@@ -67,7 +67,8 @@ int client_read(struct kb *kb, const struct owner *owner, struct span path, stru
     bool removed = false;
     struct item_row found = {.state = ITEM_LIVE};
     int rc = outbox_lookup(kb->outbox, owner, path, value, &removed, &found.time_ms);
-    *pending = rc == 0;
+    found.seq = rc == 0 ? outbox_acked_seq(kb->outbox, owner, path) : 0;
+    *pending = rc == 0 && found.seq == 0;
     if (rc == E_NOT_FOUND) {
         rc = read_replica(kb, owner, path, value, &found, err);
         if (rc == E_NOT_FOUND) {
@@ -144,6 +145,8 @@ struct local {
 };
 
 struct listing {
+    struct kb *kb;
+    const struct owner *owner;
     struct local *first, **link;
     kb_item_fn *each;
     void *context;
@@ -193,7 +196,10 @@ static int tell_local(struct listing *listing)
 {
     struct local *local = listing->first;
     listing->first = local->next;
-    int rc = local->removed ? 0 : tell(listing, local->path, local->value, 0, local->time_ms, true);
+    uint64_t seq = outbox_acked_seq(listing->kb->outbox, listing->owner, local->path);
+    int rc = local->removed
+                 ? 0
+                 : tell(listing, local->path, local->value, seq, local->time_ms, seq == 0);
     free(local);
     return rc;
 }
@@ -222,6 +228,8 @@ static int list(struct kb *kb, const char *bag_text, struct span prefix, struct 
 {
     struct replica_bag bag;
     int rc = client_find_bag(kb, bag_text, &bag, err);
+    listing->kb = kb;
+    listing->owner = &bag.owner;
     rc = rc != 0 ? rc : outbox_items(kb->outbox, &bag.owner, prefix, copy_local, listing, err);
     rc = rc != 0 ? rc : replica_items(kb->replica, bag.local, prefix, merge, listing, err);
     while (rc == 0 && listing->first != NULL) {

@@ -166,6 +166,9 @@ void outbox_made_done(struct outbox *outbox, uint64_t id);
  * or the buffer's error. */
 MUST_CHECK int outbox_lookup(struct outbox *outbox, const struct owner *owner, struct span path,
                              struct buf *value, bool *removed, uint64_t *time_ms);
+/* The seq of the newest visible write to an item, when the server took it up; 0: it did not yet, or
+ * there is none, or it is of a change set, whose outcome tells its last seq alone. */
+uint64_t outbox_acked_seq(struct outbox *outbox, const struct owner *owner, struct span path);
 /* The newest visible write of each item of a bag, in order of paths, that begins with `prefix`. */
 typedef int outbox_item_fn(void *context, struct span path, const struct span *value,
                            uint64_t time_ms, struct err *err); /* value NULL: removed */

@@ -162,6 +162,20 @@ int outbox_lookup(struct outbox *outbox, const struct owner *owner, struct span 
     return rc;
 }
 
+uint64_t outbox_acked_seq(struct outbox *outbox, const struct owner *owner, struct span path)
+{
+    ASSERT(outbox != NULL);
+    char key[OWNER_TEXT_MAX];
+    key_of(owner, key);
+    (void)pthread_mutex_lock(&outbox->lock);
+    const struct overlay_write *write = client_overlay_find(outbox->overlay, key, path);
+    const struct entry *entry = write != NULL ? write->entry : NULL;
+    bool acked = entry != NULL && entry->state == OUTBOX_ACKED && entry->write_count == 1;
+    uint64_t seq = acked ? entry->seq : 0;
+    (void)pthread_mutex_unlock(&outbox->lock);
+    return seq;
+}
+
 int outbox_items(struct outbox *outbox, const struct owner *owner, struct span prefix,
                  outbox_item_fn *each, void *context, struct err *err)
 {

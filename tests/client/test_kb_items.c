@@ -1,5 +1,5 @@
 /* tests/client/test_kb_items.c - reading: local writes over the replica. */
-#include "tests/client/kb_samples.h"
+#include "tests/client/driven.h"
 
 static const uint8_t no_hash[SHA256_SIZE] = {0};
 
@@ -125,9 +125,46 @@ static void what_is_not_kept_is_said(void **state)
     machine_end(&m);
 }
 
+static int note_item(void *context, const struct kb_item *item)
+{
+    *(struct kb_item *)context = *item;
+    return 0;
+}
+
+/* Who waited for the server and reads then sees what the server has, though the answer is not on
+ * this machine's disk yet. */
+static void what_was_taken_up_is_not_pending(void **state)
+{
+    (void)state;
+    struct driven d;
+    struct err err = {0};
+    struct kb_value value = {0};
+    struct kb_item item = {0};
+    driven_begin(&d, 1);
+    driven_start(&d);
+    assert_int_equal(driven_login(&d, "Ann", &err), 0);
+    uint64_t op = set(&d.m, "user:Ann", "a", "1");
+    assert_string_equal(get(&d.m, "user:Ann", "a"), "1*");
+    driven_settle(&d); /* no time passes */
+    assert_int_equal(kb_wait(d.m.kb, op, 0, NULL), 0);
+    assert_int_equal(kb_get(d.m.kb, "user:Ann", "a", &value, NULL), 0);
+    assert_false(value.pending);
+    assert_int_equal(value.seq, d.toy->head);
+    kb_value_free(&value);
+    assert_int_equal(kb_list(d.m.kb, "user:Ann", NULL, note_item, &item, NULL), 0);
+    assert_false(item.pending);
+    assert_int_equal(item.seq, d.toy->head);
+    struct kb_write_options options = {
+        .size = sizeof options, .has_if_seq = true, .if_seq = d.toy->head};
+    assert_int_equal(kb_set(d.m.kb, "user:Ann", "a", "2", 1, &options, NULL, NULL), 0);
+    assert_string_equal(get(&d.m, "user:Ann", "a"), "2*");
+    driven_end(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_taken_up_is_not_pending),
         cmocka_unit_test(local_writes_lie_over_the_replica),
         cmocka_unit_test(a_list_can_be_stopped),
         cmocka_unit_test(a_value_says_where_it_is_from),
