@@ -12,6 +12,8 @@
 
 /* --- a new history --- */
 
+static const char LOST[] = "the server's data was put back to a state before this value";
+
 struct putting_aside {
     struct network *network;
     uint64_t count;
@@ -32,14 +34,27 @@ static int put_aside(void *context, const struct replica_bag *bag, struct span p
     return rc;
 }
 
+/* Writes that were taken up and have not come back to the replica: what it has itself is told by
+ * it. */
+static int put_acked_aside(struct putting_aside *aside, uint64_t resume_seq, struct err *err)
+{
+    bool waiting = false;
+    struct kb *kb = aside->network->kb;
+    int rc = outbox_flush(kb->outbox, err);
+    rc = rc != 0 ? rc : client_settle_passed(kb, &waiting, err);
+    return rc != 0 ? rc : outbox_lost(kb->outbox, resume_seq, E_HISTORY, LOST, &aside->count, err);
+}
+
 /* The values are kept in any case; E_QUOTA: the outbox is full of others. */
 static int rebase(struct network *network, const struct wire_welcome *welcome, struct err *err)
 {
     struct putting_aside aside = {.network = network};
     struct err why = {0};
     char text[ERR_TEXT_MAX];
-    int rc = replica_rebase(network->kb->replica, welcome->history, welcome->resume_seq, put_aside,
-                            &aside, &why);
+    int rc = put_acked_aside(&aside, welcome->resume_seq, &why);
+    rc = rc != 0 ? rc
+                 : replica_rebase(network->kb->replica, welcome->history, welcome->resume_seq,
+                                  put_aside, &aside, &why);
     if (rc != 0) {
         return err_set(err, rc,
                        "the server's data was put back to an older state, and what this machine "

@@ -97,6 +97,33 @@ static void bags_that_were_not_ahead_stay_as_they_are(void **state)
     driven_end(&d);
 }
 
+/* The server took a write up and was put back before it told its machines of it. */
+static void an_acknowledged_write_that_never_came_back_is_put_aside(void **state)
+{
+    (void)state;
+    struct driven d;
+    struct refused refused = {0};
+    struct kb_error error = {0};
+    begin(&d);
+    uint64_t seq = d.toy->head;
+    d.toy->peers[0].followed_count = 0; /* no live changes */
+    uint64_t op = set(&d.m, "user:Ann", "b", "only here");
+    driven_pass(&d, 100);
+    assert_int_equal(kb_wait(d.m.kb, op, 0, NULL), 0);
+    assert_string_equal(get(&d.m, "user:Ann", "b"), "only here");
+    put_back(&d, seq);
+    driven_down(&d);
+    driven_pass(&d, 10000);
+    assert_int_equal(status_of(&d.m).phase, KB_PHASE_CURRENT);
+    assert_null(get(&d.m, "user:Ann", "b"));
+    ok(kb_outbox(d.m.kb, KB_OUTBOX_REFUSED, note_refused, &refused, &error), &error);
+    assert_string_equal(refused.text, "user:Ann/b ");
+    ok(kb_outbox_retry(d.m.kb, op, &error), &error);
+    driven_pass(&d, 1000);
+    assert_string_equal(get(&d.m, "user:Ann", "b"), "only here");
+    driven_end(&d);
+}
+
 /* No room to put anything aside: then nothing is taken from the server either. */
 static void nothing_is_overwritten_that_can_not_be_put_aside(void **state)
 {
@@ -142,6 +169,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_the_server_lost_is_put_aside),
+        cmocka_unit_test(an_acknowledged_write_that_never_came_back_is_put_aside),
         cmocka_unit_test(bags_that_were_not_ahead_stay_as_they_are),
         cmocka_unit_test(nothing_is_overwritten_that_can_not_be_put_aside),
         cmocka_unit_test(another_history_without_a_common_past_is_refused),
