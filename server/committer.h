@@ -95,9 +95,6 @@ MUST_CHECK int committer_submit(struct committer *committer, const struct submit
 /* Commit what was planned. Failures end here: they are answered, logged, and show in the state. */
 void committer_commit(struct committer *committer);
 void committer_deliver(struct committer *committer);
-/* What was delivered is in kv/ when this returns: for those who read a right there, or where a bag
- * stands. The sink's functions may call it. */
-void committer_settle(struct committer *committer);
 /* Is there something to commit or to deliver? */
 bool committer_waiting(const struct committer *committer);
 

@@ -175,7 +175,9 @@ bool session_follow(struct sessions *sessions, struct session *session, uint64_t
                     struct feed_event *answer)
 {
     ASSERT(sessions != NULL && session != NULL && answer != NULL);
-    struct kv *kv = sessions_settled(sessions); /* last_seq is to be what was delivered, or newer */
+    /* Rights and last_seq are to be as new as what was delivered. */
+    committer_settle_bag(sessions->options.committer, bag_id);
+    struct kv *kv = committer_kv(sessions->options.committer);
     struct access access = session_access(sessions, session);
     struct err err = {0};
     struct bag_row bag = {0};
