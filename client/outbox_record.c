@@ -284,6 +284,17 @@ static int replay_outcome(struct outbox *outbox, struct walk *walk, struct err *
     return 0;
 }
 
+static bool is_owner(struct span text)
+{
+    char name[OWNER_TEXT_MAX] = "";
+    struct owner owner;
+    if (text.size == 0 || text.size >= sizeof name) {
+        return false;
+    }
+    memcpy(name, text.data, text.size);
+    return owner_parse(&owner, name, NULL) == 0;
+}
+
 static int replay_made(struct outbox *outbox, struct walk *walk, struct err *err)
 {
     uint64_t id = walk_u64(walk);
@@ -291,10 +302,12 @@ static int replay_made(struct outbox *outbox, struct walk *walk, struct err *err
     int code = code_at(walk);
     uint64_t from = walk_u64(walk);
     struct span text = walk_str(walk);
-    if (walk_end(walk, false) != 0 || text.size >= OWNER_TEXT_MAX) {
+    struct entry *entry = outbox_by_id(outbox, id);
+    bool has_bag = code == 0 || code == E_BAG_EXISTS;
+    if (walk_end(walk, false) != 0 || id == 0 || !is_owner(text) || (has_bag && bag_id == 0) ||
+        (entry != NULL && entry->kind != OPERATION_CREATE)) {
         return wrong(outbox, "a made bag's record is not valid", err);
     }
-    struct entry *entry = outbox_by_id(outbox, id);
     if (entry != NULL) {
         entry->bag_id = bag_id;
     }

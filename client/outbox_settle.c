@@ -326,6 +326,11 @@ void outbox_outcome(struct outbox *outbox, uint64_t number, int code, uint64_t s
         (void)pthread_mutex_unlock(&outbox->lock);
         return;
     }
+    bool made = entry->kind == OPERATION_CREATE && (code == 0 || code == E_BAG_EXISTS);
+    if (made && seq == 0) { /* nothing could be written to a bag without an id */
+        code = E_MALFORMED;
+        text = "the server made the bag and did not say which one it is";
+    }
     struct buf *record = outbox_queue_begin(outbox, strlen(text) + OUTBOX_RECORD_EXTRA);
     outbox_record_outcome(number, code, seq, text, record);
     entry->answer_ticket = outbox_queue_end(outbox);

@@ -272,6 +272,24 @@ static void a_refused_bag_takes_no_more_writes(void **state)
     box_end(&box);
 }
 
+/* What a server that is out of its mind says of a CREATE must not be believed, nor kill. */
+static void a_made_bag_without_an_id_is_a_refusal(void **state)
+{
+    (void)state;
+    struct box box;
+    struct owner bob;
+    struct outbox_target target = {.owner = &bob};
+    box_begin(&box);
+    assert_int_equal(owner_make(&bob, OWNER_USER, span_str("Bob"), 0, NULL), 0);
+    assert_int_equal(outbox_create(box.outbox, &bob, 1234, &target.made_by, NULL), 0);
+    (void)add_to(&box, target, "a", "1");
+    answer(&box, 1, 0, 0);
+    assert_counts(&box, 1, 2); /* an empty operation has the write's number */
+    box_again(&box);
+    assert_counts(&box, 1, 2);
+    box_end(&box);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -284,6 +302,7 @@ int main(void)
         cmocka_unit_test(unsent_writes_name_the_bag_once_it_is_made),
         cmocka_unit_test(unsent_writes_of_a_bag_that_exists_are_refused_here),
         cmocka_unit_test(a_refused_bag_takes_no_more_writes),
+        cmocka_unit_test(a_made_bag_without_an_id_is_a_refusal),
     };
     return cmocka_run_group_tests_name("client/outbox_settle", tests, NULL, NULL);
 }
