@@ -26,6 +26,17 @@ static struct arena_chunk *chunk_new(size_t size)
     return chunk;
 }
 
+/* One with room for `size` bytes: kept from before, or a new one. */
+static struct arena_chunk *take_chunk(struct arena *arena, size_t size)
+{
+    struct arena_chunk *chunk = arena->spare;
+    if (chunk == NULL || size > CHUNK_BYTES) {
+        return chunk_new(size);
+    }
+    arena->spare = chunk->next;
+    return chunk;
+}
+
 void *arena_alloc(struct arena *arena, size_t size)
 {
     ASSERT(arena != NULL);
@@ -33,7 +44,7 @@ void *arena_alloc(struct arena *arena, size_t size)
     size_t aligned = (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
     struct arena_chunk *chunk = arena->chunks;
     if (chunk == NULL || chunk->size - chunk->used < aligned) {
-        chunk = chunk_new(aligned);
+        chunk = take_chunk(arena, aligned);
         if (chunk == NULL) {
             return NULL;
         }
@@ -86,32 +97,44 @@ const char *arena_text(struct arena *arena, const char *text)
 void arena_reset(struct arena *arena)
 {
     ASSERT(arena != NULL);
-    struct arena_chunk *kept = NULL;
-    struct arena_chunk *chunk = arena->chunks;
-    while (chunk != NULL) {
-        struct arena_chunk *next = chunk->next;
-        if (kept == NULL && chunk->size == CHUNK_BYTES) {
-            kept = chunk;
-            kept->used = 0;
-        } else {
+    struct arena_chunk *only = arena->chunks;
+    if (only != NULL && only->next == NULL && only->size == CHUNK_BYTES && arena->spare == NULL) {
+        only->used = 0; /* often, and cheap */
+        arena->bytes = 0;
+        return;
+    }
+    size_t kept = 0;
+    for (const struct arena_chunk *chunk = arena->spare; chunk != NULL; chunk = chunk->next) {
+        kept += CHUNK_BYTES;
+    }
+    while (arena->chunks != NULL) {
+        struct arena_chunk *chunk = arena->chunks;
+        arena->chunks = chunk->next;
+        if (chunk->size != CHUNK_BYTES || (kept > 0 && kept + CHUNK_BYTES > arena->keep_bytes)) {
             free(chunk);
+            continue;
         }
-        chunk = next;
+        chunk->used = 0;
+        chunk->next = arena->spare;
+        arena->spare = chunk;
+        kept += CHUNK_BYTES;
     }
-    if (kept != NULL) {
-        kept->next = NULL;
-    }
-    arena->chunks = kept;
     arena->bytes = 0;
+}
+
+static void free_chunks(struct arena_chunk **chunks)
+{
+    while (*chunks != NULL) {
+        struct arena_chunk *chunk = *chunks;
+        *chunks = chunk->next;
+        free(chunk);
+    }
 }
 
 void arena_free(struct arena *arena)
 {
     ASSERT(arena != NULL);
-    while (arena->chunks != NULL) {
-        struct arena_chunk *chunk = arena->chunks;
-        arena->chunks = chunk->next;
-        free(chunk);
-    }
+    free_chunks(&arena->chunks);
+    free_chunks(&arena->spare);
     arena->bytes = 0;
 }

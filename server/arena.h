@@ -13,7 +13,9 @@ struct arena_chunk;
 /* Born zeroed. */
 struct arena {
     struct arena_chunk *chunks; /* the newest first */
+    struct arena_chunk *spare;  /* empty ones */
     size_t bytes;               /* handed out since the last reset */
+    size_t keep_bytes;          /* of chunks that a reset keeps; 0: one chunk. Set by the owner */
 };
 
 /* `size` bytes, aligned for anything, not zeroed; NULL when out of memory. */
@@ -25,7 +27,7 @@ MUST_CHECK bool arena_copy(struct arena *arena, struct span bytes, struct span *
 /* A copy of the text; "" when out of memory (it is for sentences). */
 const char *arena_text(struct arena *arena, const char *text);
 
-/* All of it goes; the first chunk is kept for the next use. */
+/* All of it goes; chunks of `keep_bytes`, at least one, are kept for the next use. */
 void arena_reset(struct arena *arena);
 void arena_free(struct arena *arena);
 

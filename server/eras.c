@@ -55,10 +55,19 @@ static void leave(struct eras *eras, struct era **era)
     }
 }
 
+static struct era *era_new(const struct eras *eras)
+{
+    struct era *era = calloc(1, sizeof *era);
+    if (era != NULL) {
+        era->arena.keep_bytes = eras->keep_bytes;
+    }
+    return era;
+}
+
 int eras_open(struct eras *eras)
 {
     ASSERT(eras != NULL);
-    eras->young = calloc(1, sizeof *eras->young);
+    eras->young = era_new(eras);
     return eras->young != NULL ? 0 : E_NOMEM;
 }
 
@@ -111,7 +120,7 @@ bool eras_turn(struct eras *eras)
     struct era *young = eras->spare;
     eras->spare = NULL;
     if (young == NULL) {
-        young = calloc(1, sizeof *young);
+        young = era_new(eras);
     }
     if (young == NULL) {
         return false;

@@ -25,6 +25,7 @@ struct era {
 
 /* Born zeroed, then eras_open. */
 struct eras {
+    size_t keep_bytes; /* of an era's memory that is used again, see arena.h. Set by the owner */
     struct era *young;
     struct era *old;   /* NULL: none yet */
     struct era *spare; /* to be young next; NULL: none */

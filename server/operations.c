@@ -182,7 +182,7 @@ static int find_bag(struct job *job, struct bag_row *bag)
     return rc == E_NOT_FOUND ? E_BAG_GONE : rc;
 }
 
-static int check_right(struct job *job, const struct bag_row *bag)
+static int look_up_right(struct job *job, const struct bag_row *bag)
 {
     if (bag->owner.kind == OWNER_GROUP && plan_list_lags(job->plan, job->from->device_bag)) {
         return PLAN_SETTLE; /* who is signed in there is read from kv/ */
@@ -195,6 +195,19 @@ static int check_right(struct job *job, const struct bag_row *bag)
     };
     int rc = access_check(&access, ACCESS_WRITE, bag, &job->err);
     return rc == 0 || rc == E_NOT_ALLOWED ? rc : PLAN_TROUBLE;
+}
+
+static int check_right(struct job *job, const struct bag_row *bag)
+{
+    struct plan_right *right = plan_right(job->plan, job->from->device_bag, bag->bag_id);
+    if (right->version == job->plan->rights_version) {
+        return 0;
+    }
+    int rc = look_up_right(job, bag);
+    if (rc == 0) {
+        right->version = job->plan->rights_version;
+    }
+    return rc;
 }
 
 /* One item of a set. A version that the writer named as its condition is one it has seen. */

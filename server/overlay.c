@@ -41,18 +41,18 @@ struct overlay_outcome {
     struct kv_outcome row;
 };
 
-/* What a row was before a change: `at` is where, `size` how much, the bytes follow. */
-struct overlay_undo {
-    struct overlay_undo *next;
-    void *at;
-    size_t size;
-    uint8_t was[];
-};
+static void forget_last(struct overlay *overlay)
+{
+    overlay->last_bag = NULL;
+    overlay->last_item = NULL;
+    overlay->last_writer = NULL;
+}
 
 int overlay_open(struct overlay *overlay, struct kv *kv)
 {
     ASSERT(overlay != NULL && kv != NULL);
     overlay->kv = kv;
+    overlay->eras.keep_bytes = OVERLAY_ERA_BYTES;
     return eras_open(&overlay->eras);
 }
 
@@ -60,14 +60,14 @@ void overlay_free(struct overlay *overlay)
 {
     ASSERT(overlay != NULL);
     eras_free(&overlay->eras);
-    arena_free(&overlay->undo_memory);
-    overlay->undo = NULL;
+    undo_free(&overlay->undo);
 }
 
 void overlay_reset(struct overlay *overlay, struct kv *kv)
 {
     ASSERT(overlay != NULL && kv != NULL);
     eras_reset(&overlay->eras);
+    forget_last(overlay);
     overlay_begin(overlay);
     overlay->kv = kv;
 }
@@ -95,6 +95,7 @@ void overlay_turn(struct overlay *overlay)
     ASSERT(overlay != NULL);
     overlay_begin(overlay);          /* undoing reaches into the young era only */
     (void)eras_turn(&overlay->eras); /* without memory this one grows on */
+    forget_last(overlay);
 }
 
 static int out_of_memory(struct err *err)
@@ -163,30 +164,30 @@ static bool item_moved(struct arena *arena, struct table_node *row)
            arena_copy(arena, item->row.value, &item->row.value);
 }
 
-/* A known row, or a new one, zeroed and in no table yet: then *is_new. */
+/* 0: a known row. E_NOT_FOUND: a new one, zeroed and in no table yet. E_NOMEM. */
 static int find_row(struct overlay *overlay, const struct era_row *what, struct table_node **out,
-                    bool *is_new, struct err *err)
+                    struct err *err)
 {
     int rc = eras_find(&overlay->eras, what, out);
-    *is_new = rc == E_NOT_FOUND;
-    return rc == E_NOMEM ? out_of_memory(err) : 0;
+    return rc == E_NOMEM ? out_of_memory(err) : rc;
 }
 
 static int find_bag(struct overlay *overlay, uint64_t bag_id, struct overlay_bag **out,
                     struct err *err)
 {
+    if (overlay->last_bag != NULL && overlay->last_bag->bag_id == bag_id) {
+        *out = overlay->last_bag;
+        return 0;
+    }
     struct era_row what = {ROW_BAG, hash_u64(bag_id, 0),        match_bag,
                            &bag_id, sizeof(struct overlay_bag), NULL};
     struct table_node *node = NULL;
-    bool is_new = false;
-    int rc = find_row(overlay, &what, &node, &is_new, err);
-    if (rc != 0) {
-        return rc;
-    }
+    int rc = find_row(overlay, &what, &node, err);
     struct overlay_bag *bag = (void *)node;
     *out = bag;
-    if (!is_new) {
-        return 0;
+    if (rc != E_NOT_FOUND) {
+        overlay->last_bag = bag;
+        return rc;
     }
     bag->bag_id = bag_id;
     bag->code = kv_bag(overlay->kv, NULL, bag_id, &bag->row, err);
@@ -197,6 +198,7 @@ static int find_bag(struct overlay *overlay, uint64_t bag_id, struct overlay_bag
         bag->row = (struct bag_row){0};
     }
     eras_add(&overlay->eras, &what, node);
+    overlay->last_bag = bag;
     return 0;
 }
 
@@ -206,15 +208,11 @@ static int find_owner(struct overlay *overlay, const struct owner *owner,
     struct era_row what = {
         ROW_OWNER, hash_owner(owner), match_owner, owner, sizeof(struct overlay_owner), NULL};
     struct table_node *node = NULL;
-    bool is_new = false;
-    int rc = find_row(overlay, &what, &node, &is_new, err);
-    if (rc != 0) {
-        return rc;
-    }
+    int rc = find_row(overlay, &what, &node, err);
     struct overlay_owner *entry = (void *)node;
     *out = entry;
-    if (!is_new) {
-        return 0;
+    if (rc != E_NOT_FOUND) {
+        return rc;
     }
     struct bag_row row = {0};
     rc = kv_bag_of(overlay->kv, NULL, owner, &row, err);
@@ -247,18 +245,19 @@ static int find_item(struct overlay *overlay, uint64_t bag_id, struct span path,
                      struct overlay_item **out, struct err *err)
 {
     struct item_key key = {bag_id, path};
+    if (overlay->last_item != NULL && match_item(&overlay->last_item->node, &key)) {
+        *out = overlay->last_item;
+        return 0;
+    }
     struct era_row what = {ROW_ITEM, table_hash(path, bag_id),    match_item,
                            &key,     sizeof(struct overlay_item), item_moved};
     struct table_node *node = NULL;
-    bool is_new = false;
-    int rc = find_row(overlay, &what, &node, &is_new, err);
-    if (rc != 0) {
-        return rc;
-    }
+    int rc = find_row(overlay, &what, &node, err);
     struct overlay_item *item = (void *)node;
     *out = item;
-    if (!is_new) {
-        return 0;
+    if (rc != E_NOT_FOUND) {
+        overlay->last_item = item;
+        return rc;
     }
     item->bag_id = bag_id;
     if (!arena_copy(overlay_arena(overlay), path, &item->path)) {
@@ -267,6 +266,7 @@ static int find_item(struct overlay *overlay, uint64_t bag_id, struct span path,
     rc = read_item(overlay, item, err);
     if (rc == 0) {
         eras_add(&overlay->eras, &what, node);
+        overlay->last_item = item;
     }
     return rc;
 }
@@ -274,54 +274,71 @@ static int find_item(struct overlay *overlay, uint64_t bag_id, struct span path,
 static int find_writer(struct overlay *overlay, uint64_t writer, struct overlay_writer **out,
                        struct err *err)
 {
+    if (overlay->last_writer != NULL && overlay->last_writer->writer == writer) {
+        *out = overlay->last_writer;
+        return 0;
+    }
     struct era_row what = {ROW_WRITER, hash_u64(writer, 0),           match_writer,
                            &writer,    sizeof(struct overlay_writer), NULL};
     struct table_node *node = NULL;
-    bool is_new = false;
-    int rc = find_row(overlay, &what, &node, &is_new, err);
-    if (rc != 0) {
-        return rc;
-    }
+    int rc = find_row(overlay, &what, &node, err);
     struct overlay_writer *entry = (void *)node;
     *out = entry;
-    if (!is_new) {
-        return 0;
+    if (rc != E_NOT_FOUND) {
+        overlay->last_writer = entry;
+        return rc;
     }
     entry->writer = writer;
     rc = kv_writer(overlay->kv, writer, &entry->row, err);
     if (rc == 0) {
         eras_add(&overlay->eras, &what, node);
+        overlay->last_writer = entry;
     }
     return rc;
 }
 
-/* `read`: ask kv/ when it is not here; a new operation has no outcome there. */
-static int find_outcome(struct overlay *overlay, struct outcome_key key, bool read,
+static struct era_row row_of_outcome(const struct outcome_key *key)
+{
+    return (struct era_row){ROW_OUTCOME, hash_u64(key->writer, key->number), match_outcome,
+                            key,         sizeof(struct overlay_outcome),     NULL};
+}
+
+static int find_outcome(struct overlay *overlay, struct outcome_key key,
                         struct overlay_outcome **out, struct err *err)
 {
-    struct era_row what = {ROW_OUTCOME, hash_u64(key.writer, key.number), match_outcome,
-                           &key,        sizeof(struct overlay_outcome),   NULL};
+    struct era_row what = row_of_outcome(&key);
     struct table_node *node = NULL;
-    bool is_new = false;
-    int rc = find_row(overlay, &what, &node, &is_new, err);
-    if (rc != 0) {
-        return rc;
-    }
+    int rc = find_row(overlay, &what, &node, err);
     struct overlay_outcome *entry = (void *)node;
     *out = entry;
-    if (!is_new) {
-        return 0;
+    if (rc != E_NOT_FOUND) {
+        return rc;
     }
     entry->writer = key.writer;
     entry->number = key.number;
-    if (read) {
-        rc = kv_outcome(overlay->kv, key.writer, key.number, &entry->row, err);
-        if (rc != 0 && rc != E_NOT_FOUND) {
-            return rc;
-        }
-        entry->known = rc == 0;
+    rc = kv_outcome(overlay->kv, key.writer, key.number, &entry->row, err);
+    if (rc != 0 && rc != E_NOT_FOUND) {
+        return rc;
     }
+    entry->known = rc == 0;
     eras_add(&overlay->eras, &what, node);
+    return 0;
+}
+
+/* The outcome of an operation that is the writer's next one: nobody has it yet. A row that says so
+ * may be there; the newer one is found before it. */
+static int add_outcome(struct overlay *overlay, struct outcome_key key,
+                       struct overlay_outcome **out, struct err *err)
+{
+    struct overlay_outcome *entry = arena_zero(overlay_arena(overlay), sizeof *entry);
+    if (entry == NULL) {
+        return out_of_memory(err);
+    }
+    struct era_row what = row_of_outcome(&key);
+    entry->writer = key.writer;
+    entry->number = key.number;
+    eras_add(&overlay->eras, &what, &entry->node);
+    *out = entry;
     return 0;
 }
 
@@ -428,7 +445,7 @@ int overlay_outcome(struct overlay *overlay, uint64_t writer, uint64_t number,
     struct overlay_outcome *entry = NULL;
     int rc = find_writer(overlay, writer, &owner, err);
     if (rc == 0) {
-        rc = find_outcome(overlay, (struct outcome_key){writer, number}, true, &entry, err);
+        rc = find_outcome(overlay, (struct outcome_key){writer, number}, &entry, err);
     }
     if (rc != 0) {
         return rc;
@@ -445,31 +462,19 @@ int overlay_outcome(struct overlay *overlay, uint64_t writer, uint64_t number,
 void overlay_begin(struct overlay *overlay)
 {
     ASSERT(overlay != NULL);
-    overlay->undo = NULL;
-    arena_reset(&overlay->undo_memory);
+    undo_begin(&overlay->undo);
 }
 
 void overlay_rollback(struct overlay *overlay)
 {
     ASSERT(overlay != NULL);
-    for (; overlay->undo != NULL; overlay->undo = overlay->undo->next) {
-        memcpy(overlay->undo->at, overlay->undo->was, overlay->undo->size);
-    }
+    undo_back(&overlay->undo);
 }
 
-/* Remember what is at `at` before it is changed. */
+/* What is at `at` is about to be changed. */
 static int remember(struct overlay *overlay, void *at, size_t size, struct err *err)
 {
-    struct overlay_undo *undo = arena_alloc(&overlay->undo_memory, sizeof *undo + size);
-    if (undo == NULL) {
-        return out_of_memory(err);
-    }
-    undo->at = at;
-    undo->size = size;
-    memcpy(undo->was, at, size);
-    undo->next = overlay->undo;
-    overlay->undo = undo;
-    return 0;
+    return undo_keep(&overlay->undo, at, size) ? 0 : out_of_memory(err);
 }
 
 /* All of a bag's row but its owner, the bulk of it, which only a creation sets. */
@@ -529,12 +534,13 @@ static int apply_owner(struct overlay *overlay, const struct owner *owner, uint6
 static int apply_op(struct overlay *overlay, const struct change *change, struct err *err)
 {
     const struct change_op *op = &change->op;
+    struct outcome_key key = {op->writer, op->number};
     struct overlay_writer *writer = NULL;
     struct overlay_outcome *outcome = NULL;
     int rc = find_writer(overlay, op->writer, &writer, err);
     if (rc == 0) {
-        rc = find_outcome(overlay, (struct outcome_key){op->writer, op->number}, false, &outcome,
-                          err);
+        rc = op->number > writer->row.highest ? add_outcome(overlay, key, &outcome, err)
+                                              : find_outcome(overlay, key, &outcome, err);
     }
     if (rc == 0) {
         rc = remember(overlay, &writer->row, sizeof writer->row, err);

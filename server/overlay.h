@@ -17,17 +17,23 @@
 
 #include "kv/kv.h"
 #include "server/eras.h"
+#include "server/undo.h"
 
-enum { OVERLAY_ERA_BYTES = 16 << 20 }; /* an era that has grown to this is full */
+enum { OVERLAY_ERA_BYTES = 8 << 20 }; /* an era that has grown to this is full */
 
-struct overlay_undo;
+struct overlay_bag;
+struct overlay_item;
+struct overlay_writer;
 
 /* Born zeroed, then overlay_open. */
 struct overlay {
     struct kv *kv; /* borrowed */
     struct eras eras;
-    struct arena undo_memory;
-    struct overlay_undo *undo; /* since overlay_begin, the newest first */
+    /* Of the young era, those that were looked at last: one operation asks several times. */
+    struct overlay_bag *last_bag;
+    struct overlay_item *last_item;
+    struct overlay_writer *last_writer;
+    struct undo undo; /* since overlay_begin */
 };
 
 MUST_CHECK int overlay_open(struct overlay *overlay, struct kv *kv); /* E_NOMEM */

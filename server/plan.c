@@ -31,6 +31,7 @@ int plan_load(struct plan *plan, struct err *err)
     fences_free(&plan->fences);
     plan->fences = loaded;
     plan->users = counts.users;
+    plan->rights_version++; /* and never 0, which stands for a right that is not known */
     plan->stale = false;
     return 0;
 }
@@ -101,6 +102,9 @@ int plan_seal(struct plan *plan, struct err *err)
 void plan_undo(struct plan *plan)
 {
     ASSERT(plan != NULL);
+    if (plan->rights_seq >= plan->draft->base_seq + plan->draft->sealed) {
+        plan->rights_version++; /* what was found meanwhile may be what is taken back */
+    }
     overlay_rollback(&plan->overlay);
     draft_cut(plan->draft);
 }
@@ -150,12 +154,24 @@ static int end_change(struct plan *plan, struct change *change, struct err *err)
     bool bags = change->kind == CHANGE_BAG_CREATE || change->kind == CHANGE_BAG_DELETE;
     if (bags || (change->path.size > 0 && path_reserved(change->path))) {
         plan->rights_seq = change->seq;
+        plan->rights_version++;
     }
     if (change->kind == CHANGE_BAG_CREATE && change->owner.kind == OWNER_USER_DEVICE) {
         plan->children_seq = change->seq;
     }
     draft_push(plan->draft);
     return 0;
+}
+
+struct plan_right *plan_right(struct plan *plan, uint64_t device_bag, uint64_t bag_id)
+{
+    ASSERT(plan != NULL);
+    uint64_t place = (device_bag * UINT64_C(0x9e3779b97f4a7c15)) ^ bag_id;
+    struct plan_right *right = &plan->rights[place % PLAN_RIGHTS];
+    if (right->device_bag != device_bag || right->bag_id != bag_id) {
+        *right = (struct plan_right){device_bag, bag_id, 0};
+    }
+    return right;
 }
 
 bool plan_list_lags(const struct plan *plan, uint64_t bag_id)

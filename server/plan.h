@@ -26,6 +26,15 @@ enum {
     PLAN_SETTLE = 3,  /* it needs a list from kv/: commit, let kv/ take it in, then plan it again */
 };
 
+/* A device was found to have the right to write to a bag. */
+struct plan_right {
+    uint64_t device_bag;
+    uint64_t bag_id;
+    uint64_t version;
+};
+
+enum { PLAN_RIGHTS = 1024 }; /* that are kept in mind */
+
 struct plan {
     struct overlay overlay;
     struct journal *journal; /* borrowed: what a fence replaced is in it */
@@ -37,10 +46,14 @@ struct plan {
     struct fences fences; /* of the fleet */
     uint64_t users;       /* how many there are */
     bool stale;           /* they could not be kept: plan_load before the next request */
-    /* Lists (who is signed in, groups, bags under a user's) are read from kv/, which has all up to */
+    /* Lists (who is signed in, groups, bags under a user's) are read from kv/, which has all up to
+     */
     uint64_t applied_seq;
     uint64_t rights_seq;   /* the newest change that may be in such a list */
     uint64_t children_seq; /* the newest creation of a user-device bag */
+    /* Rights that were looked up since the last change that could end one. */
+    uint64_t rights_version;
+    struct plan_right rights[PLAN_RIGHTS];
     int closed;             /* 0: changes are taken; else the code that every request gets */
     const char *closed_why; /* for administration; machines get the code's meaning */
 };
@@ -83,6 +96,10 @@ MUST_CHECK int plan_history(struct plan *plan, const struct plan_by *by,
 
 /* May lists of this bag's items be other than kv/ has them? Then it is PLAN_SETTLE. */
 bool plan_list_lags(const struct plan *plan, uint64_t bag_id);
+
+/* Where the right of this device to write to the bag is kept in mind; it has it when the version is
+ * plan->rights_version, and is to be looked up else. */
+struct plan_right *plan_right(struct plan *plan, uint64_t device_bag, uint64_t bag_id);
 
 /* The seq that the next change will have. */
 uint64_t plan_next_seq(const struct plan *plan);

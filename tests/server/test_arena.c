@@ -65,6 +65,31 @@ static void copies(void **state)
     arena_free(&arena);
 }
 
+/* How many chunks are kept for the next use: at least one, then as many as are wanted. */
+static void chunks_are_kept(void **state)
+{
+    (void)state;
+    for (size_t wanted = 0; wanted <= 4; wanted++) {
+        struct arena arena = {.keep_bytes = wanted << 16};
+        size_t kept = wanted == 0 ? 1 : wanted;
+        for (int round = 0; round < 3; round++) {
+            for (int i = 0; i < 6; i++) {
+                assert_non_null(arena_alloc(&arena, 60000));
+            }
+            assert_non_null(arena_alloc(&arena, 1 << 20)); /* is never kept */
+            arena_reset(&arena);
+            assert_int_equal(arena.bytes, 0);
+        }
+        fail_alloc_at(1);
+        for (size_t i = 0; i < kept; i++) {
+            assert_non_null(arena_alloc(&arena, 60000));
+        }
+        assert_null(arena_alloc(&arena, 60000));
+        assert_true(fail_alloc_stop());
+        arena_free(&arena);
+    }
+}
+
 static void without_memory(void **state)
 {
     (void)state;
@@ -92,6 +117,7 @@ int main(void)
         cmocka_unit_test(pieces_are_apart_and_aligned),
         cmocka_unit_test(large_pieces_have_chunks_of_their_own),
         cmocka_unit_test(copies),
+        cmocka_unit_test(chunks_are_kept),
         cmocka_unit_test(without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

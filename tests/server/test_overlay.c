@@ -148,7 +148,7 @@ static void without_memory_nothing_is_half_done(void **state)
     struct change set = item(6, 5, "p", 5, "v", "w");
     set.has_op = true;
     set.op = (struct change_op){.writer = 9, .number = 1};
-    arena_reset(&overlay.undo_memory);
+    undo_begin(&overlay.undo);
     for (unsigned nth = 1;; nth++) {
         overlay_reset(&overlay, fx->kv);
         overlay_begin(&overlay);
