@@ -1,4 +1,5 @@
 /* tests/client/test_kb_items.c - reading: local writes over the replica. */
+#include "journal/fence.h"
 #include "tests/client/driven.h"
 
 static const uint8_t no_hash[SHA256_SIZE] = {0};
@@ -161,6 +162,56 @@ static void what_was_taken_up_is_not_pending(void **state)
     driven_end(&d);
 }
 
+/* A fence on "b" in the fleet's bag: what users' bags had there is absent, what is written since is
+ * not, nor what waits in the outbox. */
+static void what_was_initialised_is_absent(void **state)
+{
+    (void)state;
+    struct machine m;
+    struct kb_error error = {0};
+    struct buf value;
+    const struct fence fence = {0};
+    struct replica_bag fleet = {.bag_id = 9, .cursor = 9, .complete = true, .keep = true};
+    machine_begin(&m);
+    server_bag(&m);
+    assert_int_equal(owner_parse(&fleet.owner, "fleet", NULL), 0);
+    assert_int_equal(replica_bag_add(m.kb->replica, &fleet, NULL), 0);
+    buf_init(&value, 100);
+    fence_put_value(&value, &fence);
+    struct change change = {.seq = 50,
+                            .kind = CHANGE_ITEM_SET,
+                            .bag_id = 9,
+                            .prev = 9,
+                            .path = span_str("@fence/shared/b"),
+                            .value = buf_span(&value)};
+    uint64_t bad = 0;
+    assert_int_equal(replica_apply(m.kb->replica, &change, 1, 50, no_hash, &bad, NULL, NULL, NULL),
+                     0);
+    buf_free(&value);
+    assert_list(&m, NULL, "a=server c=server d=server");
+    assert_null(get(&m, "user:Ann", "b"));
+    /* what counts as absent is no obstacle to a write that wants it to be */
+    struct kb_write_options fresh = {.size = sizeof fresh, .has_if_seq = true, .if_seq = 0};
+    ok(kb_set(m.kb, "user:Ann", "b", "mine", 4, &fresh, NULL, &error), &error);
+    assert_list(&m, NULL, "a=server b=mine* c=server d=server");
+    assert_int_equal(kb_set(m.kb, "user:Ann", "c", "x", 1, &fresh, NULL, &error), KB_E_CONDITION);
+    machine_end(&m);
+}
+
+static void reading_notes_that_the_user_was_here(void **state)
+{
+    (void)state;
+    struct machine m;
+    struct replica_bag bag;
+    machine_begin(&m);
+    server_bag(&m);
+    assert_string_equal(get(&m, "user:Ann", "a"), "server");
+    assert_int_equal(replica_bag_by_id(m.kb->replica, 40, &bag, NULL), 0);
+    uint64_t now_ms = clock_wall_ms(&clock_system);
+    assert_true(bag.used_ms <= now_ms && bag.used_ms + 60000 > now_ms);
+    machine_end(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +220,8 @@ int main(void)
         cmocka_unit_test(a_list_can_be_stopped),
         cmocka_unit_test(a_value_says_where_it_is_from),
         cmocka_unit_test(what_is_not_kept_is_said),
+        cmocka_unit_test(what_was_initialised_is_absent),
+        cmocka_unit_test(reading_notes_that_the_user_was_here),
     };
     return cmocka_run_group_tests_name("client/kb_items", tests, NULL, NULL);
 }
