@@ -218,6 +218,103 @@ static void a_new_journal_has_no_hashes(void **state)
     assert_hash(1, NULL);
 }
 
+/* --- times --- */
+
+static void assert_time(uint64_t time_ms, uint64_t expected)
+{
+    uint64_t seq = UINT64_MAX;
+    struct err err = {0};
+    if (journal_seek_time(journal, time_ms, &seq, &err) != 0) {
+        fail_msg("%d: %s", (int)time_ms, err.text);
+    }
+    assert_int_equal(seq, expected);
+}
+
+/* Batches of 2 changes; batch i, from 0, has the time 1000 + 10 * (i / 3). */
+static void append_timed(unsigned from, unsigned to)
+{
+    struct buf payload;
+    buf_init(&payload, BATCH_PAYLOAD_MAX);
+    for (unsigned i = from; i < to; i++) {
+        sample_payload(&payload, 2 * i + 1, 2, i % 4 == 0 ? 40000 : 20000);
+        assert_int_equal(
+            journal_append(journal, 2, 1000 + 10 * (i / 3), buf_span(&payload), NULL, NULL), 0);
+    }
+    buf_free(&payload);
+}
+
+static void the_last_change_of_a_time_is_found(void **state)
+{
+    (void)state;
+    enum { BATCHES = 600 };
+    assert_time(0, 0);
+    assert_time(UINT64_MAX, 0);
+    append_timed(0, BATCHES);
+    for (int again = 0; again < 3; again++) { /* with the writer's marks, none, those made then */
+        assert_time(999, 0);
+        for (unsigned i = 0; i < BATCHES / 3; i += 9) {
+            assert_time(1000 + 10 * i, 6 * (i + 1));
+            assert_time(1009 + 10 * i, 6 * (i + 1));
+        }
+        assert_time(UINT64_MAX, 2 * BATCHES);
+        if (again == 0) {
+            journal_close(&journal, true);
+            assert_int_equal(sample_open(&journal, NULL, &opened, NULL), 0);
+        }
+    }
+    struct journal_stat stat;
+    assert_int_equal(journal_stat(journal, &stat, NULL), 0);
+    assert_true(stat.segments > 2);
+    uint64_t floor = 0;
+    uint64_t seq = 77;
+    struct err err = {0};
+    assert_int_equal(journal_drop(journal, BATCHES, &floor, NULL), 0);
+    assert_true(floor > 1);
+    assert_int_equal(journal_seek_time(journal, 1000, &seq, &err), E_TOO_OLD);
+    assert_int_equal(seq, 77);
+    char words[64];
+    (void)snprintf(words, sizeof words, "begins at change %d", (int)floor);
+    assert_non_null(strstr(err.text, words));
+    assert_time(UINT64_MAX, 2 * BATCHES);
+}
+
+static void damage_is_told_when_a_time_is_sought(void **state)
+{
+    (void)state;
+    char path[TMP_FOLDER_MAX];
+    uint64_t seq = 0;
+    struct err err = {0};
+    append_timed(0, 10);
+    journal_close(&journal, false);
+    assert_int_equal(sample_open(&journal, NULL, &opened, NULL), 0);
+    sample_file(path, 1);
+    spoil_flip(path, SEGMENT_HEADER_SIZE + 500, 1);
+    assert_int_equal(journal_seek_time(journal, 1005, &seq, &err), E_CORRUPT);
+    assert_non_null(strstr(err.text, path));
+}
+
+/* --- raw --- */
+
+static void a_batch_is_given_as_it_lies_in_the_file(void **state)
+{
+    (void)state;
+    char path[TMP_FOLDER_MAX];
+    struct batch batch;
+    struct span raw;
+    static uint8_t bytes[8000];
+    assert_int_equal(sample_append(journal, 1, 0), 0);
+    assert_int_equal(sample_append(journal, 3, 2000), 0);
+    sample_file(path, 1);
+    assert_int_equal(journal_cursor_open(&cursor, journal, 3, NULL), 0);
+    assert_int_equal(journal_cursor_next_raw(cursor, &batch, &raw, NULL), 0);
+    assert_int_equal(batch.base_seq, 2);
+    assert_int_equal(raw.size, BATCH_HEADER_SIZE + batch.payload.size);
+    spoil_read(path, batch.offset, bytes, raw.size);
+    assert_memory_equal(raw.data, bytes, raw.size);
+    assert_int_equal(journal_cursor_next_raw(cursor, &batch, &raw, NULL), E_NOT_FOUND);
+    journal_cursor_close(&cursor);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -230,6 +327,9 @@ int main(void)
         TEST(without_memory_nothing_is_opened),
         TEST(the_hash_after_a_change_is_found),
         TEST(a_new_journal_has_no_hashes),
+        TEST(the_last_change_of_a_time_is_found),
+        TEST(damage_is_told_when_a_time_is_sought),
+        TEST(a_batch_is_given_as_it_lies_in_the_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

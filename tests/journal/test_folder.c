@@ -95,12 +95,39 @@ static void failures_are_told(void **state)
     assert_int_equal(folder_segment_path(path, long_dir, 1, &err), E_INVALID);
 }
 
+static void a_file_has_to_go_on_behind_the_one_before(void **state)
+{
+    (void)state;
+    struct segment_id before = {.purpose = SEGMENT_JOURNAL, .base_seq = 5};
+    struct segment_id id = {.purpose = SEGMENT_JOURNAL, .base_seq = 9};
+    assert_null(folder_check_id(&id, 9, NULL));
+    assert_null(folder_check_id(&id, 9, &before));
+    assert_non_null(folder_check_id(&id, 8, &before));
+    id.purpose = SEGMENT_MIRROR;
+    assert_null(folder_check_id(&id, 9, &before));
+    id.purpose = SEGMENT_OUTBOX;
+    assert_non_null(folder_check_id(&id, 9, NULL));
+    id.purpose = SEGMENT_JOURNAL;
+    id.history[0] = 1; /* another history, that does not tell where it comes from */
+    assert_non_null(folder_check_id(&id, 9, &before));
+    lineage_add(&id.lineage, before.history, 7);
+    assert_non_null(folder_check_id(&id, 9, &before)); /* from elsewhere */
+    id.lineage.of[0].last_seq = 8;
+    assert_null(folder_check_id(&id, 9, &before));
+    before = id;
+    id.base_seq = 20;
+    assert_null(folder_check_id(&id, 20, &before));
+    id.lineage.of[0].history[3] = 1;
+    assert_non_null(folder_check_id(&id, 20, &before));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(segments_are_listed_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(other_names_are_none, setup, teardown),
         cmocka_unit_test_setup_teardown(failures_are_told, setup, teardown),
+        cmocka_unit_test(a_file_has_to_go_on_behind_the_one_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -317,6 +317,34 @@ static void numbers_that_cannot_be_are_refused(void **state)
     assert_int_equal(format_get_file(header, &file, &why), E_CORRUPT);
 }
 
+static void ancestors_come_back(void **state)
+{
+    (void)state;
+    uint8_t bytes[SEGMENT_HEADER_SIZE];
+    struct format_file file = sample_file();
+    struct format_file read;
+    const char *why = NULL;
+    for (uint8_t i = 1; i <= LINEAGE_MAX; i++) {
+        const uint8_t history[HISTORY_SIZE] = {[15] = i};
+        lineage_add(&file.id.lineage, history, 1000U * i);
+    }
+    file.id.purpose = SEGMENT_MIRROR;
+    format_put_file(bytes, &file);
+    assert_int_equal(format_get_file(bytes, &read, &why), 0);
+    assert_int_equal(read.id.purpose, SEGMENT_MIRROR);
+    assert_int_equal(read.id.lineage.count, LINEAGE_MAX);
+    for (uint32_t i = 0; i < LINEAGE_MAX; i++) {
+        assert_memory_equal(read.id.lineage.of[i].history, file.id.lineage.of[i].history,
+                            HISTORY_SIZE);
+        assert_int_equal(read.id.lineage.of[i].last_seq, 1000 * (i + 1));
+    }
+    for (size_t at = 0; at < SEGMENT_SECTOR; at++) { /* all of it is under the checksum */
+        bytes[at] ^= 1;
+        assert_int_equal(format_get_file(bytes, &read, &why), E_CORRUPT);
+        bytes[at] ^= 1;
+    }
+}
+
 static void sizes_are_whole_sectors(void **state)
 {
     (void)state;
@@ -352,6 +380,7 @@ int main(void)
         cmocka_unit_test(every_flipped_bit_of_a_header_is_noticed),
         cmocka_unit_test(newer_formats_are_told_from_damage),
         cmocka_unit_test(numbers_that_cannot_be_are_refused),
+        cmocka_unit_test(ancestors_come_back),
         cmocka_unit_test(sizes_are_whole_sectors),
         cmocka_unit_test(the_pattern_is_known_by_every_byte),
     };

@@ -305,6 +305,116 @@ static void a_batch_out_of_order_is_damage(void **state)
     assert_non_null(strstr(err.text, "another history"));
 }
 
+/* --- a mirror's file --- */
+
+static void make_mirror(uint64_t base_seq)
+{
+    struct segment_id id = sample_id(base_seq);
+    id.purpose = SEGMENT_MIRROR;
+    segment_close(&segment);
+    (void)unlink(path);
+    assert_int_equal(segment_create(&segment, path, &id, FILE_BYTES, &disk.disk, NULL), 0);
+    crash_disk_restart(&disk);
+}
+
+/* A journal's file behind another batch. */
+static void make_segment_behind(void)
+{
+    struct segment_id id = sample_id(10);
+    memset(id.prev_hash, 7, SHA256_SIZE);
+    segment_close(&segment);
+    (void)unlink(path);
+    assert_int_equal(segment_create(&segment, path, &id, FILE_BYTES, &disk.disk, NULL), 0);
+}
+
+/* What a journal's file holds from its first batch on. */
+static size_t make_group(uint8_t *out, struct segment_position *behind)
+{
+    assert_int_equal(append(1, 300, NULL), 0);
+    assert_int_equal(append(2, 3000, NULL), 0);
+    assert_int_equal(append(3, 30, NULL), 0);
+    behind->seq = segment_next_seq(segment);
+    segment_last_hash(segment, behind->hash);
+    size_t size = (size_t)(segment_end(segment) - SEGMENT_HEADER_SIZE);
+    spoil_read(path, SEGMENT_HEADER_SIZE, out, size);
+    return size;
+}
+
+static void a_group_is_one_write_and_one_sync(void **state)
+{
+    (void)state;
+    static uint8_t group[8192];
+    struct segment_position behind;
+    struct segment_position at;
+    struct batch batch;
+    size_t size = make_group(group, &behind);
+    make_mirror(10);
+    assert_int_equal(segment_append_group(segment, span_of(group, size), &behind, NULL), 0);
+    assert_string_equal(disk.text, "pwrite:file@4096+4608 fdatasync:file");
+    assert_int_equal(segment_next_seq(segment), 16);
+    segment_start(segment, &at);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(segment_step(segment, &at, &scratch, &batch, NULL), 0);
+        assert_true(sample_is(batch.payload, batch.base_seq));
+    }
+    assert_int_equal(at.offset, segment_end(segment));
+    assert_memory_equal(at.hash, behind.hash, SHA256_SIZE);
+    for (int i = 1; i < 13; i++) { /* one sector stays free */
+        assert_int_equal(segment_append_group(segment, span_of(group, size), &behind, NULL), 0);
+    }
+    assert_int_equal(segment_append_group(segment, span_of(group, size), &behind, NULL), E_NOSPACE);
+    crash_disk_restart(&disk);
+    disk.fail_at = 2;
+    disk.fail_errno = EIO;
+    struct span one = span_of(group, SEGMENT_SECTOR);
+    assert_int_equal(segment_append_group(segment, one, &behind, NULL), E_IO);
+    assert_int_equal(segment_append_group(segment, one, &behind, NULL), E_READ_ONLY);
+}
+
+/* Behind a beginning whose past is not known the first batch's hash is taken as it is. */
+static void an_unknown_past_is_not_compared(void **state)
+{
+    (void)state;
+    struct segment_position at;
+    struct batch batch;
+    static uint8_t group[8192];
+    struct segment_position behind;
+    make_segment_behind();
+    size_t size = make_group(group, &behind);
+    make_mirror(10);
+    assert_int_equal(segment_append_group(segment, span_of(group, size), &behind, NULL), 0);
+    segment_start(segment, &at);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(segment_step(segment, &at, &scratch, &batch, NULL), 0);
+    }
+    make_mirror(10); /* but the second one has to follow on it */
+    put_le32(group + 512 + 80, 0);
+    group[512 + 48] ^= 1;
+    uint32_t crc = crc32c(crc32c(0, group + 512, 80), group + 512 + BATCH_HEADER_SIZE, 3000);
+    put_le32(group + 512 + 80, crc);
+    put_le32(group + 512 + 84, crc32c(0, group + 512, 84));
+    assert_int_equal(segment_append_group(segment, span_of(group, size), &behind, NULL), 0);
+    segment_start(segment, &at);
+    assert_int_equal(segment_step(segment, &at, &scratch, &batch, NULL), 0);
+    assert_int_equal(segment_step(segment, &at, &scratch, &batch, NULL), E_CORRUPT);
+}
+
+static void a_header_can_be_looked_at_alone(void **state)
+{
+    (void)state;
+    struct batch batch;
+    struct batch seen;
+    assert_int_equal(append(2, 30000, &batch), 0);
+    assert_int_equal(segment_peek(segment, SEGMENT_HEADER_SIZE, &seen, NULL), 0);
+    assert_int_equal(seen.base_seq, 10);
+    assert_int_equal(seen.count, 2);
+    assert_int_equal(seen.time_ms, TIME_MS);
+    assert_int_equal(seen.next, batch.next);
+    assert_int_equal(segment_peek(segment, batch.next, &seen, NULL), E_NOT_FOUND);
+    spoil_flip(path, SEGMENT_HEADER_SIZE + 40, 1);
+    assert_int_equal(segment_peek(segment, SEGMENT_HEADER_SIZE, &seen, NULL), E_CORRUPT);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -321,6 +431,9 @@ int main(void)
         TEST(reading_notices_what_is_wrong),
         TEST(a_file_that_is_cut_while_it_is_open_is_damage),
         TEST(a_batch_out_of_order_is_damage),
+        TEST(a_group_is_one_write_and_one_sync),
+        TEST(an_unknown_past_is_not_compared),
+        TEST(a_header_can_be_looked_at_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

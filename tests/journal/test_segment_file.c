@@ -418,6 +418,56 @@ static void bad_files_are_named(void **state)
     assert_non_null(strstr(err.text, "newer"));
 }
 
+/* --- a file that was used before --- */
+
+static void a_used_file_becomes_as_good_as_new(void **state)
+{
+    (void)state;
+    struct seen seen;
+    enum segment_tail tail;
+    struct stat before;
+    struct stat after;
+    struct segment *segment = create(FILE_BYTES);
+    for (int i = 0; i < 9; i++) {
+        assert_int_equal(append(segment, 2, 2000), 0);
+    }
+    segment_close(&segment);
+    assert_int_equal(stat(path, &before), 0);
+    struct segment_id none = {.purpose = SEGMENT_JOURNAL};
+    assert_int_equal(segment_recycle(path, spare, &none, &disk.disk, NULL), 0);
+    assert_false(is_there(path));
+    assert_null(disk.records); /* all of it is synced */
+    struct segment_id id = sample_id(1);
+    assert_int_equal(segment_create_from(&segment, spare, copy, &id, &disk.disk, NULL), 0);
+    assert_int_equal(append(segment, 1, 100), 0);
+    segment_close(&segment);
+    assert_int_equal(stat(copy, &after), 0);
+    assert_int_equal(before.st_ino, after.st_ino);
+    struct err err = {0};
+    assert_int_equal(open_file(copy, NULL, &seen, &tail, &err), 0);
+    assert_int_equal(seen.batches, 1);
+    assert_int_equal(tail, SEGMENT_TAIL_OPEN);
+}
+
+static void a_failed_reuse_leaves_nothing(void **state)
+{
+    (void)state;
+    struct segment_id none = {.purpose = SEGMENT_JOURNAL};
+    for (unsigned nth = 1; nth <= 3; nth++) { /* header, pattern, sync */
+        struct segment *segment = create(FILE_BYTES);
+        segment_close(&segment);
+        crash_disk_restart(&disk);
+        disk.fail_at = nth;
+        disk.fail_errno = EIO;
+        assert_int_equal(segment_recycle(path, spare, &none, &disk.disk, NULL), E_IO);
+        disk.fail_at = 0;
+        assert_false(is_there(path) || is_there(spare));
+    }
+    struct err err = {0};
+    assert_int_equal(segment_recycle(path, spare, &none, &disk.disk, &err), E_NOT_FOUND);
+    assert_non_null(strstr(err.text, path));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -435,6 +485,8 @@ int main(void)
         TEST(a_refusing_callback_leaves_the_file_alone),
         TEST(a_failed_settling_is_an_error),
         TEST(bad_files_are_named),
+        TEST(a_used_file_becomes_as_good_as_new),
+        TEST(a_failed_reuse_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

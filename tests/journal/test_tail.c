@@ -294,6 +294,44 @@ static void without_memory_nothing_is_judged(void **state)
     assert_true(fail_alloc_stop());
 }
 
+/* A mirror writes several batches at once: whole ones may stand behind one that was cut. */
+static void of_a_group_any_part_may_be_missing(void **state)
+{
+    (void)state;
+    struct tail_verdict verdict;
+    struct err err = {0};
+    uint8_t hash[SHA256_SIZE];
+    off_t second = put_batch(AT, AT_SEQ, 1, 2000, at.hash, hash);
+    off_t third = put_batch(second, AT_SEQ + 1, 1, 2000, hash, hash);
+    off_t end = put_batch(third, AT_SEQ + 2, 1, 2000, hash, hash);
+    for (off_t missing = AT; missing < second; missing += SEGMENT_SECTOR) {
+        uint8_t kept[SEGMENT_SECTOR];
+        spoil_read(path, missing, kept, sizeof kept);
+        spoil_pattern(path, missing, SEGMENT_SECTOR);
+        file.grouped = true;
+        assert_int_equal(tail_judge(&file, &at, &verdict, &err), 0);
+        assert_int_equal(verdict.tail, SEGMENT_TAIL_TORN);
+        assert_int_equal(verdict.used_to, end);
+        file.grouped = false; /* a journal's batches come one by one */
+        assert_int_equal(tail_judge(&file, &at, &verdict, &err), E_CORRUPT);
+        spoil_write(path, missing, kept, sizeof kept);
+    }
+    file.grouped = true;
+    spoil_flip(path, AT + 1000, 1); /* rot leaves no pattern */
+    assert_int_equal(tail_judge(&file, &at, &verdict, &err), E_CORRUPT);
+    spoil_flip(path, AT + 1000, 1);
+    spoil_flip(path, AT + 30, 1);
+    assert_int_equal(tail_judge(&file, &at, &verdict, &err), E_CORRUPT);
+    spoil_flip(path, AT + 30, 1);
+    /* what was written that far behind was written after a sync */
+    spoil_pattern(path, AT, SEGMENT_SECTOR);
+    (void)put_batch(AT + BATCH_SIZE_MAX - SEGMENT_SECTOR, AT_SEQ + 3, 1, 300, hash, hash);
+    assert_int_equal(tail_judge(&file, &at, &verdict, &err), 0);
+    (void)put_batch(AT + BATCH_SIZE_MAX, AT_SEQ + 4, 1, 300, hash, hash);
+    assert_int_equal(tail_judge(&file, &at, &verdict, &err), E_CORRUPT);
+    file.grouped = false;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_file, remove_file)
 
 int main(void)
@@ -312,6 +350,7 @@ int main(void)
         TEST(a_batch_beyond_the_end_of_the_file_is_damage),
         TEST(the_last_batch_of_a_full_file_is_found),
         TEST(a_joint_that_does_not_fit_is_damage),
+        TEST(of_a_group_any_part_may_be_missing),
         TEST(without_memory_nothing_is_judged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

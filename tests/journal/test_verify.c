@@ -318,6 +318,65 @@ static void progress_is_told_to_the_end(void **state)
     assert_true(told.calls > 15 && told.calls < 30);
 }
 
+/* The server lets go of a file while it is read, and writes the next one's pattern into it. */
+static void let_go(void *context, uint64_t done, uint64_t total)
+{
+    uint64_t *at = context;
+    (void)total;
+    if (*at != 0 && done >= *at) {
+        uint64_t floor = *at > SAMPLE_SEGMENT_BYTES ? 20 : 13;
+        assert_int_equal(journal_drop(journal, floor, NULL, NULL), 0);
+        *at = 0;
+    }
+}
+
+static void files_that_go_meanwhile_are_no_damage(void **state)
+{
+    (void)state;
+    make_many(); /* segments begin with 1, 13 and 20 */
+    uint64_t at = 3 * MIB;
+    if (journal_verify(sample_dir, &report, let_go, &at, &err) != 0) {
+        fail_msg("%s", err.text);
+    }
+    assert_int_equal(report.first_seq, 13);
+    assert_int_equal(report.last_seq, 25);
+    at = 11 * MIB;
+    assert_int_equal(sample_append(journal, 1, 10), 0);
+    assert_int_equal(journal_verify(sample_dir, &report, NULL, NULL, &err), 0);
+    assert_int_equal(report.first_seq, 13);
+    at = MIB;
+    assert_int_equal(journal_verify(sample_dir, &report, let_go, &at, &err), 0);
+    at = SAMPLE_SEGMENT_BYTES + 1; /* now the one that begins with 13 */
+    char path[TMP_FOLDER_MAX];
+    sample_file(path, 13);
+    spoil_flip(path, SEGMENT_HEADER_SIZE + 200, 1); /* and damage in it is of no interest then */
+    assert_int_equal(journal_drop(journal, 20, NULL, NULL), 0);
+    assert_int_equal(journal_verify(sample_dir, &report, NULL, NULL, &err), 0);
+    assert_int_equal(report.first_seq, 20);
+}
+
+/* Behind a damaged file the others are read all the same. */
+static void what_is_whole_behind_a_fault_is_told(void **state)
+{
+    (void)state;
+    char path[TMP_FOLDER_MAX];
+    make_many();
+    sample_file(path, 13);
+    spoil_flip(path, SEGMENT_HEADER_SIZE + MIB + SEGMENT_SECTOR + 100, 1);
+    is_damaged(E_CORRUPT, 13, SEGMENT_HEADER_SIZE + MIB + SEGMENT_SECTOR, 14, "from 20 on");
+    assert_int_equal(report.faults, 1);
+    assert_int_equal(report.fault_base, 14);
+    assert_int_equal(report.whole_from, 20);
+    assert_int_equal(report.last_seq, 25);
+    assert_int_equal(report.segments, 2);
+    sample_file(path, 20);
+    spoil_flip(path, SEGMENT_HEADER_SIZE + 100, 1);
+    assert_int_equal(verify(), E_CORRUPT);
+    assert_int_equal(report.faults, 2);
+    assert_int_equal(report.fault_base, 14);
+    assert_int_equal(report.whole_from, 0);
+}
+
 static atomic_bool writing;
 
 static void write_thread(struct thread *self, void *context)
@@ -370,6 +429,8 @@ int main(void)
         TEST(joints_are_checked),
         TEST(the_end_of_a_full_segment_is_checked),
         TEST(progress_is_told_to_the_end),
+        TEST(files_that_go_meanwhile_are_no_damage),
+        TEST(what_is_whole_behind_a_fault_is_told),
         TEST(a_growing_journal_is_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
