@@ -1,6 +1,6 @@
 /* server/followers.h - which sessions are told the changes of a bag.
  *
- * Owned by the main thread. A subscription takes about 100 bytes.
+ * Owned by the main thread. A subscription takes 160 bytes.
  */
 #ifndef KITBAG_SERVER_FOLLOWERS_H
 #define KITBAG_SERVER_FOLLOWERS_H

@@ -113,6 +113,7 @@ bool session_mirror(struct sessions *sessions, struct session *session,
     session_mirror_stop(sessions, session);
     *answer = (struct feed_event){.kind = FEED_MIRRORING};
     int code = session->rights.mirror ? check_end(journal, &end) : E_NOT_ALLOWED;
+    session->mirror_refused = code;
     answer->mirroring.code = code;
     answer->mirroring.text = code == 0 ? "" : err_meaning(code);
     switch (code) {

@@ -38,7 +38,7 @@ static void note_heard(struct sessions *sessions, const struct session *session,
     live->seq = action->heard.seq;
     live->current_seq = action->heard.current;
     live->last_seen_ms = clock_wall_ms(sessions->options.clock);
-    live->refused = 0; /* it has been served for a while */
+    live->refused = session->mirror_refused; /* in all else it has been served for a while */
     if (sessions->options.seen != NULL) {
         struct seen_device at = {.seq = live->current_seq, .last_ms = live->last_seen_ms};
         seen_note(sessions->options.seen, live->device, &at);

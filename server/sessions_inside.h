@@ -69,8 +69,9 @@ struct session {
     struct turn turn;
     struct later later;
     struct mirroring mirror;
-    /* Keeps everybody: it is offered every change, and its feed knows which bags it follows. A
-     * subscription for each of a million bags would take 150 MB, and a second to drop. */
+    int mirror_refused; /* why its copy of the journal is not gone on with; 0: it is, or has none */
+    /* Keeps everybody: it is offered every change, and its feed knows which bags it follows (60
+     * bytes each). A subscription for each of a million bags would take 160 MB more. */
     bool wide;
     struct session *wide_next;
     struct session *wide_prev;

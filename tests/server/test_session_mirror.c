@@ -187,8 +187,16 @@ static void copies_that_do_not_fit(void **state)
     assert_int_equal(live.mirror_seq, 0);
     net_run(net);
     assert_true(net_silent(net, 1));
+    /* its bags are served; that its copy is not stays to be seen until it is */
+    struct wire_heartbeat beat = {.seq = 1};
+    net_beat(net, 1, &a, session, &beat);
+    assert_int_equal(sessions_device(net->sessions, a.device, &live), 0);
+    assert_int_equal(live.refused, E_DIVERGED);
     ask(net, &a, session, &end); /* it may try again */
     assert_int_equal(net_expect(net, 1, WIRE_MIRRORING)->mirroring.code, 0);
+    net_beat(net, 1, &a, session, &beat);
+    assert_int_equal(sessions_device(net->sessions, a.device, &live), 0);
+    assert_int_equal(live.refused, 0);
 }
 
 static void below_the_floor_is_too_old(void **state)
