@@ -86,9 +86,10 @@ MUST_CHECK int outbox_retry(struct outbox *outbox, uint64_t id, const struct out
 MUST_CHECK int outbox_refuse(struct outbox *outbox, const struct outbox_target *target,
                              const struct operation_write *writes, size_t count, uint64_t time_ms,
                              int code, const char *text, uint64_t *id, struct err *err);
-/* The server's new history goes on behind `after_seq` of the old one: writes that were taken up later
- * and that the replica has not got are refused writes from now on, with `code` and the sentence.
- * `count` gets how many. Durable; after an error it is to be called again. E_NOSPACE, E_IO. */
+/* The server's new history goes on behind `after_seq` of the old one: writes that were taken up
+ * later and that the replica has not got are refused writes from now on, with `code` and the
+ * sentence. `count` gets how many. Durable; after an error it is to be called again. E_NOSPACE,
+ * E_IO. */
 MUST_CHECK int outbox_lost(struct outbox *outbox, uint64_t after_seq, int code, const char *text,
                            uint64_t *count, struct err *err);
 /* Forget a refused one, or a pending one that was not sent yet (in its place an empty one is sent).
