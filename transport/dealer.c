@@ -6,6 +6,7 @@
 #include "transport/dealer.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +40,8 @@ struct dealer {
     void *zmq;
     void *socket;  /* NULL when IDLE */
     void *monitor; /* of the socket */
+    int socket_fd; /* where ZeroMQ tells that it has something to say */
+    int monitor_fd;
     enum state state;
     uint64_t connected_ms; /* since when SHAKING */
     unsigned
@@ -166,6 +169,15 @@ static int open_monitor(struct dealer *dealer)
                : 0;
 }
 
+static int fd_of(void *socket)
+{
+    int fd = -1;
+    size_t size = sizeof fd;
+    int rc = zmq_getsockopt(socket, ZMQ_FD, &fd, &size);
+    ASSERT(rc == 0 && fd >= 0);
+    return fd;
+}
+
 int dealer_connect(struct dealer *dealer, const char *endpoint, const uint8_t server_key[KEY_SIZE],
                    const struct key_pair *own, struct err *err)
 {
@@ -182,6 +194,8 @@ int dealer_connect(struct dealer *dealer, const char *endpoint, const uint8_t se
         dealer_disconnect(dealer);
         return rc;
     }
+    dealer->socket_fd = fd_of(dealer->socket);
+    dealer->monitor_fd = fd_of(dealer->monitor);
     if (zmq_connect(dealer->socket, endpoint) != 0) {
         rc = err_set(err, E_INVALID, "can't connect to %s: %s", endpoint, zmq_strerror(errno));
         dealer_disconnect(dealer);
@@ -281,17 +295,18 @@ static enum dealer_event look(struct dealer *dealer, bool wake_readable, struct 
     return event;
 }
 
-/* Returns whether the descriptor of the wake is readable. */
+/* Returns whether the descriptor of the wake is readable. The others tell news once: `look` has
+ * heard all of it before, to the end of both sockets. */
 static bool wait_for_any(struct dealer *dealer, int timeout_ms)
 {
-    zmq_pollitem_t items[ITEMS] = {
-        {.fd = dealer->wake_fd, .events = ZMQ_POLLIN},
-        {.socket = dealer->monitor, .events = ZMQ_POLLIN},
-        {.socket = dealer->socket, .events = ZMQ_POLLIN},
+    struct pollfd items[ITEMS] = {
+        {.fd = dealer->wake_fd, .events = POLLIN},
+        {.fd = dealer->monitor_fd, .events = POLLIN},
+        {.fd = dealer->socket_fd, .events = POLLIN},
     };
-    int count = dealer->state == IDLE ? 1 : dealer->state == UP ? ITEMS : ITEMS - 1;
-    (void)zmq_poll(items, count, timeout_ms); /* EINTR: we look, and wait for the rest */
-    return (items[0].revents & ZMQ_POLLIN) != 0;
+    nfds_t count = dealer->state == IDLE ? 1 : dealer->state == UP ? ITEMS : ITEMS - 1;
+    (void)poll(items, count, timeout_ms); /* EINTR: we look, and wait for the rest */
+    return items[0].revents != 0;
 }
 
 enum dealer_event dealer_wait(struct dealer *dealer, int timeout_ms, struct span *bytes)

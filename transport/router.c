@@ -56,10 +56,11 @@ struct router {
     int wake_fd;
     atomic_bool woken;
     bool busy_poll;
+    struct pollfd own[OWN_ITEMS]; /* ROUTER, ZAP, monitor, wake */
     int ports[LISTEN_MAX];
     size_t port_count;
     zmq_msg_t message; /* the newest, which router_receive lends */
-    zmq_pollitem_t *items;
+    struct pollfd *items;
     size_t items_size;
     char address[128];
 };
@@ -156,6 +157,35 @@ static int listen_at(struct router *router, const char *endpoint, struct err *er
     return 0;
 }
 
+/* What ZeroMQ tells of connections: an event number and a descriptor, then an address. */
+static void read_monitor(struct router *router)
+{
+    uint8_t bytes[6];
+    uint64_t now_ms = clock_mono_ms(&clock_system);
+    while (zmq_recv(router->monitor, bytes, sizeof bytes, ZMQ_DONTWAIT) == sizeof bytes) {
+        uint16_t event;
+        int32_t fd;
+        memcpy(&event, bytes, sizeof event);
+        memcpy(&fd, bytes + sizeof event, sizeof fd);
+        char address[ENDPOINT_MAX];
+        (void)zmq_recv(router->monitor, address, sizeof address, ZMQ_DONTWAIT);
+        if (event == ZMQ_EVENT_ACCEPTED) {
+            connections_opened(router->connections, fd, now_ms);
+        } else if (event == ZMQ_EVENT_DISCONNECTED) {
+            connections_closed(router->connections, fd);
+        }
+    }
+}
+
+static int fd_of(void *socket)
+{
+    int fd = -1;
+    size_t size = sizeof fd;
+    int rc = zmq_getsockopt(socket, ZMQ_FD, &fd, &size);
+    ASSERT(rc == 0 && fd >= 0);
+    return fd;
+}
+
 static int start(struct router *router, const struct router_options *options, struct err *err)
 {
     int rc = descriptors_need(DESCRIPTORS_MAX, err);
@@ -179,6 +209,12 @@ static int start(struct router *router, const struct router_options *options, st
         open_monitor(router) != 0) {
         return err_set(err, E_SYSTEM, "ZeroMQ gives no socket: %s", zmq_strerror(errno));
     }
+    const int fds[OWN_ITEMS] = {fd_of(router->socket), fd_of(router->zap.socket),
+                                fd_of(router->monitor), router->wake_fd};
+    for (size_t i = 0; i < OWN_ITEMS; i++) {
+        router->own[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+    }
+    read_monitor(router); /* the first news comes without a sign to who never looked */
     for (size_t i = 0; options->listen[i] != NULL && rc == 0; i++) {
         rc = listen_at(router, options->listen[i], err);
     }
@@ -245,24 +281,15 @@ int router_port(const struct router *router, size_t i)
 
 /* --- waiting --- */
 
-/* What ZeroMQ tells of connections: an event number and a descriptor, then an address. */
-static void read_monitor(struct router *router)
+/* Asking makes ZeroMQ look at what its I/O threads have told the socket, such as that a peer has
+ * taken messages: in a burst it would look once a millisecond only, and take a full pipe for one
+ * that is not read. */
+static bool is_readable(struct router *router)
 {
-    uint8_t bytes[6];
-    uint64_t now_ms = clock_mono_ms(&clock_system);
-    while (zmq_recv(router->monitor, bytes, sizeof bytes, ZMQ_DONTWAIT) == sizeof bytes) {
-        uint16_t event;
-        int32_t fd;
-        memcpy(&event, bytes, sizeof event);
-        memcpy(&fd, bytes + sizeof event, sizeof fd);
-        char address[ENDPOINT_MAX];
-        (void)zmq_recv(router->monitor, address, sizeof address, ZMQ_DONTWAIT);
-        if (event == ZMQ_EVENT_ACCEPTED) {
-            connections_opened(router->connections, fd, now_ms);
-        } else if (event == ZMQ_EVENT_DISCONNECTED) {
-            connections_closed(router->connections, fd);
-        }
-    }
+    int events = 0;
+    size_t size = sizeof events;
+    int rc = zmq_getsockopt(router->socket, ZMQ_EVENTS, &events, &size);
+    return rc == 0 && (events & ZMQ_POLLIN) != 0;
 }
 
 void router_wake(struct router *router)
@@ -286,25 +313,24 @@ static bool take_wake(struct router *router, bool readable)
     return atomic_exchange(&router->woken, false);
 }
 
+/* A socket's descriptor tells that its I/O threads have something to say to it, once: whoever waits
+ * for it must have heard all of it before. ZAP and the monitor are read to the end whenever they
+ * are touched; of the ROUTER itself, which sending makes listen too, is_readable is asked. So a
+ * wait costs two calls of the system, where zmq_poll takes ten. */
 static int prepare_items(struct router *router, const struct pollfd *fds, size_t fd_count)
 {
     size_t count = OWN_ITEMS + fd_count;
     if (count > router->items_size) {
-        zmq_pollitem_t *items = realloc(router->items, count * sizeof *items);
+        struct pollfd *items = realloc(router->items, count * sizeof *items);
         if (items == NULL) {
             return E_NOMEM;
         }
         router->items = items;
         router->items_size = count;
     }
-    router->items[0] = (zmq_pollitem_t){.socket = router->socket, .events = ZMQ_POLLIN};
-    router->items[1] = (zmq_pollitem_t){.socket = router->zap.socket, .events = ZMQ_POLLIN};
-    router->items[2] = (zmq_pollitem_t){.socket = router->monitor, .events = ZMQ_POLLIN};
-    router->items[3] = (zmq_pollitem_t){.fd = router->wake_fd, .events = ZMQ_POLLIN};
+    memcpy(router->items, router->own, sizeof router->own);
     for (size_t i = 0; i < fd_count; i++) {
-        short events = (short)(((fds[i].events & POLLIN) != 0 ? ZMQ_POLLIN : 0) |
-                               ((fds[i].events & POLLOUT) != 0 ? ZMQ_POLLOUT : 0));
-        router->items[OWN_ITEMS + i] = (zmq_pollitem_t){.fd = fds[i].fd, .events = events};
+        router->items[OWN_ITEMS + i] = fds[i];
     }
     return 0;
 }
@@ -313,10 +339,7 @@ static bool take_fds(const struct router *router, struct pollfd *fds, size_t fd_
 {
     bool any = false;
     for (size_t i = 0; i < fd_count; i++) {
-        short found = router->items[OWN_ITEMS + i].revents;
-        fds[i].revents = (short)(((found & ZMQ_POLLIN) != 0 ? POLLIN : 0) |
-                                 ((found & ZMQ_POLLOUT) != 0 ? POLLOUT : 0) |
-                                 ((found & ZMQ_POLLERR) != 0 ? POLLERR : 0));
+        fds[i].revents = router->items[OWN_ITEMS + i].revents;
         any |= fds[i].revents != 0;
     }
     return any;
@@ -329,24 +352,24 @@ static int poll_items(struct router *router, size_t count, int timeout_ms)
     if (router->busy_poll && timeout_ms != 0) {
         uint64_t end_ns = clock_mono_ns() + BUSY_POLL_NS;
         do {
-            found = zmq_poll(router->items, (int)count, 0);
+            found = poll(router->items, count, 0);
         } while (found == 0 && clock_mono_ns() < end_ns);
     }
-    return found != 0 ? found : zmq_poll(router->items, (int)count, timeout_ms);
+    return found != 0 ? found : poll(router->items, count, timeout_ms);
 }
 
 /* Own affairs: true when the caller has something to do. */
 static bool handle(struct router *router, struct pollfd *fds, size_t fd_count)
 {
-    if ((router->items[2].revents & ZMQ_POLLIN) != 0) {
+    if (router->items[2].revents != 0) {
         read_monitor(router);
     }
-    if ((router->items[1].revents & ZMQ_POLLIN) != 0) {
+    if (router->items[1].revents != 0) {
         zap_answer(&router->zap);
     }
-    bool message = (router->items[0].revents & ZMQ_POLLIN) != 0;
+    bool message = router->items[0].revents != 0 && is_readable(router);
     bool ready = take_fds(router, fds, fd_count);
-    bool woken = take_wake(router, (router->items[3].revents & ZMQ_POLLIN) != 0);
+    bool woken = take_wake(router, router->items[3].revents != 0);
     return woken || message || ready;
 }
 
@@ -362,14 +385,16 @@ int router_wait(struct router *router, struct pollfd *fds, size_t fd_count, int 
     uint64_t end_ms = now_ms + (timeout_ms > 0 ? (uint64_t)timeout_ms : 0);
     int rc = prepare_items(router, fds, fd_count);
     while (rc == 0) {
+        bool ready = is_readable(router);
         int left_ms = timeout_ms < 0 ? -1 : (int)(end_ms - now_ms);
         int look_ms = connections_wait_ms(router->connections, now_ms);
-        int found = poll_items(router, OWN_ITEMS + fd_count, shorter(left_ms, look_ms));
+        int wait_ms = ready ? 0 : shorter(left_ms, look_ms);
+        int found = poll_items(router, OWN_ITEMS + fd_count, wait_ms);
         if (found < 0 && errno != EINTR) {
             rc = E_SYSTEM;
             break;
         }
-        bool done = found > 0 && handle(router, fds, fd_count);
+        bool done = (found > 0 && handle(router, fds, fd_count)) || ready;
         now_ms = clock_mono_ms(&clock_system);
         connections_look(router->connections, now_ms);
         if (done || found < 0 || (timeout_ms >= 0 && now_ms >= end_ms)) {
@@ -377,17 +402,6 @@ int router_wait(struct router *router, struct pollfd *fds, size_t fd_count, int 
         }
     }
     return rc;
-}
-
-/* Asking makes ZeroMQ look at what its I/O threads have told the socket, such as that a peer has
- * taken messages: in a burst it would look once a millisecond only, and take a full pipe for one
- * that is not read. */
-static bool is_readable(struct router *router)
-{
-    int events = 0;
-    size_t size = sizeof events;
-    int rc = zmq_getsockopt(router->socket, ZMQ_EVENTS, &events, &size);
-    return rc == 0 && (events & ZMQ_POLLIN) != 0;
 }
 
 /* --- receiving --- */
