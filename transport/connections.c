@@ -43,6 +43,7 @@ struct connection {
 
 struct connections {
     struct connection **by_fd;
+    struct peer *last_of_fd; /* the peer of the connection that had it before; size 0: none */
     size_t by_fd_size;
     size_t count;
     size_t max;
@@ -95,6 +96,7 @@ static void forget(struct connections *connections, struct connection *connectio
 {
     if (connection->peer.size > 0) {
         HASH_DEL(connections->by_peer, connection);
+        connections->last_of_fd[connection->fd] = connection->peer;
     }
     if (connection->cut_at_ms != 0) {
         DL_DELETE(connections->to_cut, connection);
@@ -121,6 +123,7 @@ void connections_free(struct connections **connections)
         (void)close((*connections)->spare_fd);
     }
     free((*connections)->by_fd);
+    free((*connections)->last_of_fd);
     free(*connections);
     *connections = NULL;
 }
@@ -156,12 +159,19 @@ static bool grow(struct connections *connections, size_t needed)
     while (size < needed) {
         size *= 2;
     }
+    size_t more = size - connections->by_fd_size;
     struct connection **by_fd = realloc(connections->by_fd, size * sizeof *by_fd);
     if (by_fd == NULL) {
         return false;
     }
-    memset(by_fd + connections->by_fd_size, 0, (size - connections->by_fd_size) * sizeof *by_fd);
     connections->by_fd = by_fd;
+    struct peer *last_of_fd = realloc(connections->last_of_fd, size * sizeof *last_of_fd);
+    if (last_of_fd == NULL) {
+        return false;
+    }
+    connections->last_of_fd = last_of_fd;
+    memset(by_fd + connections->by_fd_size, 0, more * sizeof *by_fd);
+    memset(last_of_fd + connections->by_fd_size, 0, more * sizeof *last_of_fd);
     connections->by_fd_size = size;
     return true;
 }
@@ -221,9 +231,20 @@ bool connections_current(const struct connections *connections, int fd, const st
     return connection != NULL && peer_equal(&connection->peer, peer);
 }
 
+/* ROUTER counts its ids, behind a zero byte, from anywhere, and round 2^32. */
+static uint32_t id_number(const struct peer *peer)
+{
+    uint32_t number = 0;
+    for (size_t i = 1; i < peer->size; i++) {
+        number = number << 8 | peer->id[i];
+    }
+    return number;
+}
+
 static bool is_newer(const struct peer *peer, const struct peer *than)
 {
-    return memcmp(peer->id, than->id, sizeof peer->id) > 0;
+    uint32_t ahead = id_number(peer) - id_number(than);
+    return ahead != 0 && ahead <= UINT32_MAX / 2;
 }
 
 /* False: another connection bears this id, or there is no memory. */
@@ -254,7 +275,9 @@ enum connections_heard connections_heard(struct connections *connections, int fd
         return CONNECTION_GONE;
     }
     if (!peer_equal(&connection->peer, peer)) {
-        if (connection->peer.size > 0 && !is_newer(peer, &connection->peer)) {
+        const struct peer *other =
+            connection->peer.size > 0 ? &connection->peer : &connections->last_of_fd[fd];
+        if (other->size > 0 && !is_newer(peer, other)) {
             return CONNECTION_GONE;
         }
         if (!name(connections, connection, peer)) {

@@ -220,6 +220,27 @@ static void test_cut_after_a_grace(void **state)
     close_line(other);
 }
 
+/* A message that waited for long is read when its connection was closed and its descriptor is
+ * another's, who has said nothing yet: it is not taken for that one's. */
+static void test_late_message_of_the_one_before(void **state)
+{
+    (void)state;
+    struct line line = open_line();
+    struct peer peer = peer_of(7);
+    struct peer next = peer_of(8);
+    connections_opened(table, line.here, START_MS);
+    assert_int_equal(connections_heard(table, line.here, &peer), CONNECTION_HEARD);
+    connections_closed(table, line.here);
+    connections_opened(table, line.here, START_MS);
+    assert_int_equal(connections_heard(table, line.here, &peer), CONNECTION_GONE);
+    connections_cut(table, &peer, START_MS); /* nobody could answer it */
+    connections_look(table, START_MS + CONNECTION_GRACE_MS);
+    assert_false(is_cut(line));
+    assert_int_equal(connections_heard(table, line.here, &next), CONNECTION_HEARD);
+    assert_true(connections_current(table, line.here, &next));
+    close_line(line);
+}
+
 /* The descriptor was closed and is another connection's now: that one is left alone. */
 static void test_number_of_another(void **state)
 {
@@ -268,8 +289,10 @@ static void test_peers(void **state)
     connections_closed(table, line.here);
     connections_closed(table, line.here);
     connections_opened(table, line.here, START_MS);
-    assert_int_equal(connections_heard(table, line.here, &one),
-                     CONNECTION_HEARD); /* its name is free again */
+    struct peer three = peer_of(3);
+    assert_int_equal(connections_heard(table, line.here, &three), CONNECTION_HEARD);
+    connections_closed(table, other.here);
+    assert_int_equal(connections_heard(table, line.here, &two), CONNECTION_GONE);
     close_line(line);
     close_line(other);
 }
@@ -344,7 +367,34 @@ static void test_late_messages(void **state)
     assert_true(connections_current(table, line.here, &one));
     connections_look(table, START_MS + 2 * CONNECTION_GRACE_MS);
     assert_false(is_cut(line));
-    /* The late one comes first. */
+    close_line(line);
+}
+
+/* The numbers of ids begin anywhere, and begin again with 0. */
+static void test_ids_round_the_end(void **state)
+{
+    (void)state;
+    struct line line = open_line();
+    struct peer last = {.size = 5, .id = {0, 0xff, 0xff, 0xff, 0xff}};
+    struct peer first = peer_of(0);
+    connections_opened(table, line.here, START_MS);
+    assert_int_equal(connections_heard(table, line.here, &last), CONNECTION_HEARD);
+    connections_closed(table, line.here);
+    connections_opened(table, line.here, START_MS);
+    assert_int_equal(connections_heard(table, line.here, &last), CONNECTION_GONE);
+    assert_int_equal(connections_heard(table, line.here, &first), CONNECTION_HEARD);
+    assert_int_equal(connections_heard(table, line.here, &last), CONNECTION_GONE);
+    close_line(line);
+}
+
+/* The late one comes first, and was not heard while its connection was open. */
+static void test_late_messages_of_strangers(void **state)
+{
+    (void)state;
+    struct line line = open_line();
+    struct peer gone = peer_of(1);
+    struct peer one = peer_of(2);
+    connections_opened(table, line.here, START_MS);
     connections_closed(table, line.here);
     connections_opened(table, line.here, START_MS);
     assert_int_equal(connections_heard(table, line.here, &gone), CONNECTION_HEARD);
@@ -515,11 +565,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bytes_without_a_message, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bytes_that_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cut_after_a_grace, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_late_message_of_the_one_before, setup, teardown),
         cmocka_unit_test_setup_teardown(test_number_of_another, setup, teardown),
         cmocka_unit_test_setup_teardown(test_peers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unread_bytes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unread_bytes_of_one_who_left, setup, teardown),
         cmocka_unit_test_setup_teardown(test_late_messages, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_late_messages_of_strangers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ids_round_the_end, setup, teardown),
         cmocka_unit_test_setup_teardown(test_opening_told_twice, setup, teardown),
         cmocka_unit_test_setup_teardown(test_addresses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_mapped_address, setup, teardown),
