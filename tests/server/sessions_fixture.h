@@ -38,6 +38,10 @@ UNUSED static int net_send(void *context, const struct peer *peer, struct span b
     assert_true(net->sent_count < SENT_MAX);
     struct sent *sent = &net->sent[net->sent_count++];
     *sent = (struct sent){peer->id[0], malloc(bytes.size), bytes.size};
+    if (sent->bytes == NULL) { /* a test makes allocations fail */
+        net->sent_count--;
+        return E_NOMEM;
+    }
     memcpy(sent->bytes, bytes.data, bytes.size);
     return 0;
 }
@@ -77,13 +81,18 @@ UNUSED static void net_on_changes(void *context, const struct change *changes, s
     sessions_changes(net->sessions, changes, count, head);
 }
 
-UNUSED static struct net *net_new(void)
+typedef int net_apply_fn(struct kv *kv, const struct change *changes, size_t count,
+                         const uint8_t hash[SHA256_SIZE], struct err *err);
+
+/* With another kv_apply; NULL: that one. */
+UNUSED static struct net *net_new_over(net_apply_fn *apply)
 {
     log_set_level(LOG_ERROR + 1);
     struct net *net = calloc(1, sizeof *net);
     assert_non_null(net);
     net->fx = fx_new();
     net->fx->limits.users = 10000;
+    net->fx->apply = apply;
     net->fx->sink = (struct committer_sink){net_on_device, net_on_replies, net_on_changes, net};
     fx_open(net->fx);
     assert_int_equal(seen_new(&net->seen), 0);
@@ -102,6 +111,11 @@ UNUSED static struct net *net_new(void)
     };
     assert_int_equal(sessions_new(&net->sessions, &options, NULL), 0);
     return net;
+}
+
+UNUSED static struct net *net_new(void)
+{
+    return net_new_over(NULL);
 }
 
 /* What was sent so far is not of interest. */

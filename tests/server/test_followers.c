@@ -138,10 +138,31 @@ static void without_memory(void **state)
     followers_free(&followers);
 }
 
+static void groups_are_counted(void **state)
+{
+    (void)state;
+    struct followers followers = {0};
+    struct follower a = {0};
+    struct bag_row group = bag(1);
+    group.owner.kind = OWNER_GROUP;
+    assert_int_equal(followers_add(&followers, &a, &group), 0);
+    assert_int_equal(followers_add(&followers, &a, &group), 0);
+    struct bag_row user = bag(2);
+    user.owner.kind = OWNER_USER;
+    assert_int_equal(followers_add(&followers, &a, &user), 0);
+    assert_int_equal(a.groups, 1);
+    followers_remove(&followers, &a, 2);
+    assert_int_equal(a.groups, 1);
+    followers_remove(&followers, &a, 1);
+    assert_int_equal(a.groups, 0);
+    followers_free(&followers);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_pair_once),
+        cmocka_unit_test(groups_are_counted),
         cmocka_unit_test(one_may_leave_while_it_is_shown),
         cmocka_unit_test(shows_what_one_follows),
         cmocka_unit_test(without_memory),

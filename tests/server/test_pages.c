@@ -43,6 +43,7 @@ static size_t read_all(struct fixture *fx, uint64_t bag, uint64_t since, size_t 
         if (after_size > 0) {
             memcpy(after, page.next.data, after_size);
         }
+        assert_int_equal(page.has_digest, page.end); /* what it adds up to is told at the end */
         *rows += page.row_count;
         count++;
         assert_true(count < 100);
@@ -54,6 +55,8 @@ static size_t read_all(struct fixture *fx, uint64_t bag, uint64_t since, size_t 
     struct bag_row row = {0};
     assert_int_equal(kv_bag(fx->kv, NULL, bag, &row, NULL), 0);
     assert_int_equal(page.last_seq, row.last_seq);
+    assert_true(page.has_digest);
+    assert_true(digest_equal(&page.digest, &row.digest));
     pages_free(&pages);
     return count;
 }

@@ -1,4 +1,6 @@
 /* What feeds ask: who may say HELLO, JOIN, FOLLOW; pages. */
+#include <unistd.h>
+
 #include "tests/server/sessions_fixture.h"
 
 static int setup(void **state)
@@ -209,6 +211,54 @@ static void a_flood_of_sign_ins_is_held_back(void **state)
     assert_int_equal(sessions_count(net->sessions), 1);
 }
 
+static int apply_slowly(struct kv *kv, const struct change *changes, size_t count,
+                        const uint8_t hash[SHA256_SIZE], struct err *err)
+{
+    (void)usleep(50000);
+    return kv_apply(kv, changes, count, hash, err);
+}
+
+static int setup_slow(void **state)
+{
+    *state = net_new_over(apply_slowly);
+    return 0;
+}
+
+static void write_many(struct net *net, const struct machine *machine, uint64_t session,
+                       uint64_t bag, uint32_t count)
+{
+    struct buf frame = net_buf();
+    struct operation_write write = {.path = SPAN_LITERAL("p"), .value = SPAN_LITERAL("v")};
+    wire_begin_write(&frame, session, 0, count);
+    for (uint64_t number = 1; number <= count; number++) {
+        operation_begin_write(&frame, number, bag, 0, UINT64_MAX >> 1, 1);
+        operation_put_write(&frame, &write);
+    }
+    net_frame(net, 1, machine->key, &frame);
+}
+
+/* The state takes in later what was answered: a cursor that has it already is not ahead. */
+static void a_state_that_lags_is_waited_for(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    fx_join(net->fx, &a, 1);
+    uint64_t session = net_hello(net, 1, &a);
+    uint64_t bag = net_sign_in(net, 1, &a, session, "Ann", NULL);
+    write_many(net, &a, session, bag, 100);
+    fx_run(net->fx);
+    (void)net_expect(net, 1, WIRE_OUTCOME);
+    uint64_t last_seq = wire_outcome_at(&net->message.outcome.entries, 99).seq;
+    struct kv_position position = {0};
+    kv_position(net->fx->kv, &position);
+    assert_true(position.seq < last_seq);
+    struct buf frame = net_buf();
+    struct wire_bag wanted = {bag, last_seq};
+    wire_put_follow(&frame, session, &wanted, 1);
+    net_frame(net, 1, a.key, &frame);
+    assert_int_equal(net_complete(net, 1, bag), last_seq);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -220,6 +270,7 @@ int main(void)
         TEST(only_what_it_may_have),
         TEST(a_sign_in_that_names_a_bag_that_is_gone),
         TEST(a_flood_of_sign_ins_is_held_back),
+        cmocka_unit_test_setup_teardown(a_state_that_lags_is_waited_for, setup_slow, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* Who is connected. */
 #include "tests/server/sessions_fixture.h"
+#include "tests/support/fail_alloc.h"
 
 static int setup(void **state)
 {
@@ -100,6 +101,79 @@ static void more_peers_than_the_limit_are_cut(void **state)
     assert_int_equal(net_next(net, 1)->error.code, -E_HELLO_FIRST);
 }
 
+static unsigned asked_by_hello; /* allocations */
+
+/* What a machine may ask for in one connection, and what is delivered meanwhile. */
+static void story(struct net *net, const struct machine *machine, struct buf *frames, size_t count)
+{
+    struct peer peer = net_peer(1);
+    for (size_t i = 0; i < count; i++) {
+        sessions_message(net->sessions, &peer, machine->key, buf_span(&frames[i]));
+    }
+    struct journal_position head;
+    journal_head(net->fx->journal, &head);
+    struct change changes[3] = {{0}};
+    for (uint64_t i = 0; i < 3; i++) {
+        changes[i] = (struct change){.seq = head.seq + 1 + i,
+                                     .kind = CHANGE_ITEM_SET,
+                                     .bag_id = i == 1 ? machine->bag : 3,
+                                     .prev = i == 0   ? 3
+                                             : i == 1 ? machine->bag
+                                                      : head.seq + 1,
+                                     .path = SPAN_LITERAL("p")};
+    }
+    head.seq += 3;
+    sessions_changes(net->sessions, changes, 3, &head);
+    (void)sessions_turns(net->sessions, 10);
+    sessions_tick(net->sessions);
+}
+
+/* Every allocation fails once: some session ends by it, or goes without something; none of it stays
+ * behind for the next one. */
+static void without_memory(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    fx_join(net->fx, &a, 1);
+    net_record(net, &a, "active", ",\"keep\":\"everybody\",\"mirror\":true");
+    unsigned nth = 0;
+    bool failed = true;
+    while (failed) {
+        nth++;
+        /* The session's number is known only when HELLO was answered: not in one go. */
+        struct buf hello = net_buf();
+        struct wire_hello greeting = net_greeting(&a);
+        wire_put_hello(&hello, &greeting);
+        struct peer peer = net_peer(1);
+        net_forget(net);
+        fail_alloc_at(nth);
+        sessions_message(net->sessions, &peer, a.key, buf_span(&hello));
+        failed = fail_alloc_stop();
+        buf_free(&hello);
+        if (!failed) {
+            uint64_t session = net_expect(net, 1, WIRE_WELCOME)->session;
+            struct buf frames[3] = {net_buf(), net_buf(), net_buf()};
+            struct wire_bag bags[2] = {{3, 3}, {a.bag, a.bag}};
+            wire_put_follow(&frames[0], session, bags, 2);
+            wire_put_list(&frames[1], session, 0);
+            wire_put_mirror(&frames[2], session, &(struct wire_mirror){0});
+            fail_alloc_at(nth - asked_by_hello);
+            story(net, &a, frames, 3);
+            failed = fail_alloc_stop();
+            for (size_t i = 0; i < 3; i++) {
+                buf_free(&frames[i]);
+            }
+        } else {
+            asked_by_hello = nth;
+        }
+        sessions_end_all(net->sessions, E_CLOSED, "next");
+        assert_int_equal(sessions_count(net->sessions), 0);
+        assert_true(nth < 1000);
+    }
+    assert_true(nth > 10);
+    (void)net_hello(net, 2, &a);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -110,6 +184,7 @@ int main(void)
         TEST(the_newest_connection_wins),
         TEST(all_are_told_at_the_end),
         TEST(more_peers_than_the_limit_are_cut),
+        TEST(without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
