@@ -17,9 +17,9 @@ from fleet import BIN, ROOT, Failed, check
 PROGRAM = BIN.parent / "tests/kitbag-peer"
 
 HELLO, JOIN, SIGN_IN, SIGN_OUT, FOLLOW, UNFOLLOW, CREDIT, WRITE, HEARTBEAT = range(1, 10)
-BYE, PART = 11, 12
+BYE, PART, LIST, MIRROR = 11, 12, 13, 14
 (WELCOME, JOINED, SIGNED_IN, SIGNED_OUT, OUTCOME, LIVE, PAGE, BAG, STATE,
- ERROR) = range(32, 42)
+ ERROR, OWNERS, MIRRORING, BATCHES) = range(32, 45)
 WINDOW = 262144
 
 # number -> stable name, from the one list of codes
@@ -255,7 +255,7 @@ class Peer:
         if kind != "got":
             return kind, None
         message = unpack(data)
-        if message[0] in (LIVE, PAGE, BAG, PART):
+        if message[0] in (LIVE, PAGE, BAG, OWNERS, BATCHES, PART):
             self.received += len(data)
         return kind, message
 
