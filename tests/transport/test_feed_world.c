@@ -9,11 +9,12 @@
  */
 #include <stdio.h>
 
-#include "tests/transport/toy_client.h"
+#include "tests/transport/toy_hostile.h"
 
 enum { SEEDS = 200, STEPS = 1500, QUIET_STEPS = 60000 };
 
 static struct toy toy;
+static struct toy_hostile hostile;
 
 static uint32_t some_size(void)
 {
@@ -97,7 +98,9 @@ static void pass_time(uint64_t ms)
         if (toy.sessions[i].feed != NULL) {
             struct feed_event event = {.kind = FEED_TICK};
             event.head_seq = toy.head;
-            event.newest_bag = toy.clients[toy.sessions[i].client].keeps ? toy_newest_bag(&toy) : 0;
+            int client = toy.sessions[i].client;
+            bool keeps = client != HOSTILE_CLIENT && toy.clients[client].keeps;
+            event.newest_bag = keeps ? toy_newest_bag(&toy) : 0;
             toy_feed_step(&toy, i, event);
         }
     }
@@ -181,6 +184,9 @@ static void take_step(void)
 {
     int number = (int)toy_below(&toy, TOY_CLIENTS);
     size_t what = toy_below(&toy, 100);
+    if (toy_below(&toy, 5) == 0) {
+        hostile_step(&toy, &hostile);
+    }
     if (what < 35) {
         move_session((int)toy_below(&toy, 12));
     } else if (what < 60) {
@@ -329,6 +335,7 @@ static void check_once(void)
 
 static struct {
     unsigned pages, lives, outcomes, deferrals, renumbered, compared, healed, mirrored, too_old;
+    unsigned cut, frames; /* of the hostile one */
 } seen;
 
 static void count_seen(void)
@@ -344,6 +351,8 @@ static void count_seen(void)
         seen.mirrored += toy.clients[i].mirrored;
         seen.too_old += toy.clients[i].too_old;
     }
+    seen.cut += hostile.cut;
+    seen.frames += hostile.frames;
 }
 
 /* `trace` may be NULL. */
@@ -354,6 +363,7 @@ static void run(uint64_t seed, struct buf *trace)
     toy.chaos = true;
     toy.trace = trace;
     toy.page_bytes_max = toy_below(&toy, 2) == 0 ? 0 : 2000;
+    hostile = (struct toy_hostile){.session = TOY_NOBODY};
     toy.floor = 1;
     toy.fleet = toy_create(&toy, TOY_FLEET);
     for (int i = 0; i < TOY_USERS; i++) {
@@ -372,6 +382,7 @@ static void run(uint64_t seed, struct buf *trace)
     check_all_equal();
     check_once();
     count_seen();
+    hostile_end(&hostile);
 }
 
 static void all_replicas_agree(void **state)
@@ -391,6 +402,7 @@ static void all_replicas_agree(void **state)
     assert_true(seen.outcomes > 10 * seeds && seen.deferrals > seeds);
     assert_true(seen.renumbered > 0);
     assert_true(seen.compared > 10 * seeds && seen.healed > 4 * seeds);
+    assert_true(seen.cut > seeds && seen.frames > 50 * seeds);
     assert_true(seen.mirrored > 10 * seeds && seen.too_old > seeds / 10);
 }
 
