@@ -19,8 +19,9 @@
  * - administration is answered when kv/ has what the answer is about;
  * - where a bag's newest seq or a right is read (FOLLOW, for a client's cursor is held against it;
  *   LIST; HELLO; when a right ends) committer_settle_bag or committer_settle comes first;
- * - pages need nothing: a page tells the seq it was read at, and who has heard of a newer change of
- *   the bag reads on from there;
+ * - pages are read as they come: a page tells the seq it was read at, and who has heard of a newer
+ *   change of the bag reads on from there; but one that ends a bag which lags (committer_bag_lags)
+ *   is read again after committer_settle_bag, or a bag that is written all the time had no end;
  * - for counts and lists of people the state of some moments ago is fine.
  *
  * Owned by the main thread.
@@ -105,6 +106,9 @@ void committer_idle(struct committer *committer);
 void committer_settle(struct committer *committer);
 /* The same when it lacks a change of this bag, of any right, or of which bags there are. */
 void committer_settle_bag(struct committer *committer, uint64_t bag_id);
+
+/* Does kv/ lack a change of this bag? */
+bool committer_bag_lags(struct committer *committer, uint64_t bag_id);
 
 enum committer_state committer_state(const struct committer *committer);
 /* Why it is not running; "" when it is. */

@@ -81,15 +81,22 @@ void committer_idle(struct committer *committer)
     }
 }
 
+bool committer_bag_lags(struct committer *committer, uint64_t bag_id)
+{
+    ASSERT(committer != NULL);
+    const struct plan *plan = &committer->plan;
+    if (plan->applied_seq < committer->head.seq) {
+        committer_collect(committer);
+    }
+    return plan->applied_seq < committer->head.seq &&
+           overlay_bag_seq(&plan->overlay, bag_id) > plan->applied_seq;
+}
+
 void committer_settle_bag(struct committer *committer, uint64_t bag_id)
 {
     ASSERT(committer != NULL);
-    if (committer->plan.applied_seq < committer->head.seq) {
-        committer_collect(committer);
-    }
     const struct plan *plan = &committer->plan;
-    if (plan->rights_seq > plan->applied_seq ||
-        overlay_bag_seq(&plan->overlay, bag_id) > plan->applied_seq) {
+    if (committer_bag_lags(committer, bag_id) || plan->rights_seq > plan->applied_seq) {
         committer_settle(committer);
     }
 }

@@ -243,8 +243,14 @@ static bool on_read(struct sessions *sessions, const struct session *session,
         answer->page.code = E_BAG_GONE;
         return true;
     }
-    pages_read(&sessions->pages, committer_kv(sessions->options.committer), &request,
-               &answer->page);
+    struct committer *committer = sessions->options.committer;
+    pages_read(&sessions->pages, committer_kv(committer), &request, &answer->page);
+    if (answer->page.end && committer_bag_lags(committer, request.bag_id)) {
+        /* It would not be the last one: of a bag that is written all the time there would be no
+         * last one ever. */
+        committer_settle_bag(committer, request.bag_id);
+        pages_read(&sessions->pages, committer_kv(committer), &request, &answer->page);
+    }
     if (answer->page.has_digest) {
         note_verified(sessions, session);
     }
