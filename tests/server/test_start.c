@@ -1,4 +1,5 @@
 /* A whole server in a process of its own, with machines that speak to it over TCP. */
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -8,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,6 +27,7 @@
 static char folder[TMP_FOLDER_MAX];
 static char data[TMP_FOLDER_MAX];
 static pid_t server_pid;
+static rlim_t few_files; /* the server's limit of open files; 0: as it is */
 static int port;
 static int reports; /* what the server's process says */
 
@@ -95,6 +99,10 @@ static void launch(const char *endpoint, char *line, size_t size)
     server_pid = fork();
     assert_true(server_pid >= 0);
     if (server_pid == 0) {
+        struct rlimit limit = {few_files, few_files};
+        if (few_files > 0 && setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+            _exit(7);
+        }
         (void)execl("/proc/self/exe", "test_start", data, endpoint, fd, (char *)NULL);
         _exit(6);
     }
@@ -150,6 +158,7 @@ static int setup(void **state)
     (void)state;
     tmp_folder_make(folder);
     tmp_folder_path(data, folder, "data");
+    few_files = 0;
     return 0;
 }
 
@@ -447,6 +456,61 @@ static void a_lost_state_is_made_anew_while_it_runs(void **state)
     stop_server();
 }
 
+/* Of the server's process, in clock ticks. */
+static long processor_time(void)
+{
+    char path[64];
+    char text[1024] = "";
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)server_pid);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    assert_true(fread(text, 1, sizeof text - 1, file) > 0);
+    assert_int_equal(fclose(file), 0);
+    char *at = strrchr(text, ')'); /* of the name; then the state and ten numbers */
+    assert_non_null(at);
+    for (int i = 0; i < 12; i++) {
+        at = strchr(at + 1, ' ');
+        assert_non_null(at);
+    }
+    long user = strtol(at, &at, 10);
+    return user + strtol(at, NULL, 10);
+}
+
+enum { LINES = 300 };
+
+/* More connections than the process may have descriptors: it does not spin, and when they are gone
+ * machines are served. */
+static void at_the_limit_of_descriptors(void **state)
+{
+    (void)state;
+    static int lines[LINES];
+    few_files = 200;
+    start_server();
+    struct sockaddr_in server = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    for (size_t i = 0; i < LINES; i++) {
+        lines[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        assert_true(lines[i] >= 0);
+        (void)connect(lines[i], (struct sockaddr *)&server, sizeof server); /* EINPROGRESS */
+    }
+    struct timespec pause = {.tv_nsec = 500000000};
+    (void)nanosleep(&pause, NULL);
+    long before = processor_time();
+    pause.tv_sec = 1;
+    (void)nanosleep(&pause, NULL);
+    long ticks = processor_time() - before;
+    assert_true(ticks < sysconf(_SC_CLK_TCK) / 2); /* spinning would be thrice that */
+    for (size_t i = 0; i < LINES; i++) {
+        assert_int_equal(close(lines[i]), 0);
+    }
+    (void)nanosleep(&pause, NULL);
+    struct machine machine;
+    join(&machine);
+    assert_int_equal(write_number(&machine), 0);
+    leave(&machine);
+    stop_server();
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(int argc, char **argv)
@@ -460,6 +524,7 @@ int main(int argc, char **argv)
         TEST(signals),
         TEST(it_says_why_it_does_not_start),
         TEST(a_lost_state_is_made_anew_while_it_runs),
+        TEST(at_the_limit_of_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
