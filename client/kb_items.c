@@ -146,7 +146,7 @@ struct local {
 
 struct listing {
     struct kb *kb;
-    const struct owner *owner;
+    struct owner owner;
     struct local *first, **link;
     kb_item_fn *each;
     void *context;
@@ -196,7 +196,7 @@ static int tell_local(struct listing *listing)
 {
     struct local *local = listing->first;
     listing->first = local->next;
-    uint64_t seq = outbox_acked_seq(listing->kb->outbox, listing->owner, local->path);
+    uint64_t seq = outbox_acked_seq(listing->kb->outbox, &listing->owner, local->path);
     int rc = local->removed
                  ? 0
                  : tell(listing, local->path, local->value, seq, local->time_ms, seq == 0);
@@ -229,8 +229,11 @@ static int list(struct kb *kb, const char *bag_text, struct span prefix, struct 
     struct replica_bag bag;
     int rc = client_find_bag(kb, bag_text, &bag, err);
     listing->kb = kb;
-    listing->owner = &bag.owner;
-    rc = rc != 0 ? rc : outbox_items(kb->outbox, &bag.owner, prefix, copy_local, listing, err);
+    if (rc != 0) {
+        return rc;
+    }
+    listing->owner = bag.owner;
+    rc = outbox_items(kb->outbox, &bag.owner, prefix, copy_local, listing, err);
     rc = rc != 0 ? rc : replica_items(kb->replica, bag.local, prefix, merge, listing, err);
     while (rc == 0 && listing->first != NULL) {
         rc = tell_local(listing);
