@@ -1,6 +1,9 @@
 /* tests/client/test_replica_fence.c - what a fence of the fleet's bag hides, and shows again. */
 #include "tests/client/replica_samples.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "client/replica_inside.h"
 #include "tests/support/fail_alloc.h"
 
@@ -290,6 +293,67 @@ static void every_allocation_of_reading_may_fail(void **state)
     fixture_end(&f);
 }
 
+/* --- many readers --- */
+
+enum { READERS = 3, FLIPS = 150 };
+
+struct reader {
+    struct fixture *f;
+    uint64_t local;
+    atomic_bool *over;
+    unsigned lists;
+    bool wrong;
+};
+
+static int count_copy(void *context, struct span path, const struct item_row *row, struct err *err)
+{
+    (void)row;
+    (void)err;
+    *(unsigned *)context += path.size > 5 && memcmp(path.data, "copy/", 5) == 0 ? 1 : 0;
+    return 0;
+}
+
+/* The fence hides both items of its category or none, whatever happens meanwhile. */
+static void *read_on(void *context)
+{
+    struct reader *reader = context;
+    struct span all = {NULL, 0};
+    while (!atomic_load(reader->over)) {
+        unsigned seen = 0;
+        int rc = replica_items(reader->f->replica, reader->local, all, count_copy, &seen, NULL);
+        reader->wrong = reader->wrong || rc != 0 || (seen != 0 && seen != 2);
+        reader->lists++;
+    }
+    return NULL;
+}
+
+static void readers_on_other_threads_see_whole_moments(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct replica_bag ann = begin(&f);
+    atomic_bool over = false;
+    pthread_t threads[READERS];
+    struct reader readers[READERS];
+    for (size_t i = 0; i < READERS; i++) {
+        readers[i] = (struct reader){.f = &f, .local = ann.local, .over = &over};
+        assert_int_equal(pthread_create(&threads[i], NULL, read_on, &readers[i]), 0);
+    }
+    uint64_t prev = 9;
+    for (uint64_t seq = 50; seq < 50 + FLIPS; seq += 2) {
+        fence_at(&f, FENCE_SHARED, "copy", 0, NULL, seq, prev);
+        lift(&f, "@fence/shared/copy", seq + 1, seq);
+        prev = seq + 1;
+    }
+    atomic_store(&over, true);
+    for (size_t i = 0; i < READERS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_true(readers[i].lists > 0);
+        assert_false(readers[i].wrong);
+    }
+    fixture_end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -302,6 +366,7 @@ int main(void)
         cmocka_unit_test(a_damaged_note_is_made_anew),
         cmocka_unit_test(what_is_no_fence_hides_nothing),
         cmocka_unit_test(every_allocation_of_reading_may_fail),
+        cmocka_unit_test(readers_on_other_threads_see_whole_moments),
     };
     return cmocka_run_group_tests_name("client/replica_fence", tests, NULL, NULL);
 }
