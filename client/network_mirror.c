@@ -131,7 +131,7 @@ void network_batches(struct network *network, const struct follow_action *action
     if (rc != 0) {
         later(network, rc, err.text);
         answer->applied.code = E_UNREACHABLE; /* it connects again at once: the rest goes on */
-        client_mirror_close(kb); /* opened again with what is on disk */
+        client_mirror_close(kb);              /* opened again with what is on disk */
         return;
     }
     mirror_position(kb->mirror, &position);
