@@ -239,6 +239,187 @@ static void every_allocation_may_fail(void **state)
     fixture_end(&f);
 }
 
+/* --- anything in any order, against a model --- */
+
+enum { MODEL_BAGS = 3, MODEL_ITEMS = 40, MODEL_PAGES = 3, ROUNDS = 250 };
+
+/* A bag as it should be: per item the seq of its value, 0: absent. The value tells the seq. */
+struct model_bag {
+    uint64_t cursor;
+    uint64_t items[MODEL_ITEMS];
+    unsigned page; /* of a whole bag in the making: the next one; 0: none */
+    uint64_t staged[MODEL_ITEMS];
+};
+
+struct model {
+    uint64_t random;
+    uint64_t seq;
+    struct model_bag bags[MODEL_BAGS];
+};
+
+static unsigned pick(struct model *model, unsigned count)
+{
+    model->random = model->random * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(model->random >> 33) % count;
+}
+
+/* Rows of the model need texts that last: one per slot. */
+struct texts {
+    char paths[MODEL_ITEMS][16];
+    char values[MODEL_ITEMS][16];
+};
+
+static struct replica_row row_of(struct texts *texts, unsigned item, uint64_t seq)
+{
+    (void)snprintf(texts->paths[item], sizeof texts->paths[item], "item/%02u", item);
+    (void)snprintf(texts->values[item], sizeof texts->values[item], "v%d", (int)seq);
+    return sample_row(texts->paths[item], seq, texts->values[item]);
+}
+
+static void live_changes(struct model *model, unsigned which, struct replica_batch *batch)
+{
+    struct model_bag *bag = &model->bags[which];
+    unsigned count = 1 + pick(model, 6);
+    for (unsigned i = 0; i < count; i++) {
+        struct texts texts;
+        unsigned item = pick(model, MODEL_ITEMS);
+        bool removes = pick(model, 3) == 0;
+        uint64_t bad = 0;
+        uint64_t seq = ++model->seq;
+        struct replica_row row = row_of(&texts, item, seq);
+        struct change made =
+            sample_set(40 + which, seq, bag->cursor, texts.paths[item], texts.values[item]);
+        made.kind = removes ? CHANGE_ITEM_REMOVE : CHANGE_ITEM_SET;
+        made.path = row.path;
+        assert_int_equal(replica_batch_changes(batch, &made, 1, seq, sample_hash, &bad, NULL), 0);
+        bag->items[item] = removes ? 0 : seq;
+        bag->cursor = seq;
+    }
+}
+
+static void difference(struct model *model, unsigned which, struct replica_batch *batch)
+{
+    struct model_bag *bag = &model->bags[which];
+    struct texts texts;
+    struct replica_row rows[MODEL_ITEMS];
+    size_t count = 0;
+    struct replica_page page = {
+        .bag_id = 40 + which, .first = true, .last = true, .since = bag->cursor};
+    for (unsigned item = 0; item < MODEL_ITEMS; item++) {
+        if (pick(model, 4) == 0) {
+            bag->items[item] = ++model->seq;
+            rows[count++] = row_of(&texts, item, model->seq);
+        }
+    }
+    page.cursor = page.seq = bag->cursor = ++model->seq;
+    assert_int_equal(replica_batch_page(batch, &page, rows, count, NULL), 0);
+}
+
+/* One page of a whole bag: a third of the items. */
+static void next_page(struct model *model, unsigned which, struct replica_batch *batch)
+{
+    struct model_bag *bag = &model->bags[which];
+    struct texts texts;
+    struct replica_row rows[MODEL_ITEMS];
+    size_t count = 0;
+    unsigned number = bag->page;
+    bool last = number == MODEL_PAGES - 1;
+    for (unsigned item = 0; number == 0 && item < MODEL_ITEMS; item++) {
+        bag->staged[item] = pick(model, 3) == 0 ? 0 : ++model->seq;
+    }
+    for (unsigned item = 0; item < MODEL_ITEMS; item++) {
+        if (bag->staged[item] != 0 && item * MODEL_PAGES / MODEL_ITEMS == number) {
+            rows[count++] = row_of(&texts, item, bag->staged[item]);
+        }
+    }
+    struct replica_page page = {
+        .bag_id = 40 + which, .first = number == 0, .last = last, .whole = true};
+    page.cursor = page.seq = last ? ++model->seq : 0;
+    assert_int_equal(replica_batch_page(batch, &page, rows, count, NULL), 0);
+    bag->page = last ? 0 : number + 1;
+    if (last) {
+        memcpy(bag->items, bag->staged, sizeof bag->items);
+        bag->cursor = page.cursor;
+    }
+}
+
+static void check_model(struct fixture *f, const struct model *model)
+{
+    for (unsigned which = 0; which < MODEL_BAGS; which++) {
+        const struct model_bag *bag = &model->bags[which];
+        struct replica_bag found = bag_with_id(f, 40 + which);
+        struct digest digest = {0};
+        struct buf expected;
+        buf_init(&expected, 65536);
+        for (unsigned item = 0; item < MODEL_ITEMS; item++) {
+            struct texts texts;
+            if (bag->items[item] == 0) {
+                continue;
+            }
+            struct replica_row row = row_of(&texts, item, bag->items[item]);
+            digest_add(&digest, row.path, row.row.seq, row.row.value);
+            (void)list_one(&expected, row.path, &row.row, NULL);
+        }
+        assert_int_equal(buf_append_u8(&expected, 0), 0);
+        assert_items(f, found.local, "", (const char *)expected.data);
+        assert_true(digest_equal(&found.digest, &digest));
+        assert_int_equal(found.cursor, bag->cursor);
+        buf_free(&expected);
+    }
+}
+
+static void any_messages_in_any_order_give_what_they_should(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_begin(&f);
+    static struct model model;
+    static struct model before;
+    model = (struct model){.random = 11, .seq = 100};
+    for (unsigned which = 0; which < MODEL_BAGS; which++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "user%u", which);
+        model.bags[which].cursor = sample_bag(&f, name, 40 + which, 40 + which).cursor;
+    }
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        struct replica_batch *batch = begin(&f);
+        before = model;
+        unsigned messages = 1 + pick(&model, 6);
+        for (unsigned i = 0; i < messages; i++) {
+            unsigned which = pick(&model, MODEL_BAGS);
+            unsigned kind = pick(&model, 8);
+            if (kind < 4) {
+                live_changes(&model, which, batch);
+            } else if (kind < 7) {
+                next_page(&model, which, batch);
+            } else if (model.bags[which].page == 0) {
+                difference(&model, which, batch);
+            }
+        }
+        if (pick(&model, 6) == 0) {
+            uint64_t random = model.random;
+            replica_batch_abort(&batch);
+            model = before;
+            model.random = random;
+        } else {
+            assert_int_equal(replica_batch_commit(&batch, NULL, NULL, NULL), 0);
+        }
+        check_model(&f, &model);
+        if (pick(&model, 40) == 0) { /* what was staged is not there any more */
+            fixture_again(&f);
+            for (unsigned which = 0; which < MODEL_BAGS; which++) {
+                model.bags[which].page = 0;
+            }
+        }
+    }
+    assert_int_equal(scrub_all(&f), 0);
+    uint64_t records = 0;
+    uint64_t damaged = 9;
+    assert_int_equal(replica_verify(f.replica, &records, &damaged, NULL), 0);
+    assert_int_equal(damaged, 0);
+    fixture_end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +430,7 @@ int main(void)
         cmocka_unit_test(a_full_map_spoils_the_batch_and_nothing_is_half_done),
         cmocka_unit_test(many_bags_are_found_again),
         cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(any_messages_in_any_order_give_what_they_should),
     };
     return cmocka_run_group_tests_name("client/replica_batch", tests, NULL, NULL);
 }
