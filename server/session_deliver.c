@@ -322,11 +322,15 @@ static void deliver_to(struct sessions *sessions, struct session *session,
     }
 }
 
-static void note_bags(struct sessions *sessions, const struct change *changes, size_t count)
+/* What concerns sessions beside the bags that they follow. A machine that went on under the name of
+ * an old history would be taken for one that has what nobody took over: so all say HELLO again. */
+static void note_events(struct sessions *sessions, const struct change *changes, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (changes[i].kind == CHANGE_BAG_CREATE) {
             sessions_bag_made(sessions, &changes[i]);
+        } else if (changes[i].kind == CHANGE_HISTORY) {
+            sessions_end_all(sessions, E_SUPERSEDED, "the server has begun a new history");
         }
     }
 }
@@ -337,7 +341,7 @@ void sessions_changes(struct sessions *sessions, const struct change *changes, s
     ASSERT(sessions != NULL && changes != NULL && head != NULL);
     sessions->delivered = head->seq;
     sessions_follow_rights(sessions, changes, count);
-    note_bags(sessions, changes, count);
+    note_events(sessions, changes, count);
     struct gathering gathering = {.sessions = sessions};
     sessions->batch++;
     if (!encode_followed(&gathering, changes, count)) {

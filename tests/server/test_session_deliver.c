@@ -178,6 +178,32 @@ static void who_keeps_everybody_gets_what_it_asked_for(void **state)
     assert_int_equal(net_expect(net, 1, WIRE_BAG)->bag.code, -E_NOT_ALLOWED);
 }
 
+static void a_new_history_makes_all_say_hello_again(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    struct machine b;
+    fx_join(net->fx, &a, 1);
+    fx_join(net->fx, &b, 2);
+    (void)net_hello(net, 1, &a);
+    uint64_t on_b = net_hello(net, 2, &b);
+    net_follow(net, 2, &b, on_b, 3, 3);
+    (void)net_complete(net, 2, 3);
+    struct journal_position head;
+    journal_head(net->fx->journal, &head);
+    const struct change changes[2] = {
+        {.seq = head.seq + 1, .kind = CHANGE_HISTORY},
+        {.seq = head.seq + 2, .kind = CHANGE_ITEM_SET, .bag_id = 3, .path = SPAN_LITERAL("p")}};
+    sessions_changes(net->sessions, changes, 2, &head);
+    net_expect_error(net, 1, E_SUPERSEDED);
+    net->read = 0;
+    while (net_next(net, 2)->type != WIRE_ERROR) {
+    }
+    assert_true(net->cut[2]);
+    assert_true(net_silent(net, 2));
+    assert_int_equal(sessions_count(net->sessions), 0);
+}
+
 static void a_deferred_operation_holds_back_those_behind_it(void **state)
 {
     struct net *net = *state;
@@ -238,6 +264,7 @@ int main(void)
         TEST(a_deletion_is_told),
         TEST(each_gets_what_it_follows),
         TEST(who_keeps_everybody_gets_what_it_asked_for),
+        TEST(a_new_history_makes_all_say_hello_again),
         TEST(a_deferred_operation_holds_back_those_behind_it),
         TEST(what_failed_at_the_commit_holds_back_as_well),
     };
