@@ -22,8 +22,8 @@ static void free_generation(struct kv_generation *generation)
 void kv_lately_free(struct kv_lately *lately)
 {
     ASSERT(lately != NULL);
-    free_generation(&lately->young);
-    free_generation(&lately->old);
+    free_generation(&lately->generations[0]);
+    free_generation(&lately->generations[1]);
 }
 
 static const struct header *header_at(const struct kv_generation *generation, uint32_t slot)
@@ -60,7 +60,8 @@ bool kv_lately_get(const struct kv_lately *lately, struct span key, uint64_t has
 {
     ASSERT(lately != NULL && row != NULL);
     ASSERT(key.size == KV_LATELY_KEY);
-    return find(&lately->young, key, hash, row) || find(&lately->old, key, hash, row);
+    return find(&lately->generations[lately->young], key, hash, row) ||
+           find(&lately->generations[1 - lately->young], key, hash, row);
 }
 
 /* Room for one more row; NULL without memory. */
@@ -94,19 +95,19 @@ void kv_lately_put(struct kv_lately *lately, struct span key, uint64_t hash, str
 {
     ASSERT(lately != NULL);
     ASSERT(key.size == KV_LATELY_KEY);
+    struct kv_generation *young = &lately->generations[lately->young];
     struct span known;
-    if (find(&lately->young, key, hash, &known) && known.size == row.size) {
+    if (find(young, key, hash, &known) && known.size == row.size) {
         if (row.size > 0) {
             memcpy((uint8_t *)(uintptr_t)known.data, row.data, row.size);
         }
         return;
     }
-    if (lately->young.count == KV_LATELY_ROWS) {
-        free_generation(&lately->old);
-        lately->old = lately->young;
-        lately->young = (struct kv_generation){0};
+    if (young->count == KV_LATELY_ROWS) {
+        lately->young = 1 - lately->young;
+        young = &lately->generations[lately->young];
+        free_generation(young); /* it is the old one until now */
     }
-    struct kv_generation *young = &lately->young;
     struct header *header = append(young, row.size);
     if (header == NULL) {
         kv_lately_free(lately);

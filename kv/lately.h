@@ -23,8 +23,8 @@ struct kv_generation {
 
 /* Born zeroed. */
 struct kv_lately {
-    struct kv_generation young;
-    struct kv_generation old;
+    struct kv_generation generations[2];
+    unsigned young; /* which of them */
 };
 
 void kv_lately_free(struct kv_lately *lately); /* and it knows nothing, and can be used again */

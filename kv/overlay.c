@@ -222,6 +222,7 @@ static int find_cell(struct kv_overlay *overlay, const struct kv_key *key, struc
         *slot = (struct kv_slot){hash, cell};
         overlay->cells[overlay->count++] = cell;
     }
+    ASSERT(slot->cell != NULL);
     *out = slot->cell;
     return 0;
 }
