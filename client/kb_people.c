@@ -302,6 +302,9 @@ static int note_sign_in(struct kb *kb, const struct owner *user, const struct kb
 {
     struct replica_bag bag;
     int rc = replica_bag_by_owner(kb->replica, user, &bag, err);
+    if (rc == 0) { /* not noted, it counts as used since it is looked at */
+        (void)!replica_used(kb->replica, bag.local, client_wall_ms(kb), NULL);
+    }
     if (rc != 0 || !client_keeps(kb, OWNER_USER) || bag.bag_id == 0 || bag.made_by != 0 ||
         client_is_listed(kb, bag.bag_id)) {
         return rc;

@@ -266,6 +266,7 @@ static int compare_due(void *context, const struct due *due, struct err *err)
     (void)err;
     struct comparing *comparing = context;
     bool listed = is_listed(comparing, due->bag_id);
+    comparing->network->unsettled = true;
     if (due->out && !due->in && listed) {
         sign_out(comparing->network, &due->user, due->bag_id, true);
     }
@@ -312,7 +313,8 @@ void network_reconcile(struct network *network)
     struct replica *replica = network->kb->replica;
     struct replica_bag device;
     network->reconcile_due = false;
-    if (network_creates_pending(network)) {
+    network->unsettled = network_creates_pending(network);
+    if (network->unsettled) {
         return;
     }
     network_send_requests(network);
@@ -325,6 +327,7 @@ void network_reconcile(struct network *network)
         replica_items(replica, device.local, SPAN_LITERAL("@user/"), note_listed, &comparing, NULL);
     rc = rc != 0 ? rc : replica_bags(replica, note_user, &comparing, NULL);
     if (rc == 0) {
+        network->unsettled = comparing.kept_count > 0;
         compare(&comparing);
         (void)!client_dues(network->kb, compare_due, &comparing, NULL);
         if (comparing.settled != 0 && !network->due_told) { /* else the list may lag behind */

@@ -294,5 +294,7 @@ void network_outcome(struct network *network, const struct follow_action *action
     if (told.kind == OPERATION_WRITE && code != 0) {
         tell_bag(kb, &told.owner); /* what it showed is not shown any more */
     }
-    network->reconcile_due = true; /* a sign-out may wait for the last answer of its bag */
+    if (told.kind == OPERATION_CREATE || network->unsettled) {
+        network->reconcile_due = true; /* a sign-out may wait for the last answer of its bag */
+    }
 }

@@ -94,6 +94,7 @@ struct network {
     uint64_t gone[NETWORK_GONE_MAX]; /* bags that were deleted, the last ones in a ring */
     size_t gone_count;
     bool reconcile_due; /* sign-ins of the server and of here are to be compared */
+    bool unsettled;     /* and again after each outcome: somebody waits for the last of theirs */
     bool passed_due;
     uint64_t passed_at_ms;
     bool pass_failed;                   /* there was no room for it */

@@ -131,6 +131,8 @@ void network_owners(struct network *network, const struct follow_action *action)
     if (last > network->listed) {
         network->listed = last;
         write_listed(network, network->keep);
+    }
+    if (action->owners.end) { /* not before: to follow reads the list of all bags */
         atomic_fetch_or(&network->news, NETWORK_BAGS);
     }
     network->list_due = !action->owners.end;

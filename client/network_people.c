@@ -217,6 +217,8 @@ static int keep_listed(struct network *network, const struct wire_owner *row,
     }
     if (owner.kind == OWNER_USER) {
         result->user_local = bag.local;
+        /* Not noted, it counts as used since it is looked at. */
+        (void)!replica_used(network->kb->replica, bag.local, client_wall_ms(network->kb), NULL);
         network_forget_sign_out(network, row->bag_id);
     }
     if (owner.kind == OWNER_GROUP && result->groups.count < KB_GROUPS_MAX) {
