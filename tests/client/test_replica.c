@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "client/replica_inside.h"
 #include "tests/support/fail_alloc.h"
 
 static const uint8_t history[HISTORY_SIZE] = {1, 2, 3};
@@ -151,6 +152,38 @@ static void every_allocation_of_opening_may_fail(void **state)
     fixture_end(&f);
 }
 
+static void put_format(struct fixture *f, uint64_t version)
+{
+    MDB_txn *txn = NULL;
+    uint8_t bytes[8];
+    struct record_key key = {.bytes = "format", .size = 6};
+    put_be64(bytes, version);
+    assert_int_equal(mdb_txn_begin(f->replica->env, NULL, 0, &txn), 0);
+    assert_int_equal(
+        replica_record_put(f->replica, txn, TABLE_META, &key, span_of(bytes, sizeof bytes), NULL),
+        0);
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    replica_close(&f->replica);
+}
+
+static void another_format_names_the_folder_and_the_remedy(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct err err = {0};
+    fixture_begin(&f);
+    put_format(&f, REPLICA_FORMAT - 1);
+    assert_int_equal(replica_open(&f.replica, f.dir, MAP_BYTES, &err), E_FORMAT);
+    assert_non_null(strstr(err.text, f.dir));
+    assert_non_null(strstr(err.text, "fetched anew"));
+    tmp_folder_remove(f.folder);
+    fixture_begin(&f);
+    put_format(&f, REPLICA_FORMAT + 1);
+    assert_int_equal(replica_open(&f.replica, f.dir, MAP_BYTES, &err), E_FORMAT);
+    assert_non_null(strstr(err.text, "newer kitbag"));
+    fixture_end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +194,7 @@ int main(void)
         cmocka_unit_test(a_file_that_was_cut_or_replaced_is_refused),
         cmocka_unit_test(a_full_map_is_no_space_and_nothing_is_half_done),
         cmocka_unit_test(every_allocation_of_opening_may_fail),
+        cmocka_unit_test(another_format_names_the_folder_and_the_remedy),
     };
     return cmocka_run_group_tests_name("client/replica", tests, NULL, NULL);
 }
