@@ -475,31 +475,32 @@ static inline void trace_follow_status(struct buf *out, const struct follow_acti
     }
 }
 
+static const struct trace_name trace_follow_actions[] = {
+    {FOLLOW_DO_CONNECT, "connect"},
+    {FOLLOW_DO_DISCONNECT, "disconnect"},
+    {FOLLOW_DO_SEND, "send"},
+    {FOLLOW_DO_IDENTIFY, "identify"},
+    {FOLLOW_DO_LIST_BAGS, "list bags"},
+    {FOLLOW_DO_WELCOME, "welcome"},
+    {FOLLOW_DO_JOINED, "joined"},
+    {FOLLOW_DO_LIVE, "apply live"},
+    {FOLLOW_DO_PAGE, "apply page"},
+    {FOLLOW_DO_BAG, "bag"},
+    {FOLLOW_DO_READ_OPS, "read operations"},
+    {FOLLOW_DO_OUTCOME, "outcome"},
+    {FOLLOW_DO_DEFERRED, "deferred"},
+    {FOLLOW_DO_NEW_WRITER, "new writer"},
+    {FOLLOW_DO_SIGNED_IN, "signed in"},
+    {FOLLOW_DO_SIGNED_OUT, "signed out"},
+    {FOLLOW_DO_STATUS, "status"},
+    {FOLLOW_DO_OWNERS, "owners"},
+    {FOLLOW_DO_MIRRORING, "mirroring"},
+    {FOLLOW_DO_BATCHES, "take batches"},
+};
+
 static inline void trace_follow_action(struct buf *out, const struct follow_action *action)
 {
-    static const struct trace_name names[] = {
-        {FOLLOW_DO_CONNECT, "connect"},
-        {FOLLOW_DO_DISCONNECT, "disconnect"},
-        {FOLLOW_DO_SEND, "send"},
-        {FOLLOW_DO_IDENTIFY, "identify"},
-        {FOLLOW_DO_LIST_BAGS, "list bags"},
-        {FOLLOW_DO_WELCOME, "welcome"},
-        {FOLLOW_DO_JOINED, "joined"},
-        {FOLLOW_DO_LIVE, "apply live"},
-        {FOLLOW_DO_PAGE, "apply page"},
-        {FOLLOW_DO_BAG, "bag"},
-        {FOLLOW_DO_READ_OPS, "read operations"},
-        {FOLLOW_DO_OUTCOME, "outcome"},
-        {FOLLOW_DO_DEFERRED, "deferred"},
-        {FOLLOW_DO_NEW_WRITER, "new writer"},
-        {FOLLOW_DO_SIGNED_IN, "signed in"},
-        {FOLLOW_DO_SIGNED_OUT, "signed out"},
-        {FOLLOW_DO_STATUS, "status"},
-        {FOLLOW_DO_OWNERS, "owners"},
-        {FOLLOW_DO_MIRRORING, "mirroring"},
-        {FOLLOW_DO_BATCHES, "take batches"},
-    };
-    (void)buf_printf(out, "    %s", TRACE_NAME(names, action->kind));
+    (void)buf_printf(out, "    %s", TRACE_NAME(trace_follow_actions, action->kind));
     switch ((int)action->kind) {
     case FOLLOW_DO_SEND:
         trace_message(out, action->send);
