@@ -79,7 +79,7 @@ struct server_status {
 struct device_live {
     uint64_t device;
     bool connected;
-    uint64_t last_seen_ms; /* since 1970; 0: not since the server started */
+    uint64_t last_seen_ms; /* since 1970; 0: never that is known */
     uint64_t seq;          /* the position its replica told last */
     uint64_t followed;     /* bags it follows */
     uint64_t current_seq;  /* all of them are complete to here */

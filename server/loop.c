@@ -103,7 +103,8 @@ static int look_at_state(struct loop *loop, struct err *err)
 static void on_time(struct loop *loop, bool idle)
 {
     uint64_t now = now_ms(loop);
-    if (now - loop->tick_ms >= TICK_MS) {
+    bool ticks = now - loop->tick_ms >= TICK_MS;
+    if (ticks) {
         loop->tick_ms = now;
         sessions_tick(loop->options->sessions);
     }
@@ -111,7 +112,8 @@ static void on_time(struct loop *loop, bool idle)
         loop->alive_ms = now;
         notify_send("WATCHDOG=1");
     }
-    if (idle && loop->state == COMMITTER_RUNNING) {
+    /* Now and then also while there is no end of messages: it fits between two batches. */
+    if ((idle || ticks) && loop->state == COMMITTER_RUNNING) {
         committer_idle(loop->options->committer);
     }
 }

@@ -135,8 +135,8 @@ enum { DURATION_TEXT_MAX = 40 };
 #define DURATION(ms) duration((ms), (char[DURATION_TEXT_MAX]){0}, DURATION_TEXT_MAX)
 
 static const char CLOCK_TEXT[] =
-    "the clock stepped by more than an hour: nothing goes by age until it has run for a day or was "
-    "confirmed (kitbagctl clock confirm)";
+    "the clock stepped by more than an hour: nothing goes by age until it has run for a day, or an "
+    "administrator confirmed that it is right";
 
 void retention_journal_text(const struct retention_input *input,
                             const struct retention_decision *decision, char *out)

@@ -129,7 +129,14 @@ static void desk_wake(void *context)
 static int desk_device(void *context, uint64_t device, struct device_live *out)
 {
     const struct server *server = context;
-    return sessions_device(server->sessions, device, out);
+    struct seen_device at = {0};
+    int rc = sessions_device(server->sessions, device, out);
+    if (rc != E_NOT_FOUND || !seen_get(server->seen, device, &at)) {
+        return rc;
+    }
+    *out =
+        (struct device_live){.device = device, .last_seen_ms = at.last_ms, .current_seq = at.seq};
+    return 0; /* it was here before the last start */
 }
 
 static void desk_status(void *context, struct server_status *out)

@@ -43,7 +43,7 @@ KNOWS_SANITIZERS = re.compile(r"\bno_memory_begin\b|__SANITIZE_ADDRESS__")
 # that forks while threads run is not for TSan, which ends the child.
 STARTS_THREADS = re.compile(r"\b(thread_start|pthread_create)\b")
 THREADED = ("admin/http", "admin/http_answer", "admin/http_connection", "admin/local",
-            "server/applier")
+            "server/applier", "server/housekeeping")
 
 TAP = re.compile(r"^(?P<no>not )?ok\b(?: +(?P<number>\d+))?(?: *- *| +)?(?P<text>.*)$")
 SKIP = re.compile(r"# *skip\b:? *(?P<reason>.*)$", re.IGNORECASE)

@@ -1,5 +1,8 @@
 /* Devices' positions: they only rise, survive a clean stop, and cost a note only when they changed.
  */
+#include <stdatomic.h>
+
+#include "base/thread.h"
 #include "server/seen.h"
 #include "tests/server/fixture.h"
 
@@ -131,6 +134,44 @@ static void bad_notes_are_passed_over(void **state)
     seen_free(&seen);
 }
 
+enum { NOTED = 20000, OF_DEVICES = 50 };
+
+static atomic_bool all_noted;
+
+static void note_much(struct thread *self, void *context)
+{
+    thread_ready(self, 0, NULL);
+    for (uint64_t i = 1; i <= NOTED; i++) {
+        note(context, 1 + i % OF_DEVICES, i, i);
+    }
+    all_noted = true;
+}
+
+static void one_notes_while_another_saves(void **state)
+{
+    struct fixture *fx = *state;
+    struct seen *seen = NULL;
+    assert_int_equal(seen_new(&seen), 0);
+    struct thread *thread = NULL;
+    all_noted = false;
+    assert_int_equal(thread_start(&thread, "noter", note_much, seen, NULL), 0);
+    while (!all_noted) {
+        struct seen_device at = {0};
+        (void)seen_get(seen, 7, &at);
+        assert_int_equal(at.seq, at.last_ms);
+        assert_int_equal(seen_save(seen, fx->kv, NULL), 0);
+    }
+    thread_join(&thread);
+    assert_int_equal(seen_save(seen, fx->kv, NULL), 0);
+    seen_free(&seen);
+    assert_int_equal(seen_new(&seen), 0);
+    assert_int_equal(seen_load(seen, fx->kv, NULL), 0);
+    for (uint64_t device = 1; device <= OF_DEVICES; device++) {
+        assert_true(get(seen, device).seq > NOTED - OF_DEVICES);
+    }
+    seen_free(&seen);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fx_setup, fx_teardown)
 
 int main(void)
@@ -138,7 +179,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(positions_only_rise), TEST(notes_survive_a_stop),
         TEST(only_what_changed_is_noted),      TEST(a_removed_device_is_forgotten),
-        TEST(bad_notes_are_passed_over),
+        TEST(bad_notes_are_passed_over),       TEST(one_notes_while_another_saves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
