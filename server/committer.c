@@ -152,12 +152,15 @@ static int append(struct committer *committer, struct draft *draft)
     struct err *err = &draft->err;
     int rc = journal_append(committer->options.journal, (uint32_t)draft->count, draft->time_ms,
                             draft_payload(draft), &draft->head, err);
+    bool forking = committer->forking;
+    committer->forking = false;
     if (rc == 0) {
         committer->head = draft->head;
         committer->last_time_ms = draft->time_ms;
         return 0;
     }
-    if (!journal_failed(committer->options.journal)) {
+    /* With the first change of a history that was begun nothing else may be written either. */
+    if (!journal_failed(committer->options.journal) && !forking) {
         /* It was not begun: no room, no memory, no descriptor. What follows in this round is
          * deferred too, so that nothing overtakes what was. */
         log_deferred(committer, err);

@@ -23,6 +23,7 @@ struct committer {
     struct err why;
     int deferring; /* an append could not begin: until that was delivered this is everybody's code
                     */
+    bool forking;  /* the open draft is to begin a history that the journal has begun */
     struct journal_position head;
     uint64_t last_time_ms; /* of the newest batch: time never goes back in the journal */
     uint64_t changes;

@@ -113,12 +113,18 @@ void committer_join(struct committer *committer, const struct join *join)
     }
 }
 
+/* What was planned before is in the way of a few kinds, which read the journal. */
+static bool wants_lonely(const struct submit *submit)
+{
+    return submit->kind == SUBMIT_LIFT || submit->kind == SUBMIT_FORK;
+}
+
 int committer_submit(struct committer *committer, const struct submit *submit, void *ticket,
                      uint64_t index)
 {
     ASSERT(committer != NULL && submit != NULL);
     before_request(committer);
-    if (submit->kind == SUBMIT_LIFT && committer->plan.draft->count > 0 &&
+    if (wants_lonely(submit) && committer->plan.draft->count > 0 &&
         !clear_way(committer, PLAN_FULL)) {
         return E_NOMEM;
     }
@@ -128,6 +134,10 @@ int committer_submit(struct committer *committer, const struct submit *submit, v
             return E_NOMEM;
         }
         rc = submit_plan(&committer->plan, submit, ticket, index);
+    }
+    if (submit->kind == SUBMIT_FORK && committer->plan.draft->count > 0) {
+        committer->forking = true;
+        committer_commit(committer);
     }
     return rc == PLAN_FULL ? submit_refuse_large(&committer->plan, ticket, index) : rc;
 }

@@ -144,6 +144,14 @@ void draft_cut(struct draft *draft)
     draft->count = draft->sealed;
 }
 
+void draft_empty(struct draft *draft)
+{
+    ASSERT(draft != NULL);
+    draft->count = 0;
+    draft->sealed = 0;
+    buf_reset(&draft->body);
+}
+
 struct span draft_payload(struct draft *draft)
 {
     ASSERT(draft != NULL && draft->sealed > 0);

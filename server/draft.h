@@ -79,6 +79,8 @@ void draft_push(struct draft *draft);
 MUST_CHECK int draft_seal(struct draft *draft);
 /* Forget the changes since the last seal. */
 void draft_cut(struct draft *draft);
+/* Forget all of them, sealed or not; the answers stay. */
+void draft_empty(struct draft *draft);
 
 /* The payload of the batch: only sealed sets. */
 struct span draft_payload(struct draft *draft);

@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "journal/past.h"
+
 /* A fence as it stands. */
 struct standing {
     char path[PATH_MAX_BYTES];
@@ -138,23 +140,6 @@ int fencing_plan_fence(struct plan *plan, const struct plan_by *by, const struct
 
 /* --- lifting --- */
 
-/* Looks for one change in the batch that holds it. */
-struct search {
-    uint64_t seq;
-    struct change found; /* seq 0: not yet; borrowed from the batch */
-};
-
-static int each_change(void *context, const struct change *change, struct err *err)
-{
-    (void)err;
-    struct search *search = context;
-    if (change->seq == search->seq) {
-        search->found = *change;
-        return 1;
-    }
-    return 0;
-}
-
 static int too_old(struct err *err)
 {
     return err_set(err, E_TOO_OLD,
@@ -187,31 +172,22 @@ static int put_back(struct plan *plan, const struct plan_by *by, const struct st
 static int lift_standing(struct plan *plan, const struct plan_by *by,
                          const struct standing *standing, struct err *err)
 {
-    struct search search = {.seq = standing->fence.from != 0 ? standing->fence.from
-                                                             : standing->row.seq};
-    struct journal_cursor *cursor = NULL;
-    struct unpacked scratch = {0};
-    struct batch batch = {0};
-    int rc = journal_cursor_open(&cursor, plan->journal, search.seq, err);
-    if (rc == 0) {
-        rc = journal_cursor_next(cursor, &batch, err);
+    uint64_t seq = standing->fence.from != 0 ? standing->fence.from : standing->row.seq;
+    struct past_change made = {0};
+    int rc = journal_change_at(plan->journal, seq, &made, err);
+    if (rc == E_TOO_OLD) {
+        return too_old(err);
     }
-    if (rc == 0) {
-        rc = batch_changes(&batch, &scratch, each_change, &search, err);
+    if (rc != 0 && rc != E_NOT_FOUND) {
+        return PLAN_TROUBLE;
     }
-    if (rc == E_NOT_FOUND || rc == E_TOO_OLD) {
-        rc = too_old(err);
-    } else if (rc < 0) {
-        rc = PLAN_TROUBLE;
-    } else if (search.found.seq == 0 || !span_equal(search.found.path, path_of(standing))) {
+    if (rc == E_NOT_FOUND || !span_equal(made.change.path, path_of(standing))) {
         rc = err_set(err, E_NOT_FOUND,
-                     "the journal does not tell at %" PRIu64 " what this fence replaced",
-                     search.seq);
+                     "the journal does not tell at %" PRIu64 " what this fence replaced", seq);
     } else {
-        rc = put_back(plan, by, standing, &search.found, err);
+        rc = put_back(plan, by, standing, &made.change, err);
     }
-    journal_cursor_close(&cursor);
-    unpack_close(&scratch);
+    past_change_free(&made);
     return rc;
 }
 

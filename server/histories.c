@@ -1,6 +1,8 @@
 /* server/histories.c - the changes that every history begins with. */
 #include "server/histories.h"
 
+#include <string.h>
+
 static const struct owner SERVER = {.kind = OWNER_SERVER};
 static const struct owner FLEET = {.kind = OWNER_FLEET};
 
@@ -30,6 +32,33 @@ int histories_plan_first(struct plan *plan, struct err *err)
         rc = plan_bag(plan, &by, &FLEET, err);
     }
     return rc == 0 ? 0 : err_set(err, E_NOMEM, "a new history: out of memory");
+}
+
+int histories_plan_fork(struct plan *plan, const struct plan_by *by, struct err *err)
+{
+    ASSERT(plan != NULL && by != NULL);
+    ASSERT(plan->draft->count == 0);
+    struct journal_position head = {0};
+    struct change_history history = {0};
+    journal_head(plan->journal, &head);
+    random_bytes(history.id, sizeof history.id);
+    journal_history(plan->journal, history.parent);
+    history.parent_seq = head.seq;
+    memcpy(history.parent_hash, head.hash, SHA256_SIZE);
+    plan_begin(plan);
+    int rc = plan_history(plan, by, &history, err);
+    if (rc == 0) {
+        rc = plan_seal(plan, err);
+    }
+    if (rc == 0) {
+        rc = journal_fork(plan->journal, history.id, err);
+        if (rc != 0) {
+            draft_empty(plan->draft);
+        }
+        return rc;
+    }
+    plan_undo(plan);
+    return err_set(err, E_NOMEM, "a new history: out of memory");
 }
 
 int histories_load(struct plan *plan, struct err *err)

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "server/fencing.h"
+#include "server/histories.h"
 
 struct job {
     struct plan *plan;
@@ -173,7 +174,8 @@ static int plan_kind(struct job *job)
     case SUBMIT_LIFT:
         return plan_fencing(job);
     case SUBMIT_FORK:
-        return err_set(&job->err, E_INVALID, "a new history is not made by a change alone");
+        job->reply.seq = plan_next_seq(job->plan);
+        return histories_plan_fork(job->plan, &job->by, &job->err);
     case SUBMIT_WRITE:
         break;
     }
