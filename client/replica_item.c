@@ -126,7 +126,9 @@ static int read_item(struct replica *replica, MDB_txn *txn, const struct replica
     return 0;
 }
 
-/* The record at the cursor goes when it fails, and the bag it seems to be of is marked. */
+/* The record at the cursor goes when it fails, and the bag it seems to be of is marked. In the
+ * fleet's bag it stays, until the bag comes anew: it may be a fence, and without it what is void
+ * would be shown. */
 static int heal_one(struct replica *replica, MDB_txn *txn, MDB_cursor *cursor, MDB_val *key,
                     const MDB_val *data, struct err *err)
 {
@@ -136,8 +138,11 @@ static int heal_one(struct replica *replica, MDB_txn *txn, MDB_cursor *cursor, M
         return 0;
     }
     uint64_t local = key->mv_size >= 8 ? get_be64(key->mv_data) : 0;
-    int rc = replica_error(replica, mdb_cursor_del(cursor, 0), "remove a damaged item", err);
-    if (rc == 0 && local != 0 && replica_bag_get(replica, txn, local, &bag, NULL) == 0) {
+    bool known = local != 0 && replica_bag_get(replica, txn, local, &bag, NULL) == 0;
+    int rc = known && bag.owner.kind == OWNER_FLEET
+                 ? 0
+                 : replica_error(replica, mdb_cursor_del(cursor, 0), "remove a damaged item", err);
+    if (rc == 0 && known) {
         bag.cursor = 0;
         bag.complete = bag.bag_id == 0;
         return replica_bag_put(replica, txn, &bag, err);

@@ -223,6 +223,13 @@ static void a_damaged_fence_is_no_fence_that_is_not_there(void **state)
                      E_CORRUPT);
     assert_int_equal(bag_with_id(&f, 9).cursor, 0);
     assert_int_equal(bag_with_id(&f, 40).cursor, 43);
+    /* a miss beside it does not remove it, and opening again does not forget it */
+    assert_int_equal(
+        replica_item(f.replica, fleet.local, span_str("@fence/shared/cop"), &row, NULL, NULL),
+        E_CORRUPT);
+    fixture_again(&f);
+    assert_int_equal(replica_item(f.replica, ann.local, span_str("copy/tray"), &row, NULL, NULL),
+                     E_CORRUPT);
     char told[64] = "";
     struct buf out;
     buf_init(&out, sizeof told);
