@@ -183,6 +183,67 @@ static void a_flipped_bag_is_dropped_or_found_again(void **state)
     image_end(&image);
 }
 
+/* --- anything, anywhere --- */
+
+static uint64_t next_random(uint64_t *state)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return *state >> 33;
+}
+
+/* A bit, a zeroed block of a disk, or the end cut off. */
+static void spoil(struct buf *bytes, uint64_t *random)
+{
+    enum { BLOCK = 512 };
+    uint64_t kind = next_random(random) % 10;
+    size_t at = (size_t)(next_random(random) % bytes->size);
+    if (kind == 0) {
+        bytes->size = at;
+    } else if (kind < 4) {
+        at -= at % BLOCK;
+        size_t left = bytes->size - at;
+        memset(bytes->data + at, 0, left < BLOCK ? left : BLOCK);
+    } else {
+        bytes->data[at] ^= (uint8_t)(1u << next_random(random) % 8);
+    }
+}
+
+static void a_thousand_random_damages_never_show_a_wrong_value(void **state)
+{
+    (void)state;
+    enum { TRIALS = 1000 };
+    struct image image;
+    uint64_t random = 5;
+    unsigned refused = 0;
+    unsigned opened = 0;
+    image_begin(&image);
+    for (unsigned trial = 0; trial < TRIALS; trial++) {
+        struct buf bytes;
+        struct err err = {0};
+        buf_init(&bytes, 1 << 24);
+        assert_int_equal(buf_append_span(&bytes, buf_span(&image.good)), 0);
+        spoil(&bytes, &random);
+        FILE *file = fopen(image.data_path, "wb");
+        assert_non_null(file);
+        assert_int_equal(fwrite(bytes.data, 1, bytes.size, file), bytes.size);
+        assert_int_equal(fclose(file), 0);
+        buf_free(&bytes);
+        int rc = replica_open(&image.f.replica, image.f.dir, MAP_BYTES, &err);
+        if (rc != 0) {
+            assert_true(rc == E_CORRUPT || rc == E_FORMAT);
+            assert_true(err.text[0] != '\0');
+            refused++;
+            continue;
+        }
+        (void)check_reads(&image);
+        replica_close(&image.f.replica);
+        opened++;
+    }
+    assert_true(refused > TRIALS / 20);
+    assert_true(opened > TRIALS / 20);
+    image_end(&image);
+}
+
 static void what_was_damaged_heals_when_the_bag_comes_anew(void **state)
 {
     (void)state;
@@ -225,6 +286,7 @@ int main(void)
         cmocka_unit_test(a_flipped_path_is_noticed),
         cmocka_unit_test(a_flipped_bag_is_dropped_or_found_again),
         cmocka_unit_test(what_was_damaged_heals_when_the_bag_comes_anew),
+        cmocka_unit_test(a_thousand_random_damages_never_show_a_wrong_value),
     };
     return cmocka_run_group_tests_name("client/replica_record", tests, NULL, NULL);
 }
