@@ -102,6 +102,13 @@ static void encode_body(struct buf *out, const struct change *change, enum chang
     }
 }
 
+void change_copy(struct change *to, const struct change *from)
+{
+    ASSERT(to != NULL && from != NULL);
+    bool whole = from->kind == CHANGE_BAG_CREATE || from->kind == CHANGE_HISTORY;
+    memcpy(to, from, whole ? sizeof *to : offsetof(struct change, owner));
+}
+
 void change_encode(struct buf *out, const struct change *change, enum change_form form)
 {
     ASSERT(out != NULL);

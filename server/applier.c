@@ -3,7 +3,6 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/thread.h"
 
@@ -68,13 +67,6 @@ static void unlock(struct applier *applier)
 
 /* --- applying --- */
 
-/* Only what a change of its kind uses: owners and histories are the bulk of the struct. */
-static void copy_change(struct change *to, const struct change *from)
-{
-    bool whole = from->kind == CHANGE_BAG_CREATE || from->kind == CHANGE_HISTORY;
-    memcpy(to, from, whole ? sizeof *to : offsetof(struct change, owner));
-}
-
 static bool room_for(struct applier *applier, size_t count)
 {
     if (count <= applier->merged_capacity) {
@@ -105,7 +97,7 @@ static int apply_merged(struct applier *applier, struct kv *kv, const struct loa
     for (size_t batch = 0; batch < load->batches; batch++) {
         draft = batch == 0 ? draft : draft->next_applied;
         for (size_t i = 0; i < draft->count; i++) {
-            copy_change(&applier->merged[at++], &draft->changes[i]);
+            change_copy(&applier->merged[at++], &draft->changes[i]);
         }
     }
     return applier->apply(kv, applier->merged, at, draft->head.hash, err);

@@ -94,7 +94,7 @@ static int collect(void *context, const struct change *change, struct err *err)
         chunk->changes = changes;
         chunk->capacity = capacity;
     }
-    chunk->changes[chunk->count++] = *change;
+    change_copy(&chunk->changes[chunk->count++], change);
     return 0;
 }
 

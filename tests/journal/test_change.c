@@ -279,6 +279,30 @@ static void a_full_buffer_keeps_the_error(void **state)
     }
 }
 
+/* A copy has the same bytes, whatever lay in it before. */
+static void copies_of_every_kind(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < SAMPLES; i++) {
+        struct change change;
+        struct change copy;
+        struct buf out[2];
+        samples[i].make(&change);
+        memset(&copy, 0xee, sizeof copy);
+        change_copy(&copy, &change);
+        const struct change *both[2] = {&change, &copy};
+        for (size_t j = 0; j < 2; j++) {
+            buf_init(&out[j], 4096);
+            change_encode(&out[j], both[j], CHANGE_JOURNAL);
+            change_encode(&out[j], both[j], CHANGE_STREAM);
+            assert_int_equal(buf_error(&out[j]), 0);
+        }
+        assert_true(span_equal(buf_span(&out[0]), buf_span(&out[1])));
+        buf_free(&out[0]);
+        buf_free(&out[1]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +313,7 @@ int main(void)
         cmocka_unit_test(survives_random_bytes),
         cmocka_unit_test(budgets_the_elements_of_the_fattest_change),
         cmocka_unit_test(a_full_buffer_keeps_the_error),
+        cmocka_unit_test(copies_of_every_kind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
