@@ -117,9 +117,13 @@ static int is_due(const struct search *search, uint64_t seq, const struct fence 
     char name[NOTE_NAME_MAX];
     struct buf bytes;
     buf_init(&bytes, KV_NOTE_MAX_BYTES);
-    int rc = kv_note_get(search->kv, note_name(seq, name), &bytes, err);
+    struct err why = {0};
+    int rc = kv_note_get(search->kv, note_name(seq, name), &bytes, &why);
     buf_free(&bytes);
-    return rc == E_NOT_FOUND ? FOUND : rc;
+    if (rc == E_NOT_FOUND) {
+        return FOUND;
+    }
+    return rc == 0 ? 0 : err_set(err, rc, "%s", why.text);
 }
 
 /* Takes the fence: its path, its value with the mark, and a set of it alone. */
@@ -233,6 +237,7 @@ static int collect(struct clearing *clearing, struct kv *kv, const struct bag_ro
         clearing->at_bag = bag->bag_id;
         buf_reset(&clearing->after);
     }
+    struct err why = {0};
     bool end = false;
     int rc = 0;
     while (rc == 0 && !end) {
@@ -242,14 +247,15 @@ static int collect(struct clearing *clearing, struct kv *kv, const struct bag_ro
             .prefix = clearing->category,
             .budget_bytes = PAGE_BYTES,
         };
-        rc = kv_page(kv, NULL, &page, each_item, clearing, &clearing->after, &end, err);
+        rc = kv_page(kv, NULL, &page, each_item, clearing, &clearing->after, &end, &why);
     }
     if (clearing->item_count > 0) {
         const struct void_item *last = &clearing->items[clearing->item_count - 1];
         buf_reset(&clearing->after);
         (void)buf_append(&clearing->after, last->path, last->size);
     }
-    return rc == FOUND || rc == E_NOT_FOUND || rc == E_BAG_GONE ? 0 : rc;
+    bool gone = rc == E_NOT_FOUND || rc == E_BAG_GONE;
+    return rc == 0 || rc == FOUND || gone ? 0 : err_set(err, rc, "%s", why.text);
 }
 
 static int remove_items(struct clearing *clearing, const struct owner *owner, struct err *err)
@@ -264,13 +270,14 @@ static int remove_items(struct clearing *clearing, const struct owner *owner, st
             .if_seq = item->seq,
         };
     }
-    int rc = hand_in(clearing, owner, writes, clearing->item_count, err);
+    struct err why = {0};
+    int rc = hand_in(clearing, owner, writes, clearing->item_count, &why);
     if (rc == 0) {
         clearing->removed += clearing->item_count;
     } else {
         buf_reset(&clearing->after); /* they are met again, those that are still void */
     }
-    return is_moot(rc) ? 0 : rc;
+    return rc == 0 || is_moot(rc) ? 0 : err_set(err, rc, "%s", why.text);
 }
 
 /* Removes at most *items; `done`: the bag holds no more of them. */
@@ -337,9 +344,10 @@ static int mark_fence(struct clearing *clearing, const struct bag_row *fleet, st
         .has_if_seq = true,
         .if_seq = clearing->seq,
     };
-    int rc = hand_in(clearing, &fleet->owner, &write, 1, err);
+    struct err why = {0};
+    int rc = hand_in(clearing, &fleet->owner, &write, 1, &why);
     let_go(clearing);
-    return is_moot(rc) ? 0 : rc;
+    return rc == 0 || is_moot(rc) ? 0 : err_set(err, rc, "%s", why.text);
 }
 
 /* Then what it hides goes; at the end that is noted. */

@@ -169,14 +169,15 @@ static int begin_watch(struct housekeeping *housekeeping, struct err *err)
     struct clock_record record = {0};
     struct buf bytes;
     buf_init(&bytes, KV_NOTE_MAX_BYTES);
-    int rc = kv_note_get(housekeeping->options.kv, CLOCK_NOTE, &bytes, err);
+    struct err why = {0};
+    int rc = kv_note_get(housekeeping->options.kv, CLOCK_NOTE, &bytes, &why);
     if (rc == 0 && bytes.size == CLOCK_NOTE_SIZE) {
         record = (struct clock_record){get_be64(bytes.data), get_be64(bytes.data + 8),
                                        (int64_t)get_be64(bytes.data + 16)};
     }
     buf_free(&bytes);
     clock_watch_begin(&housekeeping->watch, wall_ms(housekeeping), mono_ms(housekeeping), &record);
-    return rc == E_NOT_FOUND ? 0 : rc;
+    return rc == 0 || rc == E_NOT_FOUND ? 0 : err_set(err, rc, "%s", why.text);
 }
 
 static int save_watch(const struct housekeeping *housekeeping, struct err *err)

@@ -47,7 +47,8 @@ static int load_marks(struct retaining *retaining, struct err *err)
 {
     struct buf bytes;
     buf_init(&bytes, KV_NOTE_MAX_BYTES);
-    int rc = kv_note_get(retaining->options.kv, MARKS_NOTE, &bytes, err);
+    struct err why = {0};
+    int rc = kv_note_get(retaining->options.kv, MARKS_NOTE, &bytes, &why);
     for (size_t at = 0; rc == 0 && at + MARK_SIZE <= bytes.size; at += MARK_SIZE) {
         struct mark mark = {get_be64(bytes.data + at), get_be64(bytes.data + at + 8)};
         size_t count = retaining->mark_count;
@@ -59,7 +60,7 @@ static int load_marks(struct retaining *retaining, struct err *err)
         retaining->marks[retaining->mark_count++] = mark;
     }
     buf_free(&bytes);
-    return rc == E_NOT_FOUND ? 0 : rc;
+    return rc == 0 || rc == E_NOT_FOUND ? 0 : err_set(err, rc, "%s", why.text);
 }
 
 static int save_marks(const struct retaining *retaining, struct err *err)
@@ -206,13 +207,10 @@ static int seq_of_age(struct retaining *retaining, uint64_t now_ms, uint64_t kee
     uint64_t time_ms = now_ms - keep_ms - 1;
     ptrdiff_t i = mark_before(retaining, time_ms);
     uint64_t marked = i >= 0 ? retaining->marks[i].seq : 0;
-    int rc = journal_seek_time(retaining->options.journal, time_ms, out, err);
-    if (rc == E_TOO_OLD) {
-        rc = 0;
-        *out = 0;
-    }
+    struct err why = {0};
+    int rc = journal_seek_time(retaining->options.journal, time_ms, out, &why);
     *out = marked > *out ? marked : *out;
-    return rc;
+    return rc == 0 || rc == E_TOO_OLD ? 0 : err_set(err, rc, "%s", why.text);
 }
 
 static int read_input(struct retaining *retaining, const struct retaining_now *now,

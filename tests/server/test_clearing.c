@@ -2,6 +2,7 @@
  * fence says so. */
 #include "server/clearing.h"
 #include "tests/server/fixture.h"
+#include "tests/support/fail_alloc.h"
 
 struct ground {
     struct fixture *fx;
@@ -293,6 +294,34 @@ static void a_bag_that_is_deleted_meanwhile(void **state)
     assert_true(fence_now(ground, "@fence/shared/copy").cleared);
 }
 
+/* Whatever is missing: it says so, and the next turn goes on. */
+static void out_of_memory(void **state)
+{
+    struct ground *ground = *state;
+    uint64_t ann = put(ground, "user:ann", "copy/a");
+    struct submit up = fence(ground, SUBMIT_FENCE, FENCE_SHARED, "copy", NULL);
+    fx_forget(ground->fx);
+    ground->code_of_all = E_BUSY; /* memory is short on this side only */
+    clearing_free(&ground->clearing);
+    struct clearing_submit submit = {hand_in, ground};
+    bool failed = true;
+    for (unsigned nth = 1; failed; nth++) {
+        bool busy = false;
+        fail_alloc_at(nth);
+        int rc = clearing_new(&ground->clearing, &submit);
+        if (rc == 0) {
+            rc = clearing_turn(ground->clearing, ground->fx->kv, up.seq, 5, &busy, NULL);
+        }
+        failed = fail_alloc_stop();
+        assert_int_equal(rc, failed ? E_NOMEM : E_BUSY);
+        clearing_free(&ground->clearing);
+    }
+    ground->code_of_all = 0;
+    assert_int_equal(clearing_new(&ground->clearing, &submit), 0);
+    assert_true(clear(ground, up.seq, 10) > 0);
+    assert_false(is_row(ground, ann, "copy/a"));
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -307,6 +336,7 @@ int main(void)
         TEST(it_goes_on_after_a_restart),
         TEST(a_refusal_is_told_and_tried_again),
         TEST(a_bag_that_is_deleted_meanwhile),
+        TEST(out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 
 #include "server/housekeeping.h"
 #include "tests/server/fixture.h"
+#include "tests/support/fail_alloc.h"
 
 static const uint64_t DAY = 86400000;
 
@@ -427,6 +428,25 @@ static void after_an_unclean_end_all_is_read(void **state)
     assert_int_equal(status(ground).digests.wrong, 0);
 }
 
+/* The first ones are those of the start; later the thread's own can fail, which it survives. */
+static void out_of_memory(void **state)
+{
+    struct ground *ground = *state;
+    ground->options.submit = (struct clearing_submit){on_submit, ground};
+    bool started = false;
+    for (unsigned nth = 1; !started; nth++) {
+        struct err err = {0};
+        fail_alloc_at(nth);
+        int rc = housekeeping_start(&ground->housekeeping, &ground->options, &err);
+        (void)fail_alloc_stop();
+        started = rc == 0;
+        assert_true(started || rc == E_NOMEM);
+        assert_int_equal(strlen(err.text) > 0, !started);
+        assert_int_equal(ground->housekeeping != NULL, started);
+        assert_true(nth < 1000);
+    }
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -446,6 +466,7 @@ int main(void)
         TEST(old_tokens_are_handed_in),
         TEST(without_room_nothing_is_handed_in),
         TEST(after_an_unclean_end_all_is_read),
+        TEST(out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

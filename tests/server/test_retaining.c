@@ -2,6 +2,7 @@
  * what is promised stays; tombstones wait for devices. */
 #include "server/retaining.h"
 #include "tests/server/fixture.h"
+#include "tests/support/fail_alloc.h"
 
 static const uint64_t DAY = 86400000;
 
@@ -335,6 +336,39 @@ static void a_stepped_clock_drops_nothing(void **state)
     assert_true(purged_to(ground) >= gone);
 }
 
+static void out_of_memory(void **state)
+{
+    struct ground *ground = *state;
+    struct machine machine;
+    fx_join(ground->fx, &machine, 1);
+    heard(ground, machine.device, 1);
+    uint64_t gone = remove_one(ground, "copy/a");
+    days_pass(ground, 30);
+    flush(ground);
+    bool failed = true;
+    for (unsigned nth = 1; failed; nth++) {
+        retaining_free(&ground->retaining);
+        struct retaining_options options = {
+            .settings = ground->settings,
+            .journal = ground->fx->journal,
+            .kv = ground->fx->kv,
+            .seen = ground->seen,
+            .upkeep = ground->upkeep,
+        };
+        ground->now.wall_ms = ground->fx->time.wall_ms;
+        struct err err = {0};
+        fail_alloc_at(nth);
+        int rc = retaining_new(&ground->retaining, &options, &err);
+        if (rc == 0) {
+            rc = retaining_round(ground->retaining, &ground->now, &err);
+        }
+        failed = fail_alloc_stop();
+        assert_int_equal(rc, failed ? E_NOMEM : 0);
+        assert_int_equal(strlen(err.text) > 0, failed);
+    }
+    assert_int_equal(purged_to(ground), gone);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -347,6 +381,7 @@ int main(void)
         TEST(who_is_removed_or_away_is_not_waited_for),
         TEST(times_outlive_the_journal),
         TEST(a_stepped_clock_drops_nothing),
+        TEST(out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
