@@ -53,6 +53,27 @@ static void what_differs_is_found_and_healed_without_a_reconnect(void **state)
     driven_end(&d);
 }
 
+/* A bag that will never be equal does not keep the machine and the network busy. */
+static void what_always_differs_is_fetched_once_an_hour(void **state)
+{
+    (void)state;
+    struct driven d;
+    begin(&d);
+    d.toy->lies = true;
+    driven_pass(&d, 60000);
+    uint64_t healed = status_of(&d.m).healed;
+    assert_in_range(healed, 4, 8); /* four bags */
+    driven_pass(&d, HOUR_MS / 2);
+    assert_int_equal(status_of(&d.m).healed, healed);
+    assert_string_equal(get(&d.m, "user:Ann", "a"), "1");
+    assert_int_equal(status_of(&d.m).phase, KB_PHASE_CURRENT);
+    d.toy->lies = false;
+    driven_pass(&d, 2 * HOUR_MS);
+    assert_in_range(status_of(&d.m).healed, healed, healed + 4);
+    assert_int_equal(d.connects, 1);
+    driven_end(&d);
+}
+
 /* With a server that tells no digests, what does not fit its own bag's digest is found here. */
 static void the_replica_is_checked_by_itself(void **state)
 {
@@ -74,7 +95,7 @@ static void the_replica_is_checked_by_itself(void **state)
     assert_int_equal(status_of(&d.m).phase, KB_PHASE_CURRENT);
     assert_string_equal(get(&d.m, "user:Ann", "a"), "1");
     assert_int_equal(replica_bag_by_owner(d.m.kb->replica, &ann, &bag, NULL), 0);
-    struct digest digest = toy_digest(toy_ensure(d.toy, OWNER_USER, span_str("Ann")));
+    struct digest digest = toy_digest(d.toy, toy_ensure(d.toy, OWNER_USER, span_str("Ann")));
     assert_true(digest_equal(&bag.digest, &digest));
     driven_end(&d);
 }
@@ -170,6 +191,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_bag_is_compared_within_a_minute_and_then_hourly),
         cmocka_unit_test(what_differs_is_found_and_healed_without_a_reconnect),
+        cmocka_unit_test(what_always_differs_is_fetched_once_an_hour),
         cmocka_unit_test(the_replica_is_checked_by_itself),
         cmocka_unit_test(the_least_recently_used_go_when_there_are_too_many),
         cmocka_unit_test(who_is_used_stays_and_who_is_not_goes),

@@ -1,5 +1,6 @@
 /* tests/client/test_network_data.c - what comes of bags; and that no value ever flips back. */
-#include "tests/client/kb_samples.h"
+#include "journal/fence.h"
+#include "tests/client/driven.h"
 
 struct fixture {
     struct toy *toy;
@@ -193,9 +194,94 @@ static void a_value_never_flips_back(void **state)
     end(&f);
 }
 
+struct told {
+    unsigned all; /* "read again" of Ann's bag */
+};
+
+static void note_told(void *context, const struct kb_change *change)
+{
+    struct told *told = context;
+    told->all += change->item == NULL && strcmp(change->bag, "user:Ann") == 0 ? 1 : 0;
+}
+
+/* What a fence hides in every bag is one change of the fleet's bag: all who watch look again. */
+static void a_fence_is_told_to_all_who_watch(void **state)
+{
+    (void)state;
+    struct driven d;
+    struct err err = {0};
+    struct told told = {0};
+    struct buf path;
+    struct buf value;
+    struct fence fence = {0};
+    struct kb_watch *watch = NULL;
+    driven_begin(&d, 1);
+    driven_start(&d);
+    assert_int_equal(driven_login(&d, "Ann", &err), 0);
+    struct toy_bag *bag = toy_ensure(d.toy, OWNER_USER, span_str("Ann"));
+    toy_put_text(d.toy, bag, "copy/a", "1");
+    toy_put_text(d.toy, bag, "fax/b", "2");
+    driven_settle(&d);
+    assert_int_equal(kb_watch(d.m.kb, NULL, note_told, &told, &watch, NULL), 0);
+    buf_init(&path, 255);
+    buf_init(&value, 255);
+    assert_int_equal(fence_path(&path, FENCE_SHARED, span_str("copy")), 0);
+    fence_put_value(&value, &fence);
+    struct span bytes = buf_span(&value);
+    (void)toy_put(d.toy, &d.toy->bags[0], buf_span(&path), &bytes);
+    driven_settle(&d);
+    (void)kb_dispatch(d.m.kb);
+    assert_int_equal(told.all, 1);
+    assert_null(get(&d.m, "user:Ann", "copy/a"));
+    assert_string_equal(get(&d.m, "user:Ann", "fax/b"), "2");
+    toy_put_text(d.toy, bag, "copy/a", "new"); /* what comes after it counts */
+    driven_settle(&d);
+    (void)kb_dispatch(d.m.kb);
+    assert_string_equal(get(&d.m, "user:Ann", "copy/a"), "new");
+    toy_put_text(d.toy, &d.toy->bags[0], "flags/x", "y"); /* another change of the fleet's */
+    driven_settle(&d);
+    (void)kb_dispatch(d.m.kb);
+    assert_int_equal(told.all, 1);
+    (void)toy_put(d.toy, &d.toy->bags[0], buf_span(&path), NULL);
+    driven_settle(&d);
+    (void)kb_dispatch(d.m.kb);
+    assert_int_equal(told.all, 2);
+    kb_unwatch(d.m.kb, &watch);
+    buf_free(&path);
+    buf_free(&value);
+    driven_end(&d);
+}
+
+/* Changes of a bag, and then its deletion, in one transaction; and another bag with them. */
+static void a_bag_can_be_changed_and_deleted_at_once(void **state)
+{
+    (void)state;
+    struct driven d;
+    struct err err = {0};
+    driven_begin(&d, 1);
+    driven_start(&d);
+    assert_int_equal(driven_login(&d, "Ann", &err), 0);
+    assert_int_equal(driven_login(&d, "Bob", &err), 0);
+    struct toy_bag *ann = toy_ensure(d.toy, OWNER_USER, span_str("Ann"));
+    struct toy_bag *bob = toy_ensure(d.toy, OWNER_USER, span_str("Bob"));
+    toy_put_text(d.toy, ann, "a", "1");
+    toy_put_text(d.toy, bob, "a", "2");
+    toy_delete(d.toy, ann);
+    toy_put_text(d.toy, bob, "b", "3");
+    driven_settle(&d);
+    assert_true(is_gone(&d.m, "user:Ann"));
+    assert_string_equal(get(&d.m, "user:Bob", "a"), "2");
+    assert_string_equal(get(&d.m, "user:Bob", "b"), "3");
+    assert_int_equal(status_of(&d.m).phase, KB_PHASE_CURRENT);
+    assert_int_equal(d.connects, 1);
+    driven_end(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_fence_is_told_to_all_who_watch),
+        cmocka_unit_test(a_bag_can_be_changed_and_deleted_at_once),
         cmocka_unit_test(changes_of_others_arrive),
         cmocka_unit_test(a_deleted_bag_goes_and_its_writes_are_refused),
         cmocka_unit_test(a_bag_that_is_not_allowed_any_more_goes),

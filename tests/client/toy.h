@@ -158,9 +158,9 @@ static inline bool toy_may_read(struct toy *toy, const struct toy_bag *bag)
            toy_is_signed_in(toy, bag->bag_id);
 }
 
-static inline struct digest toy_digest(const struct toy_bag *bag)
+static inline struct digest toy_digest(const struct toy *toy, const struct toy_bag *bag)
 {
-    struct digest digest = {0};
+    struct digest digest = {.high = toy->lies ? 1 : 0};
     for (size_t i = 0; bag != NULL && i < bag->count; i++) {
         const struct toy_item *item = &bag->items[i];
         if (item->live) {
@@ -188,7 +188,7 @@ static inline void toy_follow(struct toy *toy, struct toy_peer *peer, struct wir
         return;
     }
     struct buf out;
-    struct digest digest = toy_digest(bag);
+    struct digest digest = toy_digest(toy, bag);
     buf_init(&out, WIRE_FRAME_MAX);
     wire_put_bag(&out, peer->session, wanted.bag_id, code, wanted.cursor,
                  code != 0 ? "the toy says no" : "", toy->tells_digests ? &digest : NULL);

@@ -77,6 +77,7 @@ struct toy {
     bool forget_device; /* its key is not known */
     bool wrong_writer;  /* once */
     bool tells_digests;
+    bool lies;           /* its digests are wrong */
     bool only_signed_in; /* may write, whatever may be read */
     unsigned keep;       /* enum wire_keep */
     uint64_t newest_bag;
