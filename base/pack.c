@@ -215,6 +215,7 @@ static uint64_t get_number(const uint8_t *at, unsigned width)
 
 static void make_signed(msgpack_object *out, uint64_t number, unsigned width)
 {
+    ASSERT(width >= 1 && width <= 8);
     unsigned shift = 64 - 8 * width;
     int64_t value = (int64_t)(number << shift) >> shift; /* both compilers shift the sign in */
     out->type = value < 0 ? MSGPACK_OBJECT_NEGATIVE_INTEGER : MSGPACK_OBJECT_POSITIVE_INTEGER;

@@ -209,8 +209,10 @@ static int is_begun_fork(const struct journal *journal, const struct folder *fol
     if (rc == 0) {
         rc = open_by_seq(journal, folder->seqs[folder->count - 1], &newest, err);
     }
-    const struct segment_id *id = newest != NULL ? segment_id(newest) : NULL;
-    if (rc == 0 && memcmp(id->history, segment_id(before)->history, HISTORY_SIZE) != 0) {
+    if (rc != 0) {
+        goto out;
+    }
+    if (memcmp(segment_id(newest)->history, segment_id(before)->history, HISTORY_SIZE) != 0) {
         struct segment_position at;
         struct batch batch;
         enum segment_tail tail;
@@ -219,6 +221,8 @@ static int is_begun_fork(const struct journal *journal, const struct folder *fol
         *begun = segment_step(newest, &at, &scratch, &batch, NULL) != 0 &&
                  segment_judge(newest, &at, &tail, NULL) == 0;
     }
+
+out:
     segment_close(&before);
     segment_close(&newest);
     buf_free(&scratch);

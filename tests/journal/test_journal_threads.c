@@ -119,15 +119,68 @@ static void cursors_follow_a_writer(void **state)
     }
 }
 
-/* A disk whose syncs hang until they may end. */
-static atomic_bool syncing;
-static atomic_bool sync_may_end;
-
 static void wait_ms(long ms)
 {
     struct timespec wait = {.tv_nsec = ms * 1000000};
     (void)nanosleep(&wait, NULL);
 }
+
+/* Housekeeping: lets go of all that it may, and prepares. */
+static void drop_thread(struct thread *self, void *context)
+{
+    bool *wrong = context;
+    thread_ready(self, 0, NULL);
+    while (atomic_load(&writing) && !*wrong) {
+        *wrong = journal_drop(journal, UINT64_MAX, NULL, NULL) != 0 ||
+                 journal_prepare(journal, NULL) != 0;
+        wait_ms(1);
+    }
+}
+
+/* Begins at the floor again and again, where segments are about to go. */
+static void floor_thread(struct thread *self, void *context)
+{
+    bool *wrong = context;
+    thread_ready(self, 0, NULL);
+    while (atomic_load(&writing) && !*wrong) {
+        struct journal_cursor *own = NULL;
+        struct batch batch;
+        int rc = journal_cursor_open(&own, journal, journal_floor(journal), NULL);
+        for (int i = 0; rc == 0 && i < 5; i++) {
+            rc = journal_cursor_next(own, &batch, NULL);
+        }
+        *wrong = rc != 0 && rc != E_NOT_FOUND;
+        journal_cursor_close(&own);
+    }
+}
+
+static void segments_go_under_readers(void **state)
+{
+    (void)state;
+    struct thread *threads[4] = {NULL};
+    struct sample_reading reading = {.next_seq = 1};
+    bool drop_wrong = false;
+    bool floor_wrong = false;
+    atomic_store(&writing, true);
+    assert_int_equal(thread_start(&threads[0], "follow", follow_thread, &reading, NULL), 0);
+    assert_int_equal(thread_start(&threads[1], "floor", floor_thread, &floor_wrong, NULL), 0);
+    assert_int_equal(thread_start(&threads[2], "write", write_thread, NULL, NULL), 0);
+    assert_int_equal(thread_start(&threads[3], "drop", drop_thread, &drop_wrong, NULL), 0);
+    for (int i = 0; i < 4; i++) {
+        thread_join(&threads[i]);
+    }
+    assert_false(reading.wrong || drop_wrong || floor_wrong);
+    assert_int_equal(reading.next_seq, 3001);
+    struct journal_stat stat;
+    assert_int_equal(journal_drop(journal, UINT64_MAX, NULL, NULL), 0);
+    assert_int_equal(journal_stat(journal, &stat, NULL), 0);
+    assert_int_equal(stat.segments, 1);
+    assert_int_equal(stat.leaving_bytes, 0);
+}
+
+/* A disk whose syncs hang until they may end. */
+static atomic_bool syncing;
+static atomic_bool sync_may_end;
 
 static int slow_sync(void *context, int fd)
 {
@@ -268,6 +321,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(cursors_follow_a_writer),
+        TEST(segments_go_under_readers),
         TEST(what_is_not_synced_is_not_shown),
         TEST(a_roll_waits_for_the_file_that_is_being_made),
         TEST(files_are_prepared_by_another_thread),
