@@ -144,7 +144,12 @@ static int tell_compared(const struct invocation *invocation, struct err *err)
         return rc;
     }
     const char *verified = json_string_value(json_object_get(status, "verified"));
+    const char *phase = json_string_value(json_object_get(status, "phase"));
     json_int_t healed = json_integer_value(json_object_get(status, "healed"));
+    if (phase != NULL && strcmp(phase, "alone") == 0) {
+        json_decref(status); /* there is no server to compare with */
+        return 0;
+    }
     if (verified != NULL && verified[0] != '\0') {
         (void)printf("Every bag was compared with the server's since %s.\n", verified);
     } else {

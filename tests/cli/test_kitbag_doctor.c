@@ -1,5 +1,5 @@
 /* Tests of cli/kitbag_doctor.c on machines that are not well. */
-#include "tests/cli/run_kitbag.h"
+#include "tests/cli/joined.h"
 
 #include <sys/stat.h>
 
@@ -42,11 +42,22 @@ static void a_machine_that_never_joined(void **state)
     assert_non_null(strstr(ran.out, "ok     every record kept here is whole"));
 }
 
+static void what_was_healed_is_told_and_is_no_fault(void **state)
+{
+    (void)state;
+    make_joined();
+    assert_int_equal(doctor(), 1); /* no agent, no server */
+    assert_non_null(strstr(ran.out, "ok     this machine has joined"));
+    assert_non_null(strstr(ran.out, "ok     2 times a bag differed and was fetched anew"));
+    assert_null(strstr(ran.out, "copy of the server's journal"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         KITBAG_TEST(a_folder_that_is_not_there),
         KITBAG_TEST(a_machine_that_never_joined),
+        KITBAG_TEST(what_was_healed_is_told_and_is_no_fault),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* Tests of cli/kitbag_machine.c: joining that can't work, sync, status, verify. */
-#include "tests/cli/run_kitbag.h"
+#include "tests/cli/joined.h"
 
 static void tokens_are_checked(void **state)
 {
@@ -33,6 +33,18 @@ static void verify_counts_what_it_read(void **state)
     assert_int_equal(run_kitbag("set", "zoe", "a", "1", NULL), 0);
     assert_int_equal(run_kitbag("verify", NULL), 0);
     assert_non_null(strstr(ran.out, "are whole"));
+    assert_null(strstr(ran.out, "compared")); /* there is no server */
+}
+
+static void verify_tells_what_was_compared(void **state)
+{
+    (void)state;
+    make_joined();
+    assert_int_equal(run_kitbag("verify", NULL), 0);
+    assert_non_null(strstr(ran.out, "Not every bag was compared"));
+    assert_non_null(strstr(ran.out, "2 times a bag differed and was fetched anew."));
+    assert_int_equal(run_kitbag("status", NULL), 0);
+    assert_non_null(strstr(ran.out, "signed-in"));
 }
 
 int main(void)
@@ -41,6 +53,7 @@ int main(void)
         KITBAG_TEST(tokens_are_checked),
         KITBAG_TEST(a_machine_alone_says_so),
         KITBAG_TEST(verify_counts_what_it_read),
+        KITBAG_TEST(verify_tells_what_was_compared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 static const struct option_spec options[] = {{"data", 0, "DIR", ""},
                                              {"socket", 0, "PATH", ""},
                                              {"config", 0, "FILE", ""},
+                                             {"mirror", 0, "DIR", ""},
                                              {NULL, 0, NULL, NULL}};
 
 static void flag_beats_environment_beats_file(void **state)
@@ -53,6 +54,26 @@ static void an_unknown_key_is_told_with_its_line(void **state)
     assert_null(config);
 }
 
+static void the_policies_of_a_replica_are_settings(void **state)
+{
+    (void)state;
+    char path[TMP_FOLDER_MAX];
+    struct err err = {0};
+    struct config *config = NULL;
+    struct invocation inv = {.given_count = 2};
+    tmp_folder_path(path, ran.folder, "kitbag.conf");
+    tmp_folder_write(path, "[replica]\nkeep_users = 30\nkeep_unused = 90d\n");
+    inv.given[0].option = &options[2];
+    inv.given[0].value = path;
+    inv.given[1].option = &options[3];
+    inv.given[1].value = "/copy";
+    assert_int_equal(kitbag_settings(&inv, &config, &err), 0);
+    assert_int_equal(config_u64(config, "replica.keep_users"), 30);
+    assert_int_equal(config_u64(config, "replica.keep_unused"), 90 * (uint64_t)86400000);
+    assert_string_equal(config_text(config, "client.mirror"), "/copy");
+    config_free(&config);
+}
+
 /* The sample that is shipped is what the table says. */
 static void the_sample_is_of_this_table(void **state)
 {
@@ -78,6 +99,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         KITBAG_TEST(flag_beats_environment_beats_file),
         KITBAG_TEST(an_unknown_key_is_told_with_its_line),
+        KITBAG_TEST(the_policies_of_a_replica_are_settings),
         cmocka_unit_test(the_sample_is_of_this_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
