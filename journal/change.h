@@ -84,8 +84,8 @@ enum change_form {
     CHANGE_STREAM,  /* seq and time first; without op, actor and old value */
 };
 
-/* Copy what a change of its kind uses: owners and histories are the bulk of the struct, and few have
- * one. What it points to is shared. */
+/* Copy what a change of its kind uses: owners and histories are the bulk of the struct, and few
+ * have one. What it points to is shared. */
 void change_copy(struct change *to, const struct change *from);
 
 /* Append the change's bytes; errors stay in the buffer. */
