@@ -2,7 +2,10 @@
 #include "base/clock.h"
 #include "server/committer_inside.h"
 
-enum { ARENA_BYTES_MAX = 16 << 20 }; /* of answers in one draft */
+enum {
+    ARENA_BYTES_MAX = 16 << 20, /* of answers in one draft */
+    REPLIES_MAX = 65536,        /* the same, that need no memory */
+};
 
 /* Commits what is in the draft; false when there is no memory for another one. */
 static bool flush(struct committer *committer)
@@ -27,7 +30,8 @@ static bool clear_way(struct committer *committer, int why)
 /* Room for a request in the open draft, which is committed when it holds too much. */
 static void before_request(struct committer *committer)
 {
-    if (committer->plan.draft->arena.bytes > ARENA_BYTES_MAX ||
+    const struct draft *draft = committer->plan.draft;
+    if (draft->arena.bytes > ARENA_BYTES_MAX || draft->reply_count >= REPLIES_MAX ||
         overlay_is_full(&committer->plan.overlay)) {
         committer_commit(committer);
     }
