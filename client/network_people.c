@@ -257,12 +257,15 @@ static void answer_request(struct network *network, const struct follow_action *
                            const char *text, const struct signed_in *result)
 {
     struct kb *kb = network->kb;
+    struct replica_bag bag;
     (void)pthread_mutex_lock(&kb->lock);
     for (struct request *r = kb->requests; r != NULL; r = r->next) {
         if (r->ref != action->signed_in.ref || r->state != REQUEST_SENT) {
             continue;
         }
-        if (code == E_UNREACHABLE || (code == E_BAG_GONE && r->kept_bag != 0)) {
+        bool went = code == E_BAG_GONE && r->kept_bag != 0 && /* else it would be named again */
+                    replica_bag_by_id(kb->replica, r->kept_bag, &bag, NULL) == E_NOT_FOUND;
+        if (code == E_UNREACHABLE || went) {
             r->state = REQUEST_NEW; /* sent again in the next session, or without that bag */
         } else if (code != 0) {
             end_request(kb, r, code, text);
