@@ -35,6 +35,8 @@ void row_seen(struct bench *bench, const struct bench_server *server, const char
               double target);
 /* rows_library.c: through libkitbag */
 void rows_library(struct bench *bench);
+/* rows_replay.c: mirrors, and a machine's replica */
+void rows_replay(struct bench *bench);
 /* rows_fleet.c: thousands of machines */
 void rows_fleet(struct bench *bench);
 /* rows_state.c: a million users; opening after a crash */

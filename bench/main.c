@@ -70,9 +70,9 @@ static const struct {
     const char *name;
     void (*run)(struct bench *bench);
 } parts[] = {
-    {"write", rows_write},       {"seen", rows_seen},   {"library", rows_library},
-    {"pipeline", rows_pipeline}, {"fleet", rows_fleet}, {"state", rows_state},
-    {"busy", rows_busy_poll},
+    {"write", rows_write},       {"seen", rows_seen},      {"library", rows_library},
+    {"pipeline", rows_pipeline}, {"replay", rows_replay},  {"fleet", rows_fleet},
+    {"state", rows_state},       {"busy", rows_busy_poll},
 };
 
 static int usage(int code)
