@@ -17,7 +17,7 @@ struct applier {
                  const uint8_t hash[SHA256_SIZE], struct err *err);
     bool (*idle)(void *context, struct kv *kv);
     void *idle_context;
-    struct thread *thread;
+    struct thread *thread; /* NULL: driven */
 
     /* Guards what follows, but the last group: it is handed from one thread to the other. Nobody
      * holds it while applying. */
@@ -190,21 +190,41 @@ static void idle(struct applier *applier)
     (void)pthread_cond_broadcast(&applier->change);
 }
 
+/* Under the lock: what is to be done now, once; false: nothing is. */
+static bool step(struct applier *applier)
+{
+    if (applier->waiting.first != NULL) {
+        work(applier);
+    } else if (may_idle(applier)) {
+        idle(applier);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static void run(struct thread *self, void *context)
 {
     struct applier *applier = context;
     thread_ready(self, 0, NULL);
     lock(applier);
     while (!applier->stop || applier->waiting.first != NULL) {
-        if (applier->waiting.first != NULL) {
-            work(applier);
-        } else if (may_idle(applier)) {
-            idle(applier);
-        } else {
+        if (!step(applier)) {
             (void)pthread_cond_wait(&applier->work, &applier->lock);
         }
     }
     unlock(applier);
+}
+
+/* Under the lock: until the thread did something. */
+static void wait_for_thread(struct applier *applier)
+{
+    if (applier->thread != NULL) {
+        (void)pthread_cond_wait(&applier->change, &applier->lock);
+    } else {
+        bool done = step(applier);
+        ASSERT(done); /* nobody else would ever do it */
+    }
 }
 
 /* --- birth and death --- */
@@ -232,7 +252,7 @@ int applier_start(struct applier **out, const struct applier_options *options, u
     applier->idle = options->idle;
     applier->idle_context = options->idle_context;
     applier->applied_seq = seq;
-    int rc = thread_start(&applier->thread, "apply", run, applier, err);
+    int rc = options->driven ? 0 : thread_start(&applier->thread, "apply", run, applier, err);
     if (rc != 0) {
         applier_stop(&applier);
         return rc;
@@ -274,7 +294,7 @@ void applier_give(struct applier *applier, struct draft *draft)
     ASSERT(applier != NULL && draft != NULL && draft->count > 0);
     lock(applier);
     while (is_full(applier, draft)) {
-        (void)pthread_cond_wait(&applier->change, &applier->lock);
+        wait_for_thread(applier);
     }
     bool rested = applier->waiting.first == NULL;
     if (applier->failure.code == 0) {
@@ -327,6 +347,15 @@ void applier_idle(struct applier *applier)
     }
 }
 
+bool applier_step(struct applier *applier)
+{
+    ASSERT(applier != NULL && applier->thread == NULL);
+    lock(applier);
+    bool done = step(applier);
+    unlock(applier);
+    return done;
+}
+
 struct draft *applier_take(struct applier *applier)
 {
     ASSERT(applier != NULL);
@@ -351,7 +380,7 @@ void applier_wait(struct applier *applier, uint64_t seq)
     ASSERT(applier != NULL);
     lock(applier);
     while (applier->applied_seq < seq && applier->failure.code == 0) {
-        (void)pthread_cond_wait(&applier->change, &applier->lock);
+        wait_for_thread(applier);
     }
     unlock(applier);
 }

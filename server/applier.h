@@ -31,6 +31,9 @@ struct applier_options {
     /* A slice of idle work; false: there is none now. NULL: never any. By the applier's thread. */
     bool (*idle)(void *context, struct kv *kv);
     void *idle_context;
+    /* There is no thread: applier_step does its work, and who would wait for it does it itself. For
+     * a simulation, which decides how far kv/ lags. */
+    bool driven;
 };
 
 /* kv/ holds all changes up to `seq`. E_NOMEM, E_SYSTEM. */
@@ -46,6 +49,8 @@ void applier_give(struct applier *applier, struct draft *draft);
 bool applier_apply_here(struct applier *applier, struct draft *draft);
 /* The committer's thread has nothing to do: idle work goes on, until there is none. */
 void applier_idle(struct applier *applier);
+/* Of a driven one: what the thread would do next, once. false: it would rest. */
+bool applier_step(struct applier *applier);
 /* What was given and is done with, applied or not, the oldest first, by draft->next_applied; NULL:
  * nothing. */
 struct draft *applier_take(struct applier *applier);

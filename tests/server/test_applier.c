@@ -108,7 +108,7 @@ static size_t look(const size_t *number)
 
 static int kv_place; /* the applier only passes it on */
 
-static struct applier *start(void)
+static struct applier *start_as(bool driven)
 {
     (void)pthread_mutex_lock(&state.lock);
     state.seq = state.calls = state.most = state.fails_at = 0;
@@ -116,9 +116,15 @@ static struct applier *start(void)
     state.slices = state.slices_left = 0;
     (void)pthread_mutex_unlock(&state.lock);
     struct applier *applier = NULL;
-    struct applier_options options = {.kv = (void *)&kv_place, .apply = apply, .idle = slice};
+    struct applier_options options = {
+        .kv = (void *)&kv_place, .apply = apply, .idle = slice, .driven = driven};
     assert_int_equal(applier_start(&applier, &options, 0, NULL), 0);
     return applier;
+}
+
+static struct applier *start(void)
+{
+    return start_as(false);
 }
 
 static uint64_t next_seq;
@@ -312,6 +318,34 @@ static void what_fails_here_stops_it_too(void **unused)
     applier_stop(&applier);
 }
 
+static void a_driven_one_does_what_it_is_told(void **unused)
+{
+    (void)unused;
+    struct applier *applier = start_as(true);
+    next_seq = 1;
+    assert_false(applier_step(applier));
+    applier_give(applier, make(2));
+    applier_give(applier, make(1));
+    assert_int_equal(applier_applied(applier), 0);
+    assert_true(applier_step(applier)); /* both: they waited together */
+    assert_int_equal(applier_applied(applier), 3);
+    assert_false(applier_step(applier));
+    applier_give(applier, make(2));
+    applier_wait(applier, 5); /* by who waits */
+    assert_int_equal(state.seq, 5);
+    assert_int_equal(take_all(applier), 3);
+    applier_idle(applier);
+    assert_true(applier_step(applier));
+    assert_int_equal(state.slices, 1);
+    for (int i = 0; i < 12; i++) {
+        applier_give(applier, make(16384));
+        assert_true(applier_applied(applier) + APPLIER_WAITING_CHANGES >= next_seq - 1);
+    }
+    applier_wait(applier, next_seq - 1);
+    assert_int_equal(take_all(applier), 12);
+    applier_stop(&applier);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +356,7 @@ int main(void)
         cmocka_unit_test(idle_work_is_done_when_nothing_waits),
         cmocka_unit_test(after_a_failure_nothing_is_applied),
         cmocka_unit_test(what_fails_here_stops_it_too),
+        cmocka_unit_test(a_driven_one_does_what_it_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
