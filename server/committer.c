@@ -34,8 +34,7 @@ void committer_update_closed(struct committer *committer)
         plan->closed_why = err_meaning(committer->deferring);
     } else if (!has_room(committer)) {
         plan->closed = E_NOSPACE;
-        plan->closed_why = "there is too little room on the server's disk: writing goes on by "
-                           "itself when there is more";
+        plan->closed_why = PLAN_NO_ROOM;
     }
 }
 

@@ -162,7 +162,7 @@ static int plan_join(struct job *job, const struct registry *registry, const str
         return err_set(&job->err, E_EXISTS, "another machine has this key: make a new one");
     }
     if (job->plan->closed != 0) {
-        return err_set(&job->err, job->plan->closed, "%s", err_meaning(job->plan->closed));
+        return err_set(&job->err, job->plan->closed, "%s", plan_closed_text(job->plan));
     }
     return make_device(job, registry, join, &token);
 }

@@ -315,7 +315,7 @@ static int prepare(struct job *job, struct plan *plan, struct operation_from *fr
     job->reply = (struct reply){
         .kind = REPLY_OUTCOME, .session = from->session, .number = job->operation.number};
     if (plan->closed != 0) {
-        (void)answer(job, plan->closed, 0, err_meaning(plan->closed));
+        (void)answer(job, plan->closed, 0, plan_closed_text(plan));
         return 1;
     }
     if (from->deferred_from != 0 && job->operation.number > from->deferred_from) {

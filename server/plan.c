@@ -7,6 +7,11 @@
 #include "server/access.h"
 #include "server/rows.h"
 
+const char *plan_closed_text(const struct plan *plan)
+{
+    return plan->closed == E_NOSPACE ? PLAN_NO_ROOM : err_meaning(plan->closed);
+}
+
 /* --- what is kept of all sets --- */
 
 static int load_fence(void *context, struct span path, const struct item_row *row, struct err *err)

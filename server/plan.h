@@ -55,8 +55,14 @@ struct plan {
     uint64_t rights_version;
     struct plan_right rights[PLAN_RIGHTS];
     int closed;             /* 0: changes are taken; else the code that every request gets */
-    const char *closed_why; /* for administration; machines get the code's meaning */
+    const char *closed_why; /* for administration; machines get plan_closed_text */
 };
+
+#define PLAN_NO_ROOM                                                                               \
+    "there is too little room on the server's disk: writing goes on by itself when there is more"
+
+/* What machines are told of `closed`: nothing of the server's folders, but whose disk it is. */
+const char *plan_closed_text(const struct plan *plan);
 
 /* Who makes a change, and by which operation. */
 struct plan_by {

@@ -45,7 +45,7 @@ static int answer(struct job *job, int code)
 static int may_change(struct job *job)
 {
     int closed = job->plan->closed;
-    return closed == 0 ? 0 : err_set(&job->err, closed, "%s", err_meaning(closed));
+    return closed == 0 ? 0 : err_set(&job->err, closed, "%s", plan_closed_text(job->plan));
 }
 
 static int add_bag(struct job *job, const struct bag_row *bag)

@@ -99,6 +99,9 @@ static void without_room_writes_wait(void **state)
     fx_forget(fx);
     room = false;
     assert_int_equal(fx_write(fx, &a, 1, a.bag, "p", "v")->code, E_NOSPACE);
+    assert_non_null(strstr(fx_last(fx)->text, "server's disk")); /* a machine has one, too */
+    assert_int_equal(fx_sign_in(fx, &a, "Eve", NULL)->reply.code, E_NOSPACE);
+    assert_non_null(strstr(fx_last(fx)->text, "server's disk"));
     assert_int_equal(fx_submit(fx, SUBMIT_WRITE, "user:x", "p", "v").code, E_NOSPACE);
     assert_int_equal(committer_state(fx->committer), COMMITTER_RUNNING);
     assert_int_equal(fx->change_count, 0);
