@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "client/network_inside.h"
 #include "tests/client/kb_samples.h"
+#include "tests/support/fail_alloc.h"
 
 enum { DRIVEN_FRAMES = 256 };
 
@@ -17,6 +18,7 @@ struct driven {
     struct clock clock;
     uint64_t chance;
     struct network_port port;
+    struct disk disk; /* of the outbox: it syncs nothing, no test here cuts the power */
     struct client_world world;
     bool refuses; /* connecting fails */
     bool dialled, up;
@@ -76,9 +78,18 @@ static inline int driven_send(void *context, struct span bytes)
     }
     d->sends++;
     d->trace = hash64(bytes, d->trace ^ d->time.mono_ms);
+    unsigned paused = fail_alloc_pause();
     if (!d->silent) {
         toy_message(d->toy, &d->toy->peers[0], bytes);
     }
+    fail_alloc_resume(paused);
+    return 0;
+}
+
+static inline int driven_sync(void *context, int fd)
+{
+    (void)context;
+    (void)fd;
     return 0;
 }
 
@@ -159,8 +170,14 @@ static inline void driven_begin(struct driven *d, uint64_t seed)
     d->clock = clock_of_fake(&d->time);
     d->chance = seed;
     d->port = (struct network_port){driven_connect, driven_disconnect, driven_send, d};
-    d->world = (struct client_world){
-        .clock = &d->clock, .random = driven_random, .random_context = d, .port = &d->port};
+    d->disk = disk_system;
+    d->disk.fdatasync = driven_sync;
+    d->disk.fsync = driven_sync;
+    d->world = (struct client_world){.disk = &d->disk,
+                                     .clock = &d->clock,
+                                     .random = driven_random,
+                                     .random_context = d,
+                                     .port = &d->port};
     tmp_folder_make(d->m.folder);
     tmp_folder_path(d->m.dir, d->m.folder, "data");
     assert_int_equal(dir_make(d->m.dir, 0700, NULL), 0);

@@ -224,6 +224,63 @@ static void one_seed_is_one_trace(void **state)
     assert_int_not_equal(trace_of(4), trace);
 }
 
+static void put_quietly(struct driven *d, const char *user, const char *path, const char *text)
+{
+    unsigned paused = fail_alloc_pause();
+    toy_put_text(d->toy, toy_ensure(d->toy, OWNER_USER, span_str(user)), path, text);
+    fail_alloc_resume(paused);
+}
+
+/* What a person does, of which anything may fail for want of memory. */
+static void do_things(struct driven *d)
+{
+    struct request *request = NULL;
+    struct kb_error error = {0};
+    if (kb_start(d->m.kb, &error) != 0) {
+        put_quietly(d, "Ann", "theirs", "2");
+        return;
+    }
+    driven_settle(d);
+    if (client_login_begin(d->m.kb, "Ann", NULL, &request, NULL) == 0 && request != NULL) {
+        driven_settle(d);
+        (void)!client_login_end(d->m.kb, &request, true, NULL);
+    }
+    put_quietly(d, "Ann", "theirs", "1");
+    driven_settle(d);
+    (void)!kb_set(d->m.kb, "user:Ann", "a", "1", 1, NULL, NULL, &error);
+    driven_settle(d);
+    put_quietly(d, "Ann", "theirs", "2");
+    driven_pass(d, 3000);
+}
+
+/* Every allocation fails once, and then everything works, with nothing lost and nothing twice. */
+static void memory_may_be_short_for_a_moment(void **state)
+{
+    (void)state;
+    bool failed = true;
+    for (unsigned nth = 1; failed; nth++) {
+        struct driven d;
+        struct err err = {0};
+        driven_begin(&d, 5);
+        d.toy->tells_digests = true;
+        fail_alloc_at(nth);
+        do_things(&d);
+        failed = fail_alloc_stop();
+        machine_start(&d.m);
+        driven_pass(&d, 120000);
+        assert_int_equal(status_of(&d.m).phase, KB_PHASE_CURRENT);
+        assert_int_equal(driven_login(&d, "Ann", &err), 0);
+        uint64_t op = set(&d.m, "user:Ann", "a", "2");
+        driven_pass(&d, 10000);
+        assert_int_equal(kb_wait(d.m.kb, op, 0, NULL), 0);
+        assert_string_equal(get(&d.m, "user:Ann", "a"), "2");
+        assert_string_equal(get(&d.m, "user:Ann", "theirs"), "2");
+        assert_int_equal(status_of(&d.m).healed, 0);
+        assert_int_equal(status_of(&d.m).pending, 0);
+        driven_end(&d);
+    }
+}
+
 static void a_silent_server_is_noticed_by_the_clock_alone(void **state)
 {
     (void)state;
@@ -247,6 +304,7 @@ int main(void)
         cmocka_unit_test(a_machine_is_driven_on_a_clock_of_its_own),
         cmocka_unit_test(it_tries_again_when_its_clock_says_so),
         cmocka_unit_test(one_seed_is_one_trace),
+        cmocka_unit_test(memory_may_be_short_for_a_moment),
         cmocka_unit_test(a_silent_server_is_noticed_by_the_clock_alone),
         cmocka_unit_test(it_comes_back_when_the_server_does),
         cmocka_unit_test(a_refused_machine_says_why_and_keeps_what_it_has),

@@ -29,6 +29,16 @@ bool fail_alloc_stop(void)
     return failed;
 }
 
+unsigned fail_alloc_pause(void)
+{
+    return atomic_exchange(&countdown, 0);
+}
+
+void fail_alloc_resume(unsigned paused)
+{
+    countdown = paused;
+}
+
 static bool fails_now(void)
 {
     unsigned now = countdown;

@@ -23,4 +23,9 @@ void fail_alloc_at(unsigned nth);
 /* All succeed again. Did one fail? */
 bool fail_alloc_stop(void);
 
+/* What is done between the two is not the code under test: its allocations succeed, and don't
+ * count. */
+unsigned fail_alloc_pause(void);
+void fail_alloc_resume(unsigned paused);
+
 #endif
