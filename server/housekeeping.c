@@ -45,7 +45,7 @@ struct housekeeping {
     struct clearing *clearing;
     struct scrub scrub;
     struct clock_watch watch;
-    uint64_t free_bytes;
+    struct disk_room free;
     struct err not_prepared; /* why the last try failed; code 0: it did not */
     struct err not_flushed;
     bool room_low;
@@ -92,45 +92,51 @@ static void prepare(struct housekeeping *housekeeping)
     }
 }
 
-static bool system_room(const struct housekeeping *housekeeping, uint64_t *free_bytes)
+static bool system_room(const struct housekeeping *housekeeping, struct disk_room *out)
 {
     struct statvfs info;
     if (statvfs(housekeeping->options.dir, &info) != 0) {
         return false;
     }
-    *free_bytes = (uint64_t)info.f_bavail * info.f_frsize;
+    out->bytes = (uint64_t)info.f_bavail * info.f_frsize;
+    out->files = info.f_files > 0 ? (uint64_t)info.f_favail : UINT64_MAX;
     return true;
 }
 
-/* Before the disk is full: the journal must be able to roll, and the state to write what it has in
- * memory, or it could not even be opened again. */
-static void look_for_room(struct housekeeping *housekeeping)
+static void look_for_little(struct housekeeping *housekeeping, const struct disk_room *free)
 {
-    const struct housekeeping_options *options = &housekeeping->options;
-    uint64_t free_bytes = 0;
-    if (options->room != NULL ? !options->room(options->room_context, &free_bytes)
-                              : !system_room(housekeeping, &free_bytes)) {
-        return; /* it can't be told: writing will */
-    }
-    housekeeping->free_bytes = free_bytes;
-    bool low = free_bytes < options->reserve_bytes ||
-               free_bytes - options->reserve_bytes < options->reserve_bytes;
+    uint64_t reserve = housekeeping->options.reserve_bytes;
+    bool low = free->bytes < reserve || free->bytes - reserve < reserve;
     if (low && !housekeeping->room_low) {
         housekeeping->round_due = true;
         log_event(LOG_WARNING, "housekeeping", "disk.shrinking",
                   "free=%" PRIu64 " text=\"there is little room on the disk: the journal goes down "
                   "to what undo and a start after a crash need\"",
-                  free_bytes);
+                  free->bytes);
     }
     housekeeping->room_low = low;
-    bool room = free_bytes >= options->reserve_bytes;
+}
+
+/* Before the disk is full: the journal must be able to roll, and the state to write what it has in
+ * memory, or it could not even be opened again. Both make files for that. */
+static void look_for_room(struct housekeeping *housekeeping)
+{
+    const struct housekeeping_options *options = &housekeeping->options;
+    struct disk_room free = {0};
+    if (options->room != NULL ? !options->room(options->room_context, &free)
+                              : !system_room(housekeeping, &free)) {
+        return; /* it can't be told: writing will */
+    }
+    housekeeping->free = free;
+    look_for_little(housekeeping, &free);
+    bool room = free.bytes >= options->reserve_bytes && free.files >= HOUSEKEEPING_FILES;
     if (room == housekeeping->room) {
         return;
     }
     housekeeping->room = room;
     log_event(room ? LOG_INFO : LOG_ERROR, "housekeeping", room ? "disk.room" : "disk.low",
-              "free=%" PRIu64 " reserve=%" PRIu64 " writes=%s", free_bytes, options->reserve_bytes,
-              room ? "taken" : "deferred");
+              "free=%" PRIu64 " reserve=%" PRIu64 " files=%" PRIu64 " writes=%s", free.bytes,
+              options->reserve_bytes, free.files, room ? "taken" : "deferred");
 }
 
 static bool flush_is_due(const struct housekeeping *housekeeping, uint64_t now_ms)
@@ -305,16 +311,29 @@ static void clear(struct housekeeping *housekeeping)
 
 /* --- the thread --- */
 
+static void tell_no_room(const struct housekeeping *housekeeping, char out[ERR_TEXT_MAX])
+{
+    static const char end[] = "writes are deferred, and go on by themselves when there is more";
+    const struct disk_room *free = &housekeeping->free;
+    if (free->bytes < housekeeping->options.reserve_bytes) {
+        (void)snprintf(out, ERR_TEXT_MAX,
+                       "there is too little room on the server's disk (%" PRIu64
+                       " MiB are free, %" PRIu64 " are needed): %s",
+                       free->bytes >> 20, housekeeping->options.reserve_bytes >> 20, end);
+    } else {
+        (void)snprintf(out, ERR_TEXT_MAX,
+                       "there is too little room for files on the server's disk (%" PRIu64
+                       " inodes are free, %d are needed): %s",
+                       free->files, (int)HOUSEKEEPING_FILES, end);
+    }
+}
+
 /* The worst that is known of the disk. */
 static void tell_trouble(const struct housekeeping *housekeeping, char out[ERR_TEXT_MAX])
 {
     out[0] = '\0';
     if (!housekeeping->room) {
-        (void)snprintf(out, ERR_TEXT_MAX,
-                       "there is too little room on the server's disk (%" PRIu64
-                       " MiB are free, %" PRIu64 " are needed): writes are deferred, and go on by "
-                       "themselves when there is more",
-                       housekeeping->free_bytes >> 20, housekeeping->options.reserve_bytes >> 20);
+        tell_no_room(housekeeping, out);
     } else if (housekeeping->not_flushed.code != 0) {
         (void)snprintf(out, ERR_TEXT_MAX, "%s", housekeeping->not_flushed.text);
     } else if (housekeeping->not_prepared.code != 0) {
@@ -329,7 +348,7 @@ static void show(struct housekeeping *housekeeping)
     tell_trouble(housekeeping, shown->state_text);
     retaining_lines(housekeeping->retaining, shown->retention);
     shown->clock_stepped = clock_held(housekeeping);
-    shown->room_bytes = housekeeping->free_bytes;
+    shown->room_bytes = housekeeping->free.bytes;
     shown->reserve_bytes = housekeeping->options.reserve_bytes;
     shown->digests.bags = housekeeping->scrub.checked;
     shown->digests.wrong = housekeeping->scrub.wrong;

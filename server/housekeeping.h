@@ -13,6 +13,14 @@
 
 struct housekeeping;
 
+/* What is free on a disk. */
+struct disk_room {
+    uint64_t bytes;
+    uint64_t files; /* that can still be made; UINT64_MAX: as many as there are bytes for */
+};
+
+enum { HOUSEKEEPING_FILES = 100 }; /* with fewer there is no room */
+
 struct housekeeping_options {
     struct journal *journal; /* borrowed until the stop, as all that follow */
     struct kv *kv;
@@ -30,8 +38,8 @@ struct housekeeping_options {
     struct retention_settings retention;
     uint64_t scrub_ms; /* a round so often */
     bool unclean;      /* the state was not closed in order: the first round at once */
-    /* Free bytes of the disk that `dir` is on, false: can't be told. NULL: the system's answer. */
-    bool (*room)(void *context, uint64_t *free_bytes);
+    /* Of the disk that `dir` is on, false: can't be told. NULL: the system's answer. */
+    bool (*room)(void *context, struct disk_room *out);
     void *room_context;
 };
 
@@ -42,7 +50,7 @@ void housekeeping_stop(struct housekeeping **housekeeping);
 
 /* --- any thread --- */
 
-/* Is more than the reserve free? As of the last look. */
+/* Are the reserve and HOUSEKEEPING_FILES free? As of the last look. */
 bool housekeeping_room(const struct housekeeping *housekeeping);
 /* Up to where the state is on disk: replaying would begin behind it. */
 uint64_t housekeeping_flushed(const struct housekeeping *housekeeping);

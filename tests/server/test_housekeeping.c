@@ -17,13 +17,14 @@ struct ground {
     struct clock_fake time; /* the fixture's is read by housekeeping's thread: not while it runs */
     struct clock clock;
     _Atomic uint64_t free_bytes;
+    _Atomic uint64_t free_files;
     _Atomic uint64_t submits;
 };
 
-static bool on_room(void *context, uint64_t *free_bytes)
+static bool on_room(void *context, struct disk_room *out)
 {
     struct ground *ground = context;
-    *free_bytes = ground->free_bytes;
+    *out = (struct disk_room){ground->free_bytes, ground->free_files};
     return true;
 }
 
@@ -47,6 +48,7 @@ static int setup(void **state)
     assert_int_equal(seen_new(&ground->seen), 0);
     assert_int_equal(upkeep_new(&ground->upkeep), 0);
     ground->free_bytes = UINT64_C(1) << 40;
+    ground->free_files = UINT64_MAX;
     ground->options = (struct housekeeping_options){
         .journal = fx->journal,
         .kv = fx->kv,
@@ -213,6 +215,24 @@ static void room_has_a_limit(void **state)
         assert_int_equal(strstr(status(ground).state_text, "too little room") == NULL,
                          cases[i].room);
         assert_int_equal(status(ground).reserve_bytes, 1000);
+        housekeeping_stop(&ground->housekeeping);
+    }
+}
+
+/* The journal rolls and the state is written into new files. */
+static void files_have_a_limit(void **state)
+{
+    struct ground *ground = *state;
+    static const struct {
+        uint64_t free_files;
+        bool room;
+    } cases[] = {{0, false}, {99, false}, {100, true}, {101, true}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ground->free_files = cases[i].free_files;
+        start(ground);
+        assert_int_equal(has_room(ground), cases[i].room);
+        assert_int_equal(strstr(status(ground).state_text, "room for files") == NULL,
+                         cases[i].room);
         housekeeping_stop(&ground->housekeeping);
     }
 }
@@ -456,6 +476,7 @@ int main(void)
         TEST(flushes_after_a_while),
         TEST(prepares_the_next_segment),
         TEST(room_has_a_limit),
+        TEST(files_have_a_limit),
         TEST(room_comes_and_goes),
         TEST(the_systems_answer),
         TEST(little_room_shrinks_the_journal),
