@@ -20,8 +20,8 @@ static int bag_exists(struct kv *kv, struct kv_view *view, uint64_t bag_id, bool
     return rc == E_NOT_FOUND ? 0 : rc;
 }
 
-int kv_item(struct kv *kv, struct kv_view *view, uint64_t bag_id, struct span path,
-            struct kv_item *out, struct err *err)
+int kv_item_in(struct kv *kv, struct kv_view *view, uint64_t bag_id, struct span path,
+               struct kv_item *out, struct err *err)
 {
     ASSERT(kv != NULL);
     ASSERT(out != NULL);
@@ -33,23 +33,36 @@ int kv_item(struct kv *kv, struct kv_view *view, uint64_t bag_id, struct span pa
     struct kv_key key = kv_key_item(bag_id, path);
     rocksdb_pinnableslice_t *pin = NULL;
     struct span row;
-    bool exists = false;
     int rc = kv_store_get(&kv->store, kv_view_read(view), kv_key_span(&key), &pin, &row, err);
     if (rc == 0) {
         rc = kv_row_get_item(kv_key_span(&key), row, &item.row, err);
-        if (rc == 0) {
-            rc = bag_exists(kv, view, bag_id, &exists, err);
-        }
     } else if (rc == E_NOT_FOUND) {
         rc = 0;
     }
-    if (rc != 0 || !exists) {
+    if (rc != 0) {
         rocksdb_pinnableslice_destroy(pin);
-        pin = NULL;
+        return rc;
+    }
+    item.pin = pin;
+    *out = item;
+    return 0;
+}
+
+int kv_item(struct kv *kv, struct kv_view *view, uint64_t bag_id, struct span path,
+            struct kv_item *out, struct err *err)
+{
+    ASSERT(out != NULL);
+    struct kv_item item = {.row = {.state = ITEM_ABSENT}};
+    bool exists = false;
+    int rc = kv_item_in(kv, view, bag_id, path, &item, err);
+    if (rc == 0 && item.row.state != ITEM_ABSENT) {
+        rc = bag_exists(kv, view, bag_id, &exists, err);
+    }
+    if (rc != 0 || !exists) {
+        kv_item_free(&item);
         item.row = (struct item_row){.state = ITEM_ABSENT};
     }
     if (rc == 0) {
-        item.pin = pin;
         *out = item;
     }
     return rc;

@@ -152,6 +152,9 @@ struct kv_item {
 /* ITEM_ABSENT is not an error: 0 with that state; so are all items of a bag that is not there. */
 MUST_CHECK int kv_item(struct kv *kv, struct kv_view *view, uint64_t bag_id, struct span path,
                        struct kv_item *out, struct err *err);
+/* The same of a bag that the caller knows to be there, which saves a look-up. */
+MUST_CHECK int kv_item_in(struct kv *kv, struct kv_view *view, uint64_t bag_id, struct span path,
+                          struct kv_item *out, struct err *err);
 void kv_item_free(struct kv_item *item);
 
 /* Rows of a bag in order of paths, from behind `after` (empty: from the start), with seq > since;

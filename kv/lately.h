@@ -11,7 +11,7 @@
 
 #include "base/buf.h"
 
-enum { KV_LATELY_ROWS = 65536, KV_LATELY_KEY = 9 }; /* of a generation; bytes of a key */
+enum { KV_LATELY_ROWS = 131072, KV_LATELY_KEY = 9 }; /* of a generation; bytes of a key */
 
 struct kv_generation {
     uint8_t *bytes; /* the rows, each behind a header */

@@ -228,8 +228,11 @@ static int find_owner(struct overlay *overlay, const struct owner *owner,
 /* From kv/, with a copy of the value. */
 static int read_item(struct overlay *overlay, struct overlay_item *item, struct err *err)
 {
+    const struct overlay_bag *bag = overlay->last_bag;
+    bool there = bag != NULL && bag->bag_id == item->bag_id && bag->code == 0;
     struct kv_item found = {0};
-    int rc = kv_item(overlay->kv, NULL, item->bag_id, item->path, &found, err);
+    int rc = there ? kv_item_in(overlay->kv, NULL, item->bag_id, item->path, &found, err)
+                   : kv_item(overlay->kv, NULL, item->bag_id, item->path, &found, err);
     if (rc != 0) {
         return rc;
     }

@@ -26,6 +26,15 @@ static void an_item_tells_all_it_has(void **unused)
     kv_item_free(&item);
     assert_int_equal(item.row.state, ITEM_ABSENT);
     kv_item_free(&item);
+    /* who knows that the bag is there gets the same */
+    assert_int_equal(kv_item_in(state.kv, NULL, ann, SPAN_LITERAL("a/b"), &item, NULL), 0);
+    assert_int_equal(item.row.seq, seq);
+    assert_true(span_equal(item.row.value, SPAN_LITERAL("x\0y")));
+    kv_item_free(&item);
+    assert_int_equal(kv_item_in(state.kv, NULL, ann, SPAN_LITERAL("a"), &item, NULL), 0);
+    assert_int_equal(item.row.state, ITEM_ABSENT);
+    assert_int_equal(kv_item_in(state.kv, NULL, ann, SPAN_LITERAL(""), &item, NULL), 0);
+    assert_int_equal(item.row.state, ITEM_ABSENT);
 
     (void)state_put(&state, ann, "a/b", NULL);
     assert_string_equal(state_get(&state, NULL, ann, "a/b"), "-");
