@@ -51,6 +51,10 @@ const struct config_key settings_keys[] = {
      "After this time the state goes to a file even when little changed, so that there is less to "
      "replay after a crash.",
      1000, 86400000},
+    {"state.flush_changes", CONFIG_NUMBER, "200000",
+     "After so many changes the state goes to a file at once. What is not in a file is replayed "
+     "after a crash: about a second for each 400,000.",
+     1, 0},
     {"state.scrub", CONFIG_DURATION, "24h",
      "So often all of the state is read and compared with its digests, slowly: at most a fiftieth "
      "of a processor.",
@@ -70,7 +74,7 @@ const struct config_key settings_keys[] = {
      "three quarters of it are for connections.",
      1, 0},
     {"limits.message_memory", CONFIG_SIZE, "64M",
-     "Memory for large values on their way, of all connections together.", 4 << 20, 0},
+     "Memory for large values on their way, of all connections together.", 8 << 20, 0},
     {"groups.mode", CONFIG_TEXT, "open",
      "open: a sign-in puts its user into the groups it names; managed: it is refused when it names "
      "a "
@@ -197,6 +201,7 @@ int settings_read(struct settings *out, const struct config *config, struct err 
     out->memtable_bytes = config_u64(config, "state.memtable_size");
     out->cache_bytes = config_u64(config, "state.cache_size");
     out->flush_interval_ms = config_u64(config, "state.flush_interval");
+    out->flush_changes = config_u64(config, "state.flush_changes");
     out->scrub_ms = config_u64(config, "state.scrub");
     out->retention = (struct retention_settings){
         .journal_keep_ms = config_u64(config, "journal.keep"),

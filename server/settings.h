@@ -25,6 +25,7 @@ struct settings {
     uint64_t memtable_bytes;
     uint64_t cache_bytes;
     uint64_t flush_interval_ms;
+    uint64_t flush_changes;
     uint64_t scrub_ms;
     struct retention_settings retention;
     struct limits limits;

@@ -372,6 +372,7 @@ static int start_housekeeping(struct server *server, struct err *err)
         .clock = &clock_system,
         .submit = {server->backend.submit, server->backend.context},
         .flush_interval_ms = settings->flush_interval_ms,
+        .flush_changes = settings->flush_changes,
         .dir = settings->data_dir,
         .reserve_bytes = 2 * settings->memtable_bytes + settings->segment_bytes,
         .retention = settings->retention,

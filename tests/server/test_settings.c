@@ -38,6 +38,7 @@ static void defaults(void **state)
     assert_int_equal(settings.segment_bytes, 64 << 20);
     assert_int_equal(settings.heartbeat_ms, 2000);
     assert_int_equal(settings.flush_interval_ms, 60000);
+    assert_int_equal(settings.flush_changes, 200000);
     assert_int_equal(settings.scrub_ms, 86400000);
     assert_true(settings.retention.journal_keep_ms == UINT64_C(90) * 86400000);
     assert_int_equal(settings.retention.journal_max_bytes, 0);
