@@ -169,6 +169,7 @@ static int find_row(struct overlay *overlay, const struct era_row *what, struct 
                     struct err *err)
 {
     int rc = eras_find(&overlay->eras, what, out);
+    ASSERT(*out != NULL || rc == E_NOMEM);
     return rc == E_NOMEM ? out_of_memory(err) : rc;
 }
 
