@@ -32,9 +32,8 @@ static void spread(struct bench *bench)
     size_t bags = bench->quick ? 5000 : 25000;
     char name[80];
     streams_open(bench, &bench->server, streams, STREAMS_MAX);
+    streams_populate(streams, STREAMS_MAX, "spread", bags);
     for (size_t i = 0; i < STREAMS_MAX; i++) {
-        (void)snprintf(name, sizeof name, "spread.%zu", i);
-        stream_populate(&streams[i], name, bags);
         streams[i].window = STREAM_WINDOW;
     }
     (void)snprintf(name, sizeof name, "pipelined, %zu items spread over %zu bags",

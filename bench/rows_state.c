@@ -37,13 +37,9 @@ static double crowd(struct bench *bench, struct bench_server *server, size_t use
 {
     static const char *const options[] = {"--set", "limits.users=2000000", NULL};
     static struct stream streams[STREAMS_MAX];
-    char prefix[32];
     server_start(server, bench->server.bin, options);
     streams_open(bench, server, streams, STREAMS_MAX);
-    for (size_t i = 0; i < STREAMS_MAX; i++) {
-        (void)snprintf(prefix, sizeof prefix, "crowd.%zu", i);
-        stream_populate(&streams[i], prefix, users / STREAMS_MAX);
-    }
+    streams_populate(streams, STREAMS_MAX, "crowd", users / STREAMS_MAX);
     streams_close(streams, STREAMS_MAX);
     server_kill(server, true);
     return server_again(server);

@@ -109,38 +109,61 @@ static void collect(struct stream *stream, uint64_t *seqs, size_t count)
     }
 }
 
-void stream_populate(struct stream *stream, const char *prefix, size_t bags)
+/* So many of them next, of all that are left. */
+static size_t share(size_t done, size_t all, size_t most)
+{
+    return all - done < most ? all - done : most;
+}
+
+static void create_bags(struct stream *streams, size_t count, const char *prefix, size_t bags)
+{
+    char user[48];
+    for (size_t done = 0, now = 0; done < bags; done += now) {
+        now = share(done, bags, FRAME_OPS);
+        for (size_t i = 0; i < count; i++) {
+            peer_begin_writes(&streams[i].peer, (uint32_t)now);
+            for (size_t at = 0; at < now; at++) {
+                (void)snprintf(user, sizeof user, "%s.%zu.%zu", prefix, i, done + at);
+                peer_put_create(&streams[i].peer, user);
+            }
+            peer_send(&streams[i].peer);
+        }
+        for (size_t i = 0; i < count; i++) {
+            collect(&streams[i], &streams[i].bags[done], now);
+        }
+    }
+}
+
+static void fill_bags(struct stream *streams, size_t count, size_t bags)
 {
     static char paths[STREAM_BAG_ITEMS][24];
-    char user[32];
     for (size_t i = 0; i < STREAM_BAG_ITEMS; i++) {
         (void)snprintf(paths[i], sizeof paths[i], "bench/%zu", i);
     }
-    stream->bags = calloc(bags, sizeof *stream->bags);
-    ASSERT(stream->bags != NULL);
-    for (size_t done = 0; done < bags;) {
-        size_t now = bags - done < FRAME_OPS ? bags - done : FRAME_OPS;
-        peer_begin_writes(&stream->peer, (uint32_t)now);
-        for (size_t i = 0; i < now; i++) {
-            (void)snprintf(user, sizeof user, "%s.%zu", prefix, done + i);
-            peer_put_create(&stream->peer, user);
+    for (size_t done = 0, now = 0; done < bags; done += now) {
+        now = share(done, bags, FRAME_OPS / STREAM_BAG_ITEMS);
+        for (size_t i = 0; i < count; i++) {
+            peer_begin_writes(&streams[i].peer, (uint32_t)now);
+            for (size_t at = 0; at < now; at++) {
+                peer_put_items(&streams[i].peer, streams[i].bags[done + at], paths,
+                               STREAM_BAG_ITEMS, value_of());
+            }
+            peer_send(&streams[i].peer);
         }
-        peer_send(&stream->peer);
-        collect(stream, &stream->bags[done], now);
-        done += now;
-    }
-    stream->bag_count = bags;
-    stream->paths = STREAM_BAG_ITEMS;
-    enum { SETS = FRAME_OPS / STREAM_BAG_ITEMS };
-    for (size_t done = 0; done < bags;) {
-        size_t now = bags - done < SETS ? bags - done : SETS;
-        peer_begin_writes(&stream->peer, (uint32_t)now);
-        for (size_t i = 0; i < now; i++) {
-            peer_put_items(&stream->peer, stream->bags[done + i], paths, STREAM_BAG_ITEMS,
-                           value_of());
+        for (size_t i = 0; i < count; i++) {
+            collect(&streams[i], NULL, now);
         }
-        peer_send(&stream->peer);
-        collect(stream, NULL, now);
-        done += now;
     }
+}
+
+void streams_populate(struct stream *streams, size_t count, const char *prefix, size_t bags)
+{
+    for (size_t i = 0; i < count; i++) {
+        streams[i].bags = calloc(bags, sizeof *streams[i].bags);
+        ASSERT(streams[i].bags != NULL);
+        streams[i].bag_count = bags;
+        streams[i].paths = STREAM_BAG_ITEMS;
+    }
+    create_bags(streams, count, prefix, bags);
+    fill_bags(streams, count, bags);
 }

@@ -28,8 +28,9 @@ struct stream {
 void streams_open(struct bench *bench, const struct bench_server *server, struct stream *streams,
                   size_t count);
 void streams_close(struct stream *streams, size_t count);
-/* Users PREFIX.0, PREFIX.1, ... with STREAM_BAG_ITEMS items each: bags, bag_count and paths. */
-void stream_populate(struct stream *stream, const char *prefix, size_t bags);
+/* Users PREFIX.STREAM.0, PREFIX.STREAM.1, ... `bags` of each stream, with STREAM_BAG_ITEMS items
+ * each: sets bags, bag_count and paths. */
+void streams_populate(struct stream *streams, size_t count, const char *prefix, size_t bags);
 /* Writes for so many seconds or, when that is 0, until at least so many changes are acknowledged,
  * and waits for all answers; writes acknowledged a second. One bag is written path by path, several
  * at random. */
