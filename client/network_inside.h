@@ -30,7 +30,7 @@ enum {
     NETWORK_AGAIN_MS = 1000, /* before the outbox is read again that could not be read */
     NETWORK_RETRY_MS = 2,    /* for a socket that took no more */
     NETWORK_QUEUED_MAX = 16 << 20,
-    NETWORK_BATCH_MAX = 16, /* messages applied in one transaction */
+    NETWORK_BATCH_MAX = 64, /* messages applied in one transaction */
     NETWORK_BATCH_BYTES = 4 << 20,
     NETWORK_CARE_MS = 1000, /* what can wait is done a piece a second */
     NETWORK_GONE_MAX = 4096,
