@@ -15,7 +15,6 @@
 #include "bench/bench.h"
 #include "bench/raw.h"
 #include "client/include/kitbag.h"
-#include "commit.h"
 
 struct span value_of(void)
 {
@@ -90,6 +89,20 @@ static int usage(int code)
     return code;
 }
 
+/* Which commit of the sources this was built from, as they are now. */
+static void commit_of_sources(char *out, size_t size)
+{
+    static const char command[] = "git -C '" KITBAG_SOURCE_DIR "' describe --always --dirty";
+    FILE *pipe = popen(command, "re"); /* NOLINT(cert-env33-c): a command of our own */
+    if (pipe == NULL || fgets(out, (int)size, pipe) == NULL) {
+        (void)snprintf(out, size, "no commit");
+    }
+    out[strcspn(out, "\n")] = '\0';
+    if (pipe != NULL) {
+        (void)pclose(pipe);
+    }
+}
+
 static bool wanted(int argc, char **argv, const char *name)
 {
     bool any = false;
@@ -130,10 +143,12 @@ int main(int argc, char **argv)
     if (slash != NULL) {
         *slash = '\0';
     }
+    char commit[64];
     struct utsname name;
+    commit_of_sources(commit, sizeof commit);
     (void)uname(&name);
     (void)printf("kitbag %s (%s), Linux %s, %ld cores, values of %d bytes%s\n", kb_version(),
-                 KITBAG_COMMIT, name.release, sysconf(_SC_NPROCESSORS_ONLN), VALUE_BYTES,
+                 commit, name.release, sysconf(_SC_NPROCESSORS_ONLN), VALUE_BYTES,
                  bench.quick ? ", quick" : "");
     bench.seconds = bench.quick ? 3 : 15;
     bench.zmq = zmq_ctx_new();
