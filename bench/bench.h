@@ -28,8 +28,10 @@ void rows_write(struct bench *bench);
 void rows_busy_poll(struct bench *bench);
 /* rows_pipeline.c: writes in flight */
 void rows_pipeline(struct bench *bench);
+void rows_spread(struct bench *bench);
 /* rows_seen.c: written at one machine, seen at others */
 void rows_seen(struct bench *bench);
+void rows_fan_out(struct bench *bench);
 /* The median on this server, printed under this name. */
 void row_seen(struct bench *bench, const struct bench_server *server, const char *name,
               double target);

@@ -69,9 +69,10 @@ static const struct {
     const char *name;
     void (*run)(struct bench *bench);
 } parts[] = {
-    {"write", rows_write},       {"seen", rows_seen},      {"library", rows_library},
-    {"pipeline", rows_pipeline}, {"replay", rows_replay},  {"fleet", rows_fleet},
-    {"state", rows_state},       {"busy", rows_busy_poll},
+    {"write", rows_write},     {"seen", rows_seen},         {"fanout", rows_fan_out},
+    {"library", rows_library}, {"pipeline", rows_pipeline}, {"spread", rows_spread},
+    {"replay", rows_replay},   {"fleet", rows_fleet},       {"state", rows_state},
+    {"busy", rows_busy_poll},
 };
 
 static int usage(int code)

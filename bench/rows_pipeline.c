@@ -26,7 +26,14 @@ static void hot(struct bench *bench, const char *name, size_t connections, size_
     streams_close(streams, connections);
 }
 
-static void spread(struct bench *bench)
+void rows_pipeline(struct bench *bench)
+{
+    hot(bench, "16 writes in flight on 1 connection", 1, 16, 35000);
+    hot(bench, "256 writes in flight on 4 connections", 4, 256, 100000);
+    hot(bench, "pipelined, 4 connections, hot bags", 4, (size_t)4 * STREAM_WINDOW, 250000);
+}
+
+void rows_spread(struct bench *bench)
 {
     static struct stream streams[STREAMS_MAX];
     size_t bags = bench->quick ? 5000 : 25000;
@@ -41,12 +48,4 @@ static void spread(struct bench *bench)
     row_print(name, streams_run(streams, STREAMS_MAX, bench->seconds, 0), "/s", TARGET_AT_LEAST,
               80000, bench->quick ? "1,000,000 over 100,000 without --quick" : "");
     streams_close(streams, STREAMS_MAX);
-}
-
-void rows_pipeline(struct bench *bench)
-{
-    hot(bench, "16 writes in flight on 1 connection", 1, 16, 35000);
-    hot(bench, "256 writes in flight on 4 connections", 4, 256, 100000);
-    hot(bench, "pipelined, 4 connections, hot bags", 4, (size_t)4 * STREAM_WINDOW, 250000);
-    spread(bench);
 }
