@@ -1,0 +1,194 @@
+/* tests/sim/main_sim.c - runs seeds of the simulation and tells what they showed.
+ *
+ *   sim --seeds A-B            each of them; ends at the first that does not hold
+ *   sim --seed N [--trace]     one of them, with all that happens
+ *   sim --again A-B            each twice: the same trace, or it fails
+ *   sim --control NAME [--seeds A-B]   broken on purpose: fails when no seed notices
+ *
+ * Prints TAP.
+ */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "tests/sim/control.h"
+#include "tests/sim/verdict.h"
+#include "tests/sim/world.h"
+#include "tests/support/tmp_folder.h"
+
+struct wish {
+    uint64_t first, last;
+    bool again;
+};
+
+static char folder[TMP_FOLDER_MAX];
+static char home[TMP_FOLDER_MAX];
+static uint64_t seed_now;
+
+/* Memory and files are left to the system: the world stands still in the middle of something. */
+_Noreturn static void leave(int code)
+{
+    (void)fflush(stdout);
+    if (chdir(home) == 0) {
+        tmp_folder_remove(folder);
+    }
+    _exit(code);
+}
+
+static void broken(const char *text)
+{
+    if (control != CONTROL_NONE) {
+        (void)printf("ok 1 - %s is noticed: seed %" PRIu64 ", step %" PRIu64 ": %s\n1..1\n",
+                     control_name(control), seed_now, world.steps, text);
+        leave(0);
+    }
+    (void)printf("not ok 1 - seed %" PRIu64 ", step %" PRIu64 ": it does not hold that %s\n"
+                 "# see it again: sim --seed %" PRIu64 " --trace\n1..1\n",
+                 seed_now, world.steps, text, seed_now);
+    leave(1);
+}
+
+/* An assertion of the product, or worse. */
+static void died(int number)
+{
+    (void)signal(number, SIG_DFL);
+    (void)printf("not ok 1 - seed %" PRIu64 ", step %" PRIu64 ": signal %d\n"
+                 "# see it again: sim --seed %" PRIu64 " --trace\n1..1\n",
+                 seed_now, world.steps, number, seed_now);
+    (void)fflush(stdout);
+    (void)raise(number);
+}
+
+static void run_seed(uint64_t seed, struct world_result *result)
+{
+    seed_now = seed;
+    bool made = mkdir("world", 0700) == 0 && chdir("world") == 0;
+    must_hold(made, "a folder for the seed can be made");
+    world_run(seed, result);
+    must_hold(chdir(folder) == 0, "the folder of the seeds is there");
+    tmp_folder_remove("world");
+}
+
+static void add(struct world_result *sum, const struct world_result *one)
+{
+    sum->steps += one->steps;
+    sum->deeds += one->deeds;
+    sum->crashes += one->crashes;
+    sum->cuts += one->cuts;
+    sum->partitions += one->partitions;
+    sum->breaks += one->breaks;
+    sum->acknowledged += one->acknowledged;
+    sum->admin += one->admin;
+    sum->compared += one->compared;
+    sum->changes += one->changes;
+    sum->heal_ms = one->heal_ms > sum->heal_ms ? one->heal_ms : sum->heal_ms;
+}
+
+static void print_sum(uint64_t seeds, const struct world_result *sum)
+{
+    (void)printf("# %" PRIu64 " seeds: %" PRIu64 " steps, %" PRIu64 " deeds; %" PRIu64
+                 " crashes of the server, %" PRIu64 " power cuts of machines, %" PRIu64
+                 " partitions, %" PRIu64 " broken connections\n",
+                 seeds, sum->steps, sum->deeds, sum->crashes, sum->cuts, sum->partitions,
+                 sum->breaks);
+    (void)printf("# %" PRIu64 " operations acknowledged, %" PRIu64 " by administrators, %" PRIu64
+                 " changes; %" PRIu64 " bags compared; equal after %" PRIu64 " ms at most\n",
+                 sum->acknowledged, sum->admin, sum->changes, sum->compared, sum->heal_ms);
+}
+
+static void run(const struct wish *wish)
+{
+    struct world_result sum = {0};
+    uint64_t trace = 0;
+    for (uint64_t seed = wish->first; seed <= wish->last; seed++) {
+        struct world_result one = {0};
+        run_seed(seed, &one);
+        add(&sum, &one);
+        trace = trace * 31 + one.trace;
+        if (wish->again) {
+            struct world_result two = {0};
+            run_seed(seed, &two);
+            must_hold(one.trace == two.trace, "the same seed gives the same trace");
+        }
+    }
+    uint64_t seeds = wish->last - wish->first + 1;
+    print_sum(seeds, &sum);
+    if (control != CONTROL_NONE) {
+        (void)printf("not ok 1 - %s is not noticed by %" PRIu64 " seeds\n1..1\n",
+                     control_name(control), seeds);
+        leave(1);
+    }
+    (void)printf("ok 1 - seeds %" PRIu64 " to %" PRIu64 "%s, trace %016" PRIx64 "\n1..1\n",
+                 wish->first, wish->last, wish->again ? ", twice" : "", trace);
+    leave(0);
+}
+
+/* --- arguments --- */
+
+static bool read_range(const char *text, struct wish *wish)
+{
+    char *end = NULL;
+    wish->first = strtoull(text, &end, 10);
+    wish->last = *end == '-' ? strtoull(end + 1, &end, 10) : wish->first;
+    return *end == '\0' && end != text && wish->first <= wish->last;
+}
+
+static bool read_control(const char *text)
+{
+    for (int i = CONTROL_NONE + 1; i < CONTROLS; i++) {
+        if (strcmp(control_name((enum control)i), text) == 0) {
+            control = (enum control)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool read_arguments(int count, char **arguments, struct wish *wish)
+{
+    for (int i = 1; i < count; i++) {
+        const char *word = arguments[i];
+        const char *value = i + 1 < count ? arguments[i + 1] : "";
+        if (strcmp(word, "--trace") == 0) {
+            verdict_tracing = true;
+            log_set_level(LOG_DEBUG);
+            continue;
+        }
+        bool range = strcmp(word, "--seeds") == 0 || strcmp(word, "--seed") == 0;
+        wish->again |= strcmp(word, "--again") == 0;
+        bool understood = range || strcmp(word, "--again") == 0 ? read_range(value, wish)
+                          : strcmp(word, "--control") == 0      ? read_control(value)
+                                                                : false;
+        if (!understood) {
+            return false;
+        }
+        i++;
+    }
+    return true;
+}
+
+int main(int count, char **arguments)
+{
+    struct wish wish = {.first = 1, .last = 100};
+    log_set_level(LOG_ERROR + 1);
+    if (!read_arguments(count, arguments, &wish)) {
+        (void)fprintf(stderr, "usage: sim [--seeds A-B | --seed N | --again A-B] "
+                              "[--control NAME] [--trace]\n");
+        return 2;
+    }
+    (void)!getcwd(home, sizeof home);
+    tmp_folder_make(folder);
+    if (chdir(folder) != 0) {
+        return 2;
+    }
+    verdict_to(broken);
+    (void)signal(SIGABRT, died);
+    (void)signal(SIGSEGV, died);
+    run(&wish);
+}
