@@ -381,7 +381,7 @@ struct walk walk_array(const msgpack_object *array)
 
 static const msgpack_object *fail(struct walk *walk)
 {
-    walk->error = E_MALFORMED;
+    walk->error = walk->error != 0 ? walk->error : E_MALFORMED; /* the first is the cause */
     return NULL;
 }
 

@@ -50,7 +50,7 @@ void unpack_close(struct unpacked *unpacked);
 struct walk {
     const msgpack_object *next;
     size_t left;
-    int error; /* 0 or E_MALFORMED */
+    int error; /* 0, E_MALFORMED, or what the reader put there: the first one stays */
 };
 
 struct walk walk_array(const msgpack_object *array); /* not an array: error set */

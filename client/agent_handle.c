@@ -93,7 +93,11 @@ const char **call_names(struct call *call, size_t max_count, size_t max_size)
 /* 0 when all arguments were there and no more. */
 int call_taken(struct call *call)
 {
-    return walk_end(&call->arguments, false) == 0 ? 0 : malformed(call);
+    int rc = walk_end(&call->arguments, false);
+    if (rc == E_NOMEM) {
+        return bad(call, rc, err_meaning(rc));
+    }
+    return rc == 0 ? 0 : malformed(call);
 }
 
 /* --- frames --- */
@@ -102,6 +106,7 @@ int call_send(struct call *call)
 {
     if (call->stopped == 0) {
         int rc = buf_error(&call->frame);
+        rc = rc != 0 ? rc : buf_error(&call->results); /* else it would tell of more than it has */
         call->stopped = rc != 0 ? rc : call->reply(call->context, buf_span(&call->frame));
     }
     return call->stopped;
