@@ -147,6 +147,11 @@ struct kv *sessions_settled(struct sessions *sessions)
     return committer_kv(committer);
 }
 
+bool sessions_behind(const struct sessions *sessions)
+{
+    return committer_state(sessions->options.committer) == COMMITTER_BEHIND;
+}
+
 struct access session_access(const struct sessions *sessions, const struct session *session)
 {
     return (struct access){
@@ -177,6 +182,9 @@ bool session_follow(struct sessions *sessions, struct session *session, uint64_t
     ASSERT(sessions != NULL && session != NULL && answer != NULL);
     /* Rights and last_seq are to be as new as what was delivered. */
     committer_settle_bag(sessions->options.committer, bag_id);
+    if (sessions_behind(sessions)) {
+        return end_plainly(answer, E_READ_ONLY);
+    }
     struct kv *kv = committer_kv(sessions->options.committer);
     struct access access = session_access(sessions, session);
     struct err err = {0};

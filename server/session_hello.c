@@ -247,6 +247,9 @@ static bool welcome(struct sessions *sessions, struct session *session,
     struct owner owner = {.kind = OWNER_DEVICE, .device = greeting->device};
     struct bag_row bag = {0};
     int rc = kv_bag_of(sessions_settled(sessions), NULL, &owner, &bag, NULL);
+    if (sessions_behind(sessions)) {
+        return session_answer_end(answer, E_READ_ONLY, err_meaning(E_READ_ONLY));
+    }
     if (rc != 0) {
         return refuse(sessions, greeting, rc == E_NOT_FOUND ? E_DEVICE_REMOVED : E_IO, answer);
     }

@@ -105,6 +105,10 @@ static void answer_list(struct sessions *sessions, struct session *session)
     bool more = false;
     int rc = kv_bags(sessions_settled(sessions), NULL, later->looked_at, LIST_ROWS, look_at,
                      &search, &more, &err);
+    if (sessions_behind(sessions)) {
+        session_end(sessions, session, E_READ_ONLY, err_meaning(E_READ_ONLY));
+        return;
+    }
     if (rc < 0) {
         log_err(LOG_ERROR, "session", "bags.unreadable", &err);
         session_end(sessions, session, E_IO, "the server can't read its list of bags");

@@ -169,6 +169,9 @@ bool session_follow(struct sessions *sessions, struct session *session, uint64_t
 /* All that was delivered is in kv/ from here on: before something is read there that decides about
  * a right, or tells where a bag stands. */
 struct kv *sessions_settled(struct sessions *sessions);
+/* The state could not be brought up to what was delivered: until it was opened again, which ends
+ * all sessions, it does not tell what there is and what not. */
+bool sessions_behind(const struct sessions *sessions);
 struct access session_access(const struct sessions *sessions, const struct session *session);
 
 /* --- session_hello.c --- */

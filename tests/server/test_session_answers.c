@@ -259,6 +259,42 @@ static void a_state_that_lags_is_waited_for(void **state)
     assert_int_equal(net_complete(net, 1, bag), last_seq);
 }
 
+static bool apply_fails;
+
+static int apply_or_fail(struct kv *kv, const struct change *changes, size_t count,
+                         const uint8_t hash[SHA256_SIZE], struct err *err)
+{
+    return apply_fails ? err_set(err, E_IO, "the test lets it fail")
+                       : kv_apply(kv, changes, count, hash, err);
+}
+
+static int setup_failing(void **state)
+{
+    apply_fails = false;
+    *state = net_new_over(apply_or_fail);
+    return 0;
+}
+
+/* What it lacks is not gone. */
+static void a_state_that_is_behind_tells_nothing(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    fx_join(net->fx, &a, 1);
+    uint64_t session = net_hello(net, 1, &a);
+    apply_fails = true;
+    uint64_t bag = net_sign_in(net, 1, &a, session, "Ann", NULL);
+    assert_int_equal(committer_state(net->fx->committer), COMMITTER_BEHIND);
+    struct buf frame = net_buf();
+    struct wire_bag wanted = {bag, 0};
+    wire_put_follow(&frame, session, &wanted, 1);
+    net_frame(net, 1, a.key, &frame);
+    net_expect_error(net, 1, E_READ_ONLY);
+    struct wire_hello hello = net_greeting(&a);
+    net_send_hello(net, 3, &a, &hello);
+    net_expect_error(net, 3, E_READ_ONLY);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -271,6 +307,8 @@ int main(void)
         TEST(a_sign_in_that_names_a_bag_that_is_gone),
         TEST(a_flood_of_sign_ins_is_held_back),
         cmocka_unit_test_setup_teardown(a_state_that_lags_is_waited_for, setup_slow, teardown),
+        cmocka_unit_test_setup_teardown(a_state_that_is_behind_tells_nothing, setup_failing,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
