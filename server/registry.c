@@ -129,24 +129,35 @@ uint64_t registry_devices(const struct registry *registry)
 
 /* --- following --- */
 
-static void forget(struct registry *registry, struct entry *entry)
+static void unlink_entry(struct registry *registry, struct entry *entry)
 {
     table_remove(&registry->keys, &entry->by_key);
     if (entry->kind != REGISTRY_TOKEN) {
         table_remove(&registry->devices, &entry->by_id);
     }
     registry->active -= entry->kind == REGISTRY_DEVICE;
+}
+
+static void forget(struct registry *registry, struct entry *entry)
+{
+    unlink_entry(registry, entry);
     free(entry);
 }
 
-/* `wanted` tells all but its nodes. */
-static int remember(struct registry *registry, const struct entry *wanted)
+/* `wanted` tells all but its nodes. The memory of `was` (may be NULL), which it replaces, is used
+ * again: what is known is not lost for want of memory. */
+static int remember(struct registry *registry, struct entry *was, const struct entry *wanted)
 {
-    struct entry *entry = find_key(registry, wanted->key);
-    if (entry != NULL) {
-        forget(registry, entry);
+    struct entry *same = find_key(registry, wanted->key);
+    struct entry *entry = was != NULL ? was : same;
+    if (same != NULL && same != entry) {
+        forget(registry, same);
     }
-    entry = malloc(sizeof *entry);
+    if (entry != NULL) {
+        unlink_entry(registry, entry);
+    } else {
+        entry = malloc(sizeof *entry);
+    }
     if (entry == NULL) {
         return E_NOMEM;
     }
@@ -167,15 +178,12 @@ static int follow_device(struct registry *registry, struct span path, const stru
         return err_set(err, E_MALFORMED, "its path names no device");
     }
     struct entry *entry = find_device(registry, device);
-    if (entry != NULL) {
-        forget(registry, entry);
-    }
-    if (value == NULL) {
-        return 0;
-    }
     struct device_record record = {0};
-    int rc = record_get_device(&record, path, *value, err);
-    if (rc != 0) {
+    int rc = value != NULL ? record_get_device(&record, path, *value, err) : 0;
+    if (value == NULL || rc != 0) {
+        if (entry != NULL) {
+            forget(registry, entry);
+        }
         return rc;
     }
     struct entry wanted = {
@@ -184,7 +192,7 @@ static int follow_device(struct registry *registry, struct span path, const stru
         .rights = {record.keep, record.mirror},
     };
     memcpy(wanted.key, record.key, KEY_SIZE);
-    return remember(registry, &wanted);
+    return remember(registry, entry, &wanted);
 }
 
 static int follow_token(struct registry *registry, struct span path, const struct span *value,
@@ -198,24 +206,21 @@ static int follow_token(struct registry *registry, struct span path, const struc
     if (entry != NULL && entry->kind != REGISTRY_TOKEN) {
         return 0; /* a machine has this key by now: that counts */
     }
-    if (entry != NULL) {
-        forget(registry, entry);
-    }
-    if (value == NULL) {
-        return 0;
-    }
     struct token_record record = {0};
-    int rc = record_get_token(&record, path, *value, err);
-    if (rc != 0) {
+    int rc = value != NULL ? record_get_token(&record, path, *value, err) : 0;
+    if (value == NULL || rc != 0) {
+        if (entry != NULL) {
+            forget(registry, entry);
+        }
         return rc;
     }
     struct entry wanted = {.kind = REGISTRY_TOKEN};
     memcpy(wanted.key, key, KEY_SIZE);
-    return remember(registry, &wanted);
+    return remember(registry, entry, &wanted);
 }
 
 /* `value` NULL: the item was removed. */
-static void follow(struct registry *registry, struct span path, const struct span *value)
+static int follow(struct registry *registry, struct span path, const struct span *value)
 {
     struct err err = {0};
     int rc = 0;
@@ -233,13 +238,13 @@ static void follow(struct registry *registry, struct span path, const struct spa
         log_event(LOG_ERROR, "registry", "record.unreadable", "item=%.*s code=%s text=%s",
                   (int)path.size, (const char *)path.data, err_name(rc), LOG_Q(err.text));
     }
+    return rc;
 }
 
 static int each_item(void *context, struct span path, const struct item_row *row, struct err *err)
 {
-    (void)err;
-    follow(context, path, &row->value);
-    return 0;
+    int rc = follow(context, path, &row->value);
+    return rc == E_NOMEM ? err_set(err, rc, "out of memory") : 0;
 }
 
 int registry_load(struct registry *registry, struct kv *kv, uint64_t server_bag, struct err *err)
@@ -256,8 +261,8 @@ void registry_apply(struct registry *registry, const struct change *change, uint
         return;
     }
     if (change->kind == CHANGE_ITEM_SET) {
-        follow(registry, change->path, &change->value);
+        (void)follow(registry, change->path, &change->value); /* it was logged */
     } else if (change->kind == CHANGE_ITEM_REMOVE) {
-        follow(registry, change->path, NULL);
+        (void)follow(registry, change->path, NULL);
     }
 }
