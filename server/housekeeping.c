@@ -419,6 +419,7 @@ int housekeeping_start(struct housekeeping **out, const struct housekeeping_opti
         housekeeping->options.flush_changes = FLUSH_CHANGES;
     }
     (void)pthread_mutex_init(&housekeeping->lock, NULL);
+    housekeeping->flushed_seq = options->flushed_seq;
     housekeeping->flushed_ms = mono_ms(housekeeping);
     housekeeping->room = true;
     housekeeping->round_due = true;

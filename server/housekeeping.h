@@ -30,6 +30,7 @@ struct housekeeping_options {
     /* For changes of its own; submit NULL: there are none. It may block until the stop, but must
      * return E_CLOSED then. */
     struct clearing_submit submit;
+    uint64_t flushed_seq;       /* the state was on disk up to here when it was opened */
     uint64_t flush_interval_ms; /* when few changes came */
     uint64_t flush_changes;     /* so many are flushed at once; 0: 200,000 */
     const char *dir;            /* on the disk that is watched */

@@ -46,7 +46,8 @@ struct server {
     struct seen *seen;
     struct upkeep *upkeep;
     struct housekeeping *housekeeping;
-    bool unclean; /* the state was not closed in order the last time */
+    bool unclean;         /* the state was not closed in order the last time */
+    uint64_t flushed_seq; /* it was on disk up to here when it was opened */
     struct admin_backend backend;
     struct admin_local *local;
 };
@@ -265,6 +266,7 @@ static int start_stores(struct server *server, struct err *err)
               : recovered.opened.tail == SEGMENT_TAIL_OPEN ? "open"
                                                            : "torn",
               recovered.replayed);
+    server->flushed_seq = head.seq - recovered.replayed;
     server->unclean = recovered.opened.tail != SEGMENT_TAIL_CLEAN && !recovered.opened.fresh;
     if (server->new_keys && head.seq > 0) {
         log_event(LOG_WARNING, "server", "keys.lost",
@@ -371,6 +373,7 @@ static int start_housekeeping(struct server *server, struct err *err)
         .upkeep = server->upkeep,
         .clock = &clock_system,
         .submit = {server->backend.submit, server->backend.context},
+        .flushed_seq = server->flushed_seq,
         .flush_interval_ms = settings->flush_interval_ms,
         .flush_changes = settings->flush_changes,
         .dir = settings->data_dir,
@@ -446,6 +449,9 @@ static int reopen(struct server *server, struct err *err)
     uint64_t replayed = 0;
     int rc = recovery_open_state(&server->kv, server->journal, &server->recovery, &replayed, err);
     if (rc == 0) {
+        struct journal_position head;
+        journal_head(server->journal, &head);
+        server->flushed_seq = head.seq - replayed;
         rc = registry_load(server->registry, server->kv, committer_server_bag(server->committer),
                            err);
         if (rc != 0) {

@@ -166,6 +166,20 @@ static void flushes_after_a_while(void **state)
     fx_open(fx);
 }
 
+/* After a start what holds the journal is told at once, and rightly. */
+static void what_was_flushed_before_counts(void **state)
+{
+    struct ground *ground = *state;
+    struct kv_position position;
+    kv_position(ground->fx->kv, &position);
+    assert_true(position.seq > 0);
+    ground->options.flushed_seq = position.seq;
+    ground->options.flush_interval_ms = 1;
+    start(ground);
+    assert_int_equal(housekeeping_flushed(ground->housekeeping), position.seq);
+    assert_int_equal(status(ground).flushed_seq, position.seq);
+}
+
 static void prepares_the_next_segment(void **state)
 {
     struct ground *ground = *state;
@@ -474,6 +488,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(flushes_when_there_is_much),
         TEST(flushes_after_a_while),
+        TEST(what_was_flushed_before_counts),
         TEST(prepares_the_next_segment),
         TEST(room_has_a_limit),
         TEST(files_have_a_limit),
