@@ -36,6 +36,8 @@ int plan_load(struct plan *plan, struct err *err)
     fences_free(&plan->fences);
     plan->fences = loaded;
     plan->users = counts.users;
+    plan->rights_seq = 0; /* kv/ has all that could be in a list */
+    plan->children_seq = 0;
     plan->rights_version++; /* and never 0, which stands for a right that is not known */
     plan->stale = false;
     return 0;
@@ -107,8 +109,13 @@ int plan_seal(struct plan *plan, struct err *err)
 void plan_undo(struct plan *plan)
 {
     ASSERT(plan != NULL);
-    if (plan->rights_seq >= plan->draft->base_seq + plan->draft->sealed) {
+    uint64_t last = plan->draft->base_seq + plan->draft->sealed - 1; /* that stays */
+    if (plan->rights_seq > last) {
+        plan->rights_seq = last;
         plan->rights_version++; /* what was found meanwhile may be what is taken back */
+    }
+    if (plan->children_seq > last) {
+        plan->children_seq = last; /* or a deletion would wait for what never comes */
     }
     overlay_rollback(&plan->overlay);
     draft_cut(plan->draft);

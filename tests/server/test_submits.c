@@ -126,6 +126,16 @@ static void a_deletion_sees_the_batch(void **state)
     assert_int_equal(counts.users, 0);
 }
 
+/* The bag under the user's that was planned and taken back is not waited for. */
+static void a_deletion_goes_on_after_a_refused_creation(void **state)
+{
+    struct fixture *fx = *state;
+    static const char one[] = "user:ann/device:0000000000000001";
+    assert_int_equal(fx_submit(fx, SUBMIT_WRITE, "user:Ann", "p", "v").code, 0);
+    assert_int_equal(fx_submit(fx, SUBMIT_WRITE, one, "a//b", "v").code, E_PATH);
+    assert_int_equal(fx_submit(fx, SUBMIT_DELETE, "user:ann", NULL, NULL).code, 0);
+}
+
 static void a_set_larger_than_a_batch_is_refused(void **state)
 {
     struct fixture *fx = *state;
@@ -150,9 +160,13 @@ static void a_set_larger_than_a_batch_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(writes_and_registers),      TEST(the_actor_stands_in_the_journal),
-        TEST(refusals_change_nothing),   TEST(a_user_goes_with_all_that_is_theirs),
-        TEST(a_deletion_sees_the_batch), TEST(a_set_larger_than_a_batch_is_refused),
+        TEST(writes_and_registers),
+        TEST(the_actor_stands_in_the_journal),
+        TEST(refusals_change_nothing),
+        TEST(a_user_goes_with_all_that_is_theirs),
+        TEST(a_deletion_sees_the_batch),
+        TEST(a_set_larger_than_a_batch_is_refused),
+        TEST(a_deletion_goes_on_after_a_refused_creation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
