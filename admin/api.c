@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,9 +13,22 @@ const struct admin_route admin_api_routes[] = {
     {"GET", "/api/v1/status", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", admin_api_status},
     {"GET", "/api/v1/owners", ADMIN_LANE_LIST, ADMIN_BODY_NONE, "kind search limit cursor",
      admin_api_owners},
-    {"GET", "/api/v1/owners/{kind}/{name}", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", admin_api_owner},
+    {"GET", "/api/v1/owners/{kind}/{name}", ADMIN_LANE_LIST, ADMIN_BODY_NONE, "at device",
+     admin_api_owner},
     {"GET", "/api/v1/owners/{kind}/{name}/items", ADMIN_LANE_LIST, ADMIN_BODY_NONE,
-     "values limit cursor", admin_api_items},
+     "values limit cursor at device", admin_api_items},
+    {"GET", "/api/v1/owners/{kind}/{name}/items/{path}", ADMIN_LANE_LIST, ADMIN_BODY_NONE,
+     "at device", admin_api_item},
+    {"PUT", "/api/v1/owners/{kind}/{name}/items/{path}", ADMIN_LANE_QUICK, ADMIN_BODY_RAW,
+     "device dry_run", admin_api_item_put},
+    {"DELETE", "/api/v1/owners/{kind}/{name}/items/{path}", ADMIN_LANE_QUICK, ADMIN_BODY_NONE,
+     "device dry_run", admin_api_item_delete},
+    {"GET", "/api/v1/owners/{kind}/{name}/history", ADMIN_LANE_PAST, ADMIN_BODY_NONE,
+     "from to item values limit cursor device", admin_api_history},
+    {"GET", "/api/v1/owners/{kind}/{name}/diff", ADMIN_LANE_PAST, ADMIN_BODY_NONE,
+     "from to values limit cursor device", admin_api_diff},
+    {"POST", "/api/v1/owners/restore", ADMIN_LANE_LONG, ADMIN_BODY_JSON, "",
+     admin_api_owners_restore},
     {"POST", "/api/v1/owners/delete", ADMIN_LANE_LONG, ADMIN_BODY_JSON, "",
      admin_api_owners_delete},
     {"POST", "/api/v1/owners/import", ADMIN_LANE_LONG, ADMIN_BODY_FILE, "format colleagues dry_run",
@@ -23,10 +37,19 @@ const struct admin_route admin_api_routes[] = {
      "format dry_run", admin_api_address_list},
     {"GET", "/api/v1/devices", ADMIN_LANE_LIST, ADMIN_BODY_NONE, "filter state limit cursor",
      admin_api_devices},
+    {"GET", "/api/v1/devices/{id}", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", admin_api_device},
+    {"PATCH", "/api/v1/devices/{id}", ADMIN_LANE_QUICK, ADMIN_BODY_JSON, "",
+     admin_api_device_patch},
     {"POST", "/api/v1/devices/delete", ADMIN_LANE_LONG, ADMIN_BODY_JSON, "",
      admin_api_devices_delete},
     {"POST", "/api/v1/enrollments", ADMIN_LANE_QUICK, ADMIN_BODY_JSON, "", admin_api_enrollments},
     {"GET", "/api/v1/journal/stat", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", admin_api_journal_stat},
+    {"POST", "/api/v1/history/fork", ADMIN_LANE_QUICK, ADMIN_BODY_JSON, "", admin_api_history_fork},
+    {"POST", "/api/v1/clock/confirm", ADMIN_LANE_QUICK, ADMIN_BODY_JSON, "",
+     admin_api_clock_confirm},
+    {"GET", "/api/v1/fences", ADMIN_LANE_LIST, ADMIN_BODY_NONE, "", admin_api_fences},
+    {"POST", "/api/v1/fences", ADMIN_LANE_LONG, ADMIN_BODY_JSON, "", admin_api_fences_set},
+    {"POST", "/api/v1/fences/lift", ADMIN_LANE_LONG, ADMIN_BODY_JSON, "", admin_api_fences_lift},
     {"GET", "/api/v1/changes", ADMIN_LANE_LIST, ADMIN_BODY_NONE,
      "since tail feed bag values follow", admin_api_changes},
     {0},
@@ -45,7 +68,20 @@ int admin_api_owner_of(const struct admin_request *request, struct owner *owner,
         return err_set(err, E_INVALID, "an owner's kind is user or group, not '%s'",
                        request->parts[0]);
     }
-    return owner_make(owner, group ? OWNER_GROUP : OWNER_USER, span_str(request->parts[1]), 0, err);
+    const char *device = admin_query(request, "device");
+    uint64_t id = 0;
+    if (device == NULL) {
+        return owner_make(owner, group ? OWNER_GROUP : OWNER_USER, span_str(request->parts[1]), 0,
+                          err);
+    }
+    if (group) {
+        return err_set(err, E_INVALID,
+                       "'device' asks for what a user has on one machine alone: a "
+                       "group has nothing of that kind");
+    }
+    int rc = device_parse(device, &id, err);
+    return rc == 0 ? owner_make(owner, OWNER_USER_DEVICE, span_str(request->parts[1]), id, err)
+                   : rc;
 }
 
 json_t *admin_api_time(uint64_t ms)
@@ -122,11 +158,16 @@ bool admin_api_secret(struct span path)
 
 int admin_api_put_value(json_t *object, struct span bytes)
 {
+    return admin_api_put_bytes(object, "value", bytes);
+}
+
+int admin_api_put_bytes(json_t *object, const char *member, struct span bytes)
+{
     const char *data = bytes.size > 0 ? (const char *)bytes.data : "";
     bool has_nul = memchr(data, '\0', bytes.size) != NULL; /* many a reader of JSON ends there */
     json_t *text = has_nul ? NULL : json_stringn(data, bytes.size); /* NULL when not UTF-8 */
     if (text != NULL) {
-        return json_object_set_new(object, "value", text) == 0 ? 0 : E_NOMEM;
+        return json_object_set_new(object, member, text) == 0 ? 0 : E_NOMEM;
     }
     size_t room = sodium_base64_encoded_len(bytes.size, sodium_base64_VARIANT_ORIGINAL);
     char *encoded = malloc(room);
@@ -134,7 +175,9 @@ int admin_api_put_value(json_t *object, struct span bytes)
         return E_NOMEM;
     }
     (void)sodium_bin2base64(encoded, room, bytes.data, bytes.size, sodium_base64_VARIANT_ORIGINAL);
-    int rc = json_object_set_new(object, "value_base64", json_string(encoded));
+    char name[64];
+    (void)snprintf(name, sizeof name, "%s_base64", member);
+    int rc = json_object_set_new(object, name, json_string(encoded));
     free(encoded);
     return rc == 0 ? 0 : E_NOMEM;
 }

@@ -2,6 +2,8 @@
 #ifndef KITBAG_ADMIN_API_H
 #define KITBAG_ADMIN_API_H
 
+#include "admin/devices.h"
+#include "admin/past.h"
 #include "admin/route.h"
 
 /* Ends with a row whose method is NULL. */
@@ -10,22 +12,52 @@ extern const struct admin_route admin_api_routes[];
 admin_handler admin_api_status; /* api_status.c */
 admin_handler admin_api_owners; /* api_owners.c */
 admin_handler admin_api_owner;
-admin_handler admin_api_items;
-admin_handler admin_api_owners_delete; /* api_delete.c */
-admin_handler admin_api_devices;       /* api_devices.c */
-admin_handler admin_api_devices_delete;
+admin_handler admin_api_items; /* api_items.c */
+admin_handler admin_api_item;
+admin_handler admin_api_item_put; /* api_item_write.c */
+admin_handler admin_api_item_delete;
+admin_handler admin_api_history;        /* api_history.c */
+admin_handler admin_api_diff;           /* api_diff.c */
+admin_handler admin_api_owners_restore; /* api_restore.c */
+admin_handler admin_api_owners_delete;  /* api_delete.c */
+admin_handler admin_api_devices;        /* api_devices.c */
+admin_handler admin_api_device;         /* api_device.c */
+admin_handler admin_api_device_patch;
+admin_handler admin_api_devices_delete; /* api_devices.c */
 admin_handler admin_api_enrollments;
-admin_handler admin_api_journal_stat; /* api_changes.c */
-admin_handler admin_api_changes;
+admin_handler admin_api_changes;      /* api_changes.c */
+admin_handler admin_api_journal_stat; /* api_journal.c */
+admin_handler admin_api_history_fork;
+admin_handler admin_api_clock_confirm;
+admin_handler admin_api_fences; /* api_fences.c */
+admin_handler admin_api_fences_set;
+admin_handler admin_api_fences_lift;
 admin_handler admin_api_import; /* api_import.c */
 admin_handler admin_api_address_list;
 
 /* --- what several of them need --- */
 
-/* The owner in the path's first two parts: E_INVALID (no such kind), E_NAME. */
+/* The owner in the path's first two parts, and with the parameter `device` what the user has on
+ * that machine alone: E_INVALID (no such kind, no device), E_NAME. */
 MUST_CHECK int admin_api_owner_of(const struct admin_request *request, struct owner *owner,
                                   struct err *err);
 const char *admin_api_kind(enum owner_kind kind); /* "user", "group" */
+/* The moment of a parameter (see moment.h), never within a change set; ADMIN_PAST_NOW when it was
+ * not given. Of a time before everything it is E_NOT_FOUND. */
+MUST_CHECK int admin_api_moment(const struct admin_request *request, const char *parameter,
+                                uint64_t *seq, struct err *err);
+/* Of a code of the past: an answer that is E_TOO_OLD tells the oldest seq. Returns the code. */
+int admin_api_past_code(const struct admin_request *request, struct admin_response *response,
+                        int code);
+/* A machine as lists show it (new, in *out). */
+MUST_CHECK int admin_api_device_row(const struct admin_request *request, struct kv_view *view,
+                                    const struct admin_device *device, json_t **out,
+                                    struct err *err);
+/* What holds the limits where they are: an array (new). */
+json_t *admin_api_retention(const struct server_status *status);
+/* An item with all that is told of it, as a row of a list (new; NULL: out of memory). */
+json_t *admin_api_item_row(const struct admin_past_item *item, bool values);
+const char *admin_api_change_kind(enum change_kind kind); /* "item.set" */
 /* "2026-11-22T17:51:37.123Z", or null for 0. */
 json_t *admin_api_time(uint64_t ms);
 json_t *admin_api_seq(uint64_t seq); /* a string */
@@ -39,5 +71,7 @@ MUST_CHECK int admin_api_number(json_t *object, const char *member, uint64_t min
 bool admin_api_secret(struct span path);
 /* `bytes` under "value", or under "value_base64" when they are not UTF-8 text. */
 MUST_CHECK int admin_api_put_value(json_t *object, struct span bytes);
+/* The same under another name. */
+MUST_CHECK int admin_api_put_bytes(json_t *object, const char *member, struct span bytes);
 
 #endif

@@ -1,4 +1,4 @@
-/* admin/api_changes.c - the journal for people and programs: its size, and its changes as a stream.
+/* admin/api_changes.c - the journal's changes as a stream, for people and programs.
  *
  * A stream reads the journal by a cursor of its own and keeps one batch in memory. It gives a
  * change a line; when it is asked to follow, it goes on with what is committed later.
@@ -41,7 +41,7 @@ struct feed {
 
 /* --- a change as a line --- */
 
-static const char *kind_name(enum change_kind kind)
+const char *admin_api_change_kind(enum change_kind kind)
 {
     switch (kind) {
     case CHANGE_HISTORY:
@@ -145,8 +145,9 @@ static int put_line(struct buf *out, const json_t *line, struct err *err)
 
 static int put_change(struct feed *feed, const struct change *change, struct err *err)
 {
-    json_t *line = json_pack("{s:o, s:o, s:s}", "seq", admin_api_seq(change->seq), "time",
-                             admin_api_time(change->time_ms), "kind", kind_name(change->kind));
+    json_t *line =
+        json_pack("{s:o, s:o, s:s}", "seq", admin_api_seq(change->seq), "time",
+                  admin_api_time(change->time_ms), "kind", admin_api_change_kind(change->kind));
     int rc = line != NULL && put_body(feed, line, change) == 0
                  ? put_line(feed->out, line, err)
                  : err_set(err, E_NOMEM, "out of memory");
@@ -402,26 +403,4 @@ int admin_api_changes(const struct admin_request *request, struct admin_response
     response->status = 200;
     response->stream = &feed->stream;
     return 0;
-}
-
-int admin_api_journal_stat(const struct admin_request *request, struct admin_response *response,
-                           struct err *err)
-{
-    struct journal *journal = request->backend->journal;
-    struct journal_stat stat = {0};
-    int rc = journal_stat(journal, &stat, err);
-    if (rc != 0) {
-        return rc;
-    }
-    uint8_t id[HISTORY_SIZE];
-    char history[2 * HISTORY_SIZE + 1];
-    journal_history(journal, id);
-    hex_encode(id, HISTORY_SIZE, history);
-    response->json =
-        json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:I}", "history", history, "floor",
-                  admin_api_seq(stat.floor_seq), "head", admin_api_seq(stat.head_seq), "first_time",
-                  admin_api_time(stat.first_time_ms), "last_time",
-                  admin_api_time(stat.last_time_ms), "segments", (json_int_t)stat.segments, "bytes",
-                  (json_int_t)stat.bytes, "file_bytes", (json_int_t)stat.file_bytes);
-    return response->json != NULL ? 0 : err_set(err, E_NOMEM, "out of memory");
 }

@@ -24,7 +24,7 @@ enum {
 
 struct device_question {
     char filter[FOLDED_MAX]; /* folded */
-    bool active, removed;    /* which to show */
+    const char *state;       /* "all", or the one to show */
     uint64_t limit;
     uint64_t after;
 };
@@ -34,7 +34,6 @@ struct device_listing {
     struct kv_view *view;
     const struct device_question *question;
     json_t *rows;
-    uint64_t head_seq;
     uint64_t last;
     bool more;
 };
@@ -51,8 +50,7 @@ static bool device_matches(const struct device_question *question,
 {
     char id[DEVICE_TEXT_MAX];
     device_format(device->id, id);
-    return (device->removed ? question->removed : question->active) &&
-           (text_matches(device->name, question->filter) ||
+    return (text_matches(device->name, question->filter) ||
             text_matches(device->serial, question->filter) ||
             text_matches(device->model, question->filter) || strstr(id, question->filter) != NULL);
 }
@@ -65,54 +63,107 @@ static int count_user(void *context, uint64_t user_bag, struct err *err)
     return 0;
 }
 
-/* What is known of it only while the server runs. */
-static int put_live(const struct device_listing *listing, json_t *row, uint64_t id, struct err *err)
+/* Removed and diverged machines are served nothing; one that waits for a right is served the rest.
+ */
+static const char *state_of(const struct admin_device *device, const struct device_live *live)
 {
-    const struct admin_backend *backend = listing->request->backend;
-    struct device_live live = {0};
-    int rc = backend->device(backend->context, id, &live, err);
-    if (rc != 0 && rc != E_NOT_FOUND) {
+    return device->removed ? "removed" : live->refused == E_DIVERGED ? "diverged" : "active";
+}
+
+static json_t *seq_or_null(uint64_t seq)
+{
+    return seq > 0 ? admin_api_seq(seq) : json_null();
+}
+
+/* What is known of it only while the server runs. */
+static json_t *live_members(const struct admin_backend *backend, const struct admin_device *device,
+                            const struct device_live *live)
+{
+    struct journal_position head;
+    journal_head(backend->journal, &head);
+    uint64_t lag = live->seq < head.seq ? head.seq - live->seq : 0;
+    json_t *members = json_pack(
+        "{s:s, s:b, s:o, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o}", "state",
+        state_of(device, live), "connected", live->connected, "last_seen",
+        admin_api_time(live->last_seen_ms), "address", live->address, "cursor",
+        seq_or_null(live->seq), "lag", live->seq > 0 ? json_integer((json_int_t)lag) : json_null(),
+        "current_seq", seq_or_null(live->current_seq), "mirror_seq", seq_or_null(live->mirror_seq),
+        "followed", (json_int_t)live->followed, "healed", (json_int_t)live->healed, "verified",
+        admin_api_time(live->verified_ms), "refused",
+        live->refused != 0 ? json_string(err_name(live->refused)) : json_null());
+    if (members != NULL && live->refused != 0) {
+        (void)json_object_set_new(members, "refused_text", json_string(err_meaning(live->refused)));
+    }
+    if (members != NULL && live->software[0] != '\0') {
+        (void)json_object_set_new(members, "version", json_string(live->software));
+    }
+    return members;
+}
+
+static int make_row(const struct admin_backend *backend, struct kv_view *view,
+                    const struct admin_device *device, const struct device_live *live, json_t **out,
+                    struct err *err)
+{
+    char id[DEVICE_TEXT_MAX];
+    const char *keep = json_string_value(json_object_get(device->record, "keep"));
+    json_int_t users = 0;
+    device_format(device->id, id);
+    int rc = admin_device_users(backend->kv, view, device->id, count_user, &users, err);
+    if (rc != 0) {
         return rc;
     }
-    bool told = live.seq > 0;
-    uint64_t lag = live.seq < listing->head_seq ? listing->head_seq - live.seq : 0;
-    json_t *members = json_pack(
-        "{s:b, s:o, s:s, s:o, s:o, s:I}", "connected", live.connected, "last_seen",
-        admin_api_time(live.last_seen_ms), "address", live.address, "cursor",
-        told ? admin_api_seq(live.seq) : json_null(), "lag",
-        told ? json_integer((json_int_t)lag) : json_null(), "followed", (json_int_t)live.followed);
-    if (members != NULL && live.software[0] != '\0') {
-        (void)json_object_set_new(members, "version", json_string(live.software));
+    json_t *row =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:s, s:b}", "id", id, "name", device->name,
+                  "serial", device->serial, "model", device->model, "version", device->software,
+                  "joined", admin_api_time(device->joined_ms), "users", users, "keep",
+                  keep != NULL ? keep : "signed-in", "mirror",
+                  json_is_true(json_object_get(device->record, "mirror")));
+    json_t *members = live_members(backend, device, live);
+    if (row == NULL || members == NULL || json_object_update(row, members) != 0) {
+        json_decref(row);
+        row = NULL;
+        rc = err_set(err, E_NOMEM, "out of memory");
     }
-    rc = json_object_update(row, members) == 0 ? 0 : err_set(err, E_NOMEM, "out of memory");
     json_decref(members);
+    *out = row;
     return rc;
+}
+
+static int read_live(const struct admin_backend *backend, uint64_t id, struct device_live *live,
+                     struct err *err)
+{
+    int rc = backend->device(backend->context, id, live, err);
+    return rc == E_NOT_FOUND ? 0 : rc;
+}
+
+int admin_api_device_row(const struct admin_request *request, struct kv_view *view,
+                         const struct admin_device *device, json_t **out, struct err *err)
+{
+    struct device_live live = {0};
+    int rc = read_live(request->backend, device->id, &live, err);
+    return rc == 0 ? make_row(request->backend, view, device, &live, out, err) : rc;
 }
 
 static int add_device(void *context, const struct admin_device *device, struct err *err)
 {
     struct device_listing *listing = context;
+    const struct admin_backend *backend = listing->request->backend;
+    const char *state = listing->question->state;
+    struct device_live live = {0};
     if (!device_matches(listing->question, device)) {
         return 0;
+    }
+    int rc = read_live(backend, device->id, &live, err);
+    if (rc != 0 || (strcmp(state, "all") != 0 && strcmp(state, state_of(device, &live)) != 0 &&
+                    (strcmp(state, "active") != 0 || device->removed))) {
+        return rc;
     }
     if (json_array_size(listing->rows) >= listing->question->limit) {
         listing->more = true;
         return 1;
     }
-    char id[DEVICE_TEXT_MAX];
-    device_format(device->id, id);
-    json_int_t users = 0;
-    int rc = admin_device_users(listing->request->backend->kv, listing->view, device->id,
-                                count_user, &users, err);
-    if (rc != 0) {
-        return rc;
-    }
-    json_t *row =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:I}", "id", id, "name", device->name,
-                  "serial", device->serial, "model", device->model, "version", device->software,
-                  "state", device->removed ? "removed" : "active", "joined",
-                  admin_api_time(device->joined_ms), "users", users);
-    rc = put_live(listing, row, device->id, err);
+    json_t *row = NULL;
+    rc = make_row(backend, listing->view, device, &live, &row, err);
     if (rc == 0 && json_array_append(listing->rows, row) != 0) {
         rc = err_set(err, E_NOMEM, "out of memory");
     }
@@ -127,12 +178,16 @@ static int read_device_question(const struct admin_request *request,
     const char *state = admin_query(request, "state");
     const char *filter = admin_query(request, "filter");
     const char *cursor = admin_query(request, "cursor");
-    state = state != NULL ? state : "active";
-    question->active = strcmp(state, "active") == 0 || strcmp(state, "all") == 0;
-    question->removed = strcmp(state, "removed") == 0 || strcmp(state, "all") == 0;
+    static const char *const states[] = {"active", "diverged", "removed", "all"};
+    bool known = false;
+    question->state = state != NULL ? state : "active";
     question->limit = DEVICES_LIMIT;
-    if (!question->active && !question->removed) {
-        return err_set(err, E_INVALID, "'state' is active, removed or all, not '%s'", state);
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+        known = known || strcmp(question->state, states[i]) == 0;
+    }
+    if (!known) {
+        return err_set(err, E_INVALID, "'state' is active, diverged, removed or all, not '%s'",
+                       question->state);
     }
     if (cursor != NULL && device_parse(cursor, &question->after, NULL) != 0) {
         return err_set(err, E_INVALID, "'cursor' is not what an earlier answer gave as 'next'");
@@ -147,9 +202,6 @@ static int read_device_question(const struct admin_request *request,
 static int list_devices(struct device_listing *listing, struct err *err)
 {
     const struct admin_backend *backend = listing->request->backend;
-    struct journal_position head;
-    journal_head(backend->journal, &head);
-    listing->head_seq = head.seq;
     int rc = kv_view_new(&listing->view, backend->kv, err);
     if (rc == 0) {
         rc = admin_devices_each(backend->kv, listing->view, listing->question->after, add_device,

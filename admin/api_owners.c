@@ -1,4 +1,4 @@
-/* admin/api_owners.c - people and groups, and what is in their bags. */
+/* admin/api_owners.c - people and groups: the directory, and one of them now or in the past. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,10 +9,6 @@
 enum {
     OWNERS_LIMIT = 500, /* when nothing else is asked for */
     OWNERS_LIMIT_MAX = 1000,
-    ITEMS_LIMIT = 1000,
-    ITEMS_LIMIT_MAX = 10000,
-    ITEMS_BYTES_MAX = 4 << 20, /* of values in one answer; one more may exceed it */
-    LOOK_BYTES = 1 << 20,      /* of rows looked at in one go */
 };
 
 static json_t *row_of(const struct bag_row *bag)
@@ -140,179 +136,118 @@ int admin_api_owners(const struct admin_request *request, struct admin_response 
 
 /* --- one of them --- */
 
-static int find_bag(const struct admin_request *request, struct kv_view *view, struct bag_row *bag,
-                    struct err *err)
+/* What it holds; the directory's numbers count what is hidden behind fences, too. */
+struct content {
+    uint64_t items;
+    uint64_t bytes;
+    uint64_t hidden;
+};
+
+struct owner_answer {
+    const struct admin_request *request;
+    struct kv_view *view;
+    uint64_t seq;
+    json_t *children;
+};
+
+static int count_content(const struct owner_answer *answer, const struct admin_past_bag *bag,
+                         struct content *content, struct err *err)
 {
-    struct owner owner = {0};
-    int rc = admin_api_owner_of(request, &owner, err);
-    if (rc == 0) {
-        rc = kv_bag_of(request->backend->kv, view, &owner, bag, err);
+    struct admin_past_options options = {
+        .backend = answer->request->backend,
+        .view = answer->view,
+        .bag = bag,
+        .seq = answer->seq,
+        .hidden = true,
+        .given_up = answer->request->given_up,
+    };
+    struct admin_past *past = NULL;
+    struct admin_past_item item;
+    int rc = admin_past_open(&past, &options, err);
+    while (rc == 0 && (rc = admin_past_next(past, &item, err)) == 0) {
+        content->items += !item.hidden;
+        content->bytes += item.hidden ? 0 : item.path.size + item.size;
+        content->hidden += item.hidden;
     }
-    if (rc == E_NOT_FOUND) {
-        return err_set(err, rc, "there is no %s '%s'", admin_api_kind(owner.kind), owner.shown);
+    admin_past_close(&past);
+    return rc == E_NOT_FOUND ? 0 : rc;
+}
+
+static int put_content(const struct owner_answer *answer, const struct admin_past_bag *bag,
+                       json_t *row, struct err *err)
+{
+    struct content content = {0};
+    int rc = count_content(answer, bag, &content, err);
+    if (rc != 0) {
+        return rc;
     }
+    uint64_t seq = bag->row.last_seq < answer->seq ? bag->row.last_seq : answer->seq;
+    json_t *members =
+        json_pack("{s:o, s:I, s:I, s:I, s:o}", "bag_id", admin_api_seq(bag->row.bag_id), "items",
+                  (json_int_t)content.items, "bytes", (json_int_t)content.bytes, "hidden",
+                  (json_int_t)content.hidden, "seq", admin_api_seq(seq));
+    if (members != NULL && bag->deleted) {
+        (void)json_object_set_new(members, "deleted", admin_api_seq(bag->deleted_seq));
+    }
+    rc = members != NULL && json_object_update(row, members) == 0
+             ? 0
+             : err_set(err, E_NOMEM, "out of memory");
+    json_decref(members);
     return rc;
 }
 
-static int add_child(void *context, const struct bag_row *bag, struct err *err)
+static int add_child(void *context, const struct admin_past_bag *bag, struct err *err)
 {
-    json_t *rows = context;
+    struct owner_answer *answer = context;
     char device[DEVICE_TEXT_MAX];
-    device_format(bag->owner.device, device);
-    json_t *row = json_pack("{s:s, s:o, s:I, s:I, s:o}", "device", device, "bag_id",
-                            admin_api_seq(bag->bag_id), "items", (json_int_t)bag->items, "bytes",
-                            (json_int_t)bag->bytes, "seq", admin_api_seq(bag->last_seq));
-    return json_array_append_new(rows, row) == 0 ? 0 : err_set(err, E_NOMEM, "out of memory");
+    device_format(bag->row.owner.device, device);
+    json_t *row = json_pack("{s:s}", "device", device);
+    int rc = put_content(answer, bag, row, err);
+    if (rc == 0 && json_array_append(answer->children, row) != 0) {
+        rc = err_set(err, E_NOMEM, "out of memory");
+    }
+    json_decref(row);
+    return rc;
+}
+
+static int find_owner(struct owner_answer *answer, struct admin_past_bag *bag, struct err *err)
+{
+    const struct admin_request *request = answer->request;
+    struct owner owner = {0};
+    int rc = admin_api_owner_of(request, &owner, err);
+    if (rc == 0) {
+        rc = admin_api_moment(request, "at", &answer->seq, err);
+    }
+    if (rc == 0) {
+        rc = kv_view_new(&answer->view, request->backend->kv, err);
+    }
+    return rc == 0 ? admin_past_bag(request->backend, answer->view, &owner, answer->seq, bag, err)
+                   : rc;
 }
 
 int admin_api_owner(const struct admin_request *request, struct admin_response *response,
                     struct err *err)
 {
-    struct kv *kv = request->backend->kv;
-    struct kv_view *view = NULL;
-    struct bag_row bag = {0};
-    json_t *children = json_array();
-    int rc = kv_view_new(&view, kv, err);
+    struct owner_answer answer = {.request = request, .children = json_array()};
+    struct admin_past_bag bag = {0};
+    json_t *row = NULL;
+    int rc = find_owner(&answer, &bag, err);
     if (rc == 0) {
-        rc = find_bag(request, view, &bag, err);
+        row = json_pack("{s:s, s:s, s:o}", "name", bag.row.owner.shown, "kind",
+                        admin_api_kind(bag.row.owner.kind), "at",
+                        answer.seq == ADMIN_PAST_NOW ? json_null() : admin_api_seq(answer.seq));
+        rc = put_content(&answer, &bag, row, err);
     }
-    if (rc == 0) {
-        rc = kv_children(kv, view, bag.bag_id, add_child, children, err);
+    if (rc == 0 && bag.row.owner.kind == OWNER_USER) {
+        rc = admin_past_children(request->backend, answer.view, bag.row.bag_id, answer.seq,
+                                 add_child, &answer, err);
     }
-    kv_view_free(&view);
-    if (rc != 0) {
-        json_decref(children);
-        return rc;
+    kv_view_free(&answer.view);
+    if (rc == 0 && json_object_set(row, "device_bags", answer.children) != 0) {
+        rc = err_set(err, E_NOMEM, "out of memory");
     }
-    response->json = row_of(&bag);
-    (void)json_object_set_new(response->json, "device_bags", children);
-    return response->json != NULL ? 0 : err_set(err, E_NOMEM, "out of memory");
-}
-
-/* --- its items --- */
-
-struct item_listing {
-    json_t *rows;
-    bool values;
-    uint64_t limit;
-    size_t value_bytes;
-    bool full;
-    struct buf last; /* the path that stands last in `rows` */
-};
-
-static int put_item(const struct item_listing *listing, json_t *object, struct span path,
-                    const struct item_row *row)
-{
-    char device[DEVICE_TEXT_MAX] = "";
-    if (row->origin != 0) {
-        device_format(row->origin, device);
-    }
-    int rc = json_object_set_new(object, "size", json_integer((json_int_t)row->value.size));
-    rc = rc == 0 ? json_object_set_new(object, "seq", admin_api_seq(row->seq)) : rc;
-    rc = rc == 0 ? json_object_set_new(object, "time", admin_api_time(row->time_ms)) : rc;
-    rc = rc == 0 ? json_object_set_new(object, "origin", json_string(device)) : rc;
-    if (rc == 0 && row->conflict) {
-        rc = json_object_set_new(object, "conflict", json_true());
-    }
-    if (rc == 0 && listing->values && admin_api_secret(path)) {
-        rc = json_object_set_new(object, "masked", json_true());
-    } else if (rc == 0 && listing->values) {
-        rc = admin_api_put_value(object, row->value);
-    }
-    return rc;
-}
-
-/* Returns 1 to stop when the page is full. */
-static int add_item(void *context, struct span path, const struct item_row *row, struct err *err)
-{
-    struct item_listing *listing = context;
-    if (row->state != ITEM_LIVE) {
-        return 0;
-    }
-    if (json_array_size(listing->rows) >= listing->limit ||
-        listing->value_bytes >= ITEMS_BYTES_MAX) {
-        listing->full = true;
-        return 1;
-    }
-    json_t *object = json_object();
-    int rc = json_object_set_new(object, "item", json_stringn((const char *)path.data, path.size));
-    rc = rc == 0 ? put_item(listing, object, path, row) : rc;
-    rc = rc == 0 ? json_array_append(listing->rows, object) : rc;
-    json_decref(object);
-    buf_reset(&listing->last);
-    if (rc != 0 || buf_append_span(&listing->last, path) != 0) {
-        return err_set(err, E_NOMEM, "out of memory");
-    }
-    listing->value_bytes += listing->values ? row->value.size : 0;
-    return 0;
-}
-
-static int list_items(struct kv *kv, struct kv_view *view, uint64_t bag_id, const char *after,
-                      struct item_listing *listing, struct err *err)
-{
-    struct buf next;
-    buf_init(&next, PATH_MAX_BYTES);
-    (void)buf_append_span(&next, span_str(after));
-    bool end = false;
-    int rc = 0;
-    while (!end && !listing->full && rc == 0) {
-        char from[PATH_MAX_BYTES];
-        size_t size = next.size;
-        memcpy(from, size > 0 ? (const char *)next.data : "", size);
-        struct kv_page page = {
-            .bag_id = bag_id, .after = span_of(from, size), .budget_bytes = LOOK_BYTES};
-        rc = kv_page(kv, view, &page, add_item, listing, &next, &end, err);
-        rc = rc == 1 ? 0 : rc;
-    }
-    buf_free(&next);
-    return rc;
-}
-
-static int read_item_question(const struct admin_request *request, struct item_listing *listing,
-                              const char **after, struct err *err)
-{
-    const char *cursor = admin_query(request, "cursor");
-    *after = cursor != NULL ? cursor : "";
-    listing->limit = ITEMS_LIMIT;
-    if (strlen(*after) > PATH_MAX_BYTES) {
-        return err_set(err, E_INVALID, "'cursor' is not what an earlier answer gave as 'next'");
-    }
-    int rc = admin_query_bool(request, "values", &listing->values, err);
-    return rc == 0 ? admin_query_number(request, "limit", 1, ITEMS_LIMIT_MAX, &listing->limit, err)
-                   : rc;
-}
-
-int admin_api_items(const struct admin_request *request, struct admin_response *response,
-                    struct err *err)
-{
-    struct item_listing listing = {.rows = json_array()};
-    buf_init(&listing.last, PATH_MAX_BYTES);
-    const char *after = "";
-    struct kv_view *view = NULL;
-    struct bag_row bag = {0};
-    int rc = read_item_question(request, &listing, &after, err);
-    if (rc == 0) {
-        rc = kv_view_new(&view, request->backend->kv, err);
-    }
-    if (rc == 0) {
-        rc = find_bag(request, view, &bag, err);
-    }
-    if (rc == 0) {
-        rc = list_items(request->backend->kv, view, bag.bag_id, after, &listing, err);
-    }
-    kv_view_free(&view);
-    if (rc == 0) {
-        response->json = json_pack("{s:s, s:o, s:o, s:O}", "name", bag.owner.shown, "bag_id",
-                                   admin_api_seq(bag.bag_id), "seq", admin_api_seq(bag.last_seq),
-                                   "items", listing.rows);
-        if (listing.full) {
-            (void)json_object_set_new(
-                response->json, "next",
-                json_stringn((const char *)listing.last.data, listing.last.size));
-        }
-        rc = response->json != NULL ? 0 : err_set(err, E_NOMEM, "out of memory");
-    }
-    json_decref(listing.rows);
-    buf_free(&listing.last);
-    return rc;
+    response->json = rc == 0 ? json_incref(row) : NULL;
+    json_decref(row);
+    json_decref(answer.children);
+    return admin_api_past_code(request, response, rc);
 }

@@ -32,6 +32,20 @@ static json_t *journal_of(const struct journal_stat *stat, uint64_t flushed_seq)
                      "file_bytes", (json_int_t)stat->file_bytes);
 }
 
+static json_t *digests_of(const struct server_status *status)
+{
+    return json_pack("{s:I, s:I, s:o, s:I}", "checked", (json_int_t)status->digests.bags, "wrong",
+                     (json_int_t)status->digests.wrong, "round",
+                     admin_api_time(status->digests.round_ms), "healed",
+                     (json_int_t)status->digests.healed);
+}
+
+static json_t *disk_of(const struct server_status *status)
+{
+    return json_pack("{s:I, s:I}", "room_bytes", (json_int_t)status->room_bytes, "reserve_bytes",
+                     (json_int_t)status->reserve_bytes);
+}
+
 int admin_api_status(const struct admin_request *request, struct admin_response *response,
                      struct err *err)
 {
@@ -53,11 +67,13 @@ int admin_api_status(const struct admin_request *request, struct admin_response 
     char hash[2 * SHA256_SIZE + 1];
     hex_encode(status.history, HISTORY_SIZE, history);
     hex_encode(status.head.hash, SHA256_SIZE, hash);
-    response->json =
-        json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:I, s:I, s:o, s:o}", "version", KITBAG_VERSION,
-                  "history", history, "seq", admin_api_seq(status.head.seq), "hash", hash, "state",
-                  state_name(status.state), "state_text", status.state_text, "uptime_ms",
-                  (json_int_t)status.uptime_ms, "writes", (json_int_t)status.writes, "counts",
-                  counts_of(&counts, &status), "journal", journal_of(&stat, status.flushed_seq));
+    response->json = json_pack(
+        "{s:s, s:s, s:o, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:b}", "version",
+        KITBAG_VERSION, "history", history, "seq", admin_api_seq(status.head.seq), "hash", hash,
+        "state", state_name(status.state), "state_text", status.state_text, "uptime_ms",
+        (json_int_t)status.uptime_ms, "writes", (json_int_t)status.writes, "counts",
+        counts_of(&counts, &status), "journal", journal_of(&stat, status.flushed_seq), "digests",
+        digests_of(&status), "disk", disk_of(&status), "retention", admin_api_retention(&status),
+        "clock_stepped", status.clock_stepped);
     return response->json != NULL ? 0 : err_set(err, E_NOMEM, "out of memory");
 }

@@ -63,6 +63,7 @@ struct server_status {
     uint8_t history[HISTORY_SIZE];
     struct journal_position head;
     struct retention_line retention[RETENTION_LINES];
+    uint64_t undo_keep_ms; /* for how long a deletion or a fence can be taken back */
     bool clock_stepped; /* nothing is dropped for its age until a day has passed or it was confirmed
                          */
     uint64_t room_bytes;    /* free on the disk */

@@ -191,7 +191,8 @@ static int make_events(struct admin_http *http, struct err *err)
 
 static int start_threads(struct admin_http *http, struct err *err)
 {
-    static const char *const names[ADMIN_LANES] = {"admin-quick", "admin-list", "admin-long"};
+    static const char *const names[ADMIN_LANES] = {"admin-quick", "admin-list", "admin-past",
+                                                   "admin-long"};
     int rc = 0;
     for (int i = 0; i < ADMIN_LANES && rc == 0; i++) {
         struct admin_lane_thread *lane = &http->lanes[i];

@@ -3,6 +3,7 @@
  * All of it runs on the loop's thread.
  */
 #include <event2/buffer.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,9 +92,13 @@ static void put_answer(struct admin_connection *c)
                               "X-Content-Type-Options: nosniff\r\n",
                               response->status, reason_of(response->status),
                               stream                    ? "application/x-ndjson"
+                              : response->is_raw        ? "application/octet-stream"
                               : response->status == 200 ? "application/json"
                                                         : "application/problem+json");
-    if (response->allow != NULL) {
+    if (response->etag != 0) {
+        (void)evbuffer_add_printf(out, "ETag: \"%" PRIu64 "\"\r\n", response->etag);
+    }
+    if (response->allow[0] != '\0') {
         (void)evbuffer_add_printf(out, "Allow: %s\r\n", response->allow);
     }
     if (c->close_after) {

@@ -87,6 +87,7 @@ static int check_body(struct admin_connection *c, struct err *err)
     static const uint64_t limits[] = {
         [ADMIN_BODY_NONE] = 0,
         [ADMIN_BODY_JSON] = ADMIN_BODY_MAX_BYTES,
+        [ADMIN_BODY_RAW] = VALUE_MAX_BYTES,
         [ADMIN_BODY_FILE] = ADMIN_FILE_MAX_BYTES,
     };
     uint64_t limit = limits[c->job->route->body];
@@ -112,7 +113,7 @@ static int begin_request(struct admin_connection *c, const struct admin_http_hea
     job->request.backend = options->backend;
     job->request.actor = options->actor;
     job->route =
-        admin_route_find(options->routes, head->method, head->path, &job->response.allow, &rc, err);
+        admin_route_find(options->routes, head->method, head->path, job->response.allow, &rc, err);
     if (job->route == NULL) {
         job->response.status = rc == E_NOT_ALLOWED ? 405 : 0;
         return rc;
@@ -120,6 +121,12 @@ static int begin_request(struct admin_connection *c, const struct admin_http_hea
     c->close_after = !head->keep_alive;
     c->body_left = head->body_size;
     c->expects_continue = head->expects_continue && head->body_size > 0;
+    if (head->if_match.size >= sizeof job->request.if_match) {
+        return err_set(err, E_INVALID, "'If-Match' is longer than any seq");
+    }
+    if (head->if_match.size > 0) {
+        memcpy(job->request.if_match, head->if_match.data, head->if_match.size);
+    }
     rc = admin_request_fill(&job->request, job->route, head->path, head->query, err);
     return rc == 0 ? check_body(c, err) : rc;
 }

@@ -133,6 +133,11 @@ static int read_known_header(struct reading *reading, struct span name, struct s
             return malformed(reading, "it has more than one Host");
         }
         reading->has_host = true;
+    } else if (same_word(name, "if-match")) {
+        if (reading->head.if_match.size > 0) {
+            return malformed(reading, "it has more than one If-Match");
+        }
+        reading->head.if_match = value;
     } else if (same_word(name, "connection")) {
         read_connection(reading, value);
     } else if (same_word(name, "expect")) {

@@ -1,7 +1,7 @@
 /* admin/http_head.h - the head of an HTTP/1.1 request, read strictly. Pure.
  *
  * What two programs could read differently is refused: bare line feeds, folded headers, spaces
- * before a colon, signs in Content-Length, two of them, Transfer-Encoding.
+ * before a colon, signs in Content-Length, two of them or of If-Match, Transfer-Encoding.
  */
 #ifndef KITBAG_ADMIN_HTTP_HEAD_H
 #define KITBAG_ADMIN_HTTP_HEAD_H
@@ -15,8 +15,9 @@ enum { HTTP_HEAD_MAX_BYTES = 16 << 10, HTTP_HEADERS_MAX = 100 };
 struct admin_http_head {
     size_t size; /* of the head in bytes, with the empty line that ends it */
     struct span method;
-    struct span path;  /* as sent: percent-encoded, begins with '/' */
-    struct span query; /* behind the '?', without it; may be empty */
+    struct span path;     /* as sent: percent-encoded, begins with '/' */
+    struct span query;    /* behind the '?', without it; may be empty */
+    struct span if_match; /* its value; empty when there is none */
     bool keep_alive;
     bool expects_continue; /* the sender waits for "100 Continue" before the body */
     uint64_t body_size;    /* Content-Length, 0 when there is none */

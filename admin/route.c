@@ -45,11 +45,12 @@ static bool matches(const char *pattern, struct span path, struct span *parts)
 }
 
 const struct admin_route *admin_route_find(const struct admin_route *routes, struct span method,
-                                           struct span path, const char **allow, int *code,
+                                           struct span path, char *allow, int *code,
                                            struct err *err)
 {
     ASSERT(routes != NULL && allow != NULL && code != NULL);
-    *allow = NULL;
+    size_t used = 0;
+    allow[0] = '\0';
     for (const struct admin_route *route = routes; route->method != NULL; route++) {
         if (!matches(route->pattern, path, NULL)) {
             continue;
@@ -58,12 +59,15 @@ const struct admin_route *admin_route_find(const struct admin_route *routes, str
             *code = 0;
             return route;
         }
-        *allow = route->method;
+        int size = snprintf(allow + used, ADMIN_ALLOW_MAX - used, "%s%s", used > 0 ? ", " : "",
+                            route->method);
+        used += (size_t)size;
+        ASSERT(used < ADMIN_ALLOW_MAX); /* the table is ours */
     }
     int size = path.size < 200 ? (int)path.size : 200;
-    if (*allow != NULL) {
+    if (used > 0) {
         *code = err_set(err, E_NOT_ALLOWED, "'%.*s' takes %s only", size, (const char *)path.data,
-                        *allow);
+                        allow);
     } else {
         *code = err_set(err, E_NOT_FOUND, "there is no '%.*s' here", size, (const char *)path.data);
     }
@@ -214,6 +218,28 @@ const char *admin_query(const struct admin_request *request, const char *name)
     return NULL;
 }
 
+int admin_request_condition(const struct admin_request *request, struct admin_condition *out,
+                            struct err *err)
+{
+    const char *text = request->if_match;
+    size_t size = strlen(text);
+    *out = (struct admin_condition){.given = size > 0, .any = strcmp(text, "*") == 0};
+    if (!out->given || out->any) {
+        return 0;
+    }
+    bool quoted = size >= 2 && text[0] == '"' && text[size - 1] == '"';
+    text += quoted;
+    size -= quoted ? 2 : 0;
+    if (size == 0 || size > 19 || strspn(text, "0123456789") != size) {
+        return err_set(err, E_INVALID,
+                       "'If-Match' is the seq of the item (its ETag), 0 when there has to be none, "
+                       "or *, not '%s'",
+                       request->if_match);
+    }
+    out->seq = strtoull(text, NULL, 10);
+    return 0;
+}
+
 int admin_query_number(const struct admin_request *request, const char *name, uint64_t min,
                        uint64_t max, uint64_t *out, struct err *err)
 {
@@ -307,7 +333,7 @@ static int status_of(int code)
         {E_TIMEOUT, 408},   {E_EXISTS, 409},      {E_BUSY, 503},      {E_CONDITION, 412},
         {E_TOO_LARGE, 413}, {E_NOT_ALLOWED, 403}, {E_STOPPED, 409},   {E_HISTORY, 409},
         {E_DIVERGED, 409},  {E_QUOTA, 429},       {E_READ_ONLY, 503}, {E_DEFERRED, 503},
-        {E_CLOSED, 503},    {E_NOSPACE, 507},
+        {E_CLOSED, 503},    {E_NOSPACE, 507},     {E_TOO_OLD, 410},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (rows[i].code == code) {
@@ -363,7 +389,12 @@ void admin_route_run(const struct admin_route *route, const struct admin_request
     int rc = route->run(request, response, &err);
     if (rc == 0 && response->stream == NULL) {
         response->status = response->status != 0 ? response->status : 200;
-        put_json(body, response->json);
+        if (response->is_raw) {
+            buf_reset(body);
+            (void)buf_append_span(body, buf_span(&response->raw)); /* the buffer keeps its error */
+        } else {
+            put_json(body, response->json);
+        }
         rc = buf_error(body);
         if (rc != 0) {
             (void)err_set(&err, rc, "the answer is too long: ask for less at once");
@@ -373,8 +404,11 @@ void admin_route_run(const struct admin_route *route, const struct admin_request
         }
     }
     if (rc != 0) {
+        response->is_raw = false;
+        response->etag = 0;
         admin_problem(response, rc, &err, body);
     }
+    buf_free(&response->raw);
     json_decref(response->json);
     response->json = NULL;
 }

@@ -19,6 +19,8 @@ enum {
     ADMIN_QUERY_MAX = 16,             /* parameters */
     ADMIN_TEXT_MAX = 1024,            /* a part or a parameter, decoded */
     ADMIN_RESPONSE_MAX_BYTES = 64 << 20,
+    ADMIN_ALLOW_MAX = 40, /* "GET, PUT, DELETE" */
+    ADMIN_IF_MATCH_MAX = 64,
 };
 
 /* Where a route's function runs: a thread of its own each, so that one kind of work never waits for
@@ -26,6 +28,7 @@ enum {
 enum admin_lane {
     ADMIN_LANE_QUICK, /* a few look-ups */
     ADMIN_LANE_LIST,  /* walks a directory */
+    ADMIN_LANE_PAST,  /* reads the journal backwards */
     ADMIN_LANE_LONG,  /* seconds: imports, deletions */
     ADMIN_LANES,
 };
@@ -43,10 +46,11 @@ struct admin_request {
     const char *parts[ADMIN_PARTS_MAX]; /* the path's {}, in order */
     size_t query_count;
     struct admin_pair query[ADMIN_QUERY_MAX];
-    struct span body;            /* of routes without ADMIN_ROUTE_FILE */
-    int file;                    /* of routes with it: read from offset 0; else -1 */
-    const atomic_bool *given_up; /* nobody waits for the answer any more: long work may end */
-    char *memory;                /* parts and query point into it */
+    char if_match[ADMIN_IF_MATCH_MAX]; /* the header, "" when there is none */
+    struct span body;                  /* of routes without ADMIN_BODY_FILE */
+    int file;                          /* of routes with it: read from offset 0; else -1 */
+    const atomic_bool *given_up;       /* nobody waits for the answer any more: long work may end */
+    char *memory;                      /* parts and query point into it */
 };
 
 /* Bytes that come while somebody listens. The loop's thread calls both. */
@@ -59,19 +63,22 @@ struct admin_stream {
     void (*free)(struct admin_stream *stream);
 };
 
-/* Zeroed at first. A function sets one of json and stream. */
+/* Zeroed at first. A function sets one of json, stream and raw. */
 struct admin_response {
     int status;                  /* 0: 200, or what the error says */
     json_t *json;                /* the document, or members that a problem gets in addition */
     struct admin_stream *stream; /* ndjson */
-    const char *allow;           /* of a 405 */
+    struct buf raw;              /* an item's bytes, when `is_raw`; freed by who runs the route */
+    bool is_raw;
+    uint64_t etag;               /* the seq that stands for the content; 0: none */
+    char allow[ADMIN_ALLOW_MAX]; /* of a 405 */
 };
 
 /* Returns 0 or a code: then the response is a problem with the sentence. */
 typedef int admin_handler(const struct admin_request *request, struct admin_response *response,
                           struct err *err);
 
-enum admin_body { ADMIN_BODY_NONE, ADMIN_BODY_JSON, ADMIN_BODY_FILE };
+enum admin_body { ADMIN_BODY_NONE, ADMIN_BODY_JSON, ADMIN_BODY_RAW, ADMIN_BODY_FILE };
 
 struct admin_route {
     const char *method;  /* tables end with NULL */
@@ -83,9 +90,9 @@ struct admin_route {
 };
 
 /* The route of a method and a path as sent. Returns NULL and a code: E_NOT_FOUND, or E_NOT_ALLOWED
- * with `allow` set to the method that it takes (static). */
+ * with the methods that the path takes in `allow` (ADMIN_ALLOW_MAX bytes). */
 const struct admin_route *admin_route_find(const struct admin_route *routes, struct span method,
-                                           struct span path, const char **allow, int *code,
+                                           struct span path, char *allow, int *code,
                                            struct err *err);
 
 /* Decode path and query (as sent) into the request: E_MALFORMED (bad encoding, not UTF-8, a NUL),
@@ -96,6 +103,16 @@ void admin_request_free(struct admin_request *request);
 
 /* A parameter of the query, NULL when it was not given. */
 const char *admin_query(const struct admin_request *request, const char *name);
+/* The header If-Match: a seq, in quotes or without, 0 for "there must be none", or "*" for "there
+ * must be one". E_INVALID. */
+struct admin_condition {
+    bool given;
+    bool any; /* "*" */
+    uint64_t seq;
+};
+MUST_CHECK int admin_request_condition(const struct admin_request *request,
+                                       struct admin_condition *out, struct err *err);
+
 /* A number from min to max; `out` keeps its value when it was not given. E_INVALID. */
 MUST_CHECK int admin_query_number(const struct admin_request *request, const char *name,
                                   uint64_t min, uint64_t max, uint64_t *out, struct err *err);

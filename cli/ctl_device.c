@@ -14,9 +14,11 @@ static int find(const struct invocation *invocation, const char *filter, json_t 
                 struct err *err)
 {
     struct buf buf;
+    const char *state = invocation_option(invocation, "state");
     buf_init(&buf, TARGET_MAX_BYTES);
     (void)buf_append_span(&buf, SPAN_LITERAL("/api/v1/devices?limit=1000&filter="));
     ctl_escape(&buf, filter);
+    ctl_put_query(&buf, "state", state);
     const char *target = ctl_target(&buf, err);
     int rc = target != NULL ? ctl_list(invocation, target, "devices", rows, err) : E_TOO_LARGE;
     buf_free(&buf);
@@ -29,6 +31,7 @@ int ctl_device_ls(const struct invocation *invocation, struct err *err)
         {"id", "ID", false},
         {"name", "NAME", false},
         {"model", "MODEL", false},
+        {"state", "STATE", false},
         {"connected", "CONNECTED", false},
         {"last_seen", "LAST SEEN", false},
         {"lag", "LAG", true},
@@ -87,18 +90,24 @@ static int id_of_name(const struct invocation *invocation, const char *name, jso
     return rc;
 }
 
+/* An argument as an ID: one that is none is a name. */
+static int read_id(const struct invocation *invocation, const char *text, json_t **id,
+                   struct err *err)
+{
+    uint64_t number = 0;
+    if (device_parse(text, &number, NULL) != 0) {
+        return id_of_name(invocation, text, id, err);
+    }
+    *id = json_string(text);
+    return *id != NULL ? 0 : err_set(err, E_NOMEM, "out of memory");
+}
+
 /* Every argument as an ID, before anything is done. */
 static int read_ids(const struct invocation *invocation, json_t *ids, struct err *err)
 {
     for (int i = 0; i < invocation->arg_count; i++) {
-        uint64_t number = 0;
         json_t *id = NULL;
-        int rc = 0;
-        if (device_parse(invocation->args[i], &number, NULL) == 0) {
-            id = json_string(invocation->args[i]);
-        } else {
-            rc = id_of_name(invocation, invocation->args[i], &id, err);
-        }
+        int rc = read_id(invocation, invocation->args[i], &id, err);
         if (rc != 0 || json_array_append_new(ids, id) != 0) {
             return rc != 0 ? rc : err_set(err, E_NOMEM, "out of memory");
         }
@@ -180,4 +189,120 @@ int ctl_device_rm(const struct invocation *invocation, struct err *err)
     json_decref(ids);
     json_decref(report);
     return rc;
+}
+
+/* --- one machine --- */
+
+static int device_target(const struct invocation *invocation, struct buf *buf, struct err *err)
+{
+    json_t *id = NULL;
+    int rc = read_id(invocation, invocation->args[0], &id, err);
+    if (rc == 0) {
+        (void)buf_append_span(buf, SPAN_LITERAL("/api/v1/devices/"));
+        ctl_escape(buf, json_string_value(id));
+    }
+    json_decref(id);
+    return rc;
+}
+
+int ctl_device_show(const struct invocation *invocation, struct err *err)
+{
+    static const struct output_column columns[] = {
+        {"id", "ID", false},
+        {"name", "Name", false},
+        {"model", "Model", false},
+        {"serial", "Serial", false},
+        {"version", "Version", false},
+        {"state", "State", false},
+        {"refused", "Refused", false},
+        {"refused_text", "Because", false},
+        {"connected", "Connected", false},
+        {"last_seen", "Last seen", false},
+        {"joined", "Joined", false},
+        {"address", "Address", false},
+        {"users", "Users", false},
+        {"keep", "Keeps", false},
+        {"mirror", "May mirror", false},
+        {"followed", "Bags followed", false},
+        {"cursor", "Told seq", false},
+        {"lag", "Behind by", false},
+        {"current_seq", "Complete to", false},
+        {"mirror_seq", "Mirrored to", false},
+        {"verified", "Compared", false},
+        {"healed", "Fetched anew", false},
+        {NULL, NULL, false},
+    };
+    enum output_format format;
+    struct buf buf;
+    json_t *device = NULL;
+    buf_init(&buf, TARGET_MAX_BYTES);
+    int rc = output_format(invocation, &format, err);
+    if (rc == 0) {
+        rc = device_target(invocation, &buf, err);
+    }
+    if (rc == 0) {
+        const char *target = ctl_target(&buf, err);
+        rc = target != NULL ? ctl_ask(invocation, target, NULL, &device, err) : E_TOO_LARGE;
+    }
+    if (rc == 0) {
+        output_object(format, columns, device);
+    }
+    json_decref(device);
+    buf_free(&buf);
+    return rc;
+}
+
+/* PATCH with one member, which is taken over. */
+static int patch(const struct invocation *invocation, const char *member, json_t *value,
+                 struct err *err)
+{
+    static const struct output_column columns[] = {
+        {"dry_run", "Dry run", false},   {"id", "ID", false},
+        {"name", "Name", false},         {"keep", "Keeps", false},
+        {"mirror", "May mirror", false}, {"changed", "Changed", false},
+        {"seq", "Seq", false},           {NULL, NULL, false},
+    };
+    enum output_format format;
+    struct buf buf;
+    json_t *answer = NULL;
+    bool dry_run = invocation_has(invocation, "dry-run");
+    json_t *body = json_pack("{s:o, s:b}", member, value, "dry_run", dry_run);
+    buf_init(&buf, TARGET_MAX_BYTES);
+    int rc = body != NULL ? output_format(invocation, &format, err)
+                          : err_set(err, E_NAME, "'%s' is not UTF-8 text", invocation->args[1]);
+    if (rc == 0) {
+        rc = device_target(invocation, &buf, err);
+    }
+    if (rc == 0) {
+        struct ctl_request request = {
+            .method = "PATCH", .target = ctl_target(&buf, err), .json = body};
+        rc = request.target != NULL ? ctl_send(invocation, &request, &answer, err) : E_TOO_LARGE;
+    }
+    if (rc == 0) {
+        output_object(format, columns + (dry_run ? 0 : 1), answer);
+    }
+    json_decref(answer);
+    json_decref(body);
+    buf_free(&buf);
+    return rc;
+}
+
+int ctl_device_rename(const struct invocation *invocation, struct err *err)
+{
+    return patch(invocation, "name", json_string(invocation->args[1]), err);
+}
+
+int ctl_device_keep(const struct invocation *invocation, struct err *err)
+{
+    return patch(invocation, "keep", json_string(invocation->args[1]), err);
+}
+
+int ctl_device_mirror(const struct invocation *invocation, struct err *err)
+{
+    const char *word = invocation->args[1];
+    bool yes = strcmp(word, "yes") == 0;
+    if (!yes && strcmp(word, "no") != 0) {
+        return err_set(err, E_USAGE, "a machine may mirror the journal, yes or no, not '%s'", word);
+    }
+    return patch(invocation, "mirror", json_boolean(yes), err);
 }

@@ -3,10 +3,12 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "cli/output.h"
 
@@ -240,6 +242,53 @@ int ctl_ask(const struct invocation *invocation, const char *target, json_t *bod
     return rc;
 }
 
+/* CURLOPT_COPYPOSTFIELDS would end at a NUL without the size before it. */
+static bool set_body(const struct exchange *ex, const struct ctl_request *request, struct span body)
+{
+    bool has_body = request->json != NULL || strcmp(request->method, "PUT") == 0;
+    return curl_easy_setopt(ex->curl, CURLOPT_CUSTOMREQUEST, request->method) == CURLE_OK &&
+           (!has_body ||
+            (curl_easy_setopt(ex->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.size) ==
+                 CURLE_OK &&
+             curl_easy_setopt(ex->curl, CURLOPT_POSTFIELDS,
+                              body.size > 0 ? (const char *)body.data : "") == CURLE_OK));
+}
+
+static bool add_condition(struct exchange *ex, const char *if_match)
+{
+    char header[64];
+    if (if_match == NULL) {
+        return true;
+    }
+    int size = snprintf(header, sizeof header, "If-Match: \"%s\"", if_match);
+    struct curl_slist *headers =
+        size > 0 && (size_t)size < sizeof header ? curl_slist_append(ex->headers, header) : NULL;
+    if (headers == NULL) {
+        return false;
+    }
+    ex->headers = headers;
+    return curl_easy_setopt(ex->curl, CURLOPT_HTTPHEADER, headers) == CURLE_OK;
+}
+
+int ctl_send(const struct invocation *invocation, const struct ctl_request *request,
+             json_t **answer, struct err *err)
+{
+    struct exchange ex;
+    char *text = request->json != NULL ? json_dumps(request->json, JSON_COMPACT) : NULL;
+    struct span body = text != NULL ? span_str(text) : request->bytes;
+    int rc = open_exchange(&ex, invocation, request->target, err);
+    if (rc == 0 && ((request->json != NULL && text == NULL) || !set_body(&ex, request, body) ||
+                    !add_condition(&ex, request->if_match))) {
+        rc = err_set(err, E_NOMEM, "out of memory");
+    }
+    if (rc == 0) {
+        rc = perform(&ex, answer);
+    }
+    rc = close_exchange(&ex, rc);
+    free(text);
+    return rc;
+}
+
 int ctl_upload(const struct invocation *invocation, const char *target, struct span bytes,
                json_t **answer, struct err *err)
 {
@@ -312,6 +361,44 @@ void ctl_escape(struct buf *out, const char *text)
     }
 }
 
+void ctl_put_query(struct buf *out, const char *name, const char *value)
+{
+    if (value != NULL) {
+        (void)buf_printf(out, "&%s=", name);
+        ctl_escape(out, value);
+    }
+}
+
+int ctl_moment(const char *text, const char *option, char room[CLOCK_TEXT_MAX], const char **out,
+               struct err *err)
+{
+    uint64_t ago_ms = 0;
+    uint64_t now_ms = clock_wall_ms(&clock_system);
+    *out = text;
+    if (text[0] != '-') {
+        return 0;
+    }
+    if (clock_parse_duration(text + 1, &ago_ms) != 0 || ago_ms >= now_ms) {
+        return err_set(err, E_USAGE, "--%s takes a seq, a time, or how long ago (-2h), not '%s'",
+                       option, text);
+    }
+    clock_format(now_ms - ago_ms, room);
+    *out = room;
+    return 0;
+}
+
+int ctl_put_moment(const struct invocation *invocation, struct buf *out, const char *option,
+                   struct err *err)
+{
+    const char *text = invocation_option(invocation, option);
+    char room[CLOCK_TEXT_MAX];
+    int rc = text != NULL ? ctl_moment(text, option, room, &text, err) : 0;
+    if (rc == 0) {
+        ctl_put_query(out, option, text);
+    }
+    return rc;
+}
+
 const char *ctl_target(struct buf *buf, struct err *err)
 {
     (void)buf_append_u8(buf, 0);
@@ -342,38 +429,60 @@ static int take_page(json_t *page, const char *member, json_t *rows, struct buf 
                : err_set(err, E_NOMEM, "out of memory");
 }
 
-int ctl_list(const struct invocation *invocation, const char *target, const char *member,
-             json_t **rows, struct err *err)
+static int fetch_page(const struct invocation *invocation, const char *target,
+                      const struct buf *cursor, json_t **page, struct err *err)
+{
+    struct buf asked;
+    buf_init(&asked, 8192);
+    (void)buf_append_span(&asked, span_str(target));
+    if (cursor->size > 0) {
+        (void)buf_append_span(&asked, SPAN_LITERAL("&cursor="));
+        (void)buf_append_span(&asked, buf_span(cursor));
+    }
+    const char *text = ctl_target(&asked, err);
+    int rc = text != NULL ? ctl_ask(invocation, text, NULL, page, err) : E_TOO_LARGE;
+    buf_free(&asked);
+    return rc;
+}
+
+int ctl_list_some(const struct invocation *invocation, const char *target, const char *member,
+                  size_t limit, json_t **rows, json_t **last, struct err *err)
 {
     struct buf cursor;
-    struct buf asked;
     json_t *all = json_array();
+    json_t *page = NULL;
     bool more = true;
     int rc = 0;
     buf_init(&cursor, 4096);
-    buf_init(&asked, 8192);
     while (more && rc == 0) {
-        json_t *page = NULL;
-        buf_reset(&asked);
-        (void)buf_append_span(&asked, span_str(target));
-        if (cursor.size > 0) {
-            (void)buf_append_span(&asked, SPAN_LITERAL("&cursor="));
-            (void)buf_append_span(&asked, buf_span(&cursor));
-        }
-        const char *text = ctl_target(&asked, err);
-        rc = text != NULL ? ctl_ask(invocation, text, NULL, &page, err) : buf_error(&asked);
+        json_decref(page);
+        page = NULL;
+        rc = fetch_page(invocation, target, &cursor, &page, err);
         if (rc == 0) {
             rc = take_page(page, member, all, &cursor, err);
         }
-        more = cursor.size > 0;
-        json_decref(page);
+        more = cursor.size > 0 && (limit == 0 || json_array_size(all) < limit);
+    }
+    while (rc == 0 && limit > 0 && json_array_size(all) > limit) {
+        (void)json_array_remove(all, json_array_size(all) - 1);
     }
     buf_free(&cursor);
-    buf_free(&asked);
     if (rc != 0) {
         json_decref(all);
+        json_decref(page);
         return rc;
     }
     *rows = all;
+    if (last != NULL) {
+        *last = page;
+    } else {
+        json_decref(page);
+    }
     return 0;
+}
+
+int ctl_list(const struct invocation *invocation, const char *target, const char *member,
+             json_t **rows, struct err *err)
+{
+    return ctl_list_some(invocation, target, member, 0, rows, NULL, err);
 }

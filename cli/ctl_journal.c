@@ -1,27 +1,46 @@
-/* cli/ctl_journal.c - kitbagctl journal: its size, its newest changes, and whether it is whole. */
-#include <limits.h>
+/* cli/ctl_journal.c - kitbagctl journal: its size and what holds it, and its newest changes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "cli/ctl_http.h"
 #include "cli/ctl_verbs.h"
 #include "cli/output.h"
-#include "journal/verify.h"
 
 enum { TARGET_MAX_BYTES = 4096 };
+
+/* What holds each limit, for a person: a line each behind the numbers. */
+static void print_retention(json_t *stat)
+{
+    static const struct output_column columns[] = {
+        {"what", "KEPT", false},
+        {"seq", "FROM SEQ", true},
+        {"text", "BECAUSE", false},
+        {NULL, NULL, false},
+    };
+    json_t *lines = json_object_get(stat, "retention");
+    if (json_array_size(lines) > 0) {
+        (void)putchar('\n');
+        output_rows(OUTPUT_TABLE, columns, lines);
+    }
+    if (json_is_true(json_object_get(stat, "clock_stepped"))) {
+        (void)fprintf(stderr, "The server's clock stepped: nothing is dropped for its age until a "
+                              "day has passed. If it is right now: kitbagctl clock confirm\n");
+    }
+}
 
 int ctl_journal_stat(const struct invocation *invocation, struct err *err)
 {
     static const struct output_column columns[] = {
         {"floor", "First change", false},
         {"head", "Last change", false},
+        {"flushed", "Flushed to", false},
         {"first_time", "From", false},
         {"last_time", "To", false},
         {"segments", "Files", false},
         {"bytes", "Bytes", false},
         {"file_bytes", "Bytes on disk", false},
+        {"room_bytes", "Bytes free", false},
         {"history", "History", false},
         {NULL, NULL, false},
     };
@@ -33,6 +52,9 @@ int ctl_journal_stat(const struct invocation *invocation, struct err *err)
     }
     if (rc == 0) {
         output_object(format, columns, stat);
+    }
+    if (rc == 0 && format == OUTPUT_TABLE) {
+        print_retention(stat);
     }
     json_decref(stat);
     return rc;
@@ -125,96 +147,4 @@ int ctl_journal_tail(const struct invocation *invocation, struct err *err)
     json_decref(tail.rows);
     buf_free(&target);
     return rc;
-}
-
-/* --- verify --- */
-
-static void show_progress(void *context, uint64_t done, uint64_t total)
-{
-    (void)context;
-    output_progress("reading the journal", done, total);
-}
-
-/* A server that is writing may be met in the middle of a batch: what is damage shows itself at the
- * same place again. */
-static int verify(const char *dir, struct verify_report *report, struct err *err)
-{
-    int rc = journal_verify(dir, report, show_progress, NULL, err);
-    for (int i = 0; i < 3 && rc == E_CORRUPT; i++) {
-        struct verify_report before = *report;
-        *report = (struct verify_report){0};
-        rc = journal_verify(dir, report, show_progress, NULL, err);
-        if (rc == E_CORRUPT && strcmp(before.file, report->file) == 0 &&
-            before.offset == report->offset) {
-            break;
-        }
-    }
-    output_progress_end();
-    return rc;
-}
-
-static const char *tail_words(enum segment_tail tail)
-{
-    switch (tail) {
-    case SEGMENT_TAIL_CLEAN:
-        return "a clean stop";
-    case SEGMENT_TAIL_OPEN:
-        return "open: the server runs, or was killed between two writes";
-    case SEGMENT_TAIL_TORN:
-        return "a write that was cut short: nobody was told that it was done, the next start "
-               "clears it away";
-    }
-    return "unknown";
-}
-
-static int print_report(const struct verify_report *report, enum output_format format,
-                        struct err *err)
-{
-    static const struct output_column columns[] = {
-        {"journal", "Journal", false},
-        {"first_seq", "First change", false},
-        {"last_seq", "Last change", false},
-        {"changes", "Changes", false},
-        {"batches", "Batches", false},
-        {"segments", "Files", false},
-        {"bytes", "Bytes", false},
-        {"end", "Ends with", false},
-        {NULL, NULL, false},
-    };
-    json_t *object =
-        json_pack("{s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:s}", "journal", "whole", "first_seq",
-                  output_seq(report->first_seq), "last_seq", output_seq(report->last_seq),
-                  "changes", (json_int_t)report->changes, "batches", (json_int_t)report->batches,
-                  "segments", (json_int_t)report->segments, "bytes", (json_int_t)report->bytes,
-                  "end", tail_words(report->tail));
-    if (object == NULL) {
-        return err_set(err, E_NOMEM, "out of memory");
-    }
-    output_object(format, columns, object);
-    json_decref(object);
-    return 0;
-}
-
-int ctl_journal_verify(const struct invocation *invocation, struct err *err)
-{
-    enum output_format format;
-    char dir[PATH_MAX];
-    struct verify_report report = {0};
-    int rc = output_format(invocation, &format, err);
-    if (rc == 0) {
-        rc = path_join(dir, sizeof dir, ctl_data_dir(invocation), "journal");
-        rc = rc == 0 ? 0 : err_set(err, rc, "the path of the data folder is too long");
-    }
-    if (rc == 0) {
-        rc = verify(dir, &report, err);
-    }
-    if (rc == E_CORRUPT) {
-        (void)fprintf(stderr, "Keep a copy of the whole data folder before anything else is done "
-                              "with it.\n");
-    }
-    if (rc == E_NOT_FOUND) {
-        return err_set(err, rc, "there is no journal in '%s': is that a server's data folder?",
-                       ctl_data_dir(invocation));
-    }
-    return rc == 0 ? print_report(&report, format, err) : rc;
 }

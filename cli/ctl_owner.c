@@ -4,23 +4,18 @@
 #include <string.h>
 
 #include "cli/ctl_http.h"
+#include "cli/ctl_owner.h"
 #include "cli/ctl_verbs.h"
 #include "cli/output.h"
 
 enum { TARGET_MAX_BYTES = 4096 };
 
-struct kind {
-    const char *name;   /* in the API */
-    const char *member; /* of a deletion's request */
-    const char *one, *many;
-};
-
-static const struct kind user_kind = {"user", "users", "user", "users"};
-static const struct kind group_kind = {"group", "groups", "group", "groups"};
+const struct ctl_kind ctl_user_kind = {"user", "users", "user", "users"};
+const struct ctl_kind ctl_group_kind = {"group", "groups", "group", "groups"};
 
 /* --- listing --- */
 
-static int list(const struct invocation *invocation, const struct kind *kind, struct err *err)
+static int list(const struct invocation *invocation, const struct ctl_kind *kind, struct err *err)
 {
     static const struct output_column columns[] = {
         {"name", "NAME", false}, {"items", "ITEMS", true}, {"bytes", "BYTES", true},
@@ -52,30 +47,40 @@ static int list(const struct invocation *invocation, const struct kind *kind, st
 
 /* --- showing --- */
 
-/* "/api/v1/owners/KIND/NAME" and what follows. */
-static const char *owner_target(struct buf *buf, const struct kind *kind, const char *name,
-                                const char *rest, struct err *err)
+void ctl_owner_target(struct buf *buf, const struct ctl_kind *kind, const char *name)
 {
     buf_reset(buf);
     (void)buf_printf(buf, "/api/v1/owners/%s/", kind->name);
     ctl_escape(buf, name);
-    (void)buf_append_span(buf, span_str(rest));
-    return ctl_target(buf, err);
 }
 
-static int fetch_owner(const struct invocation *invocation, const struct kind *kind, json_t **owner,
-                       struct err *err)
+/* The owner, then the items of the very same moment. */
+static int fetch_owner(const struct invocation *invocation, const struct ctl_kind *kind,
+                       json_t **owner, struct err *err)
 {
     const char *name = invocation->args[0];
-    const char *rest =
-        invocation_has(invocation, "values") ? "/items?limit=10000&values=1" : "/items?limit=10000";
+    const char *device = invocation_option(invocation, "device");
     struct buf buf;
     json_t *items = NULL;
     buf_init(&buf, TARGET_MAX_BYTES);
-    const char *target = owner_target(&buf, kind, name, "", err);
-    int rc = target != NULL ? ctl_ask(invocation, target, NULL, owner, err) : E_TOO_LARGE;
+    ctl_owner_target(&buf, kind, name);
+    (void)buf_append_span(&buf, device != NULL || invocation_has(invocation, "at")
+                                    ? SPAN_LITERAL("?")
+                                    : span_of(NULL, 0));
+    ctl_put_query(&buf, "device", device);
+    int rc = ctl_put_moment(invocation, &buf, "at", err);
+    const char *target = ctl_target(&buf, err);
+    rc = rc == 0 && target == NULL ? E_TOO_LARGE : rc;
     if (rc == 0) {
-        target = owner_target(&buf, kind, name, rest, err);
+        rc = ctl_ask(invocation, target, NULL, owner, err);
+    }
+    if (rc == 0) {
+        ctl_owner_target(&buf, kind, name);
+        (void)buf_printf(&buf, "/items?limit=10000%s",
+                         invocation_has(invocation, "values") ? "&values=1" : "");
+        ctl_put_query(&buf, "device", device);
+        ctl_put_query(&buf, "at", json_string_value(json_object_get(*owner, "at")));
+        target = ctl_target(&buf, err);
         rc = target != NULL ? ctl_list(invocation, target, "items", &items, err) : E_TOO_LARGE;
     }
     if (rc == 0 && json_object_set(*owner, "items", items) != 0) {
@@ -87,7 +92,7 @@ static int fetch_owner(const struct invocation *invocation, const struct kind *k
 }
 
 /* A person sees a head and a table; a secret's value is told to be one. */
-static void print_owner(const struct kind *kind, json_t *owner)
+static void print_owner(const struct ctl_kind *kind, json_t *owner)
 {
     static const struct output_column columns[] = {
         {"item", "ITEM", false}, {"size", "SIZE", true},    {"seq", "SEQ", true},
@@ -105,14 +110,23 @@ static void print_owner(const struct kind *kind, json_t *owner)
             (void)json_object_set_new(row, "value", json_string("(not text)"));
         }
     }
-    (void)printf("%s %s, bag %s, at seq %s: %zu items\n\n", kind->one,
+    const char *deleted = json_string_value(json_object_get(owner, "deleted"));
+    long long hidden = json_integer_value(json_object_get(owner, "hidden"));
+    (void)printf("%s %s, bag %s, at seq %s: %zu items", kind->one,
                  json_string_value(json_object_get(owner, "name")),
                  json_string_value(json_object_get(owner, "bag_id")),
                  json_string_value(json_object_get(owner, "seq")), json_array_size(items));
+    if (hidden > 0) {
+        (void)printf(" (%lld more are initialised: kitbagctl fence ls)", hidden);
+    }
+    if (deleted != NULL) {
+        (void)printf("; deleted since, with change %s", deleted);
+    }
+    (void)printf("\n\n");
     output_rows(OUTPUT_TABLE, columns, items);
 }
 
-static int show(const struct invocation *invocation, const struct kind *kind, struct err *err)
+static int show(const struct invocation *invocation, const struct ctl_kind *kind, struct err *err)
 {
     static const struct output_column none[] = {{NULL, NULL, false}};
     enum output_format format;
@@ -137,8 +151,8 @@ static json_int_t number(json_t *object, const char *member)
     return json_integer_value(json_object_get(object, member));
 }
 
-static int ask_deletion(const struct invocation *invocation, const struct kind *kind, bool dry_run,
-                        json_t **report, struct err *err)
+static int ask_deletion(const struct invocation *invocation, const struct ctl_kind *kind,
+                        bool dry_run, json_t **report, struct err *err)
 {
     json_t *names = json_array();
     for (int i = 0; i < invocation->arg_count; i++) {
@@ -155,7 +169,7 @@ static int ask_deletion(const struct invocation *invocation, const struct kind *
 }
 
 /* Names that are not registered, and those that the server refused. */
-static void tell_rest(const struct kind *kind, json_t *report)
+static void tell_rest(const struct ctl_kind *kind, json_t *report)
 {
     size_t i;
     json_t *row;
@@ -171,8 +185,8 @@ static void tell_rest(const struct kind *kind, json_t *report)
     }
 }
 
-static bool confirm(const struct invocation *invocation, const struct kind *kind, json_t *preview,
-                    struct err *err)
+static bool confirm(const struct invocation *invocation, const struct ctl_kind *kind,
+                    json_t *preview, struct err *err)
 {
     char text[256];
     json_int_t count = number(preview, kind->member);
@@ -186,7 +200,7 @@ static bool confirm(const struct invocation *invocation, const struct kind *kind
     return command_confirm(invocation, text, err);
 }
 
-static int delete_names(const struct invocation *invocation, const struct kind *kind,
+static int delete_names(const struct invocation *invocation, const struct ctl_kind *kind,
                         json_t **report, struct err *err)
 {
     if (invocation_has(invocation, "dry-run")) {
@@ -206,7 +220,7 @@ static int delete_names(const struct invocation *invocation, const struct kind *
     return ask_deletion(invocation, kind, false, report, err);
 }
 
-static int rm(const struct invocation *invocation, const struct kind *kind, struct err *err)
+static int rm(const struct invocation *invocation, const struct ctl_kind *kind, struct err *err)
 {
     const struct output_column columns[] = {
         {"dry_run", "Dry run", false}, {kind->member, "Deleted", true}, {"items", "Items", true},
@@ -235,30 +249,30 @@ static int rm(const struct invocation *invocation, const struct kind *kind, stru
 
 int ctl_user_ls(const struct invocation *invocation, struct err *err)
 {
-    return list(invocation, &user_kind, err);
+    return list(invocation, &ctl_user_kind, err);
 }
 
 int ctl_user_show(const struct invocation *invocation, struct err *err)
 {
-    return show(invocation, &user_kind, err);
+    return show(invocation, &ctl_user_kind, err);
 }
 
 int ctl_user_rm(const struct invocation *invocation, struct err *err)
 {
-    return rm(invocation, &user_kind, err);
+    return rm(invocation, &ctl_user_kind, err);
 }
 
 int ctl_group_ls(const struct invocation *invocation, struct err *err)
 {
-    return list(invocation, &group_kind, err);
+    return list(invocation, &ctl_group_kind, err);
 }
 
 int ctl_group_show(const struct invocation *invocation, struct err *err)
 {
-    return show(invocation, &group_kind, err);
+    return show(invocation, &ctl_group_kind, err);
 }
 
 int ctl_group_rm(const struct invocation *invocation, struct err *err)
 {
-    return rm(invocation, &group_kind, err);
+    return rm(invocation, &ctl_group_kind, err);
 }

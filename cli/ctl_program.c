@@ -11,8 +11,55 @@ static const struct option_spec all_options[] = {
     {NULL, 0, NULL, NULL},
 };
 
+#define MOMENT "a seq, a time (2026-11-22T17:51:37Z), or -2h for two hours ago"
+
 static const struct option_spec show_options[] = {
+    {"at", 0, "MOMENT", "as it was then: " MOMENT},
+    {"device", 0, "ID", "what the user has on that machine alone"},
     {"values", 0, NULL, "show the items' values too, those of secrets masked"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec history_options[] = {
+    {"from", 0, "MOMENT", "nothing older: " MOMENT},
+    {"to", 0, "MOMENT", "nothing newer"},
+    {"lines", 0, "N", "the newest N changes (all)"},
+    {"device", 0, "ID", "of what the user has on that machine alone"},
+    {"values", 0, NULL, "show the values, and those that they replaced"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec diff_options[] = {
+    {"from", 0, "MOMENT", "since when: " MOMENT},
+    {"to", 0, "MOMENT", "until when (now)"},
+    {"device", 0, "ID", "of what the user has on that machine alone"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec set_options[] = {
+    {"if-seq", 0, "N", "only when the item is at seq N; 0: only when there is none"},
+    {"device", 0, "ID", "what the user has on that machine alone"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec restore_options[] = {
+    {"at", 0, "MOMENT", "as it was then (as it was before the deletion): " MOMENT},
+    {"item", 0, "PATH", "this item alone; may be repeated"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec list_options[] = {
+    {"state", 0, "STATE", "active, diverged, removed or all (active)"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec fence_options[] = {
+    {"except", 0, "CATEGORY", "a longer category that stays as it is; may be repeated"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec repair_options[] = {
+    {"keep-newest", 0, NULL, "keep what is behind the damage, and lose what is before it"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -42,19 +89,75 @@ static const struct command commands[] = {
     {"user ls", "[SEARCH]", "list users; SEARCH is any part of the name", "user ls\nuser ls petr\n",
      NULL, 0, 1, ctl_user_ls},
     {"user show", "NAME", "show a user and what is kept of them",
-     "user show zoe\nuser show zoe --values -o json\n", show_options, 1, 1, ctl_user_show},
+     "user show zoe\nuser show zoe --values -o json\nuser show zoe --at 2026-11-22T08:00\n",
+     show_options, 1, 1, ctl_user_show},
+    {"user history", "NAME [ITEM]", "who wrote what, where and when, the newest first",
+     "user history zoe\nuser history zoe copy/default --values --from -7d\n"
+     "user history zoe -o ndjson --lines 100\n",
+     history_options, 1, 2, ctl_user_history},
+    {"user diff", "NAME", "what is different between two moments",
+     "user diff zoe --from -1d\nuser diff zoe --from 4711 --to 4720\n", diff_options, 1, 1,
+     ctl_user_diff},
+    {"user set", "NAME ITEM [VALUE|@FILE|-]", "set an item; without a value, standard input is it",
+     "user set zoe copy/default '{\"copies\":2}'\nuser set zoe copy/default @settings.json "
+     "--if-seq 4711\n",
+     set_options, 2, 3, ctl_user_set},
+    {"user unset", "NAME ITEM", "remove an item", "user unset zoe copy/default\n", set_options, 2,
+     2, ctl_user_unset},
+    {"user restore", "NAME...",
+     "bring back what was: deleted users as they were, others or items of them as of a moment",
+     "user restore zoe\nuser restore zoe --at -2h --dry-run\n"
+     "user restore zoe --item copy/default --at 4711\n",
+     restore_options, 1, -1, ctl_user_restore},
     {"user rm", "NAME...", "delete users with all their data, on the server and on every machine",
      "user rm zoe --dry-run\nuser rm zoe adam --yes\n", NULL, 1, -1, ctl_user_rm},
     {"group ls", "[SEARCH]", "list user groups; SEARCH is any part of the ID", NULL, NULL, 0, 1,
      ctl_group_ls},
     {"group show", "ID", "show a user group and what is kept of it", NULL, show_options, 1, 1,
      ctl_group_show},
+    {"group history", "ID [ITEM]", "who wrote what, where and when, the newest first",
+     "group history sales\ngroup history sales copy/default --values --from -7d\n"
+     "group history sales -o ndjson --lines 100\n",
+     history_options, 1, 2, ctl_group_history},
+    {"group diff", "ID", "what is different between two moments",
+     "group diff sales --from -1d\ngroup diff sales --from 4711 --to 4720\n", diff_options, 1, 1,
+     ctl_group_diff},
+    {"group set", "ID ITEM [VALUE|@FILE|-]", "set an item; without a value, standard input is it",
+     "group set sales copy/default '{\"copies\":2}'\ngroup set sales copy/default @settings.json "
+     "--if-seq 4711\n",
+     set_options, 2, 3, ctl_group_set},
+    {"group unset", "ID ITEM", "remove an item", "group unset sales copy/default\n", set_options, 2,
+     2, ctl_group_unset},
+    {"group restore", "ID...",
+     "bring back what was: deleted groups as they were, others or items of them as of a moment",
+     "group restore sales\ngroup restore sales --at -2h --dry-run\n"
+     "group restore sales --item copy/default --at 4711\n",
+     restore_options, 1, -1, ctl_group_restore},
     {"group rm", "ID...", "delete user groups with all their data", "group rm sales --dry-run\n",
      NULL, 1, -1, ctl_group_rm},
     {"device ls", "[FILTER]", "list client machines; FILTER is any part of name, serial, model, ID",
-     "device ls\ndevice ls lobby\n", NULL, 0, 1, ctl_device_ls},
+     "device ls\ndevice ls lobby\ndevice ls --state diverged\n", list_options, 0, 1, ctl_device_ls},
+    {"device show", "ID|NAME", "show a client machine: how far it is, what it may keep",
+     "device show lobby-copier\n", NULL, 1, 1, ctl_device_show},
+    {"device rename", "ID|NAME NAME", "give a client machine another name",
+     "device rename 5f3a9c0012ab77de lobby-copier\n", NULL, 2, 2, ctl_device_rename},
+    {"device keep", "ID|NAME signed-in|groups|everybody",
+     "whose settings a client machine may keep without a sign-in",
+     "device keep lobby-copier everybody\n", NULL, 2, 2, ctl_device_keep},
+    {"device mirror", "ID|NAME yes|no",
+     "whether a client machine may have the whole journal, secrets included",
+     "device mirror standby yes\n", NULL, 2, 2, ctl_device_mirror},
     {"device rm", "ID|NAME...", "remove client machines: they are cut off at once",
      "device rm 5f3a9c0012ab77de\ndevice rm lobby-copier --yes\n", NULL, 1, -1, ctl_device_rm},
+    {"fence ls", "", "list the categories that were initialised for everybody", NULL, NULL, 0, 0,
+     ctl_fence_ls},
+    {"fence set", "shared|device CATEGORY",
+     "initialise a category for everybody: one change, whatever the number of users",
+     "fence set shared copy/default --dry-run\n"
+     "fence set device copy --except copy/default --yes\n",
+     fence_options, 2, 2, ctl_fence_set},
+    {"fence lift", "shared|device CATEGORY", "take the newest initialisation of a category back",
+     "fence lift shared copy/default\n", NULL, 2, 2, ctl_fence_lift},
     {"import people", "FILE", "register the people of a directory export as users",
      "import people company.ldif --format ldif --colleagues\n"
      "import people company.ldif --format ldif --dry-run\n",
@@ -62,13 +165,21 @@ static const struct command commands[] = {
     {"import addresses", "FILE", "put the people of a directory export into an address list",
      "import addresses partners.ldif --format ldif --into group:sales\n", address_options, 1, 1,
      ctl_import_addresses},
-    {"journal stat", "", "how far the journal goes, and its size", NULL, NULL, 0, 0,
+    {"journal stat", "", "how far the journal goes, its size, and what holds it", NULL, NULL, 0, 0,
      ctl_journal_stat},
     {"journal tail", "", "the newest changes: who changed what, and when",
      "journal tail --follow\njournal tail --bag user:zoe --lines 50\n", tail_options, 0, 0,
      ctl_journal_tail},
     {"journal verify", "", "read the whole journal and check it; the server may be down",
      "--data /var/lib/kitbagd journal verify\n", NULL, 0, 0, ctl_journal_verify},
+    {"journal repair", "", "cut damage out of the journal of a server that is down",
+     "--data /var/lib/kitbagd journal repair --dry-run\n", repair_options, 0, 0,
+     ctl_journal_repair},
+    {"history fork", "",
+     "go on with this server's state: a new history begins, machines that hold more give it up",
+     "history fork --dry-run\nhistory fork --yes\n", NULL, 0, 0, ctl_history_fork},
+    {"clock confirm", "", "the server's clock was set on purpose: dropping for age goes on",
+     "clock confirm\n", NULL, 0, 0, ctl_clock_confirm},
     {NULL, NULL, NULL, NULL, NULL, 0, 0, NULL},
 };
 

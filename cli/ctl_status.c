@@ -30,13 +30,38 @@ static json_t *duration(json_int_t ms)
     return s >= 60 ? json_sprintf("%lld min %lld s", s / 60, s % 60) : json_sprintf("%lld s", s);
 }
 
+/* "checked 7, wrong 0, fetched anew by machines 0". */
+static json_t *digests_line(json_t *status)
+{
+    json_t *digests = json_object_get(status, "digests");
+    json_int_t wrong = json_integer_value(json_object_get(digests, "wrong"));
+    return digests == NULL
+               ? json_null()
+               : json_sprintf("checked %lld, wrong %lld, fetched anew by machines %lld%s",
+                              (long long)json_integer_value(json_object_get(digests, "checked")),
+                              (long long)wrong,
+                              (long long)json_integer_value(json_object_get(digests, "healed")),
+                              wrong > 0 ? " (the server's log names the bags)" : "");
+}
+
+static json_t *disk_line(json_t *status)
+{
+    json_t *disk = json_object_get(status, "disk");
+    json_int_t room = json_integer_value(json_object_get(disk, "room_bytes"));
+    json_int_t reserve = json_integer_value(json_object_get(disk, "reserve_bytes"));
+    return disk == NULL ? json_null()
+                        : json_sprintf("%lld MiB free; below %lld MiB writes wait%s",
+                                       (long long)(room >> 20), (long long)(reserve >> 20),
+                                       room < reserve ? ": they do now, make room" : "");
+}
+
 /* The lines that a person reads. */
 static json_t *summary(json_t *status)
 {
     json_t *journal = json_object_get(status, "journal");
     const char *why = text_in(status, "state_text");
     return json_pack(
-        "{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s}", "state",
+        "{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "state",
         json_sprintf("%s%s%s", text_in(status, "state"), why[0] != '\0' ? ": " : "", why), "seq",
         text_in(status, "seq"), "history", text_in(status, "history"), "people",
         json_sprintf("users %lld, groups %lld", (long long)count_of(status, "users"),
@@ -52,8 +77,18 @@ static json_t *summary(json_t *status)
                      text_in(journal, "head"),
                      (long long)json_integer_value(json_object_get(journal, "segments")),
                      (long long)json_integer_value(json_object_get(journal, "bytes"))),
-        "uptime", duration(json_integer_value(json_object_get(status, "uptime_ms"))), "version",
+        "digests", digests_line(status), "disk", disk_line(status), "uptime",
+        duration(json_integer_value(json_object_get(status, "uptime_ms"))), "version",
         text_in(status, "version"));
+}
+
+/* What a person has to do about what is dropped, nothing when all is as usual. */
+static void warn(json_t *status)
+{
+    if (json_is_true(json_object_get(status, "clock_stepped"))) {
+        (void)fprintf(stderr, "The server's clock stepped: nothing is dropped for its age until a "
+                              "day has passed. If it is right now: kitbagctl clock confirm\n");
+    }
 }
 
 int ctl_status(const struct invocation *invocation, struct err *err)
@@ -62,6 +97,7 @@ int ctl_status(const struct invocation *invocation, struct err *err)
         {"state", "State", false},       {"seq", "Seq", false},
         {"people", "People", false},     {"kept", "Kept", false},
         {"machines", "Machines", false}, {"journal", "Journal", false},
+        {"digests", "Digests", false},   {"disk", "Disk", false},
         {"history", "History", false},   {"uptime", "Uptime", false},
         {"version", "Version", false},   {NULL, NULL, false},
     };
@@ -75,6 +111,7 @@ int ctl_status(const struct invocation *invocation, struct err *err)
         json_t *lines = summary(status);
         output_object(format, columns, lines);
         json_decref(lines);
+        warn(status);
     } else if (rc == 0) {
         output_object(format, columns, status);
     }

@@ -8,10 +8,22 @@
 command_fn ctl_status;
 /* ctl_owner.c */
 command_fn ctl_user_ls, ctl_user_show, ctl_user_rm, ctl_group_ls, ctl_group_show, ctl_group_rm;
+/* ctl_past.c */
+command_fn ctl_user_history, ctl_user_diff, ctl_group_history, ctl_group_diff;
+/* ctl_item.c */
+command_fn ctl_user_set, ctl_user_unset, ctl_user_restore;
+command_fn ctl_group_set, ctl_group_unset, ctl_group_restore;
 /* ctl_device.c */
-command_fn ctl_device_ls, ctl_device_rm;
+command_fn ctl_device_ls, ctl_device_rm, ctl_device_show;
+command_fn ctl_device_rename, ctl_device_keep, ctl_device_mirror;
+/* ctl_fence.c */
+command_fn ctl_fence_ls, ctl_fence_set, ctl_fence_lift;
 /* ctl_journal.c */
-command_fn ctl_journal_stat, ctl_journal_verify, ctl_journal_tail;
+command_fn ctl_journal_stat, ctl_journal_tail;
+/* ctl_repair.c */
+command_fn ctl_journal_verify, ctl_journal_repair;
+/* ctl_history.c */
+command_fn ctl_history_fork, ctl_clock_confirm;
 /* ctl_import.c */
 command_fn ctl_import_people, ctl_import_addresses;
 

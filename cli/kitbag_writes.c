@@ -11,36 +11,10 @@
 #include "base/name.h"
 #include "cli/kitbag_call.h"
 #include "cli/kitbag_verbs.h"
+#include "cli/value.h"
 
 enum { BAG_TEXT_MAX = 1024, WAIT_DEFAULT_MS = 10000, WAIT_MAX_MS = 3600000 };
 enum { APPLY_FILE_MAX = 16 << 20 };
-
-/* Append all that standard input has. One byte more than the limit is read, to tell it is more. */
-static int read_input(struct buf *out, struct err *err)
-{
-    char chunk[65536];
-    size_t got;
-    while ((got = fread(chunk, 1, sizeof chunk, stdin)) > 0) {
-        if (buf_append(out, chunk, got) != 0) {
-            return err_set(err, E_TOO_LARGE, "standard input is larger than %zu bytes", out->max);
-        }
-    }
-    return ferror(stdin) != 0 ? err_sys(err, "read", "standard input") : 0;
-}
-
-/* VALUE, @FILE or -. */
-static int read_value(const char *text, struct buf *out, struct err *err)
-{
-    if (strcmp(text, "-") == 0) {
-        return read_input(out, err);
-    }
-    if (text[0] == '@') {
-        return file_read(text + 1, out, err);
-    }
-    return buf_append(out, text, strlen(text)) == 0
-               ? 0
-               : err_set(err, E_TOO_LARGE, "a value is at most %d bytes", VALUE_MAX_BYTES);
-}
 
 /* The two arguments that all writes end with: if_seq or nil, wait_ms. */
 static int pack_write_options(const struct invocation *invocation, struct buf *request,
@@ -93,7 +67,7 @@ int verb_set(const struct invocation *invocation, struct err *err)
     }
     struct buf value;
     buf_init(&value, VALUE_MAX_BYTES);
-    rc = read_value(invocation->args[next + 1], &value, err);
+    rc = value_read(invocation->args[next + 1], &value, err);
     if (rc == E_TOO_LARGE) {
         rc = err_set(err, rc, "a value is at most 1 MiB (%d bytes)", VALUE_MAX_BYTES);
     }
@@ -158,7 +132,7 @@ static int load_object(const char *file, json_t **out, struct err *err)
     struct buf bytes;
     json_error_t why;
     buf_init(&bytes, APPLY_FILE_MAX);
-    int rc = strcmp(file, "-") == 0 ? read_input(&bytes, err) : file_read(file, &bytes, err);
+    int rc = strcmp(file, "-") == 0 ? value_read_input(&bytes, err) : file_read(file, &bytes, err);
     if (rc == 0) {
         *out = json_loadb((const char *)bytes.data, bytes.size,
                           JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);

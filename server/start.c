@@ -151,6 +151,7 @@ static void desk_status(void *context, struct server_status *out)
         .sessions = sessions_count(server->sessions),
         .devices = registry_devices(server->registry),
         .writes = committer_changes(server->committer),
+        .undo_keep_ms = server->options.settings->retention.undo_keep_ms,
     };
     housekeeping_status(server->housekeeping, out);
     out->digests.healed = sessions_healed(server->sessions);

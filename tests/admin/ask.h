@@ -57,7 +57,7 @@ static inline struct answer ask(struct fake_backend *fake, const char *method, c
         fail_alloc_at(ask_fails.nth);
     }
     const struct admin_route *route =
-        admin_route_find(admin_api_routes, span_str(method), path, &response.allow, &rc, &err);
+        admin_route_find(admin_api_routes, span_str(method), path, response.allow, &rc, &err);
     if (route != NULL) {
         rc = admin_request_fill(&request, route, path, query, &err);
     }

@@ -106,7 +106,7 @@ static void a_list_has_pages(void **state)
     expect_problem(&answer, 400, "invalid",
                    "'cursor' is not what an earlier answer gave as 'next'");
     answer = ask(&fake, "GET", "/api/v1/devices?state=x", NULL);
-    expect_problem(&answer, 400, "invalid", "'state' is active, removed or all, not 'x'");
+    expect_problem(&answer, 400, "invalid", "'state' is active, diverged, removed or all, not 'x'");
 }
 
 static void a_removed_machine_stays_known_as_removed(void **state)

@@ -2,7 +2,8 @@
 #include "tests/cli/run_ctl.h"
 
 #define DEVICE(id, name)                                                                           \
-    "{\"id\":\"" id "\",\"name\":\"" name "\",\"model\":\"Copier\",\"connected\":true,"            \
+    "{\"id\":\"" id "\",\"name\":\"" name                                                          \
+    "\",\"model\":\"Copier\",\"state\":\"active\",\"connected\":true,"                             \
     "\"last_seen\":\"T\",\"lag\":0,\"users\":2,\"address\":\"10.0.0.9\",\"version\":\"0.1\"}"
 #define LOBBY DEVICE("0000000000000007", "lobby")
 #define ATTIC DEVICE("0000000000000008", "attic lobby")
@@ -14,11 +15,12 @@ static void machines_are_listed(void **state)
                 NULL);
     assert_int_equal(run_ctl("device", "ls", "LOB", NULL), 0);
     assert_string_equal(
-        ctl.out,
-        "ID                NAME         MODEL   CONNECTED  LAST SEEN  LAG  USERS  ADDRESS   "
-        "VERSION\n"
-        "0000000000000007  lobby        Copier  yes        T            0      2  10.0.0.9  0.1\n"
-        "0000000000000008  attic lobby  Copier  yes        T            0      2  10.0.0.9  0.1\n");
+        ctl.out, "ID                NAME         MODEL   STATE   CONNECTED  LAST SEEN  LAG  USERS  "
+                 "ADDRESS   VERSION\n"
+                 "0000000000000007  lobby        Copier  active  yes        T            0      2  "
+                 "10.0.0.9  0.1\n"
+                 "0000000000000008  attic lobby  Copier  active  yes        T            0      2  "
+                 "10.0.0.9  0.1\n");
     assert_asked("GET /api/v1/devices?limit=1000&filter=LOB HTTP");
     assert_int_equal(run_ctl("device", "ls", "x", NULL), 3);
     assert_said("no machine has 'x' in name, serial, model or ID");
