@@ -452,7 +452,8 @@ void committer_release(struct committer *committer)
 {
     ASSERT(committer != NULL);
     ASSERT(committer->state == COMMITTER_BEHIND);
-    ASSERT(committer->plan.draft->count == 0);
+    ASSERT(!committer->forking);
+    draft_empty(committer->plan.draft); /* what the sink planned: nobody was answered */
     applier_let_go(committer->applier);
     committer_collect(committer);
 }

@@ -118,8 +118,9 @@ uint64_t committer_server_bag(const struct committer *committer);
 uint64_t committer_fleet_bag(const struct committer *committer);
 struct kv *committer_kv(const struct committer *committer);
 
-/* The state has to be closed before it can be opened again: nobody is at it from now on. Only while
- * BEHIND; between this and committer_recovered no request may be made. */
+/* The state has to be closed before it can be opened again: nobody is at it from now on. What is in
+ * the open draft is given up without an answer. Only while BEHIND; between this and
+ * committer_recovered no request may be made. */
 void committer_release(struct committer *committer);
 /* The state was opened again as `kv` and holds all that the journal has: go on with it. */
 void committer_recovered(struct committer *committer, struct kv *kv);
