@@ -213,7 +213,9 @@ void network_care(struct network *network);
 
 /* --- network_keep.c --- */
 /* What the device may keep, as WELCOME says. */
-void network_keep_welcome(struct network *network, enum wire_keep keep, uint64_t resume_seq);
+void network_keep_welcome(struct network *network, enum wire_keep keep);
+/* The server goes on behind `resume_seq`: bags that it makes from there on were not listed. */
+MUST_CHECK int network_keep_rebase(struct network *network, uint64_t resume_seq, struct err *err);
 /* Asks for bags that are not known here yet. Steps. */
 void network_keep_ask(struct network *network);
 void network_owners(struct network *network, const struct follow_action *action);

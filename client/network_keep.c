@@ -32,14 +32,19 @@ unsigned client_kept_note(struct kb *kb)
     return (unsigned)read_listed(kb, &listed);
 }
 
+static int store_listed(struct kb *kb, enum wire_keep keep, uint64_t listed, struct err *err)
+{
+    uint8_t bytes[LISTED_SIZE] = {(uint8_t)keep};
+    put_be64(bytes + 1, listed);
+    struct span none = {NULL, 0};
+    struct span value = keep == WIRE_KEEP_SIGNED_IN ? none : span_of(bytes, sizeof bytes);
+    return replica_note_set(kb->replica, LISTED_NOTE, value, err);
+}
+
 static void write_listed(struct network *network, enum wire_keep keep)
 {
     struct err err = {0};
-    uint8_t bytes[LISTED_SIZE] = {(uint8_t)keep};
-    put_be64(bytes + 1, network->listed);
-    struct span none = {NULL, 0};
-    struct span value = keep == WIRE_KEEP_SIGNED_IN ? none : span_of(bytes, sizeof bytes);
-    int rc = replica_note_set(network->kb->replica, LISTED_NOTE, value, &err);
+    int rc = store_listed(network->kb, keep, network->listed, &err);
     if (rc != 0) { /* the list is asked for again from where the note is */
         network_tell_trouble(network, rc, err.text);
     }
@@ -50,14 +55,20 @@ bool network_keeps(const struct network *network, enum owner_kind kind)
     return client_keeps(network->kb, kind);
 }
 
-void network_keep_welcome(struct network *network, enum wire_keep keep, uint64_t resume_seq)
+int network_keep_rebase(struct network *network, uint64_t resume_seq, struct err *err)
+{
+    uint64_t listed = 0;
+    enum wire_keep keep = read_listed(network->kb, &listed);
+    return listed <= resume_seq ? 0 : store_listed(network->kb, keep, resume_seq, err);
+}
+
+void network_keep_welcome(struct network *network, enum wire_keep keep)
 {
     struct kb *kb = network->kb;
     enum wire_keep before = read_listed(kb, &network->listed);
     keep = keep <= WIRE_KEEP_EVERYBODY ? keep : WIRE_KEEP_SIGNED_IN; /* of a later version */
     network->keep = keep;
     network->list_asked = false;
-    network->listed = network->listed < resume_seq ? network->listed : resume_seq;
     network->letting_go = keep < before;
     if (keep > before) { /* more is listed than before, from the start */
         network->listed = 0;

@@ -6,6 +6,7 @@
  * server's copy takes its place: nobody who holds more is overwritten unseen.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "client/network_inside.h"
@@ -17,6 +18,9 @@ static const char LOST[] = "the server's data was put back to a state before thi
 struct putting_aside {
     struct network *network;
     uint64_t count;
+    uint64_t resume_seq;
+    struct owner *going; /* whose bags were made later: they are dropped */
+    size_t going_count;
 };
 
 static int put_aside(void *context, const struct replica_bag *bag, struct span path,
@@ -45,16 +49,55 @@ static int put_acked_aside(struct putting_aside *aside, uint64_t resume_seq, str
     return rc != 0 ? rc : outbox_lost(kb->outbox, resume_seq, E_HISTORY, LOST, &aside->count, err);
 }
 
+static int note_going(void *context, const struct replica_bag *bag, struct err *err)
+{
+    struct putting_aside *aside = context;
+    if (bag->bag_id <= aside->resume_seq) {
+        return 0;
+    }
+    struct owner *going = realloc(aside->going, (aside->going_count + 1) * sizeof *going);
+    if (going == NULL) {
+        return err_set(err, E_NOMEM, "out of memory");
+    }
+    aside->going = going;
+    going[aside->going_count++] = bag->owner;
+    return 0;
+}
+
+/* What was known of the old history by the numbers that the new one gives out again. */
+static void forget_numbers(struct putting_aside *aside)
+{
+    struct network *network = aside->network;
+    network->gone_count = 0;
+    for (size_t i = 0; i < aside->going_count; i++) {
+        hub_tell(network->kb->hub, &aside->going[i], (struct span){NULL, 0}, 0);
+    }
+}
+
+static int put_all_aside(struct putting_aside *aside, const struct wire_welcome *welcome,
+                         struct err *err)
+{
+    struct replica *replica = aside->network->kb->replica;
+    int rc = put_acked_aside(aside, welcome->resume_seq, err);
+    rc = rc != 0 ? rc : network_keep_rebase(aside->network, welcome->resume_seq, err);
+    rc = rc != 0 ? rc : replica_bags(replica, note_going, aside, err);
+    rc = rc != 0 ? rc
+                 : replica_rebase(replica, welcome->history, welcome->resume_seq, put_aside, aside,
+                                  err);
+    if (rc == 0) {
+        forget_numbers(aside);
+    }
+    return rc;
+}
+
 /* The values are kept in any case; E_QUOTA: the outbox is full of others. */
 static int rebase(struct network *network, const struct wire_welcome *welcome, struct err *err)
 {
-    struct putting_aside aside = {.network = network};
+    struct putting_aside aside = {.network = network, .resume_seq = welcome->resume_seq};
     struct err why = {0};
     char text[ERR_TEXT_MAX];
-    int rc = put_acked_aside(&aside, welcome->resume_seq, &why);
-    rc = rc != 0 ? rc
-                 : replica_rebase(network->kb->replica, welcome->history, welcome->resume_seq,
-                                  put_aside, &aside, &why);
+    int rc = put_all_aside(&aside, welcome, &why);
+    free(aside.going);
     if (rc != 0) {
         return err_set(err, rc,
                        "the server's data was put back to an older state, and what this machine "
@@ -98,7 +141,7 @@ void network_welcome(struct network *network, const struct wire_welcome *welcome
         network_lose(network, rc, err.text);
         return;
     }
-    network_keep_welcome(network, (enum wire_keep)welcome->keep, welcome->resume_seq);
+    network_keep_welcome(network, (enum wire_keep)welcome->keep);
     network_mirror_welcome(network, welcome->mirror);
     network_hold_for_due(network);
     if (welcome->fleet_bag != 0) {

@@ -88,8 +88,8 @@ MUST_CHECK int outbox_refuse(struct outbox *outbox, const struct outbox_target *
                              int code, const char *text, uint64_t *id, struct err *err);
 /* The server's new history goes on behind `after_seq` of the old one: writes that were taken up
  * later and that the replica has not got are refused writes from now on, with `code` and the
- * sentence. `count` gets how many. Durable; after an error it is to be called again. E_NOSPACE,
- * E_IO. */
+ * sentence, and so are those that wait for a bag with an id behind it. `count` gets how many.
+ * Durable; after an error it is to be called again. E_NOSPACE, E_IO, E_NOMEM. */
 MUST_CHECK int outbox_lost(struct outbox *outbox, uint64_t after_seq, int code, const char *text,
                            uint64_t *count, struct err *err);
 /* Forget a refused one, or a pending one that was not sent yet (in its place an empty one is sent).

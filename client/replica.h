@@ -187,7 +187,9 @@ MUST_CHECK int replica_complete(struct replica *replica, uint64_t bag_id, uint64
 /* The server goes on with the history `history` since `resume_seq` of ours. Bags with a cursor up
  * to there stay. Of the others every item that is newer and that machines may write is told to
  * `lost`, who puts it aside durably (not 0 stops, and is returned: nothing was changed then); after
- * that these bags are marked to be fetched anew and the position is set back, in one transaction.
+ * that these bags are marked to be fetched anew, those that were made since `resume_seq` are
+ * dropped (the new history may give their ids to others), and the position is set back, in one
+ * transaction.
  * After a crash in between it is asked again, so an item may be told twice. `lost` may read the
  * replica, and not write to it. Spans are borrowed. */
 typedef int replica_lost_fn(void *context, const struct replica_bag *bag, struct span path,

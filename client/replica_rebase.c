@@ -1,8 +1,9 @@
 /* client/replica_rebase.c - the server went back: what its new history lacks is put aside and
  * fetched anew. */
-#include "client/replica_inside.h"
+#include <string.h>
 
 #include "base/name.h"
+#include "client/replica_inside.h"
 
 struct rebase {
     struct replica *replica;
@@ -74,7 +75,8 @@ static int tell_bag(void *context, const struct replica_bag *bag, struct err *er
     return rc;
 }
 
-/* A record of the same size stays where it is, and so does the cursor. */
+/* A bag is named by the change that made it: one that was made later is not in the new history,
+ * where its number may be another's. It goes. */
 static int mark_one(struct replica *replica, MDB_txn *txn, const MDB_val *key, const MDB_val *data,
                     uint64_t resume_seq, struct err *err)
 {
@@ -85,25 +87,36 @@ static int mark_one(struct replica *replica, MDB_txn *txn, const MDB_val *key, c
         return 0;
     }
     bag.local = get_be64(key->mv_data);
+    if (bag.bag_id > resume_seq) {
+        return replica_bag_delete(replica, txn, &bag, err);
+    }
     bag.cursor = 0;
     bag.complete = false;
     return replica_bag_put(replica, txn, &bag, err);
 }
 
+/* Each is looked for behind the one before it: that may have gone. */
 static int mark_all(struct replica *replica, MDB_txn *txn, uint64_t resume_seq, struct err *err)
 {
     MDB_cursor *cursor = NULL;
-    MDB_val key;
-    MDB_val data;
+    struct record_key from = replica_key_number(0);
     int rc = mdb_cursor_open(txn, replica->tables[TABLE_BAGS], &cursor);
     if (rc != 0) {
         return replica_error(replica, rc, "mark bags", err);
     }
     int marked = 0;
-    rc = mdb_cursor_get(cursor, &key, &data, MDB_FIRST);
     while (rc == 0 && marked == 0) {
-        marked = mark_one(replica, txn, &key, &data, resume_seq, err);
-        rc = marked != 0 ? 0 : mdb_cursor_get(cursor, &key, &data, MDB_NEXT);
+        MDB_val key = {from.size, from.bytes};
+        MDB_val data;
+        rc = mdb_cursor_get(cursor, &key, &data, MDB_SET_RANGE);
+        if (rc == 0 && key.mv_size < sizeof from.bytes) {
+            memcpy(from.bytes, key.mv_data, key.mv_size);
+            from.bytes[key.mv_size] = 0;
+            from.size = key.mv_size + 1;
+            marked = mark_one(replica, txn, &key, &data, resume_seq, err);
+        } else if (rc == 0) {
+            rc = MDB_CORRUPTED;
+        }
     }
     mdb_cursor_close(cursor);
     if (marked != 0) {

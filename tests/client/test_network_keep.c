@@ -185,6 +185,33 @@ static void a_right_that_is_taken_away_lets_the_bags_go(void **state)
     driven_end(&d);
 }
 
+/* The restored server has nothing new to list at first; what it makes later has numbers that were
+ * listed before. */
+static void after_a_restore_its_new_bags_are_listed(void **state)
+{
+    (void)state;
+    struct driven d;
+    begin(&d, WIRE_KEEP_EVERYBODY);
+    driven_down(&d);
+    uint64_t resume_seq = d.toy->head;
+    uint64_t listed = resume_seq + 100;
+    uint8_t note[9] = {WIRE_KEEP_EVERYBODY};
+    put_be64(note + 1, listed);
+    assert_int_equal(replica_note_set(d.m.kb->replica, "listed", span_of(note, 9), NULL), 0);
+    d.toy->resume_seq = resume_seq;
+    memset(d.toy->history, 9, HISTORY_SIZE);
+    driven_pass(&d, 10000);
+    assert_int_equal(status_of(&d.m).phase, KB_PHASE_CURRENT);
+    d.toy->resume_seq = 0; /* it is ours now */
+    reconnect(&d);
+    add_user(&d, "Di", "4");
+    d.toy->newest_bag = toy_ensure(d.toy, OWNER_USER, span_str("Di"))->bag_id;
+    assert_true(d.toy->newest_bag < listed);
+    driven_pass(&d, 10000);
+    assert_string_equal(get(&d.m, "user:Di", "a"), "4");
+    driven_end(&d);
+}
+
 /* Bob writes while the server is away, and meanwhile the right is taken: his sign-in and his write
  * reach the server, so he is one of those who are signed in. */
 static void what_was_not_sent_does_not_go_with_the_right(void **state)
@@ -218,6 +245,7 @@ int main(void)
         cmocka_unit_test(who_came_and_went_while_it_was_away_is_told_both),
         cmocka_unit_test(a_sign_out_leaves_what_is_kept_by_the_right),
         cmocka_unit_test(a_right_that_is_taken_away_lets_the_bags_go),
+        cmocka_unit_test(after_a_restore_its_new_bags_are_listed),
         cmocka_unit_test(what_was_not_sent_does_not_go_with_the_right),
     };
     return cmocka_run_group_tests_name("client/network_keep", tests, NULL, NULL);

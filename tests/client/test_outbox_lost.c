@@ -84,6 +84,31 @@ static void what_the_replica_has_is_not_told_again(void **state)
     box_end(&box);
 }
 
+/* The new history may give the bag's id to somebody else's. */
+static void what_waits_for_a_bag_that_was_lost_is_not_sent(void **state)
+{
+    (void)state;
+    struct box box;
+    char expected[64];
+    box_begin(&box);
+    uint64_t lost = add(&box, "a", "1");
+    assert_sends(&box, 1, "1:bag40 a=1"); /* perhaps sent */
+    assert_int_equal(lose(&box, ANN_BAG), 0);
+    assert_int_equal(lose(&box, ANN_BAG - 1), 1);
+    (void)snprintf(expected, sizeof expected, "a %d lost;", E_HISTORY);
+    for (int round = 0; round < 2; round++) {
+        assert_lists(&box, OUTBOX_REFUSED, expected);
+        assert_null(look(&box, "a"));
+        assert_sends(&box, 1, "1:empty");
+        box_crash(&box);
+    }
+    struct outbox_target target = to_ann(&box);
+    target.bag_id = 50;
+    assert_int_equal(outbox_retry(box.outbox, lost, &target, 1234, NULL, NULL), 0);
+    assert_sends(&box, 2, "2:bag50 a=1");
+    box_end(&box);
+}
+
 static ssize_t no_room(void *context, int fd, const void *data, size_t size, off_t offset)
 {
     (void)context;
@@ -122,6 +147,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_what_was_taken_up_later_is_lost),
         cmocka_unit_test(what_the_replica_has_is_not_told_again),
+        cmocka_unit_test(what_waits_for_a_bag_that_was_lost_is_not_sent),
         cmocka_unit_test(on_a_full_disk_it_is_done_later),
     };
     return cmocka_run_group_tests_name("client/outbox_lost", tests, NULL, NULL);

@@ -69,6 +69,28 @@ static void what_is_newer_is_told_and_fetched_anew(void **state)
     fixture_end(&f);
 }
 
+/* The new history may give its id to a bag of somebody else. */
+static void a_bag_that_was_made_later_goes(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    struct lost lost = {.text = ""};
+    struct replica_bag bob;
+    struct replica_bag other = {.bag_id = 45, .keep = true, .owner = sample_owner("Di")};
+    struct owner owner = sample_owner("Bob");
+    uint64_t bobs = bag_with_id(&f, 45).local;
+    assert_int_equal(replica_rebase(f.replica, new_history, 42, note_lost, &lost, NULL), 0);
+    assert_string_equal(lost.text, "40:a=1@50 40:b=2@60 45:x=1@51 ");
+    assert_int_equal(replica_bag_by_owner(f.replica, &owner, &bob, NULL), E_NOT_FOUND);
+    assert_int_equal(replica_bag_by_id(f.replica, 45, &bob, NULL), E_NOT_FOUND);
+    assert_int_equal(bag_with_id(&f, 40).cursor, 0);
+    assert_null(value_of(&f, bobs, "x"));
+    assert_int_equal(replica_bag_add(f.replica, &other, NULL), 0);
+    assert_int_equal(bag_with_id(&f, 45).local, other.local);
+    fixture_end(&f);
+}
+
 static void what_is_not_ahead_keeps_its_position(void **state)
 {
     (void)state;
@@ -141,6 +163,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_newer_is_told_and_fetched_anew),
+        cmocka_unit_test(a_bag_that_was_made_later_goes),
         cmocka_unit_test(what_is_not_ahead_keeps_its_position),
         cmocka_unit_test(an_incomplete_bag_is_looked_at_too),
         cmocka_unit_test(who_can_not_put_it_aside_stops_it),
