@@ -107,6 +107,19 @@ static const char *note_name(uint64_t seq, char out[NOTE_NAME_MAX])
     return out;
 }
 
+int clearing_is_done(struct kv *kv, uint64_t seq, bool *done, struct err *err)
+{
+    ASSERT(kv != NULL && done != NULL);
+    char name[NOTE_NAME_MAX];
+    struct buf bytes;
+    buf_init(&bytes, KV_NOTE_MAX_BYTES);
+    struct err why = {0};
+    int rc = kv_note_get(kv, note_name(seq, name), &bytes, &why);
+    buf_free(&bytes);
+    *done = rc == 0;
+    return rc == 0 || rc == E_NOT_FOUND ? 0 : err_set(err, rc, "%s", why.text);
+}
+
 /* FOUND when there is something to do for a fence of this version. */
 static int is_due(const struct search *search, uint64_t seq, const struct fence *fence,
                   struct err *err)
@@ -114,16 +127,9 @@ static int is_due(const struct search *search, uint64_t seq, const struct fence 
     if (!fence->cleared) {
         return seq <= search->undo_seq ? FOUND : 0;
     }
-    char name[NOTE_NAME_MAX];
-    struct buf bytes;
-    buf_init(&bytes, KV_NOTE_MAX_BYTES);
-    struct err why = {0};
-    int rc = kv_note_get(search->kv, note_name(seq, name), &bytes, &why);
-    buf_free(&bytes);
-    if (rc == E_NOT_FOUND) {
-        return FOUND;
-    }
-    return rc == 0 ? 0 : err_set(err, rc, "%s", why.text);
+    bool done = false;
+    int rc = clearing_is_done(search->kv, seq, &done, err);
+    return rc == 0 && !done ? FOUND : rc;
 }
 
 /* Takes the fence: its path, its value with the mark, and a set of it alone. */

@@ -30,4 +30,8 @@ void clearing_free(struct clearing **clearing);
 MUST_CHECK int clearing_turn(struct clearing *clearing, struct kv *kv, uint64_t undo_seq,
                              size_t items, bool *busy, struct err *err);
 
+/* Is all gone that a fence hid whose item of this seq says that it is cleared? Not `done` when that
+ * can't be told. Any thread. */
+MUST_CHECK int clearing_is_done(struct kv *kv, uint64_t seq, bool *done, struct err *err);
+
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "journal/past.h"
+#include "server/clearing.h"
 
 /* A fence as it stands. */
 struct standing {
@@ -96,9 +97,23 @@ static bool stays_excepted(const struct fence *fence, struct span category)
     return false;
 }
 
+/* Is something behind the standing fence? When it is cleared, until the last of that is removed. */
+static int look_behind(const struct plan *plan, const struct standing *standing, bool *hides,
+                       struct err *err)
+{
+    bool done = false;
+    *hides = standing->row.state == ITEM_LIVE;
+    if (!*hides || !standing->fence.cleared) {
+        return 0;
+    }
+    int rc = clearing_is_done(plan->overlay.kv, standing->row.seq, &done, err);
+    *hides = !done;
+    return rc == 0 ? 0 : PLAN_TROUBLE;
+}
+
 /* An exception that the standing fence does not make would show again what that one hides. */
-static int check_except(const struct standing *standing, const struct fencing *fencing,
-                        struct span except, struct err *err)
+static int check_except(const struct plan *plan, const struct standing *standing,
+                        const struct fencing *fencing, struct span except, struct err *err)
 {
     int size = (int)except.size;
     const char *name = (const char *)except.data;
@@ -106,15 +121,16 @@ static int check_except(const struct standing *standing, const struct fencing *f
         return err_set(err, E_INVALID, "the exception '%.*s' does not lie within '%.*s'", size,
                        name, (int)fencing->category.size, (const char *)fencing->category.data);
     }
-    bool hides = standing->row.state == ITEM_LIVE && !standing->fence.cleared;
-    if (hides && !stays_excepted(&standing->fence, except)) {
+    bool hides = false;
+    int rc = look_behind(plan, standing, &hides, err);
+    if (rc == 0 && hides && !stays_excepted(&standing->fence, except)) {
         return err_set(err, E_EXISTS,
                        "'%.*s' was initialised together with '%.*s' before, and excepting it now "
                        "would bring its old values back: lift that first, or do not except it",
                        size, name, (int)fencing->category.size,
                        (const char *)fencing->category.data);
     }
-    return 0;
+    return rc;
 }
 
 int fencing_plan_fence(struct plan *plan, const struct plan_by *by, const struct fencing *fencing,
@@ -129,7 +145,7 @@ int fencing_plan_fence(struct plan *plan, const struct plan_by *by, const struct
     int rc = look(plan, fencing, &standing, err);
     for (size_t i = 0; i < fencing->except_count && rc == 0; i++) {
         fence.except[fence.except_count++] = fencing->except[i];
-        rc = check_except(&standing, fencing, fencing->except[i], err);
+        rc = check_except(plan, &standing, fencing, fencing->except[i], err);
     }
     if (rc == 0) {
         rc = put(plan, by, &standing, &fence, err);

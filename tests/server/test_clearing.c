@@ -233,6 +233,20 @@ static void a_fence_that_is_being_cleared_is_not_lifted(void **state)
     assert_int_equal(fence(ground, SUBMIT_LIFT, FENCE_SHARED, "copy", NULL).code, E_TOO_OLD);
 }
 
+/* A new fence without what is still being cleared would show the rest of it again. */
+static void what_is_being_cleared_is_not_excepted(void **state)
+{
+    struct ground *ground = *state;
+    (void)put(ground, "user:ann", "copy/a");
+    (void)put(ground, "user:ann", "copy/b");
+    struct submit up = fence(ground, SUBMIT_FENCE, FENCE_SHARED, "copy", NULL);
+    assert_true(turn(ground, up.seq, 1)); /* the mark */
+    assert_true(turn(ground, up.seq, 1));
+    assert_int_equal(fence(ground, SUBMIT_FENCE, FENCE_SHARED, "copy", "copy/b").code, E_EXISTS);
+    (void)clear(ground, up.seq, 1);
+    assert_int_equal(fence(ground, SUBMIT_FENCE, FENCE_SHARED, "copy", "copy/b").code, 0);
+}
+
 /* It is lifted just before it is marked: nothing of it goes. */
 static void who_lifts_first_gets_everything(void **state)
 {
@@ -332,6 +346,7 @@ int main(void)
         TEST(many_items_take_many_turns),
         TEST(who_writes_meanwhile_is_not_harmed),
         TEST(a_fence_that_is_being_cleared_is_not_lifted),
+        TEST(what_is_being_cleared_is_not_excepted),
         TEST(who_lifts_first_gets_everything),
         TEST(it_goes_on_after_a_restart),
         TEST(a_refusal_is_told_and_tried_again),
