@@ -265,7 +265,8 @@ void network_turn(struct network *network, const struct network_event *event)
         take_in(network, event);
     }
     network->batch_bytes += event->frame.size;
-    if (network->batch_count >= NETWORK_BATCH_MAX || network->batch_bytes > NETWORK_BATCH_BYTES) {
+    if (network->batch_weight >= NETWORK_BATCH_WEIGHT ||
+        network->batch_bytes > NETWORK_BATCH_BYTES) {
         network_commit_or_lose(network);
         network_take_down(network);
     }

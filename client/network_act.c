@@ -183,7 +183,8 @@ static void list_bags(struct network *network, struct follow_event *answer)
 static bool fits_batch(const struct follow_action *action)
 {
     return action->kind == FOLLOW_DO_LIVE || action->kind == FOLLOW_DO_PAGE ||
-           action->kind == FOLLOW_DO_SEND || action->kind == FOLLOW_DO_OUTCOME;
+           action->kind == FOLLOW_DO_SEND || action->kind == FOLLOW_DO_OUTCOME ||
+           (action->kind == FOLLOW_DO_BAG && action->bag.code == 0);
 }
 
 /* True when `answer` is to be given next. */
@@ -223,7 +224,7 @@ static bool carry_out(struct network *network, const struct follow_action *actio
         network_welcome(network, &action->welcome);
         return false;
     case FOLLOW_DO_BAG:
-        network_bag(network, action);
+        (action->bag.code == 0 ? network_complete : network_bag_refused)(network, action);
         return false;
     case FOLLOW_DO_OUTCOME:
         network_outcome(network, action);

@@ -239,37 +239,20 @@ void network_drop_bag(struct network *network, uint64_t bag_id)
 
 /* --- BAG --- */
 
-static void complete(struct network *network, const struct follow_action *action)
+void network_bag_stale(struct network *network, uint64_t bag_id)
 {
-    struct err err = {0};
-    bool differs = false;
-    uint64_t bag_id = action->bag.bag_id;
-    const struct digest *expected = action->bag.has_digest ? &action->bag.digest : NULL;
-    int rc = replica_complete(network->kb->replica, bag_id, action->bag.last_seq, expected,
-                              &differs, &err);
-    if (rc == E_CONDITION) {
-        struct followed *followed = network_find_followed(network, bag_id);
-        if (followed != NULL && followed->caught) { /* followed from where it is now */
-            followed->caught = false;
-            network->caught--;
-        }
-        atomic_fetch_or(&network->news, NETWORK_BAGS);
-    } else if (rc != 0 && rc != E_NOT_FOUND) {
-        network_tell_trouble(network, rc, err.text);
-    } else if (rc == 0 && differs) {
-        network_differs(network, bag_id);
-    } else if (rc == 0) {
-        network_bag_moved(network, bag_id, action->bag.last_seq);
-        network_verified(network, bag_id, expected != NULL);
+    struct followed *followed = network_find_followed(network, bag_id);
+    if (followed != NULL && followed->caught) {
+        followed->caught = false;
+        network->caught--;
     }
+    atomic_fetch_or(&network->news, NETWORK_BAGS);
 }
 
-void network_bag(struct network *network, const struct follow_action *action)
+void network_bag_refused(struct network *network, const struct follow_action *action)
 {
     uint64_t bag_id = action->bag.bag_id;
-    if (action->bag.code == 0) {
-        complete(network, action);
-    } else if (action->bag.code == E_BAG_GONE) {
+    if (action->bag.code == E_BAG_GONE) {
         network_note_gone(network, bag_id);
         network_drop_bag(network, bag_id);
     } else if (action->bag.code == E_NOT_ALLOWED) {

@@ -30,13 +30,10 @@ static int begin_batch(struct network *network, struct err *err)
                                   : replica_batch_begin(network->kb->replica, &network->batch, err);
 }
 
-/* A bag that changed in this batch; `end`: it is complete at `cursor`. E_NOMEM. */
-static int note_touched(struct network *network, uint64_t bag_id, uint64_t cursor, bool end)
+/* E_NOMEM. */
+static int note_bag(struct network *network, const struct changed_bag *changed)
 {
     size_t count = network->touched_count;
-    if (!end && count > 0 && network->touched[count - 1].bag_id == bag_id) {
-        return 0;
-    }
     if (count == network->touched_capacity) {
         size_t capacity = count > 0 ? 2 * count : 64;
         struct changed_bag *list = realloc(network->touched, capacity * sizeof *list);
@@ -46,9 +43,16 @@ static int note_touched(struct network *network, uint64_t bag_id, uint64_t curso
         network->touched = list;
         network->touched_capacity = capacity;
     }
-    network->touched[network->touched_count++] =
-        (struct changed_bag){.bag_id = bag_id, .cursor = cursor, .end = end};
+    network->touched[network->touched_count++] = *changed;
     return 0;
+}
+
+static int note_changed(struct network *network, uint64_t bag_id)
+{
+    size_t count = network->touched_count;
+    const struct changed_bag changed = {.bag_id = bag_id};
+    bool again = count > 0 && network->touched[count - 1].bag_id == bag_id;
+    return again ? 0 : note_bag(network, &changed);
 }
 
 static void bag_deleted(struct network *network, const struct replica_bag *bag)
@@ -87,18 +91,27 @@ static int tell_any_bag(void *context, const struct replica_bag *bag, struct err
     return 0;
 }
 
-/* Writes of this machine that these bags have now. */
+/* Writes of this machine that the bag has now are let go of. */
+static void pass_changed(struct network *network, const struct changed_bag *changed, bool *waiting)
+{
+    struct replica_bag bag;
+    if (changed->stale) {
+        network_bag_stale(network, changed->bag_id);
+    } else if (changed->differs) {
+        network_differs(network, changed->bag_id);
+    } else if (changed->end) {
+        network_bag_moved(network, changed->bag_id, changed->cursor);
+        network_verified(network, changed->bag_id, changed->compared);
+    } else if (replica_bag_by_id(network->kb->replica, changed->bag_id, &bag, NULL) == 0) {
+        client_passed(network->kb, changed->bag_id, bag.cursor, waiting);
+    }
+}
+
 static void pass_touched(struct network *network)
 {
     bool waiting = false;
     for (size_t i = 0; i < network->touched_count; i++) {
-        struct replica_bag bag;
-        struct changed_bag touched = network->touched[i];
-        if (touched.end) {
-            network_bag_moved(network, touched.bag_id, touched.cursor);
-        } else if (replica_bag_by_id(network->kb->replica, touched.bag_id, &bag, NULL) == 0) {
-            client_passed(network->kb, touched.bag_id, bag.cursor, &waiting);
-        }
+        pass_changed(network, &network->touched[i], &waiting);
     }
     if (waiting) {
         network_pass_later(network);
@@ -112,6 +125,7 @@ int network_commit(struct network *network, struct err *err)
     }
     network->batch_count = 0;
     network->batch_bytes = 0;
+    network->batch_weight = 0;
     int rc = replica_batch_commit(&network->batch, took_effect, network, err);
     if (rc == 0) {
         pass_touched(network);
@@ -137,6 +151,12 @@ void network_commit_or_lose(struct network *network)
     }
 }
 
+static void count_message(struct network *network)
+{
+    network->batch_count++;
+    network->batch_weight += NETWORK_MESSAGE_WEIGHT;
+}
+
 /* `rc` of one message; what the others in its batch come to is not told here. */
 static void answer_applied(struct network *network, int rc, uint64_t bag_id, const struct err *err,
                            struct follow_event *answer)
@@ -145,7 +165,7 @@ static void answer_applied(struct network *network, int rc, uint64_t bag_id, con
     bool refused = rc == E_CONDITION || rc == E_NOT_FOUND;
     bool alone = network->batch_count == 0;
     if (rc == 0) {
-        network->batch_count++;
+        count_message(network);
     } else if (refused || alone) {
         struct err why = {0};
         int ended = network_commit(network, &why); /* marks what was found damaged */
@@ -195,9 +215,10 @@ static int apply_changes(struct network *network, const struct follow_action *ac
     size_t count = action->live.changes.count;
     int rc = read_changes(network, &action->live.changes, err);
     rc = rc != 0 ? rc : begin_batch(network, err);
+    network->batch_weight += count;
     for (size_t i = 0; rc == 0 && i < count; i++) {
         if (network->changes[i].bag_id != 0) {
-            rc = note_touched(network, network->changes[i].bag_id, 0, false);
+            rc = note_changed(network, network->changes[i].bag_id);
         }
     }
     return rc != 0 ? rc
@@ -251,7 +272,9 @@ static int apply_page(struct network *network, const struct follow_action *actio
     int rc = read_rows(network, &action->page.rows, err);
     rc = rc != 0 ? rc : begin_batch(network, err);
     rc = rc != 0 ? rc : replica_batch_page(network->batch, &page, network->rows, count, err);
-    return rc == 0 && page.last ? note_touched(network, page.bag_id, page.cursor, true) : rc;
+    network->batch_weight += count;
+    const struct changed_bag changed = {.bag_id = page.bag_id, .cursor = page.cursor, .end = true};
+    return rc == 0 && page.last ? note_bag(network, &changed) : rc;
 }
 
 void network_page(struct network *network, const struct follow_action *action,
@@ -265,6 +288,39 @@ void network_page(struct network *network, const struct follow_action *action,
         rc = 0;
     }
     answer_applied(network, rc, action->page.bag_id, &err, answer);
+}
+
+/* --- complete --- */
+
+static int compare(struct network *network, const struct follow_action *action, struct err *err)
+{
+    const struct digest *expected = action->bag.has_digest ? &action->bag.digest : NULL;
+    struct changed_bag told = {.bag_id = action->bag.bag_id, .cursor = action->bag.last_seq};
+    int rc = begin_batch(network, err);
+    rc = rc != 0 ? rc
+                 : replica_batch_complete(network->batch, told.bag_id, told.cursor, expected,
+                                          &told.differs, err);
+    if (rc != 0 && rc != E_CONDITION) {
+        return rc;
+    }
+    told.stale = rc == E_CONDITION;
+    told.end = rc == 0 && !told.differs;
+    told.compared = told.end && expected != NULL;
+    rc = note_bag(network, &told);
+    return rc == 0 ? 0 : err_set(err, rc, "out of memory");
+}
+
+void network_complete(struct network *network, const struct follow_action *action)
+{
+    struct err err = {0};
+    int rc = compare(network, action, &err);
+    if (rc == 0) {
+        count_message(network);
+    } else if (rc != E_NOT_FOUND) { /* the next session asks again */
+        network_commit_or_lose(network);
+        network_tell_trouble(network, rc, err.text);
+        network_lose(network, rc, err.text);
+    }
 }
 
 /* --- outcomes --- */

@@ -30,7 +30,10 @@ enum {
     NETWORK_AGAIN_MS = 1000, /* before the outbox is read again that could not be read */
     NETWORK_RETRY_MS = 2,    /* for a socket that took no more */
     NETWORK_QUEUED_MAX = 16 << 20,
-    NETWORK_BATCH_MAX = 64, /* messages applied in one transaction */
+    /* Of what is applied in one transaction; each message weighs this, and one for each change or
+     * row. So 64 full messages are committed together, or a thousand small ones. */
+    NETWORK_MESSAGE_WEIGHT = 16,
+    NETWORK_BATCH_WEIGHT = 16384,
     NETWORK_BATCH_BYTES = 4 << 20,
     NETWORK_CARE_MS = 1000, /* what can wait is done a piece a second */
     NETWORK_GONE_MAX = 4096,
@@ -45,11 +48,14 @@ struct followed {
     bool caught;          /* complete, as of this session */
 };
 
-/* A bag that the open batch changes. */
+/* A bag that the open batch changes, or that the server spoke of in it. */
 struct changed_bag {
     uint64_t bag_id;
     uint64_t cursor;
-    bool end; /* with its last page: it is complete at `cursor` */
+    bool end;      /* it is complete at `cursor` */
+    bool compared; /* by its digest, and is the server's */
+    bool differs;  /* it is not */
+    bool stale;    /* the server spoke of a cursor that it has not any more */
 };
 
 /* A sign-in or sign-out of the network's own in this session. */
@@ -102,7 +108,7 @@ struct network {
     bool due_unsent, due_told;          /* in this session */
     size_t held;                        /* sign-ins to be answered before operations are sent */
     struct replica_batch *batch;        /* open: nothing else of the replica may be called */
-    size_t batch_count, batch_bytes;
+    size_t batch_count, batch_bytes, batch_weight;
     struct changed_bag *touched;
     size_t touched_count, touched_capacity;
     bool fences_changed;
@@ -180,7 +186,10 @@ MUST_CHECK int network_list_bags(struct network *network, struct err *err);
 void network_refollow(struct network *network);
 /* The bag stands at `cursor` now, and is complete. */
 void network_bag_moved(struct network *network, uint64_t bag_id, uint64_t cursor);
-void network_bag(struct network *network, const struct follow_action *action);
+/* It stands elsewhere than the server said: it is followed from where it is now. */
+void network_bag_stale(struct network *network, uint64_t bag_id);
+/* BAG with a code. */
+void network_bag_refused(struct network *network, const struct follow_action *action);
 /* Its copy here goes, with what it shows of the outbox. */
 void network_drop_bag(struct network *network, uint64_t bag_id);
 void network_note_gone(struct network *network, uint64_t bag_id);
@@ -196,6 +205,8 @@ void network_live(struct network *network, const struct follow_action *action,
                   struct follow_event *answer);
 void network_page(struct network *network, const struct follow_action *action,
                   struct follow_event *answer);
+/* BAG code 0: with the pages before it, in one transaction. */
+void network_complete(struct network *network, const struct follow_action *action);
 void network_outcome(struct network *network, const struct follow_action *action);
 
 /* --- network_welcome.c --- */

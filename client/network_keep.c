@@ -5,6 +5,8 @@
  * noted, and the server's heartbeats tell when there are newer ones. When the right is taken away,
  * the bags go, but those of people who are signed in, and none whose writes were not sent.
  */
+#include <stdlib.h>
+
 #include "client/network_inside.h"
 
 /* Of the list: for which right, and up to which bag; 1 + 8 bytes. */
@@ -118,6 +120,43 @@ static int keep_row(struct network *network, const struct wire_owner *row, struc
                                         : rc;
 }
 
+/* The first listing may have a hundred thousand bags: those that are new to this machine are added
+ * in one transaction. */
+static int add_new(struct network *network, const struct wire_list *list, struct err *err)
+{
+    size_t count = 0;
+    struct replica_bag known;
+    struct replica *replica = network->kb->replica;
+    struct replica_bag *bags = calloc(list->count + 1, sizeof *bags);
+    if (bags == NULL) {
+        return err_set(err, E_NOMEM, "out of memory");
+    }
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < list->count; i++) {
+        struct wire_owner row = wire_owner_at(list, i);
+        struct replica_bag *bag = &bags[count];
+        *bag = (struct replica_bag){.bag_id = row.bag_id, .keep = true};
+        rc = network_owner_of(&row, &bag->owner, err);
+        int found = rc != 0 ? rc : replica_bag_by_owner(replica, &bag->owner, &known, NULL);
+        count += found == E_NOT_FOUND ? 1 : 0;
+    }
+    rc = rc != 0 || count == 0 ? rc : replica_bags_add(replica, bags, count, err);
+    free(bags);
+    return rc;
+}
+
+static int keep_rows(struct network *network, const struct wire_list *list, uint64_t *last,
+                     struct err *err)
+{
+    int rc = add_new(network, list, err);
+    for (size_t i = 0; rc == 0 && i < list->count; i++) {
+        struct wire_owner row = wire_owner_at(list, i);
+        rc = keep_row(network, &row, err);
+        *last = row.bag_id > *last ? row.bag_id : *last;
+    }
+    return rc;
+}
+
 /* What was not kept for want of room is asked for again in the next session. */
 void network_owners(struct network *network, const struct follow_action *action)
 {
@@ -127,13 +166,8 @@ void network_owners(struct network *network, const struct follow_action *action)
         network->keep = WIRE_KEEP_SIGNED_IN;
         return;
     }
-    int rc = 0;
     uint64_t last = network->listed;
-    for (size_t i = 0; rc == 0 && i < action->owners.list.count; i++) {
-        struct wire_owner row = wire_owner_at(&action->owners.list, i);
-        rc = keep_row(network, &row, &err);
-        last = row.bag_id > last ? row.bag_id : last;
-    }
+    int rc = keep_rows(network, &action->owners.list, &last, &err);
     if (rc != 0) {
         network_tell_trouble(network, rc, err.text);
         network->keep = WIRE_KEEP_SIGNED_IN;

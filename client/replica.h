@@ -80,6 +80,10 @@ MUST_CHECK int replica_note_get(struct replica *replica, const char *name, struc
 
 /* `bag->local` is assigned. E_EXISTS when the owner has a bag here. */
 MUST_CHECK int replica_bag_add(struct replica *replica, struct replica_bag *bag, struct err *err);
+/* Many in one transaction. One whose owner has a bag here already is left as it is, and its `local`
+ * becomes 0. After an error none was added, and what `bags` says of them is of no use. */
+MUST_CHECK int replica_bags_add(struct replica *replica, struct replica_bag *bags, size_t count,
+                                struct err *err);
 /* Sets bag_id, made_by, cursor, complete, keep and owner.shown of the bag with this `local`. */
 MUST_CHECK int replica_bag_update(struct replica *replica, const struct replica_bag *bag,
                                   struct err *err);

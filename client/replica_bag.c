@@ -293,46 +293,73 @@ static int add(struct replica *replica, MDB_txn *txn, struct replica_bag *bag, s
     struct record_key key = replica_key_owner(&bag->owner);
     struct span bytes;
     int rc = replica_record_get(replica, txn, TABLE_NAMES, &key, &bytes, err);
-    if (rc == 0) {
-        return err_set(err, E_EXISTS, "'%s' has a bag here already", bag->owner.shown);
-    }
     if (rc != E_NOT_FOUND) {
-        return rc;
+        return rc == 0 ? E_EXISTS : rc; /* said by the caller, who knows whether it matters */
     }
     rc = next_local(replica, txn, &bag->local, err);
     rc = rc != 0 ? rc : replica_bag_put(replica, txn, bag, err);
     return rc != 0 ? rc : put_index(replica, txn, bag, err);
 }
 
-int replica_bag_add(struct replica *replica, struct replica_bag *bag, struct err *err)
+/* One whose owner has a bag here already gets the number 0. */
+static int add_all(struct replica *replica, MDB_txn *txn, struct replica_bag *bags, size_t count,
+                   struct err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        struct replica_bag *bag = &bags[i];
+        struct err why = {0};
+        bag->local = 0;
+        bag->items = 0;
+        bag->bytes = 0;
+        bag->copy = 0;
+        bag->digest = (struct digest){0};
+        rc = add(replica, txn, bag, &why);
+        if (rc == E_EXISTS) {
+            rc = 0;
+        } else if (rc != 0) {
+            rc = err_set(err, rc, "%s", why.text);
+        }
+    }
+    return rc;
+}
+
+int replica_bags_add(struct replica *replica, struct replica_bag *bags, size_t count,
+                     struct err *err)
 {
     ASSERT(replica != NULL);
-    ASSERT(bag != NULL);
+    ASSERT(bags != NULL || count == 0);
     for (int attempt = 0;; attempt++) {
         MDB_txn *txn = NULL;
-        struct replica_bag added = *bag;
-        added.items = 0;
-        added.bytes = 0;
-        added.copy = 0;
-        added.digest = (struct digest){0};
+        uint64_t dropped = 0;
         int rc = replica_write_begin(replica, &txn, err);
         if (rc != 0) {
             return rc;
         }
-        rc = add(replica, txn, &added, err);
+        rc = add_all(replica, txn, bags, count, err);
         rc = replica_write_end(replica, &txn, rc, err);
-        uint64_t dropped = 0;
-        if (rc == E_CORRUPT && attempt == 0) {
-            rc = replica_bag_repair(replica, &dropped, err);
-            if (rc == 0) {
-                continue;
-            }
+        if (rc != E_CORRUPT || attempt > 0) {
+            return rc;
         }
-        if (rc == 0) {
-            *bag = added;
+        rc = replica_bag_repair(replica, &dropped, err);
+        if (rc != 0) {
+            return rc;
         }
-        return rc;
     }
+}
+
+int replica_bag_add(struct replica *replica, struct replica_bag *bag, struct err *err)
+{
+    ASSERT(bag != NULL);
+    struct replica_bag added = *bag;
+    int rc = replica_bags_add(replica, &added, 1, err);
+    if (rc == 0 && added.local == 0) {
+        rc = err_set(err, E_EXISTS, "'%s' has a bag here already", bag->owner.shown);
+    }
+    if (rc == 0) {
+        *bag = added;
+    }
+    return rc;
 }
 
 int replica_bag_update(struct replica *replica, const struct replica_bag *bag, struct err *err)

@@ -1,4 +1,6 @@
 /* tests/client/test_replica_bag.c - bags: adding, finding, changing, dropping. */
+#include <stdlib.h>
+
 #include "tests/client/replica_samples.h"
 
 static void a_bag_is_found_by_owner_and_by_id(void **state)
@@ -34,6 +36,39 @@ static void an_owner_has_one_bag(void **state)
     assert_int_equal(replica_bag_add(f.replica, &again, NULL), E_EXISTS);
     again.owner.kind = OWNER_GROUP;
     assert_int_equal(replica_bag_add(f.replica, &again, NULL), 0);
+    fixture_end(&f);
+}
+
+static void many_are_added_at_once(void **state)
+{
+    (void)state;
+    enum { MANY = 300 };
+    struct fixture f;
+    char name[16];
+    struct replica_bag found;
+    struct replica_bag *bags = calloc(MANY, sizeof *bags);
+    assert_non_null(bags);
+    fixture_begin(&f);
+    struct replica_bag there = sample_bag(&f, "u7", 7, 7);
+    for (size_t i = 0; i < MANY; i++) { /* the last one is the first one again */
+        (void)snprintf(name, sizeof name, "U%zu", i % (MANY - 1));
+        bags[i] = (struct replica_bag){
+            .bag_id = 1000 + i, .items = 9, .keep = true, .owner = sample_owner(name)};
+    }
+    assert_int_equal(replica_bags_add(f.replica, bags, MANY, NULL), 0);
+    for (size_t i = 0; i < MANY - 1; i++) {
+        if (i != 7) {
+            assert_int_equal(replica_bag_by_id(f.replica, 1000 + i, &found, NULL), 0);
+            assert_int_equal(found.local, bags[i].local);
+            assert_int_equal(found.items, 0);
+        }
+    }
+    assert_int_equal(bags[7].local, 0);
+    assert_int_equal(bags[MANY - 1].local, 0);
+    assert_int_equal(replica_bag_by_owner(f.replica, &there.owner, &found, NULL), 0);
+    assert_int_equal(found.bag_id, 7);
+    assert_int_equal(replica_bags_add(f.replica, NULL, 0, NULL), 0);
+    free(bags);
     fixture_end(&f);
 }
 
@@ -119,6 +154,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_bag_is_found_by_owner_and_by_id),
         cmocka_unit_test(an_owner_has_one_bag),
+        cmocka_unit_test(many_are_added_at_once),
         cmocka_unit_test(an_update_moves_the_id),
         cmocka_unit_test(a_cleared_bag_is_empty_and_a_dropped_one_gone),
         cmocka_unit_test(bags_are_listed_in_order_until_told_to_stop),
