@@ -150,6 +150,12 @@ static int is_bag(void *context, const struct due *due, struct err *err)
     return due->bag_id == *(uint64_t *)context ? 1 : 0;
 }
 
+bool client_is_due(struct kb *kb, uint64_t bag_id)
+{
+    ASSERT(kb != NULL);
+    return client_dues(kb, is_bag, &bag_id, NULL) == 1;
+}
+
 int client_due_done(struct kb *kb, uint64_t bag_id, bool out, struct err *err)
 {
     ASSERT(kb != NULL);

@@ -175,6 +175,8 @@ typedef int client_due_fn(void *context, const struct due *due, struct err *err)
 MUST_CHECK int client_dues(struct kb *kb, client_due_fn *each, void *context, struct err *err);
 /* Instead of what there is of this bag. E_QUOTA. */
 MUST_CHECK int client_due_add(struct kb *kb, const struct due *due, struct err *err);
+/* Has the server still to be told of anything of this bag? */
+bool client_is_due(struct kb *kb, uint64_t bag_id);
 /* The server was told of the sign-in (a sign-out stays), or with `out` of all. There may be none.
  */
 MUST_CHECK int client_due_done(struct kb *kb, uint64_t bag_id, bool out, struct err *err);

@@ -296,7 +296,7 @@ static int late(const struct kb *kb, const struct request *request, struct err *
 }
 
 /* The server is told before it gets their writes. Whoever is kept because of a sign-in is known to
- * it already. */
+ * it already, unless it has still to be told, or may just have been told, of the sign-out. */
 static int note_sign_in(struct kb *kb, const struct owner *user, const struct kb_groups *groups,
                         struct err *err)
 {
@@ -306,7 +306,7 @@ static int note_sign_in(struct kb *kb, const struct owner *user, const struct kb
         (void)!replica_used(kb->replica, bag.local, client_wall_ms(kb), NULL);
     }
     if (rc != 0 || !client_keeps(kb, OWNER_USER) || bag.bag_id == 0 || bag.made_by != 0 ||
-        client_is_listed(kb, bag.bag_id)) {
+        (client_is_listed(kb, bag.bag_id) && !client_is_due(kb, bag.bag_id))) {
         return rc;
     }
     struct due *due = calloc(1, sizeof *due);

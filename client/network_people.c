@@ -199,7 +199,7 @@ int network_owner_of(const struct wire_owner *row, struct owner *owner, struct e
 }
 
 struct signed_in {
-    uint64_t user_local;
+    uint64_t user_local, user_bag;
     struct kb_groups groups;
     size_t bag_count;
     struct awaited bags[REQUEST_BAGS_MAX];
@@ -217,6 +217,7 @@ static int keep_listed(struct network *network, const struct wire_owner *row,
     }
     if (owner.kind == OWNER_USER) {
         result->user_local = bag.local;
+        result->user_bag = row->bag_id;
         /* Not noted, it counts as used since it is looked at. */
         (void)!replica_used(network->kb->replica, bag.local, client_wall_ms(network->kb), NULL);
         network_forget_sign_out(network, row->bag_id);
@@ -276,6 +277,22 @@ static void answer_request(struct network *network, const struct follow_action *
         }
     }
     (void)pthread_mutex_unlock(&kb->lock);
+}
+
+/* Somebody signed in who had signed out before, and the server was not told of that yet: it need
+ * not be any more. */
+static void withdraw_sign_out(struct network *network, uint64_t ref, uint64_t bag_id)
+{
+    struct kb *kb = network->kb;
+    bool requested = false;
+    (void)pthread_mutex_lock(&kb->lock);
+    for (const struct request *r = kb->requests; r != NULL; r = r->next) {
+        requested |= r->ref == ref;
+    }
+    (void)pthread_mutex_unlock(&kb->lock);
+    if (requested && bag_id != 0) { /* without room they are signed out again, and see that */
+        (void)!client_due_done(kb, bag_id, true, NULL);
+    }
 }
 
 /* Which bag was named in this sign-in? 0: none. */
@@ -342,6 +359,9 @@ void network_signed_in(struct network *network, const struct follow_action *acti
         code = keep_all(network, &action->signed_in.bags, result, &err);
         text = err.text;
         atomic_fetch_or(&network->news, NETWORK_BAGS);
+    }
+    if (code == 0) {
+        withdraw_sign_out(network, action->signed_in.ref, result->user_bag);
     }
     uint64_t named = code == E_BAG_GONE ? named_bag(network, action->signed_in.ref) : 0;
     if (named != 0) {

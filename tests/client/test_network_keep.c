@@ -176,6 +176,51 @@ static void who_came_and_went_while_it_was_away_is_told_both(void **state)
     driven_end(&d);
 }
 
+/* The sign-out that the server was not told yet does not count any more. */
+static void who_goes_and_comes_back_while_it_is_away_stays(void **state)
+{
+    (void)state;
+    struct driven d;
+    struct err err = {0};
+    begin(&d, WIRE_KEEP_EVERYBODY);
+    d.toy->only_signed_in = true;
+    assert_int_equal(driven_login(&d, "Ann", &err), 0);
+    d.refuses = true;
+    driven_down(&d);
+    driven_settle(&d);
+    assert_int_equal(kb_logout(d.m.kb, "Ann", NULL), 0);
+    assert_int_equal(driven_login(&d, "Ann", &err), 0);
+    d.refuses = false;
+    driven_pass(&d, 20000);
+    assert_true(toy_is_signed_in(d.toy, toy_ensure(d.toy, OWNER_USER, span_str("Ann"))->bag_id));
+    uint64_t op = set(&d.m, "user:Ann", "b", "again");
+    driven_pass(&d, 1000);
+    assert_int_equal(kb_wait(d.m.kb, op, 0, NULL), 0);
+    driven_end(&d);
+}
+
+static void who_comes_back_before_the_sign_out_was_told_stays(void **state)
+{
+    (void)state;
+    struct driven d;
+    struct err err = {0};
+    begin(&d, WIRE_KEEP_EVERYBODY);
+    assert_int_equal(driven_login(&d, "Ann", &err), 0);
+    d.toy->write_code = E_READ_ONLY;
+    uint64_t op = set(&d.m, "user:Ann", "b", "waits");
+    driven_pass(&d, 1000);
+    assert_int_equal(kb_logout(d.m.kb, "Ann", NULL), 0); /* told when that was answered */
+    driven_pass(&d, 1000);
+    assert_int_equal(d.toy->sign_outs, 0);
+    assert_int_equal(driven_login(&d, "Ann", &err), 0);
+    d.toy->write_code = 0;
+    driven_pass(&d, 20000);
+    assert_int_equal(kb_wait(d.m.kb, op, 0, NULL), 0);
+    assert_int_equal(d.toy->sign_outs, 0);
+    assert_true(toy_is_signed_in(d.toy, toy_ensure(d.toy, OWNER_USER, span_str("Ann"))->bag_id));
+    driven_end(&d);
+}
+
 static void a_sign_out_leaves_what_is_kept_by_the_right(void **state)
 {
     (void)state;
@@ -276,6 +321,8 @@ int main(void)
         cmocka_unit_test(a_new_bag_is_told_by_a_heartbeat),
         cmocka_unit_test(people_sign_in_while_the_server_is_away),
         cmocka_unit_test(who_came_and_went_while_it_was_away_is_told_both),
+        cmocka_unit_test(who_goes_and_comes_back_while_it_is_away_stays),
+        cmocka_unit_test(who_comes_back_before_the_sign_out_was_told_stays),
         cmocka_unit_test(a_sign_out_leaves_what_is_kept_by_the_right),
         cmocka_unit_test(a_right_that_is_taken_away_lets_the_bags_go),
         cmocka_unit_test(after_a_restore_its_new_bags_are_listed),
