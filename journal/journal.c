@@ -16,19 +16,33 @@
 
 /* --- pieces --- */
 
-struct piece *piece_new(const struct segment *segment, off_t end)
+/* All the memory that it needs; the rest is told when the file is there. */
+static struct piece *piece_alloc(const char *path)
 {
     struct piece *piece = calloc(1, sizeof *piece);
     if (piece == NULL) {
         return NULL;
     }
+    piece->path = strdup(path);
+    if (piece->path == NULL) {
+        piece_free(&piece);
+    }
+    return piece;
+}
+
+static void piece_fill(struct piece *piece, const struct segment *segment, off_t end)
+{
     piece->id = *segment_id(segment);
     piece->file_bytes = (off_t)segment_file_size(segment);
     atomic_init(&piece->end, end);
     atomic_init(&piece->next, NULL);
-    piece->path = strdup(segment_path(segment));
-    if (piece->path == NULL) {
-        piece_free(&piece);
+}
+
+struct piece *piece_new(const struct segment *segment, off_t end)
+{
+    struct piece *piece = piece_alloc(segment_path(segment));
+    if (piece != NULL) {
+        piece_fill(piece, segment, end);
     }
     return piece;
 }
@@ -255,16 +269,11 @@ static bool is_spoilt(int rc)
     return rc == E_NOT_FOUND || rc == E_CORRUPT || rc == E_FORMAT;
 }
 
-static int make_next(struct journal *journal, const struct segment_id *id, struct segment **out,
-                     struct err *err)
+static int make_next(struct journal *journal, const struct segment_id *id, const char *path,
+                     struct segment **out, struct err *err)
 {
-    char path[PATH_MAX];
-    int rc = folder_segment_path(path, journal->dir, id->base_seq, err);
-    if (rc != 0) {
-        return rc;
-    }
     if (take_prepared(journal)) {
-        rc = segment_create_from(out, journal->prepared_path, path, id, journal->disk, err);
+        int rc = segment_create_from(out, journal->prepared_path, path, id, journal->disk, err);
         if (rc == 0 || is_spoilt(rc)) {
             forget_prepared(journal);
         }
@@ -285,22 +294,28 @@ void journal_next_id(const struct journal *journal, struct segment_id *out)
 }
 
 /* A file that has the next one's name must not stay unnoticed while this one goes on being filled,
- * so that counts as E_IO. */
+ * so that counts as E_IO. For the same reason the memory is there before the file. */
 int journal_roll(struct journal *journal, const struct segment_id *id, struct err *err)
 {
+    char path[PATH_MAX];
     struct segment *next = NULL;
-    int rc = make_next(journal, id, &next, err);
-    if (rc == E_EXISTS && err != NULL) {
-        err->code = E_IO;
-    }
+    int rc = folder_segment_path(path, journal->dir, id->base_seq, err);
     if (rc != 0) {
+        return rc;
+    }
+    struct piece *piece = piece_alloc(path);
+    if (piece == NULL) {
+        return err_set(err, E_NOMEM, "out of memory");
+    }
+    rc = make_next(journal, id, path, &next, err);
+    if (rc != 0) {
+        piece_free(&piece);
+        if (rc == E_EXISTS && err != NULL) {
+            err->code = E_IO;
+        }
         return rc == E_EXISTS ? E_IO : rc;
     }
-    struct piece *piece = piece_new(next, SEGMENT_HEADER_SIZE);
-    if (piece == NULL) { /* the new file has its name already: going on without it can't be */
-        segment_close(&next);
-        return err_set(err, E_IO, "out of memory after making a new file of the journal");
-    }
+    piece_fill(piece, next, SEGMENT_HEADER_SIZE);
     segment_close(&journal->segment);
     journal->segment = next;
     journal_link(journal, piece);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "journal/journal.h"
+#include "tests/support/fail_alloc.h"
 
 static const uint8_t sample_history_id[HISTORY_SIZE] = {0, 1, 2,  3,  4,  5,  6,  7,
                                                         8, 9, 10, 11, 12, 13, 14, 15};
@@ -33,7 +34,9 @@ static inline void sample_bytes(uint8_t *out, size_t size, uint64_t seq)
 
 static inline bool sample_is(struct span bytes, uint64_t seq)
 {
+    unsigned paused = fail_alloc_pause();
     uint8_t *expected = malloc(bytes.size + 1);
+    fail_alloc_resume(paused);
     sample_bytes(expected, bytes.size, seq);
     bool same = bytes.size == 0 || memcmp(expected, bytes.data, bytes.size) == 0;
     free(expected);

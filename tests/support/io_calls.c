@@ -11,12 +11,14 @@
 #include <unistd.h>
 
 ssize_t __real_write(int fd, const void *data, size_t size);
+ssize_t __real_pread(int fd, void *data, size_t size, off_t offset);
 ssize_t __real_pwrite(int fd, const void *data, size_t size, off_t offset);
 int __real_fsync(int fd);
 int __real_fdatasync(int fd);
 int __real_rename(const char *from, const char *to);
 int __real_ftruncate(int fd, off_t size);
 ssize_t __wrap_write(int fd, const void *data, size_t size);
+ssize_t __wrap_pread(int fd, void *data, size_t size, off_t offset);
 ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t offset);
 int __wrap_fsync(int fd);
 int __wrap_fdatasync(int fd);
@@ -65,6 +67,14 @@ void io_calls_fail(const char *name, unsigned nth, int error_number)
     (void)pthread_mutex_unlock(&lock);
 }
 
+bool io_calls_failed(void)
+{
+    (void)pthread_mutex_lock(&lock);
+    bool failed = fail_name == NULL;
+    (void)pthread_mutex_unlock(&lock);
+    return failed;
+}
+
 void io_calls_shorten(unsigned nth, unsigned size)
 {
     (void)pthread_mutex_lock(&lock);
@@ -79,10 +89,16 @@ static const char *last_part(const char *path)
     return slash != NULL ? slash + 1 : path;
 }
 
+/* Is it this call's turn? With the lock. */
+static bool fails_now(const char *name)
+{
+    return fail_name != NULL && strcmp(name, fail_name) == 0 && --fail_nth == 0;
+}
+
 /* Records a call; returns the error it shall fail with, or 0. With the lock. */
 static int record_locked(const char *name, const char *path)
 {
-    bool fails = fail_name != NULL && strcmp(name, fail_name) == 0 && --fail_nth == 0;
+    bool fails = fails_now(name);
     int len = snprintf(text + used, sizeof text - used, "%s%s%s:%s", used > 0 ? " " : "",
                        fails ? "!" : "", name, last_part(path));
     if (len > 0 && (size_t)len < sizeof text - used) {
@@ -116,6 +132,19 @@ static int record_fd(const char *name, int fd)
     return record(name, path);
 }
 
+/* There are too many of them to record. */
+static bool read_fails(void)
+{
+    (void)pthread_mutex_lock(&lock);
+    bool fails = recording && fails_now("pread");
+    if (fails) {
+        fail_name = NULL;
+        errno = fail_errno;
+    }
+    (void)pthread_mutex_unlock(&lock);
+    return fails;
+}
+
 static size_t shorten(size_t size)
 {
     (void)pthread_mutex_lock(&lock);
@@ -128,6 +157,11 @@ static size_t shorten(size_t size)
 ssize_t __wrap_write(int fd, const void *data, size_t size)
 {
     return record_fd("write", fd) != 0 ? -1 : __real_write(fd, data, shorten(size));
+}
+
+ssize_t __wrap_pread(int fd, void *data, size_t size, off_t offset)
+{
+    return read_fails() ? -1 : __real_pread(fd, data, size, offset);
 }
 
 ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t offset)

@@ -8,11 +8,13 @@
  *     file_replace("/tmp/x/state", ...);
  *
  * io_calls_text() is "pwrite:state.partial fsync:state.partial rename:state fsync:x". Equal calls
- * in a row stand there each by itself. Outcome tests do not notice a sync that is missing: these
- * do.
+ * in a row stand there each by itself; a pread can fail, too, but is not recorded. Outcome tests do
+ * not notice a sync that is missing: these do.
  */
 #ifndef KITBAG_TESTS_SUPPORT_IO_CALLS_H
 #define KITBAG_TESTS_SUPPORT_IO_CALLS_H
+
+#include <stdbool.h>
 
 /* Forget what was recorded and record from now on; no call fails. */
 void io_calls_start(void);
@@ -26,6 +28,9 @@ const char *io_calls_text(void);
 /* After io_calls_start: let the `nth` call (1 is the next) named `name` fail with `error_number`,
  * and it alone. It is recorded as "!fsync:state.partial". */
 void io_calls_fail(const char *name, unsigned nth, int error_number);
+
+/* Did it come to that? */
+bool io_calls_failed(void);
 
 /* After io_calls_start: let the `nth` write or pwrite write `size` bytes only (0 is 1). */
 void io_calls_shorten(unsigned nth, unsigned size);
