@@ -90,6 +90,8 @@ static void run(struct thread *self, void *context)
         network_turn(thread->network, &event);
         event = wait_once(thread);
     }
+    /* A transaction is its thread's: left open it would look to the others as if its owner died. */
+    network_commit_or_lose(thread->network);
 }
 
 /* --- from other threads --- */

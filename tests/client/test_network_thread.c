@@ -109,6 +109,55 @@ static void it_ends_and_starts_again(void **state)
     end(&f);
 }
 
+struct writing {
+    struct replica *replica;
+    atomic_bool stopping;
+    int rc;
+};
+
+static void write_notes(struct thread *self, void *context)
+{
+    struct writing *writing = context;
+    thread_ready(self, 0, NULL);
+    while (!atomic_load(&writing->stopping) && writing->rc == 0) {
+        writing->rc = replica_note_set(writing->replica, "note", SPAN_LITERAL("x"), NULL);
+    }
+}
+
+static void put_many(struct toy *toy, void *context)
+{
+    (void)context;
+    struct toy_bag *bag = toy_ensure(toy, OWNER_USER, span_str("Ann"));
+    for (int i = 0; i < 500; i++) {
+        toy_put_text(toy, bag, "a", "1");
+    }
+}
+
+/* A transaction that is open then belongs to its thread, while others wait for theirs. */
+static void it_ends_in_the_middle_of_what_comes(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct kb_error error = {0};
+    struct thread *thread = NULL;
+    begin(&f);
+    join_by(&f, NULL);
+    machine_start(&f.m);
+    login(&f.m, "Ann");
+    struct writing writing = {.replica = f.m.kb->replica};
+    assert_int_equal(thread_start(&thread, "writer", write_notes, &writing, NULL), 0);
+    for (int i = 0; i < 20; i++) {
+        machine_start(&f.m);
+        wait_until(status_of(&f.m).phase == KB_PHASE_CURRENT);
+        toy_do(f.toy, put_many, NULL);
+        ok(kb_stop(f.m.kb, &error), &error);
+    }
+    atomic_store(&writing.stopping, true);
+    thread_join(&thread);
+    assert_int_equal(writing.rc, 0);
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -116,6 +165,7 @@ int main(void)
         cmocka_unit_test(a_server_that_moves_to_its_other_address_is_found),
         cmocka_unit_test(a_write_wakes_it),
         cmocka_unit_test(it_ends_and_starts_again),
+        cmocka_unit_test(it_ends_in_the_middle_of_what_comes),
     };
     return cmocka_run_group_tests_name("client/network_thread", tests, NULL, NULL);
 }
