@@ -49,7 +49,9 @@ struct housekeeping {
     struct err not_prepared; /* why the last try failed; code 0: it did not */
     struct err not_flushed;
     bool room_low;
-    bool round_due; /* not only when its time has come */
+    bool round_due;  /* not only when its time has come */
+    bool step_found; /* and not noted: a step of the clock */
+    bool flush_due;  /* it was noted, and a crash would take that back */
     uint64_t looked_seq;
     uint64_t flushed_ms;
     uint64_t round_ms;
@@ -144,7 +146,7 @@ static bool flush_is_due(const struct housekeeping *housekeeping, uint64_t now_m
     struct kv_position position;
     kv_position(housekeeping->options.kv, &position);
     uint64_t changes = position.seq - housekeeping->flushed_seq;
-    return changes >= housekeeping->options.flush_changes ||
+    return housekeeping->flush_due || changes >= housekeeping->options.flush_changes ||
            (changes > 0 &&
             now_ms - housekeeping->flushed_ms >= housekeeping->options.flush_interval_ms);
 }
@@ -162,6 +164,7 @@ static void flush(struct housekeeping *housekeeping)
     housekeeping->flushed_ms = now_ms;
     if (rc == 0) {
         housekeeping->flushed_seq = seq;
+        housekeeping->flush_due = false;
         log_event(LOG_DEBUG, "housekeeping", "state.flushed", "seq=%" PRIu64, seq);
     } else {
         complain(housekeeping, &housekeeping->flush_failed, LOG_ERROR, "state.not_flushed", err);
@@ -207,6 +210,7 @@ static void look_at_clock(struct housekeeping *housekeeping)
     bool held = clock_held(housekeeping);
     if (clock_watch_look(watch, wall_ms(housekeeping), mono_ms(housekeeping))) {
         housekeeping->round_due = true;
+        housekeeping->step_found = true;
         log_event(LOG_ERROR, "housekeeping", "clock.stepped",
                   "by_ms=%" PRId64 " text=\"nothing is dropped for its age until the clock has run "
                   "for a day or was confirmed\"",
@@ -225,8 +229,12 @@ static void look_at_clock(struct housekeeping *housekeeping)
 
 static int note(struct housekeeping *housekeeping, struct err *err)
 {
-    int rc = seen_save(housekeeping->options.seen, housekeeping->options.kv, err);
-    return rc != 0 ? rc : save_watch(housekeeping, err);
+    int rc = save_watch(housekeeping, err);
+    if (rc == 0 && housekeeping->step_found) {
+        housekeeping->step_found = false;
+        housekeeping->flush_due = true;
+    }
+    return rc != 0 ? rc : seen_save(housekeeping->options.seen, housekeeping->options.kv, err);
 }
 
 static void retention_round(struct housekeeping *housekeeping)

@@ -397,6 +397,26 @@ static void a_step_is_remembered_over_a_restart(void **state)
     assert_true(stepped(ground));
 }
 
+/* A machine whose clock stepped is often switched off: then the new time is not believed. */
+static void a_step_is_remembered_after_a_crash(void **state)
+{
+    struct ground *ground = *state;
+    struct fixture *fx = ground->fx;
+    use_own_clock(ground);
+    start(ground);
+    pause_ms(300);
+    wall_steps(ground, 31 * DAY);
+    assert_true(until(ground, stepped));
+    pause_ms(600);
+    housekeeping_stop(&ground->housekeeping);
+    fx_close(fx, false);
+    fx_open(fx);
+    ground->options.journal = fx->journal;
+    ground->options.kv = fx->kv;
+    start(ground);
+    assert_true(stepped(ground));
+}
+
 /* --- what is noted, removed and read --- */
 
 static void positions_are_noted_at_the_stop(void **state)
@@ -498,6 +518,7 @@ int main(void)
         TEST(a_full_disk_defers_writes),
         TEST(a_step_is_told_and_confirmed),
         TEST(a_step_is_remembered_over_a_restart),
+        TEST(a_step_is_remembered_after_a_crash),
         TEST(positions_are_noted_at_the_stop),
         TEST(old_tokens_are_handed_in),
         TEST(without_room_nothing_is_handed_in),
