@@ -12,6 +12,7 @@
 
 enum {
     VERIFY_AGAIN_MS = 3600000,
+    DIFFER_AGAIN_MS = VERIFY_AGAIN_MS / 2,
     SCRUB_AGAIN_MS = 3600000,
     SCRUB_BYTES = 256 << 10,
     EVICT_EVERY_MS = 60000,
@@ -69,10 +70,21 @@ static void count_healed(struct network *network, const struct replica_bag *bag)
 void network_differs(struct network *network, uint64_t bag_id)
 {
     struct replica_bag bag;
+    struct followed *followed = network_find_followed(network, bag_id);
+    if (followed != NULL) {
+        followed->differed_ms = network->now_ms;
+    }
     if (replica_bag_by_id(network->kb->replica, bag_id, &bag, NULL) == 0) {
         count_healed(network, &bag);
     }
     atomic_fetch_or(&network->news, NETWORK_BAGS);
+}
+
+bool network_compares(const struct network *network, uint64_t bag_id)
+{
+    const struct followed *followed = network_find_followed(network, bag_id);
+    return followed == NULL || followed->differed_ms == 0 ||
+           network->now_ms - followed->differed_ms >= DIFFER_AGAIN_MS;
 }
 
 static void found_wrong(void *context, const struct replica_bag *bag)

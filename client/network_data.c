@@ -294,7 +294,8 @@ void network_page(struct network *network, const struct follow_action *action,
 
 static int compare(struct network *network, const struct follow_action *action, struct err *err)
 {
-    const struct digest *expected = action->bag.has_digest ? &action->bag.digest : NULL;
+    bool compares = action->bag.has_digest && network_compares(network, action->bag.bag_id);
+    const struct digest *expected = compares ? &action->bag.digest : NULL;
     struct changed_bag told = {.bag_id = action->bag.bag_id, .cursor = action->bag.last_seq};
     int rc = begin_batch(network, err);
     rc = rc != 0 ? rc

@@ -45,6 +45,7 @@ struct followed {
     uint64_t round;       /* the last network_list_bags that had it */
     uint64_t asked_ms;    /* monotonic; 0: its digest was not asked for again */
     uint64_t verified_ms; /* since 1970; 0: not compared in this session */
+    uint64_t differed_ms; /* monotonic; 0: it did not differ in this session */
     bool caught;          /* complete, as of this session */
 };
 
@@ -217,6 +218,9 @@ void network_welcome(struct network *network, const struct wire_welcome *welcome
 void network_care_begin(struct network *network);
 /* It differs from the server's and is marked to be fetched anew. */
 void network_differs(struct network *network, uint64_t bag_id);
+/* Is the digest that the server told to be compared? Not soon after the bag was fetched anew: what
+ * differs still is not mended by another copy, and each would ask for the next without a pause. */
+bool network_compares(const struct network *network, uint64_t bag_id);
 /* It is the server's; `compared`: by its digest. */
 void network_verified(struct network *network, uint64_t bag_id, bool compared);
 /* A little of what can wait; `care_at_ms` says when there is more. Steps. */
