@@ -107,6 +107,8 @@ void committer_settle(struct committer *committer);
 /* The same when it lacks a change of this bag, of any right, or of which bags there are. */
 void committer_settle_bag(struct committer *committer, uint64_t bag_id);
 
+/* Could kv/ not take a batch in? What it lacks then is not gone. BEHIND, or FAILED as well. */
+bool committer_is_behind(const struct committer *committer);
 /* Does kv/ lack a change of this bag? */
 bool committer_bag_lags(struct committer *committer, uint64_t bag_id);
 

@@ -81,6 +81,12 @@ void committer_idle(struct committer *committer)
     }
 }
 
+bool committer_is_behind(const struct committer *committer)
+{
+    ASSERT(committer != NULL);
+    return applier_failure(committer->applier, NULL) != 0;
+}
+
 bool committer_bag_lags(struct committer *committer, uint64_t bag_id)
 {
     ASSERT(committer != NULL);

@@ -149,7 +149,7 @@ struct kv *sessions_settled(struct sessions *sessions)
 
 bool sessions_behind(const struct sessions *sessions)
 {
-    return committer_state(sessions->options.committer) == COMMITTER_BEHIND;
+    return committer_is_behind(sessions->options.committer);
 }
 
 struct access session_access(const struct sessions *sessions, const struct session *session)

@@ -180,6 +180,38 @@ static void a_state_that_lags_is_opened_again(void **state)
     assert_string_equal(fx_value(fx, a.bag, "p"), "w");
 }
 
+/* A dying disk takes the journal first: that the state lacks what was answered is still known. */
+static void both_fail(void **state)
+{
+    struct fixture *fx = *state;
+    static struct disk disk;
+    disk = disk_system;
+    disk.fdatasync = fail_fdatasync;
+    fx_close(fx, true);
+    fx->disk = &disk;
+    fx->apply = failing_apply;
+    fx_open(fx);
+    struct machine a;
+    fx_join(fx, &a, 1);
+    uint64_t bag = fx_user(fx, &a, "Ann");
+    struct item item = {"p", "v", -1};
+    fx_write_items(fx, &a, 1, bag, 0, 0, &item, 1);
+    committer_commit(fx->committer); /* kv/ takes it in after it was delivered */
+    fx_write_items(fx, &a, 2, bag, 0, 0, &item, 1);
+    assert_false(committer_is_behind(fx->committer));
+    sync_fails = true;
+    apply_fault = E_IO;
+    fx_run(fx);
+    sync_fails = false;
+    apply_fault = 0;
+    assert_int_equal(committer_state(fx->committer), COMMITTER_FAILED);
+    assert_true(committer_is_behind(fx->committer));
+    fx_close(fx, false);
+    fx->disk = NULL;
+    fx_open(fx);
+    assert_string_equal(fx_value(fx, bag, "p"), "v");
+}
+
 /* --- no memory --- */
 
 /* Whatever was lost on the way: after the repeat the operation is done, once. */
@@ -240,8 +272,11 @@ static void every_allocation_fails_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(after_a_failed_sync_nothing_is_taken),  TEST(without_room_writes_wait),
-        TEST(a_full_disk_defers_and_is_tried_again), TEST(a_state_that_lags_is_opened_again),
+        TEST(after_a_failed_sync_nothing_is_taken),
+        TEST(both_fail),
+        TEST(without_room_writes_wait),
+        TEST(a_full_disk_defers_and_is_tried_again),
+        TEST(a_state_that_lags_is_opened_again),
         TEST(every_allocation_fails_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
