@@ -99,6 +99,68 @@ static void check_bag(const struct conn *conn, const struct wire_message *messag
               "the digest of bag %" PRIu64 " is told as it is at %" PRIu64, bag->bag_id, last_seq);
 }
 
+/* A line of the trace. */
+static void tell_message(const struct conn *conn, const struct wire_message *message,
+                         const char *who)
+{
+    static const char *const names[WIRE_TYPES] = {
+        [WIRE_HELLO] = "HELLO",
+        [WIRE_SIGN_IN] = "SIGN_IN",
+        [WIRE_SIGN_OUT] = "SIGN_OUT",
+        [WIRE_FOLLOW] = "FOLLOW",
+        [WIRE_UNFOLLOW] = "UNFOLLOW",
+        [WIRE_WRITE] = "WRITE",
+        [WIRE_BYE] = "BYE",
+        [WIRE_LIST] = "LIST",
+        [WIRE_WELCOME] = "WELCOME",
+        [WIRE_SIGNED_IN] = "SIGNED_IN",
+        [WIRE_SIGNED_OUT] = "SIGNED_OUT",
+        [WIRE_OUTCOME] = "OUTCOME",
+        [WIRE_LIVE] = "LIVE",
+        [WIRE_PAGE] = "PAGE",
+        [WIRE_BAG] = "BAG",
+        [WIRE_STATE] = "STATE",
+        [WIRE_ERROR] = "ERROR",
+        [WIRE_OWNERS] = "OWNERS",
+    };
+    uint64_t number = 0;
+    uint64_t code = 0;
+    switch (message->type) {
+    case WIRE_BAG:
+        number = message->bag.bag_id;
+        code = message->bag.code;
+        break;
+    case WIRE_PAGE:
+        number = message->page.bag_id;
+        break;
+    case WIRE_SIGN_OUT:
+        number = message->sign_out.bag_id;
+        break;
+    case WIRE_SIGN_IN:
+        number = message->sign_in.bag_id;
+        break;
+    case WIRE_SIGNED_IN:
+        number = message->signed_in.bags.count;
+        code = message->signed_in.code;
+        break;
+    case WIRE_SIGNED_OUT:
+        code = message->signed_out.code;
+        break;
+    case WIRE_FOLLOW:
+        number = message->follow.bags.count;
+        break;
+    case WIRE_ERROR:
+        code = message->error.code;
+        break;
+    default:
+        break;
+    }
+    if (names[message->type] != NULL) {
+        tell("%s %" PRIu64 " machine %u: %s %" PRIu64 " %s", who, conn->id, conn->machine,
+             names[message->type], number, code != 0 ? err_name(err_from_wire(code)) : "");
+    }
+}
+
 void checks_sent(const struct conn *conn, struct span bytes)
 {
     struct wire_message message;
@@ -106,6 +168,9 @@ void checks_sent(const struct conn *conn, struct span bytes)
     check_counts.frames++;
     must_hold(wire_decode(bytes, &unpacked, &message, &err) == 0, "the server sends messages: %s",
               err.text);
+    if (verdict_tracing && conn != NULL) {
+        tell_message(conn, &message, "  to");
+    }
     if (message.type == WIRE_ERROR || conn == NULL || conn->device == 0) {
         return;
     }
@@ -177,9 +242,14 @@ void net_watch(struct conn *conn, enum net_side side, struct net_frame *frame)
     if (side == NET_DOWN && control == CONTROL_CHANGED_FRAME && chance_percent(2)) {
         change_a_digit(frame);
     }
-    if (side == NET_UP &&
-        wire_decode(span_of(frame->bytes, frame->size), &unpacked, &message, NULL) == 0 &&
-        message.type == WIRE_HELLO) {
+    if (side != NET_UP ||
+        wire_decode(span_of(frame->bytes, frame->size), &unpacked, &message, NULL) != 0) {
+        return;
+    }
+    if (verdict_tracing) {
+        tell_message(conn, &message, "from");
+    }
+    if (message.type == WIRE_HELLO) {
         conn->writer = message.hello.writer;
         conn->device = message.hello.device;
     }

@@ -11,7 +11,11 @@
 #include "tests/sim/world.h"
 
 /* A refusal that somebody has to mend is tried again after 60 s. */
-enum { HEAL_MS = 100000 };
+enum {
+    HEAL_MS = 100000,
+    LOOK_MS = 50,
+    REST_MS = 500, /* what was taken up is let go of by then */
+};
 
 static bool is_due(uint64_t *at_ms)
 {
@@ -123,7 +127,6 @@ struct equal {
     struct machine *machine;
     const char *why; /* not yet; NULL: it is */
     uint64_t bag_id;
-    size_t kept; /* bags of the server's */
 };
 
 static int look_at_bag(void *context, const struct replica_bag *bag, struct err *err)
@@ -143,18 +146,34 @@ static int look_at_bag(void *context, const struct replica_bag *bag, struct err 
     } else if (bag->cursor < mine->last_seq) {
         equal->why = "a bag is behind";
     }
-    equal->kept++;
     return equal->why != NULL;
 }
 
-static size_t bags_to_keep(const struct machine *machine)
+/* Has it to keep this bag? Groups and device-specific bags that came to be after a sign-in are told
+ * with the next one, unless they are kept by a right. */
+static bool has_to_keep(const struct machine *machine, const struct model_bag *bag)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < model.bag_count; i++) {
-        const struct model_bag *bag = &model.bags[i];
-        count += !bag->deleted && model_may_read(machine->device, bag->bag_id, model.head) ? 1 : 0;
+    enum device_keep keep = model_keeps(machine->device);
+    if (bag->deleted || !model_may_read(machine->device, bag->bag_id, model.head)) {
+        return false;
     }
-    return count;
+    return bag->owner.kind == OWNER_GROUP         ? keep >= KEEP_GROUPS
+           : bag->owner.kind == OWNER_USER_DEVICE ? keep == KEEP_EVERYBODY
+                                                  : true;
+}
+
+/* The first bag that it should keep and does not; 0: there is none. */
+static uint64_t missing_bag(struct machine *machine)
+{
+    for (size_t i = 0; i < model.bag_count; i++) {
+        struct replica_bag bag = {0};
+        uint64_t bag_id = model.bags[i].bag_id;
+        if (has_to_keep(machine, &model.bags[i]) &&
+            (replica_bag_by_id(machine->kb->replica, bag_id, &bag, NULL) != 0 || !bag.keep)) {
+            return bag_id;
+        }
+    }
+    return 0;
 }
 
 static const char *why_unequal(struct machine *machine, uint64_t *bag_id)
@@ -177,10 +196,11 @@ static const char *why_unequal(struct machine *machine, uint64_t *bag_id)
     }
     int rc = replica_bags(machine->kb->replica, look_at_bag, &equal, &err);
     *bag_id = equal.bag_id;
-    if (rc == 0 && equal.kept != bags_to_keep(machine)) {
-        return "it does not keep all that it may";
+    if (rc != 0) {
+        return equal.why;
     }
-    return equal.why;
+    *bag_id = missing_bag(machine);
+    return *bag_id != 0 ? "it does not keep a bag" : NULL;
 }
 
 static const char *why_not_yet(unsigned *which, uint64_t *bag_id)
@@ -257,6 +277,7 @@ struct seeing {
     const struct fences *fences;
     enum owner_kind kind;
     unsigned machine;
+    uint64_t bag_id;
 };
 
 static void skip_void(struct seeing *seeing)
@@ -273,12 +294,15 @@ static int see_item(void *context, const struct kb_item *item)
 {
     struct seeing *seeing = context;
     skip_void(seeing);
-    must_hold(seeing->at < seeing->count &&
-                  strcmp(item->path, seeing->items[seeing->at].path) == 0 && !item->pending &&
-                  item->seq == seeing->items[seeing->at].seq &&
-                  seeing->items[seeing->at].change->value_hash ==
-                      hash64(span_of(item->bytes, item->size), 0),
-              "machine %u shows %s as the server has it", seeing->machine, item->path);
+    const struct model_item *mine = seeing->at < seeing->count ? &seeing->items[seeing->at] : NULL;
+    bool same = mine != NULL && strcmp(item->path, mine->path) == 0;
+    must_hold(same && !item->pending && item->seq == mine->seq &&
+                  mine->change->value_hash == hash64(span_of(item->bytes, item->size), 0),
+              "machine %u shows %s of bag %" PRIu64 " as the server has it: seq %" PRIu64
+              "%s, and it is %s at %" PRIu64,
+              seeing->machine, item->path, seeing->bag_id, item->seq,
+              item->pending ? ", pending" : "", mine != NULL ? mine->path : "nothing",
+              mine != NULL ? mine->seq : 0);
     seeing->at++;
     return 0;
 }
@@ -291,11 +315,13 @@ static void check_visible(struct machine *machine)
         const struct model_bag *bag = &model.bags[i];
         char text[OWNER_TEXT_MAX];
         struct kb_error error = {0};
-        if (bag->deleted || !model_may_read(machine->device, bag->bag_id, model.head)) {
+        if (!has_to_keep(machine, bag)) {
             continue;
         }
-        struct seeing seeing = {
-            .fences = &fences, .kind = bag->owner.kind, .machine = machine->index};
+        struct seeing seeing = {.fences = &fences,
+                                .kind = bag->owner.kind,
+                                .machine = machine->index,
+                                .bag_id = bag->bag_id};
         seeing.count = model_items(bag, model.head, &seeing.items);
         owner_format(&bag->owner, text);
         int rc = kb_list(machine->kb, text, NULL, see_item, &seeing, &error);
@@ -306,31 +332,51 @@ static void check_visible(struct machine *machine)
     fences_free(&fences);
 }
 
-uint64_t heal(void)
+static const char *owner_text(uint64_t bag_id)
+{
+    static char text[OWNER_TEXT_MAX];
+    const struct model_bag *bag = bag_id != 0 ? model_bag(bag_id) : NULL;
+    text[0] = '\0';
+    if (bag != NULL) {
+        owner_format(&bag->owner, text);
+    }
+    return text;
+}
+
+static void step_until(uint64_t at_ms)
+{
+    while (chance.now_ms < at_ms) {
+        world_step();
+        notice();
+    }
+}
+
+/* Until all are equal. */
+static void wait_for_all(uint64_t until_ms)
 {
     unsigned which = 0;
     uint64_t bag_id = 0;
     const char *why = NULL;
-    heal_all();
-    uint64_t began_ms = chance.now_ms;
-    uint64_t looked_ms = chance.now_ms;
-    do {
-        world_step();
-        notice();
-        if (chance.now_ms >= looked_ms + 50) {
-            looked_ms = chance.now_ms;
-            why = why_not_yet(&which, &bag_id);
-        } else {
-            why = "not looked at";
-        }
+    while ((why = why_not_yet(&which, &bag_id)) != NULL) {
         struct kb_status status = {.size = sizeof status};
-        if (chance.now_ms >= began_ms + HEAL_MS && machines[which].kb != NULL) {
+        if (machines[which].kb != NULL) {
             kb_status(machines[which].kb, &status);
         }
-        must_hold(chance.now_ms < began_ms + HEAL_MS,
-                  "all are equal in the end: machine %u: %s (bag %" PRIu64 ") %s", which,
-                  why != NULL ? why : "", bag_id, status.text);
-    } while (why != NULL);
+        must_hold(chance.now_ms < until_ms,
+                  "all are equal in the end: machine %u: %s (bag %" PRIu64 " of %s) %s", which, why,
+                  bag_id, owner_text(bag_id), status.text);
+        step_until(chance.now_ms + LOOK_MS);
+    }
+}
+
+uint64_t heal(void)
+{
+    heal_all();
+    uint64_t began_ms = chance.now_ms;
+    wait_for_all(began_ms + HEAL_MS);
+    uint64_t took_ms = chance.now_ms - began_ms;
+    step_until(chance.now_ms + REST_MS);
+    wait_for_all(chance.now_ms);
     check_ops();
     for (unsigned i = 0; i < MACHINES; i++) {
         if (!model_removed(machines[i].device, model.head)) {
@@ -338,5 +384,5 @@ uint64_t heal(void)
         }
     }
     server_scrub();
-    return chance.now_ms - began_ms;
+    return took_ms;
 }
