@@ -64,6 +64,21 @@ int network_keep_rebase(struct network *network, uint64_t resume_seq, struct err
     return listed <= resume_seq ? 0 : store_listed(network->kb, keep, resume_seq, err);
 }
 
+/* Bags that were lost here by damage lie behind what was listed: it is listed from the start. */
+static void list_dropped(struct network *network, enum wire_keep keep)
+{
+    struct buf bytes;
+    struct replica *replica = network->kb->replica;
+    buf_init(&bytes, 16);
+    if (replica_note_get(replica, REPLICA_NOTE_DROPPED, &bytes, NULL) == 0) {
+        network->listed = 0;
+        write_listed(network, keep);
+        /* Not removed, it is only listed once more. */
+        (void)!replica_note_set(replica, REPLICA_NOTE_DROPPED, (struct span){NULL, 0}, NULL);
+    }
+    buf_free(&bytes);
+}
+
 void network_keep_welcome(struct network *network, enum wire_keep keep)
 {
     struct kb *kb = network->kb;
@@ -75,6 +90,9 @@ void network_keep_welcome(struct network *network, enum wire_keep keep)
     if (keep > before) { /* more is listed than before, from the start */
         network->listed = 0;
         write_listed(network, keep);
+    }
+    if (keep != WIRE_KEEP_SIGNED_IN && !network->letting_go) {
+        list_dropped(network, keep);
     }
     network->reconcile_due |= network->letting_go;
     (void)pthread_mutex_lock(&kb->lock);

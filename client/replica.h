@@ -75,6 +75,9 @@ MUST_CHECK int replica_note_set(struct replica *replica, const char *name, struc
                                 struct err *err);
 MUST_CHECK int replica_note_get(struct replica *replica, const char *name, struct buf *out,
                                 struct err *err);
+/* The replica's own note that bags were dropped, for their records were damaged: whoever sees to it
+ * that they come again removes it. */
+#define REPLICA_NOTE_DROPPED "dropped"
 
 /* --- bags --- */
 

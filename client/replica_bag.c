@@ -199,6 +199,14 @@ static int repair_one(struct replica *replica, MDB_txn *txn, MDB_cursor *cursor,
     return rc != 0 ? rc : delete_items(replica, txn, local, err);
 }
 
+static int note_dropped(struct replica *replica, MDB_txn *txn, struct err *err)
+{
+    static const char name[] = "note:" REPLICA_NOTE_DROPPED;
+    struct record_key key = {.size = sizeof name - 1};
+    memcpy(key.bytes, name, sizeof name - 1);
+    return replica_record_put(replica, txn, TABLE_META, &key, SPAN_LITERAL("1"), err);
+}
+
 static int repair(struct replica *replica, MDB_txn *txn, uint64_t *dropped, struct err *err)
 {
     MDB_cursor *cursor = NULL;
@@ -224,7 +232,7 @@ static int repair(struct replica *replica, MDB_txn *txn, uint64_t *dropped, stru
         rc = repair_one(replica, txn, cursor, &key, &data, dropped, err);
     }
     mdb_cursor_close(cursor);
-    return rc;
+    return rc != 0 || *dropped == 0 ? rc : note_dropped(replica, txn, err);
 }
 
 int replica_bag_repair(struct replica *replica, uint64_t *dropped, struct err *err)

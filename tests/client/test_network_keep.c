@@ -262,6 +262,37 @@ static void a_right_that_is_taken_away_lets_the_bags_go(void **state)
     driven_end(&d);
 }
 
+/* Its items are dropped with the record of a bag that is damaged; the server has listed it long
+ * ago. */
+static void a_bag_that_was_lost_by_damage_comes_again(void **state)
+{
+    (void)state;
+    struct driven d;
+    struct owner bob;
+    struct replica_bag bag;
+    begin(&d, WIRE_KEEP_EVERYBODY);
+    struct replica *replica = d.m.kb->replica;
+    assert_int_equal(owner_make(&bob, OWNER_USER, span_str("Bob"), 0, NULL), 0);
+    assert_int_equal(replica_bag_by_owner(replica, &bob, &bag, NULL), 0);
+    MDB_txn *txn = NULL;
+    struct record_key key = replica_key_number(bag.local);
+    MDB_val name = {key.size, key.bytes};
+    MDB_val wrong = {9, "123456789"};
+    assert_int_equal(replica_write_begin(replica, &txn, NULL), 0);
+    assert_int_equal(mdb_put(txn, replica->tables[TABLE_BAGS], &name, &wrong, 0), 0);
+    assert_int_equal(replica_write_end(replica, &txn, 0, NULL), 0);
+    kb_close(&d.m.kb);
+    driven_open(&d);
+    assert_false(is_here(&d, "user:Bob"));
+    driven_start(&d);
+    driven_pass(&d, 10000);
+    assert_string_equal(get(&d.m, "user:Bob", "a"), "2");
+    unsigned lists = d.toy->lists;
+    reconnect(&d);
+    assert_int_equal(d.toy->lists, lists + 1); /* from where it was */
+    driven_end(&d);
+}
+
 /* The restored server has nothing new to list at first; what it makes later has numbers that were
  * listed before. */
 static void after_a_restore_its_new_bags_are_listed(void **state)
@@ -325,6 +356,7 @@ int main(void)
         cmocka_unit_test(who_comes_back_before_the_sign_out_was_told_stays),
         cmocka_unit_test(a_sign_out_leaves_what_is_kept_by_the_right),
         cmocka_unit_test(a_right_that_is_taken_away_lets_the_bags_go),
+        cmocka_unit_test(a_bag_that_was_lost_by_damage_comes_again),
         cmocka_unit_test(after_a_restore_its_new_bags_are_listed),
         cmocka_unit_test(what_was_not_sent_does_not_go_with_the_right),
     };
