@@ -94,12 +94,14 @@ static int check_number(struct job *job)
         (void)answer_repeat(job);
         return 1;
     }
-    if (number != writer.highest + 1) {
-        (void)answer(job, E_DEFERRED, 0, "an operation before it is missing");
-        return 1;
-    }
+    /* Before the gap is looked at: a server that was put back would wait for ever for what it once
+     * had. */
     if (from->confirmed > writer.highest) {
         (void)answer(job, E_WRITER, 0, "outcomes are confirmed that were never sent");
+        return 1;
+    }
+    if (number != writer.highest + 1) {
+        (void)answer(job, E_DEFERRED, 0, "an operation before it is missing");
         return 1;
     }
     uint64_t confirmed = from->confirmed > writer.confirmed ? from->confirmed : writer.confirmed;

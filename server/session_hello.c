@@ -6,6 +6,11 @@
  * the seq where it was left. What the machine holds behind that seq was never ours: it is told the
  * seq (resume_seq) and saves and replaces those bags by itself. Any other history is refused.
  *
+ * A machine that is ahead of the fork, or has another hash before it, left our line earlier: when
+ * the server's data was put back, which then took other changes until the fork. Its resume_seq is
+ * the newest position that it told us before; what it puts aside may be a little too much then,
+ * never too little.
+ *
  * Position: where we share the history, the hash there must be ours. Ahead of our head, or with
  * another hash, the machine holds what this server never had or has lost (a disk that was put back,
  * two servers with one history). It is `diverged`: not served, so that nothing of it is
@@ -83,14 +88,28 @@ static int compare_hash(struct journal *journal, const struct wire_position *pos
     return memcmp(hash, position->hash, SHA256_SIZE) == 0 ? 0 : E_DIVERGED;
 }
 
+/* It left our line before the fork, nobody knows where; but not before the newest position that it
+ * told while it was on it. */
+static void resume_where_it_was(const struct sessions *sessions, struct greeting *greeting)
+{
+    struct seen_device at = {0};
+    if (sessions->options.seen != NULL) {
+        (void)seen_get(sessions->options.seen, greeting->device, &at); /* zeros when unknown */
+    }
+    if (at.seq < greeting->resume_seq) {
+        greeting->resume_seq = at.seq;
+    }
+}
+
 /* Does the machine's newest position lie on our line of changes? Fills in resume_seq. 0, E_HISTORY,
  * E_DIVERGED, E_IO. */
-static int check_position(struct journal *journal, struct greeting *greeting)
+static int check_position(const struct sessions *sessions, struct greeting *greeting)
 {
     if (!greeting->has_history) {
         return 0;
     }
     struct err err = {0};
+    struct journal *journal = sessions->options.journal;
     int rc = journal_lineage(journal, greeting->history, &greeting->resume_seq, &err);
     if (rc == E_HISTORY) {
         return rc;
@@ -101,10 +120,15 @@ static int check_position(struct journal *journal, struct greeting *greeting)
     }
     uint64_t seq = greeting->position.seq;
     bool shared = seq <= greeting->resume_seq;
-    if (!shared || seq == 0 || seq + 1 < journal_floor(journal)) {
+    if (shared && (seq == 0 || seq + 1 < journal_floor(journal))) {
         return 0; /* why is told above */
     }
-    return compare_hash(journal, &greeting->position);
+    rc = shared ? compare_hash(journal, &greeting->position) : E_DIVERGED;
+    if (rc == E_DIVERGED && greeting->resume_seq != WIRE_SAME_HISTORY) {
+        resume_where_it_was(sessions, greeting);
+        return 0;
+    }
+    return rc;
 }
 
 /* --- refusing --- */
@@ -286,7 +310,7 @@ bool session_hello(struct sessions *sessions, struct session *session,
     case REGISTRY_DEVICE:
         break;
     }
-    int rc = check_position(sessions->options.journal, &greeting);
+    int rc = check_position(sessions, &greeting);
     if (peer.device != greeting.device) {
         /* Of another history the number would mean nothing. */
         return refuse(sessions, &greeting, rc == E_HISTORY ? rc : E_NOT_ALLOWED, answer);

@@ -114,6 +114,21 @@ static void gaps_wait_and_unknown_writers_start_over(void **state)
     assert_int_equal(fx_write(fx, &a, 1, bag, "p", "v")->code, E_WRITER);
 }
 
+/* A server that was put back waits for nothing that it once had. */
+static void a_machine_that_knows_later_outcomes_takes_new_numbers(void **state)
+{
+    struct fixture *fx = *state;
+    struct machine a;
+    fx_join(fx, &a, 1);
+    uint64_t bag = fx_user(fx, &a, "Ann");
+    assert_int_equal(fx_write(fx, &a, 1, bag, "p", "v")->code, 0);
+    a.confirmed = 3; /* 2 and 3 were answered by a server whose disk is lost */
+    assert_int_equal(fx_write(fx, &a, 4, bag, "p", "w")->code, E_WRITER);
+    assert_int_equal(fx_write(fx, &a, 2, bag, "p", "w")->code, E_WRITER);
+    a.confirmed = 1;
+    assert_int_equal(fx_write(fx, &a, 2, bag, "p", "w")->code, 0);
+}
+
 static void a_writer_belongs_to_one_device(void **state)
 {
     struct fixture *fx = *state;
@@ -446,6 +461,7 @@ int main(void)
         TEST(a_repeat_gets_the_same_outcome),
         TEST(other_content_under_a_used_number_is_another_disk),
         TEST(gaps_wait_and_unknown_writers_start_over),
+        TEST(a_machine_that_knows_later_outcomes_takes_new_numbers),
         TEST(a_writer_belongs_to_one_device),
         TEST(confirmed_outcomes_are_forgotten),
         TEST(too_many_unconfirmed_wait),
