@@ -145,8 +145,9 @@ const char *client_remedy(int code)
                "move the file 'identity' out of the data folder and join with a new token";
     case E_DIVERGED:
         return "was the server's data put back from an older copy? Nothing is exchanged and "
-               "nothing overwritten; bring the newer data back, or start this machine anew with "
-               "another data folder and a new token";
+               "nothing overwritten; an administrator brings the newer data back, or goes on with "
+               "the older ('kitbagctl history fork'): what is newer here is then among the refused "
+               "writes";
     case E_PROTOCOL:
         return "bring this machine and the server to the same version of Kitbag";
     default:

@@ -122,6 +122,7 @@ static void a_refusal_that_stands_has_a_remedy(void **state)
         assert_non_null(remedy);
         assert_true(strlen(remedy) + 100 < ERR_TEXT_MAX); /* whole, behind the server's words */
     }
+    assert_non_null(strstr(client_remedy(E_DIVERGED), "history fork"));
     assert_null(client_remedy(0));
     assert_null(client_remedy(E_UNREACHABLE));
     assert_null(client_remedy(E_STOPPED));
