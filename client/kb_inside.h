@@ -145,6 +145,8 @@ MUST_CHECK int client_login_begin(struct kb *kb, const char *user, const char *c
                                   struct request **request, struct err *err);
 MUST_CHECK int client_login_end(struct kb *kb, struct request **request, bool give_up,
                                 struct err *err);
+
+/* --- kb_groups.c --- */
 /* Which groups a user signed in with: shown names, remembered with the user's bag. */
 enum { KB_GROUPS_MAX = 64 };
 struct kb_groups {
@@ -155,6 +157,13 @@ MUST_CHECK int client_groups_get(struct kb *kb, uint64_t user_local, struct kb_g
                                  struct err *err);
 MUST_CHECK int client_groups_set(struct kb *kb, uint64_t user_local, const struct kb_groups *groups,
                                  struct err *err);
+MUST_CHECK int client_groups_forget(struct kb *kb, uint64_t user_local, struct err *err);
+/* Drops group bags that no kept user needs; `dropped` is told each server's bag that went. */
+MUST_CHECK int client_drop_spare_groups(struct kb *kb,
+                                        void (*dropped)(void *context, uint64_t bag_id),
+                                        void *context, struct err *err);
+
+/* --- kb_people.c, again --- */
 /* A signed-in user is let go of: as kb_logout, by the machine itself. E_NOT_SIGNED_IN. */
 MUST_CHECK int client_let_go(struct kb *kb, const struct owner *user, struct err *err);
 /* Are bags of this kind kept here by a right, whoever is signed in? */
@@ -180,11 +189,5 @@ bool client_is_due(struct kb *kb, uint64_t bag_id);
 /* The server was told of the sign-in (a sign-out stays), or with `out` of all. There may be none.
  */
 MUST_CHECK int client_due_done(struct kb *kb, uint64_t bag_id, bool out, struct err *err);
-
-/* --- kb_people.c, again --- */
-/* Drops group bags that no kept user needs; `dropped` is told each server's bag that went. */
-MUST_CHECK int client_drop_spare_groups(struct kb *kb,
-                                        void (*dropped)(void *context, uint64_t bag_id),
-                                        void *context, struct err *err);
 
 #endif

@@ -8,7 +8,7 @@
 #include "client/network.h"
 #include "transport/wire.h"
 
-enum { LOGIN_MS = 5000, NOTE_BYTES_MAX = KB_GROUPS_MAX * (NAME_MAX_BYTES + 8) };
+enum { LOGIN_MS = 5000 };
 
 /* --- kept by a right --- */
 
@@ -31,153 +31,6 @@ bool client_is_listed(struct kb *kb, uint64_t bag_id)
     (void)snprintf(path, sizeof path, "@user/%llu", (unsigned long long)bag_id);
     return replica_bag_by_owner(kb->replica, &device, &bag, NULL) == 0 &&
            replica_item(kb->replica, bag.local, span_str(path), &row, NULL, NULL) == 0;
-}
-
-/* --- the groups a user signed in with --- */
-
-static void note_name(uint64_t local, char out[64])
-{
-    (void)snprintf(out, 64, "groups/%llu", (unsigned long long)local);
-}
-
-static void read_groups(struct span bytes, struct kb_groups *out)
-{
-    struct unpacked unpacked = {0};
-    if (unpack_open(&unpacked, bytes, KB_GROUPS_MAX + 1) == 0) {
-        struct walk walk = walk_array(&unpacked.root);
-        while (walk.left > 0 && walk.error == 0 && out->count < KB_GROUPS_MAX) {
-            struct span name = walk_str(&walk);
-            if (owner_make(&out->list[out->count], OWNER_GROUP, name, 0, NULL) == 0) {
-                out->count++;
-            }
-        }
-    }
-    unpack_close(&unpacked);
-}
-
-/* A note that is lost or damaged is no groups: the next sign-in tells them again. */
-int client_groups_get(struct kb *kb, uint64_t user_local, struct kb_groups *out, struct err *err)
-{
-    char name[64];
-    struct buf bytes;
-    struct err why = {0};
-    buf_init(&bytes, NOTE_BYTES_MAX);
-    note_name(user_local, name);
-    out->count = 0;
-    int rc = replica_note_get(kb->replica, name, &bytes, &why);
-    if (rc == 0) {
-        read_groups(buf_span(&bytes), out);
-    } else if (rc == E_NOT_FOUND || rc == E_CORRUPT) {
-        rc = 0;
-    } else {
-        rc = err_set(err, rc, "%s", why.text);
-    }
-    buf_free(&bytes);
-    return rc;
-}
-
-static void write_groups(const struct kb_groups *groups, struct buf *out)
-{
-    if (groups->count > 0) {
-        pack_array(out, (uint32_t)groups->count);
-    }
-    for (size_t i = 0; i < groups->count; i++) {
-        pack_cstr(out, groups->list[i].shown);
-    }
-}
-
-/* Mostly they are what they were, and that costs no sync. */
-int client_groups_set(struct kb *kb, uint64_t user_local, const struct kb_groups *groups,
-                      struct err *err)
-{
-    char name[64];
-    struct buf bytes;
-    struct buf before;
-    buf_init(&bytes, NOTE_BYTES_MAX);
-    buf_init(&before, NOTE_BYTES_MAX);
-    note_name(user_local, name);
-    write_groups(groups, &bytes);
-    int rc = buf_error(&bytes);
-    if (rc != 0) {
-        rc = err_set(err, rc, "out of memory");
-    } else if (replica_note_get(kb->replica, name, &before, NULL) != 0 ||
-               !span_equal(buf_span(&before), buf_span(&bytes))) {
-        rc = replica_note_set(kb->replica, name, buf_span(&bytes), err);
-    }
-    buf_free(&bytes);
-    buf_free(&before);
-    return rc;
-}
-
-static int forget_groups(struct kb *kb, uint64_t user_local, struct err *err)
-{
-    char name[64];
-    note_name(user_local, name);
-    return replica_note_set(kb->replica, name, (struct span){NULL, 0}, err);
-}
-
-/* --- groups that nobody needs --- */
-
-struct sparing {
-    struct kb *kb;
-    const struct replica_bag *group;
-    struct kb_groups *groups; /* scratch: it is large */
-    bool needed;
-};
-
-static int is_needed_by(void *context, const struct replica_bag *bag, struct err *err)
-{
-    struct sparing *sparing = context;
-    if (bag->owner.kind != OWNER_USER || !bag->keep) {
-        return 0;
-    }
-    int rc = client_groups_get(sparing->kb, bag->local, sparing->groups, err);
-    for (size_t i = 0; rc == 0 && i < sparing->groups->count; i++) {
-        sparing->needed |= owner_equal(&sparing->groups->list[i], &sparing->group->owner);
-    }
-    return rc;
-}
-
-struct dropping {
-    struct kb *kb;
-    struct kb_groups *groups;
-    void (*dropped)(void *context, uint64_t bag_id);
-    void *context;
-};
-
-/* One that is not known to any server yet keeps its record: its writes still go out. */
-static int drop_if_spare(void *context, const struct replica_bag *bag, struct err *err)
-{
-    struct dropping *dropping = context;
-    if (bag->owner.kind != OWNER_GROUP || bag->bag_id == 0) {
-        return 0;
-    }
-    struct sparing sparing = {.kb = dropping->kb, .group = bag, .groups = dropping->groups};
-    int rc = replica_bags(dropping->kb->replica, is_needed_by, &sparing, err);
-    if (rc != 0 || sparing.needed) {
-        return rc;
-    }
-    rc = replica_bag_drop(dropping->kb->replica, bag->local, err);
-    if (rc == 0) {
-        dropping->dropped(dropping->context, bag->bag_id);
-    }
-    return rc;
-}
-
-int client_drop_spare_groups(struct kb *kb, void (*dropped)(void *context, uint64_t bag_id),
-                             void *context, struct err *err)
-{
-    struct dropping dropping = {.kb = kb, .dropped = dropped, .context = context};
-    if (client_keeps(kb, OWNER_GROUP)) {
-        return 0;
-    }
-    dropping.groups = calloc(1, sizeof *dropping.groups);
-    if (dropping.groups == NULL) {
-        return err_set(err, E_NOMEM, "out of memory");
-    }
-    int rc = replica_bags(kb->replica, drop_if_spare, &dropping, err);
-    free(dropping.groups);
-    return rc;
 }
 
 /* --- signing in on a machine that stands alone --- */
@@ -511,7 +364,7 @@ int client_let_go(struct kb *kb, const struct owner *user, struct err *err)
     }
     rc = rc != 0 ? rc : drop_bags(kb, &bag, err);
     if (rc == 0 && bag.bag_id != 0) {
-        rc = forget_groups(kb, bag.local, err);
+        rc = client_groups_forget(kb, bag.local, err);
         rc = rc != 0 ? rc : client_drop_spare_groups(kb, ignore_bag, NULL, err);
     }
     if (rc == 0) {

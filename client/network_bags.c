@@ -57,6 +57,9 @@ static void remove_followed(struct network *network, uint64_t bag_id)
     network->followed[at] = network->followed[--network->followed_count];
     if (at < network->followed_count) {
         ((struct place *)idmap_find(&network->places, network->followed[at].id))->at = at;
+        if (network->followed[at].verified_ms < network->verify_oldest_ms) {
+            network->verify_oldest_ms = network->followed[at].verified_ms; /* passed by, perhaps */
+        }
     }
 }
 
@@ -71,6 +74,8 @@ void network_forget_followed(struct network *network)
     idmap_free(&network->places);
     network->followed_count = 0;
     network->caught = 0;
+    network->verify_next = 0;
+    network->verify_quiet = 0;
 }
 
 /* --- telling the follow --- */

@@ -1,6 +1,6 @@
 /* client/network_care.c - a little at a time, when nothing else is to be done.
  *
- * Once a second at most, while nothing comes: the digest of one followed bag is asked for again
+ * Once a second at most, while nothing comes: the digests of some followed bags are asked for again
  * (each bag's about once an hour), a piece of the replica is compared with its own digests (a round
  * an hour), and users whom nobody needs here any more are let go of.
  */
@@ -16,6 +16,8 @@ enum {
     SCRUB_AGAIN_MS = 3600000,
     SCRUB_BYTES = 256 << 10,
     EVICT_EVERY_MS = 60000,
+    VERIFY_LOOKS = 4096, /* bags looked at in a turn */
+    VERIFY_MAX = 64,     /* and asked for */
 };
 
 static const char HEALED_NOTE[] = "healed";
@@ -110,53 +112,71 @@ static bool is_due(const struct network *network, const struct followed *followe
            (followed->asked_ms == 0 || network->now_ms - followed->asked_ms >= VERIFY_AGAIN_MS);
 }
 
-/* The next bag in the row whose digest is to be asked for; NULL: none now. */
-static struct followed *next_due(struct network *network)
-{
-    for (size_t i = 0; i < network->followed_count; i++) {
-        size_t at = (network->verify_next + i) % network->followed_count;
-        if (is_due(network, &network->followed[at])) {
-            network->verify_next = at + 1;
-            return &network->followed[at];
-        }
-    }
-    return NULL;
-}
-
-/* True when one was asked for. */
-static bool verify_one(struct network *network)
+/* Adds the bag, as it is here, to those whose digest is asked for. */
+static void ask_for(struct network *network, struct followed *followed, struct wire_bag *wanted,
+                    size_t *count)
 {
     struct replica_bag bag;
-    struct followed *followed = next_due(network);
-    if (followed == NULL) {
-        return false;
-    }
     followed->asked_ms = network->now_ms;
-    if (replica_bag_by_id(network->kb->replica, followed->id, &bag, NULL) != 0 || !bag.complete) {
-        return true; /* it comes anew */
-    }
-    struct wire_bag wanted = {.bag_id = bag.bag_id, .cursor = bag.cursor};
-    struct follow_event event = {.kind = FOLLOW_BAGS};
-    event.bags.list = &wanted;
-    event.bags.count = 1;
-    network_step(network, event);
-    return true;
+    if (replica_bag_by_id(network->kb->replica, followed->id, &bag, NULL) == 0 && bag.complete) {
+        wanted[(*count)++] = (struct wire_bag){.bag_id = bag.bag_id, .cursor = bag.cursor};
+    } /* else it comes anew */
 }
 
-/* The moment since which every bag was compared once, or 0. */
+/* A round is done: the moment since which every bag was compared once, when there is one. */
 static void tell_verified(struct network *network)
 {
     struct kb *kb = network->kb;
-    uint64_t oldest_ms = network->followed_count > 0 ? UINT64_MAX : 0;
-    for (size_t i = 0; i < network->followed_count; i++) {
-        uint64_t verified_ms = network->followed[i].verified_ms;
-        oldest_ms = verified_ms < oldest_ms ? verified_ms : oldest_ms;
-    }
-    if (oldest_ms != 0) {
+    if (network->verify_oldest_ms != 0 && network->verify_oldest_ms != UINT64_MAX) {
         (void)pthread_mutex_lock(&kb->lock);
-        kb->live.verified_ms = oldest_ms;
+        kb->live.verified_ms = network->verify_oldest_ms;
         (void)pthread_mutex_unlock(&kb->lock);
     }
+}
+
+/* The next in the row, which begins again behind the last one. */
+static struct followed *next_followed(struct network *network)
+{
+    if (network->verify_next >= network->followed_count) {
+        network->verify_next = 0;
+    }
+    if (network->verify_next == 0) {
+        network->verify_oldest_ms = UINT64_MAX;
+    }
+    struct followed *followed = &network->followed[network->verify_next++];
+    if (followed->verified_ms < network->verify_oldest_ms) {
+        network->verify_oldest_ms = followed->verified_ms;
+    }
+    network->verify_quiet++;
+    return followed;
+}
+
+/* Looks at the next bags in the row, and asks for the digests of those that are due: so many at
+ * once that all are asked for within the hour. False when a whole round found none. */
+static bool verify_some(struct network *network)
+{
+    struct wire_bag wanted[VERIFY_MAX];
+    size_t count = 0;
+    size_t all = network->followed_count;
+    size_t share = 1 + all / (VERIFY_AGAIN_MS / NETWORK_CARE_MS);
+    share = share < VERIFY_MAX ? share : VERIFY_MAX;
+    for (size_t i = 0; i < all && i < VERIFY_LOOKS && count < share; i++) {
+        struct followed *followed = next_followed(network);
+        if (is_due(network, followed)) {
+            network->verify_quiet = 0;
+            ask_for(network, followed, wanted, &count);
+        }
+        if (network->verify_next == all) {
+            tell_verified(network);
+        }
+    }
+    if (count > 0) {
+        struct follow_event event = {.kind = FOLLOW_BAGS};
+        event.bags.list = wanted;
+        event.bags.count = count;
+        network_step(network, event);
+    }
+    return network->verify_quiet < all;
 }
 
 /* --- the replica by itself --- */
@@ -246,8 +266,7 @@ void network_care(struct network *network)
         evict(network);
     }
     if (current) {
-        more |= verify_one(network);
-        tell_verified(network);
+        more |= verify_some(network);
     }
     if (!more && atomic_load(&network->news) == 0) { /* an hour's round is done */
         network->care_at_ms = network->now_ms + EVICT_EVERY_MS;

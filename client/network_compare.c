@@ -312,6 +312,7 @@ void network_reconcile(struct network *network)
     struct comparing comparing = {.network = network};
     struct replica *replica = network->kb->replica;
     struct replica_bag device;
+    struct replica_counts counts;
     network->reconcile_due = false;
     network->unsettled = network_creates_pending(network);
     if (network->unsettled) {
@@ -325,7 +326,10 @@ void network_reconcile(struct network *network)
     comparing.device_cursor = device.cursor;
     int rc =
         replica_items(replica, device.local, SPAN_LITERAL("@user/"), note_listed, &comparing, NULL);
-    rc = rc != 0 ? rc : replica_bags(replica, note_user, &comparing, NULL);
+    replica_counts(replica, &counts);
+    if (rc == 0 && (counts.unsettled > 0 || network->letting_go)) {
+        rc = replica_bags(replica, note_user, &comparing, NULL);
+    }
     if (rc == 0) {
         network->unsettled = comparing.kept_count > 0;
         compare(&comparing);

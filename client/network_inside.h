@@ -118,9 +118,11 @@ struct network {
     uint64_t healed; /* bags ever fetched anew because they differed */
     bool healed_due; /* to be told to the follow */
     uint64_t care_at_ms, scrub_at_ms, evict_at_ms;
-    uint64_t scrub_next; /* as of replica_scrub */
-    uint64_t wrong_bag;  /* that it found */
-    size_t verify_next;  /* in `followed` */
+    uint64_t scrub_next;       /* as of replica_scrub */
+    uint64_t wrong_bag;        /* that it found */
+    size_t verify_next;        /* in `followed` */
+    size_t verify_quiet;       /* looked at since one was due */
+    uint64_t verify_oldest_ms; /* of those looked at in this round */
 
     enum wire_keep keep;   /* of this session */
     uint64_t listed;       /* bags up to this one were listed and are kept */

@@ -63,20 +63,31 @@ void replica_write_only(const struct replica *replica)
 int replica_write_begin(struct replica *replica, MDB_txn **txn, struct err *err)
 {
     ASSERT(in_batch != replica);
+    (void)pthread_mutex_lock(&replica->write_lock);
     int rc = mdb_txn_begin(replica->env, NULL, 0, txn);
-    return replica_error(replica, rc, "begin to write", err);
+    if (rc != 0) {
+        (void)pthread_mutex_unlock(&replica->write_lock);
+        return replica_error(replica, rc, "begin to write", err);
+    }
+    replica_count_begin(replica);
+    return 0;
 }
 
 int replica_write_end(struct replica *replica, MDB_txn **txn, int rc, struct err *err)
 {
+    rc = rc != 0 ? rc : replica_count_end(replica, *txn, err);
     if (rc != 0) {
         mdb_txn_abort(*txn);
-        *txn = NULL;
-        return rc;
+    } else {
+        int done = mdb_txn_commit(*txn); /* frees it, whatever comes of it */
+        rc = replica_error(replica, done, "commit", err);
     }
-    rc = mdb_txn_commit(*txn); /* frees it, whatever comes of it */
     *txn = NULL;
-    return replica_error(replica, rc, "commit", err);
+    if (rc == 0) {
+        replica_count_commit(replica);
+    }
+    (void)pthread_mutex_unlock(&replica->write_lock);
+    return rc;
 }
 
 int replica_sync(struct replica *replica, struct err *err)
@@ -141,6 +152,8 @@ static void replica_free(struct replica **replica)
         mdb_env_close((*replica)->env);
     }
     (void)pthread_mutex_destroy(&(*replica)->fence_lock);
+    (void)pthread_mutex_destroy(&(*replica)->count_lock);
+    (void)pthread_mutex_destroy(&(*replica)->write_lock);
     free((*replica)->path);
     free(*replica);
     *replica = NULL;
@@ -265,6 +278,8 @@ int replica_open(struct replica **out, const char *dir, uint64_t map_bytes, stru
         return err_set(err, E_NOMEM, "open '%s': out of memory", dir);
     }
     (void)pthread_mutex_init(&replica->fence_lock, NULL);
+    (void)pthread_mutex_init(&replica->count_lock, NULL);
+    (void)pthread_mutex_init(&replica->write_lock, NULL);
     replica->path = strdup(dir);
     rc = replica->path == NULL ? err_set(err, E_NOMEM, "open '%s': out of memory", dir)
                                : open_all(replica, map_bytes, err);

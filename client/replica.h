@@ -103,6 +103,15 @@ typedef int replica_bag_fn(void *context, const struct replica_bag *bag, struct 
 MUST_CHECK int replica_bags(struct replica *replica, replica_bag_fn *each, void *context,
                             struct err *err);
 
+/* How many there are, of what is kept. Costs nothing, with any number of bags. */
+struct replica_counts {
+    uint64_t users, bags, complete, items; /* users: bags of users */
+    /* Users' bags whose sign-out has to be told, or that this machine made and is not signed in to
+     * yet. */
+    uint64_t unsettled;
+};
+void replica_counts(struct replica *replica, struct replica_counts *out);
+
 /* --- reading --- */
 
 /* The value is appended to `value` (may be NULL to ask only for the row, whose value is then

@@ -127,7 +127,9 @@ int replica_bag_put(struct replica *replica, MDB_txn *txn, const struct replica_
     uint8_t bytes[BAG_BYTES_MAX];
     size_t size = encode(bag, bytes);
     struct record_key key = replica_key_number(bag->local);
-    return replica_record_put(replica, txn, TABLE_BAGS, &key, span_of(bytes, size), err);
+    int rc = replica_count_put(replica, txn, bag->local, bag, err);
+    return rc != 0 ? rc
+                   : replica_record_put(replica, txn, TABLE_BAGS, &key, span_of(bytes, size), err);
 }
 
 /* The entries of `names` and `ids`. */
@@ -171,6 +173,7 @@ int replica_bag_delete(struct replica *replica, MDB_txn *txn, const struct repli
     struct record_key key = replica_key_owner(&bag->owner);
     rc = rc != 0 ? rc : replica_record_delete(replica, txn, TABLE_NAMES, &key, err);
     key = replica_key_number(bag->local);
+    rc = rc != 0 ? rc : replica_count_put(replica, txn, bag->local, NULL, err);
     rc = rc != 0 ? rc : replica_record_delete(replica, txn, TABLE_BAGS, &key, err);
     return rc != 0 || bag->owner.kind != OWNER_FLEET
                ? rc
@@ -211,6 +214,7 @@ static int repair(struct replica *replica, MDB_txn *txn, uint64_t *dropped, stru
 {
     MDB_cursor *cursor = NULL;
     const struct replica_bag none = {0};
+    replica_count_again(replica);
     int rc = replica_fence_note(replica, txn, &none, false, err);
     if (rc != 0) {
         return rc;

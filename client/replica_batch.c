@@ -27,9 +27,7 @@ int replica_batch_begin(struct replica *replica, struct replica_batch **out, str
     if (rc == 0) {
         rc = mdb_cursor_open(batch->writer.txn, replica->tables[TABLE_ITEMS], &batch->writer.items);
         rc = replica_error(replica, rc, "write", err);
-        if (rc != 0) {
-            mdb_txn_abort(batch->writer.txn);
-        }
+        rc = rc == 0 ? 0 : replica_write_end(replica, &batch->writer.txn, rc, err);
     }
     if (rc != 0) {
         free(batch);

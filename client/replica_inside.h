@@ -10,6 +10,7 @@
  *   replica_stage.c   pages
  *   replica_rebase.c  another history
  *   replica_use.c     what was used when
+ *   replica_count.c   how many there are
  *   replica_scrub.c   digests against items, and replica_verify.c: everything
  *
  * Tables, all numbers big-endian, every value behind its checksum (8 bytes):
@@ -59,6 +60,13 @@ struct replica {
     MDB_dbi tables[TABLES];
     pthread_mutex_t fence_lock; /* of `fences`: readers on any thread share what one decoded */
     struct fence_cache *fences;
+    /* Held while a thread writes, as LMDB's own lock is, and until what it counted is known to the
+     * next: of `next_counts`, what it will be, and `recount`, that this is not known. */
+    pthread_mutex_t write_lock;
+    struct replica_counts next_counts;
+    bool recount;
+    pthread_mutex_t count_lock; /* of `counts`, as committed: read by any thread */
+    struct replica_counts counts;
 };
 
 /* A key being made. */
@@ -177,6 +185,17 @@ MUST_CHECK int replica_fence_get(struct replica *replica, MDB_txn *txn,
 void replica_fence_put_back(struct replica *replica, const struct fence_cache **fences);
 bool replica_fence_hides(const struct fence_cache *fences, enum owner_kind kind, struct span path,
                          uint64_t seq);
+
+/* --- replica_count.c --- */
+void replica_count_begin(struct replica *replica);
+/* Before the record of `local` is written as `after`; NULL: it goes. */
+MUST_CHECK int replica_count_put(struct replica *replica, MDB_txn *txn, uint64_t local,
+                                 const struct replica_bag *after, struct err *err);
+/* What went had not been counted, or may have been: all are counted at the end. */
+void replica_count_again(struct replica *replica);
+/* Before the commit. */
+MUST_CHECK int replica_count_end(struct replica *replica, MDB_txn *txn, struct err *err);
+void replica_count_commit(struct replica *replica); /* after it */
 
 /* --- replica_batch.c --- */
 /* A bag that a batch touches: read once, changed here, written before the commit. */
