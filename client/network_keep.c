@@ -113,8 +113,8 @@ void network_keep_ask(struct network *network)
 {
     bool newer = follow_newest_bag(network->follow) > network->listed;
     if (network->keep == WIRE_KEEP_SIGNED_IN || network->list_asked ||
-        !(network->list_due || newer)) {
-        return;
+        !(network->list_due || newer) || network_creates_pending(network)) {
+        return; /* whom this machine made is not to be taken for one of the others */
     }
     network->list_asked = true;
     network->list_due = false;

@@ -262,6 +262,30 @@ static void a_right_that_is_taken_away_lets_the_bags_go(void **state)
     driven_end(&d);
 }
 
+/* She signed in while the machine stood alone; the server has her bag, and lists it before it says
+ * so. */
+static void who_was_made_here_is_signed_in_all_the_same(void **state)
+{
+    (void)state;
+    struct driven d;
+    struct owner ann;
+    driven_begin(&d, 1);
+    d.toy->keep = WIRE_KEEP_EVERYBODY;
+    d.toy->owners_page = 2;
+    add_user(&d, "Ann", "1");
+    assert_int_equal(owner_make(&ann, OWNER_USER, span_str("Ann"), 0, NULL), 0);
+    assert_int_equal(outbox_create(d.m.kb->outbox, &ann, 1, NULL, NULL), 0);
+    assert_int_equal(client_settle_creates(d.m.kb, NULL), 0);
+    d.toy->write_code = E_READ_ONLY;
+    driven_start(&d);
+    driven_pass(&d, 5000);
+    d.toy->write_code = 0;
+    driven_pass(&d, 20000);
+    assert_true(toy_is_signed_in(d.toy, toy_ensure(d.toy, OWNER_USER, span_str("Ann"))->bag_id));
+    assert_string_equal(get(&d.m, "user:Ann", "a"), "1");
+    driven_end(&d);
+}
+
 /* Its items are dropped with the record of a bag that is damaged; the server has listed it long
  * ago. */
 static void a_bag_that_was_lost_by_damage_comes_again(void **state)
@@ -356,6 +380,7 @@ int main(void)
         cmocka_unit_test(who_comes_back_before_the_sign_out_was_told_stays),
         cmocka_unit_test(a_sign_out_leaves_what_is_kept_by_the_right),
         cmocka_unit_test(a_right_that_is_taken_away_lets_the_bags_go),
+        cmocka_unit_test(who_was_made_here_is_signed_in_all_the_same),
         cmocka_unit_test(a_bag_that_was_lost_by_damage_comes_again),
         cmocka_unit_test(after_a_restore_its_new_bags_are_listed),
         cmocka_unit_test(what_was_not_sent_does_not_go_with_the_right),

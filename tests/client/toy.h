@@ -266,6 +266,9 @@ static inline int toy_do_create(struct toy *toy, const struct operation *op, uin
 {
     char path[64];
     struct toy_bag *bag = toy_bag_of(toy, &op->owner);
+    if (wire_deferred(toy->write_code)) {
+        return toy->write_code;
+    }
     if (bag != NULL) {
         *seq = bag->bag_id;
         return E_BAG_EXISTS;
