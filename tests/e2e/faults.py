@@ -120,10 +120,11 @@ class Writer:
             self.unknown[place].remove(number)
         return code
 
-    def flood(self, seconds, places=200, rounds=0):
-        """Until something but "ok" comes or the time is over: the code, or what happened."""
+    def flood(self, seconds, places=200, rounds=0, most=1 << 30):
+        """Until something but "ok" comes, `most` were written or the time is over: the code, or
+        what happened."""
         end, number = time.monotonic() + seconds, rounds
-        while time.monotonic() < end:
+        while time.monotonic() < end and number < rounds + most:
             number += 1
             try:
                 code = self.write(number % places, number)
