@@ -74,7 +74,9 @@ int call_run(struct call *call, const struct invocation *invocation, struct err 
     struct config *config = NULL;
     int rc = buf_error(&call->request);
     if (rc != 0) {
-        return err_set(err, rc, "this is more than one request can carry (3.5 MiB)");
+        return err_set(err, rc, "%s",
+                       rc == E_TOO_LARGE ? "this is more than one request can carry (3.5 MiB)"
+                                         : err_meaning(rc));
     }
     rc = kitbag_settings(invocation, &config, err);
     if (rc != 0) {

@@ -6,6 +6,14 @@
 
 #include "base/file.h"
 
+/* Why it was not appended. */
+static int refused(const struct buf *out, const char *what, struct err *err)
+{
+    int rc = buf_error(out);
+    return rc == E_TOO_LARGE ? err_set(err, rc, "%s larger than %zu bytes", what, out->max)
+                             : err_set(err, rc, "out of memory");
+}
+
 int value_read_input(struct buf *out, struct err *err)
 {
     ASSERT(out != NULL);
@@ -13,7 +21,7 @@ int value_read_input(struct buf *out, struct err *err)
     size_t got;
     while ((got = fread(chunk, 1, sizeof chunk, stdin)) > 0) {
         if (buf_append(out, chunk, got) != 0) {
-            return err_set(err, E_TOO_LARGE, "standard input is larger than %zu bytes", out->max);
+            return refused(out, "standard input is", err);
         }
     }
     return ferror(stdin) != 0 ? err_sys(err, "read", "standard input") : 0;
@@ -28,7 +36,5 @@ int value_read(const char *text, struct buf *out, struct err *err)
     if (text[0] == '@') {
         return file_read(text + 1, out, err);
     }
-    return buf_append(out, text, strlen(text)) == 0
-               ? 0
-               : err_set(err, E_TOO_LARGE, "a value is at most %zu bytes", out->max);
+    return buf_append(out, text, strlen(text)) == 0 ? 0 : refused(out, "the value is", err);
 }
