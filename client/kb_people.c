@@ -320,7 +320,18 @@ static int is_theirs(void *context, const struct outbox_entry *entry, struct err
     return entry->bag_id == bag->bag_id || entry->owner->kind == OWNER_GROUP ? 1 : 0;
 }
 
-/* The user's bags stay, for they are kept by a right: only the sign-in ends. */
+static int take_groups(void *context, const struct due *noted, struct err *err)
+{
+    (void)err;
+    struct due *due = context;
+    if (noted->bag_id == due->bag_id) {
+        due->groups = noted->groups;
+    }
+    return 0;
+}
+
+/* The user's bags stay, for they are kept by a right: only the sign-in ends. One that was not told
+ * yet is told with its groups, for what was written there. */
 static int end_sign_in(struct kb *kb, struct replica_bag *bag, struct err *err)
 {
     bool listed = client_is_listed(kb, bag->bag_id);
@@ -332,7 +343,8 @@ static int end_sign_in(struct kb *kb, struct replica_bag *bag, struct err *err)
         return err_set(err, E_NOMEM, "out of memory");
     }
     *due = (struct due){.bag_id = bag->bag_id, .in = !listed, .out = true, .user = bag->owner};
-    int rc = client_due_add(kb, due, err);
+    int rc = client_dues(kb, take_groups, due, err);
+    rc = rc != 0 ? rc : client_due_add(kb, due, err);
     free(due);
     return rc;
 }

@@ -176,6 +176,28 @@ static void who_came_and_went_while_it_was_away_is_told_both(void **state)
     driven_end(&d);
 }
 
+/* What they wrote there they may write as members alone. */
+static void the_groups_of_who_came_and_went_are_told(void **state)
+{
+    (void)state;
+    struct driven d;
+    struct kb_error error = {0};
+    const char *groups[] = {"sales", NULL};
+    begin(&d, WIRE_KEEP_EVERYBODY);
+    d.refuses = true;
+    driven_down(&d);
+    driven_settle(&d);
+    ok(kb_login(d.m.kb, "Ann", groups, 1, &error), &error);
+    (void)set(&d.m, "group:sales", "b", "offline");
+    ok(kb_logout(d.m.kb, "Ann", &error), &error);
+    d.refuses = false;
+    driven_pass(&d, 20000);
+    assert_int_equal(d.toy->sign_ins, 1);
+    assert_int_equal(d.toy->sign_outs, 1);
+    assert_string_equal(d.toy->last_groups, "sales ");
+    driven_end(&d);
+}
+
 /* The sign-out that the server was not told yet does not count any more. */
 static void who_goes_and_comes_back_while_it_is_away_stays(void **state)
 {
@@ -376,6 +398,7 @@ int main(void)
         cmocka_unit_test(a_new_bag_is_told_by_a_heartbeat),
         cmocka_unit_test(people_sign_in_while_the_server_is_away),
         cmocka_unit_test(who_came_and_went_while_it_was_away_is_told_both),
+        cmocka_unit_test(the_groups_of_who_came_and_went_are_told),
         cmocka_unit_test(who_goes_and_comes_back_while_it_is_away_stays),
         cmocka_unit_test(who_comes_back_before_the_sign_out_was_told_stays),
         cmocka_unit_test(a_sign_out_leaves_what_is_kept_by_the_right),
