@@ -376,14 +376,21 @@ static int send_due(void *context, const struct due *due, struct err *err)
         return 1; /* the next session does it */
     }
     signing->due = true;
+    network->held++;
     network_send_sign_in(network, signing->ref, &due->user, &due->groups, due->bag_id);
     return network->open ? 0 : 1;
 }
 
 void network_sign_in_due(struct network *network)
 {
-    if (network->due_unsent) {
-        network->due_unsent = false;
-        (void)!client_dues(network->kb, send_due, network, NULL);
+    if (!network->due_unsent) {
+        return;
+    }
+    network->due_unsent = false;
+    network->held = 0; /* who signed out since is not waited for */
+    if (client_dues(network->kb, send_due, network, NULL) != 0) {
+        network->held++; /* not all were sent: operations wait for the next session as well */
+    } else if (network->held == 0) {
+        network_let_operations_go(network);
     }
 }

@@ -265,6 +265,8 @@ void network_send_sign_in(struct network *network, uint64_t ref, const struct ow
                           const struct kb_groups *groups, uint64_t bag_id);
 /* Sign-outs of a bag are no longer of interest: it is kept again, or its record is gone. */
 void network_forget_sign_out(struct network *network, uint64_t bag_id);
+/* Nobody is to be signed in before them any more. */
+void network_let_operations_go(struct network *network);
 void network_signed_in(struct network *network, const struct follow_action *action);
 void network_signed_out(struct network *network, const struct follow_action *action);
 /* Sends the requests that are new. Steps: not for use while actions are carried out. */

@@ -311,6 +311,12 @@ static uint64_t named_bag(struct network *network, uint64_t ref)
     return bag_id;
 }
 
+void network_let_operations_go(struct network *network)
+{
+    network->told_confirmed = UINT64_MAX;
+    atomic_fetch_or(&network->news, NETWORK_OPS);
+}
+
 /* The server knows now, or never will. */
 static void due_answered(struct network *network, struct signing *signing, int code)
 {
@@ -322,8 +328,7 @@ static void due_answered(struct network *network, struct signing *signing, int c
     (void)!client_due_done(network->kb, signing->bag_id, signing->out, NULL);
     network->due_told = true;
     if (!signing->out && --network->held == 0) {
-        network->told_confirmed = UINT64_MAX; /* operations may be sent now */
-        atomic_fetch_or(&network->news, NETWORK_OPS);
+        network_let_operations_go(network);
     }
 }
 

@@ -99,6 +99,26 @@ static void a_sign_out_without_a_connection_is_told_later(void **state)
     driven_end(&d);
 }
 
+/* Between the WELCOME and the sign-ins that it is to be followed by, applications go on. */
+static void a_sign_in_that_is_withdrawn_holds_nothing_up(void **state)
+{
+    (void)state;
+    struct driven d;
+    begin(&d);
+    struct network *network = d.m.kb->network;
+    struct due due = {.bag_id = toy_ensure(d.toy, OWNER_USER, span_str("Ann"))->bag_id, .in = true};
+    assert_int_equal(owner_make(&due.user, OWNER_USER, span_str("Ann"), 0, NULL), 0);
+    assert_int_equal(client_due_add(d.m.kb, &due, NULL), 0);
+    network_hold_for_due(network);
+    assert_int_equal(network->held, 1);
+    assert_int_equal(client_due_done(d.m.kb, due.bag_id, true, NULL), 0);
+    driven_pass(&d, 1000);
+    uint64_t op = set(&d.m, "user:Ann", "a", "2");
+    driven_pass(&d, 1000);
+    assert_int_equal(kb_wait(d.m.kb, op, 0, NULL), 0);
+    driven_end(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -106,6 +126,7 @@ int main(void)
         cmocka_unit_test(a_lost_replica_does_not_make_a_deleted_person_again),
         cmocka_unit_test(a_kept_bag_that_was_deleted_goes_at_the_sign_in),
         cmocka_unit_test(a_sign_out_without_a_connection_is_told_later),
+        cmocka_unit_test(a_sign_in_that_is_withdrawn_holds_nothing_up),
     };
     return cmocka_run_group_tests_name("client/network_compare", tests, NULL, NULL);
 }
