@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "journal/folder.h"
@@ -22,13 +23,16 @@ struct mirror {
     struct segment *segment; /* the newest; NULL: there is none yet */
     bool failed;             /* a write or sync failed: nothing more is taken */
     uint64_t floor_seq;      /* 0: no segment */
+    uint64_t disk_bytes;     /* of all segments */
     /* The last batch that is on disk. */
     struct segment_position at;
     bool has_hash;
+    uint64_t time_ms; /* 0: not known */
     /* Batches on their way: verified, padded, not written. */
     struct buf group;
     struct segment_position behind; /* the last of them */
     bool behind_has_hash;
+    uint64_t behind_time_ms;
     struct unpacked scratch;
 };
 
@@ -40,6 +44,14 @@ static bool is_known(const uint8_t hash[SHA256_SIZE], uint64_t seq)
     return seq == 0 || memcmp(hash, unknown, SHA256_SIZE) != 0;
 }
 
+static int note_time(void *context, const struct batch *batch, struct err *err)
+{
+    (void)err;
+    uint64_t *time_ms = context;
+    *time_ms = batch->time_ms;
+    return 0;
+}
+
 static int open_newest(struct mirror *mirror, const struct folder *folder, struct err *err)
 {
     uint64_t seq = folder->seqs[folder->count - 1];
@@ -48,7 +60,7 @@ static int open_newest(struct mirror *mirror, const struct folder *folder, struc
     struct segment *segment = NULL;
     int rc = folder_segment_path(path, mirror->dir, seq, err);
     if (rc == 0) {
-        rc = segment_open(&segment, path, mirror->disk, NULL, NULL, &tail, err);
+        rc = segment_open(&segment, path, mirror->disk, note_time, &mirror->time_ms, &tail, err);
     }
     if (rc != 0) {
         return rc;
@@ -68,6 +80,30 @@ static int open_newest(struct mirror *mirror, const struct folder *folder, struc
     return 0;
 }
 
+static int file_size(const struct mirror *mirror, uint64_t seq, char path[PATH_MAX], uint64_t *size,
+                     struct err *err)
+{
+    struct stat st;
+    int rc = folder_segment_path(path, mirror->dir, seq, err);
+    if (rc == 0 && stat(path, &st) != 0) {
+        rc = err_sys(err, "look at", path);
+    }
+    *size = rc == 0 ? (uint64_t)st.st_size : 0;
+    return rc;
+}
+
+static int weigh(struct mirror *mirror, const struct folder *folder, struct err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < folder->count; i++) {
+        char path[PATH_MAX];
+        uint64_t size = 0;
+        rc = file_size(mirror, folder->seqs[i], path, &size, err);
+        mirror->disk_bytes += size;
+    }
+    return rc;
+}
+
 static int load(struct mirror *mirror, struct err *err)
 {
     struct folder folder = {0};
@@ -78,6 +114,7 @@ static int load(struct mirror *mirror, struct err *err)
     if (rc == 0 && folder.count > 0) {
         rc = open_newest(mirror, &folder, err);
     }
+    rc = rc != 0 ? rc : weigh(mirror, &folder, err);
     folder_free(&folder);
     return rc;
 }
@@ -129,6 +166,8 @@ void mirror_position(const struct mirror *mirror, struct mirror_position *out)
         .floor_seq = mirror->floor_seq,
         .seq = mirror->at.seq - 1,
         .has_hash = mirror->has_hash,
+        .time_ms = mirror->time_ms,
+        .disk_bytes = mirror->disk_bytes,
     };
     memcpy(out->hash, mirror->at.hash, SHA256_SIZE);
     if (mirror->segment != NULL) {
@@ -232,6 +271,7 @@ static int roll(struct mirror *mirror, const uint8_t history[HISTORY_SIZE], stru
     mirror->floor_seq = mirror->floor_seq == 0 ? id.base_seq : mirror->floor_seq;
     segment_close(&mirror->segment);
     mirror->segment = segment;
+    mirror->disk_bytes += segment_file_size(segment);
     return 0;
 }
 
@@ -247,6 +287,7 @@ static int flush(struct mirror *mirror, struct err *err)
     }
     mirror->at = mirror->behind;
     mirror->has_hash = mirror->behind_has_hash;
+    mirror->time_ms = mirror->behind_time_ms;
     return 0;
 }
 
@@ -291,6 +332,7 @@ static int gather(struct mirror *mirror, struct span raw, const struct format_ba
     mirror->behind.seq = header->base_seq + header->count;
     memcpy(mirror->behind.hash, header->hash, SHA256_SIZE);
     mirror->behind_has_hash = true;
+    mirror->behind_time_ms = header->time_ms;
     return 0;
 }
 
@@ -306,6 +348,7 @@ int mirror_take(struct mirror *mirror, struct span raw, struct err *err)
     buf_reset(&mirror->group);
     mirror->behind = mirror->at;
     mirror->behind_has_hash = mirror->has_hash;
+    mirror->behind_time_ms = mirror->time_ms;
     int rc = 0;
     while (rc == 0 && raw.size > 0) {
         struct format_batch header;
@@ -321,21 +364,72 @@ int mirror_take(struct mirror *mirror, struct span raw, struct err *err)
     return rc == 0 ? flush(mirror, err) : rc;
 }
 
+/* --- letting go --- */
+
+/* Synced before anything else goes: what is left is a row without gaps. */
+static int remove_one(struct mirror *mirror, uint64_t seq, struct err *err)
+{
+    char path[PATH_MAX];
+    uint64_t size = 0;
+    int rc = file_size(mirror, seq, path, &size, err);
+    if (rc == 0 && mirror->disk->unlink(mirror->disk->context, path) != 0) {
+        rc = err_sys(err, "remove", path);
+    }
+    mirror->disk_bytes -= rc == 0 ? size : 0;
+    return rc != 0 ? rc : disk_sync_parent(mirror->disk, path, err);
+}
+
+/* The time of the first batch of the segment that begins with `seq`: nothing before it is newer.
+ * UINT64_MAX: it holds none yet. */
+static int first_time(const struct mirror *mirror, uint64_t seq, uint64_t *time_ms, struct err *err)
+{
+    char path[PATH_MAX];
+    struct segment *segment = NULL;
+    struct segment_position start;
+    struct batch batch;
+    int rc = folder_segment_path(path, mirror->dir, seq, err);
+    rc = rc != 0 ? rc : segment_open_read(&segment, path, err);
+    if (rc == 0) {
+        segment_start(segment, &start);
+        rc = segment_peek(segment, start.offset, &batch, err);
+        *time_ms = rc == 0 ? batch.time_ms : UINT64_MAX;
+        rc = rc == E_NOT_FOUND ? 0 : rc;
+    }
+    segment_close(&segment);
+    return rc;
+}
+
+int mirror_drop(struct mirror *mirror, uint64_t keep_ms, struct err *err)
+{
+    ASSERT(mirror != NULL);
+
+    struct folder folder = {0};
+    uint64_t time_ms = 0;
+    if (mirror->time_ms <= keep_ms) {
+        return 0;
+    }
+    uint64_t before_ms = mirror->time_ms - keep_ms;
+    int rc = folder_list(&folder, mirror->dir, err);
+    for (size_t i = 0; rc == 0 && i + 1 < folder.count; i++) {
+        rc = first_time(mirror, folder.seqs[i + 1], &time_ms, err);
+        if (rc != 0 || time_ms >= before_ms) {
+            break;
+        }
+        rc = remove_one(mirror, folder.seqs[i], err);
+        mirror->floor_seq = rc == 0 ? folder.seqs[i + 1] : mirror->floor_seq;
+    }
+    folder_free(&folder);
+    return rc;
+}
+
 /* --- starting over --- */
 
-/* Oldest first, each synced before the next: what is left is a row without gaps. */
+/* Oldest first. */
 static int remove_all(struct mirror *mirror, const struct folder *folder, struct err *err)
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < folder->count; i++) {
-        char path[PATH_MAX];
-        rc = folder_segment_path(path, mirror->dir, folder->seqs[i], err);
-        if (rc == 0 && mirror->disk->unlink(mirror->disk->context, path) != 0) {
-            rc = err_sys(err, "remove", path);
-        }
-        if (rc == 0) {
-            rc = disk_sync_parent(mirror->disk, path, err);
-        }
+        rc = remove_one(mirror, folder->seqs[i], err);
     }
     return rc;
 }
@@ -357,6 +451,8 @@ int mirror_restart(struct mirror *mirror, uint64_t seq, const uint8_t *hash, str
         return rc;
     }
     mirror->floor_seq = 0;
+    mirror->disk_bytes = 0;
+    mirror->time_ms = 0;
     mirror->at = (struct segment_position){.seq = seq + 1};
     if (hash != NULL) {
         memcpy(mirror->at.hash, hash, SHA256_SIZE);

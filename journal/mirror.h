@@ -33,6 +33,8 @@ struct mirror_position {
     bool has_hash;      /* else there is nothing yet to compare with */
     uint8_t hash[SHA256_SIZE];
     uint8_t history[HISTORY_SIZE]; /* zeros: not known yet */
+    uint64_t time_ms;              /* of the last batch, since 1970; 0: not known yet */
+    uint64_t disk_bytes;           /* that the segments take */
 };
 void mirror_position(const struct mirror *mirror, struct mirror_position *out);
 
@@ -42,6 +44,13 @@ void mirror_position(const struct mirror *mirror, struct mirror_position *out);
  * it is taken then, up to the last sync. E_NOSPACE while a new segment is made: the same, and it
  * may be tried again. E_IO: nothing more is taken (E_READ_ONLY) until it is opened again. */
 MUST_CHECK int mirror_take(struct mirror *mirror, struct span raw, struct err *err);
+
+/* Let go of whole segments whose changes are all older than `keep_ms` before the last batch that
+ * was taken: by the times of the batches, so that no clock of this machine can take the copy away.
+ * Oldest first, never the newest, and each removal is synced before the next: a crash leaves a row
+ * without gaps. After an error it is as far as it came, and may be tried again; E_IO, E_CORRUPT
+ * (names the file), E_PERMISSION, E_NOMEM. */
+MUST_CHECK int mirror_drop(struct mirror *mirror, uint64_t keep_ms, struct err *err);
 
 /* Start over behind change `seq`, because the server has let go of what comes next here. All
  * segments are removed, oldest first. `hash`: after `seq`, NULL when it is not known: then the

@@ -442,6 +442,91 @@ static void a_power_cut_while_starting_over(void **state)
     }
 }
 
+/* Change s was made at 999 + s; three segments. */
+static void fill_three(void)
+{
+    assert_int_equal(sample_append(journal, 1, 0), 0);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(sample_append(journal, 1, MIB), 0);
+    }
+    follow(9);
+}
+
+static void old_segments_are_let_go_of(void **state)
+{
+    (void)state;
+    struct mirror_position at;
+    struct err err = {0};
+    assert_int_equal(mirror_drop(mirror, 0, &err), 0); /* there is nothing */
+    fill_three();
+    for (uint64_t keep_ms = 2000; keep_ms > 0; keep_ms = keep_ms > 30 ? 30 : keep_ms - 1) {
+        assert_int_equal(mirror_drop(mirror, keep_ms, &err), 0);
+        mirror_position(mirror, &at);
+        assert_int_equal(at.time_ms, 1020);
+        assert_true(at.floor_seq == 1 || at.floor_seq + keep_ms <= 21);
+        assert_true(keep_ms < 20 || at.floor_seq == 1);
+    }
+    assert_int_equal(mirror_drop(mirror, 0, &err), 0);
+    mirror_position(mirror, &at);
+    assert_true(at.floor_seq > 8);
+    assert_int_equal(at.disk_bytes, SAMPLE_SEGMENT_BYTES); /* the newest stays */
+    assert_whole(at.floor_seq, 21);
+    open_mirror();
+    assert_int_equal(sample_append(journal, 1, 10), 0);
+    follow(9);
+    assert_same_head();
+    assert_serves(at.floor_seq, 22);
+}
+
+static void how_much_disk_it_takes_is_known(void **state)
+{
+    (void)state;
+    struct mirror_position at;
+    mirror_position(mirror, &at);
+    assert_int_equal(at.disk_bytes + at.time_ms, 0);
+    fill_three();
+    for (int again = 0; again < 2; again++) {
+        mirror_position(mirror, &at);
+        assert_int_equal(at.disk_bytes, 3 * SAMPLE_SEGMENT_BYTES);
+        assert_int_equal(at.time_ms, 1020);
+        open_mirror();
+    }
+    assert_int_equal(mirror_restart(mirror, 21, NULL, NULL), 0);
+    mirror_position(mirror, &at);
+    assert_int_equal(at.disk_bytes + at.time_ms, 0);
+}
+
+static void a_power_cut_while_letting_go(void **state)
+{
+    (void)state;
+    fill_three();
+    for (unsigned dead_from = 1; dead_from <= 5; dead_from++) {
+        struct mirror_position at;
+        mirror_close(&mirror);
+        tmp_folder_remove(mirror_dir);
+        tmp_folder_make(mirror_dir);
+        open_mirror();
+        follow(9);
+        mirror_close(&mirror);
+        crash_disk_init(&disk);
+        assert_int_equal(mirror_begin(&disk.disk, NULL), 0);
+        crash_disk_restart(&disk);
+        disk.dead_from = dead_from;
+        int rc = mirror_drop(mirror, 0, NULL);
+        assert_int_equal(rc == 0, dead_from > 4); /* two files, a sync each */
+        mirror_close(&mirror);
+        crash_disk_cut(&disk, dead_from, false);
+        open_mirror();
+        mirror_position(mirror, &at);
+        assert_int_equal(at.seq, 21);
+        assert_whole(at.floor_seq, 21);
+        assert_int_equal(mirror_drop(mirror, 0, NULL), 0); /* and again */
+        mirror_position(mirror, &at);
+        assert_int_equal(at.disk_bytes, SAMPLE_SEGMENT_BYTES);
+        assert_whole(at.floor_seq, 21);
+    }
+}
+
 static void rot_in_a_mirror_is_told(void **state)
 {
     (void)state;
@@ -517,6 +602,9 @@ int main(void)
         TEST(a_failing_disk_ends_it),
         TEST(a_power_cut_costs_nothing),
         TEST(a_power_cut_while_starting_over),
+        TEST(old_segments_are_let_go_of),
+        TEST(how_much_disk_it_takes_is_known),
+        TEST(a_power_cut_while_letting_go),
         TEST(rot_in_a_mirror_is_told),
         TEST(a_journal_is_no_mirror),
         TEST(without_memory_nothing_is_taken),
