@@ -266,21 +266,27 @@ static int check_long_free_list(struct walk_tree *walk, const struct node *node,
     return rc;
 }
 
-/* A value that has pages of its own. */
+/* A value that has pages of its own: as many as it needs, or more, when a smaller value took the
+ * place of a larger one in the transaction that wrote both. */
 static int check_long_value(struct walk_tree *walk, const struct node *node, size_t level)
 {
     struct check *check = walk->check;
     const uint8_t *page = NULL;
     uint64_t number = u64_at(node->data);
-    uint64_t count = (PAGE_HEADER - 1 + (uint64_t)node->data_size) / check->page_size + 1;
-    int rc = use_pages(check, number, count);
-    rc = rc != 0 ? rc : read_page(check, number, level + 1, PAGE_HEADER, &page);
+    uint64_t needed = (PAGE_HEADER - 1 + (uint64_t)node->data_size) / check->page_size + 1;
+    int rc = number > check->last_page ? damaged(check, "a page that is not there is used", number)
+                                       : read_page(check, number, level + 1, PAGE_HEADER, &page);
     if (rc != 0) {
         return rc;
     }
+    uint64_t count = u32_at(page + 12);
     if (u64_at(page) != number || (u16_at(page + 10) & PAGE_KINDS) != PAGE_OVERFLOW ||
-        u32_at(page + 12) != count) {
+        count < needed) {
         return damaged(check, "a long value has lost its pages", number);
+    }
+    rc = use_pages(check, number, count);
+    if (rc != 0) {
+        return rc;
     }
     walk->overflows += count;
     return walk->is_free ? check_long_free_list(walk, node, number) : 0;

@@ -143,6 +143,29 @@ static void every_healthy_file_passes(void **state)
     fixture_end(&w.f);
 }
 
+/* LMDB leaves it its pages when it became smaller in the transaction that made it. */
+static void a_long_value_may_have_pages_to_spare(void **state)
+{
+    (void)state;
+    struct world w = {.seq = 10};
+    uint64_t bad = 0;
+    fixture_begin(&w.f);
+    make_or_drop(&w, 0);
+    const size_t sizes[] = {sizeof big_value, 50000, 20, sizeof big_value};
+    for (size_t last = 1; last < 4; last++) {
+        struct change changes[2];
+        for (size_t i = 0; i < 2; i++) {
+            changes[i] = sample_set(1000, w.seq + 1, w.cursors[0], "long", "");
+            changes[i].value = span_of(big_value, sizes[last - 1 + i]);
+            w.cursors[0] = ++w.seq;
+        }
+        assert_int_equal(
+            replica_apply(w.f.replica, changes, 2, w.seq, sample_hash, &bad, NULL, NULL, NULL), 0);
+        assert_healthy(&w.f);
+    }
+    fixture_end(&w.f);
+}
+
 static void no_file_or_an_empty_one_is_fine(void **state)
 {
     (void)state;
@@ -322,6 +345,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_healthy_file_passes),
+        cmocka_unit_test(a_long_value_may_have_pages_to_spare),
         cmocka_unit_test(no_file_or_an_empty_one_is_fine),
         cmocka_unit_test(other_tables_are_not_ours),
         cmocka_unit_test(no_flipped_bit_crashes_or_loses),

@@ -25,7 +25,11 @@ static const char *const categories[] = {"copy", "fax", "fax/list", "scan"};
 static struct machine *some_machine(void)
 {
     struct machine *machine = &machines[chance_below(MACHINES)];
-    return machine->kb != NULL && !machine->sick ? machine : NULL;
+    if (machine->kb == NULL || machine->sick) {
+        return NULL;
+    }
+    machine_rest(machine);
+    return machine;
 }
 
 static void some_bag(const struct machine *machine, char out[64])

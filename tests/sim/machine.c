@@ -227,10 +227,7 @@ void machine_turn(struct machine *machine)
     }
 }
 
-/* --- people --- */
-
-/* Programs' threads would wait for the one that has a batch open, here it is the same one. */
-static void end_batch(struct machine *machine)
+void machine_rest(struct machine *machine)
 {
     const struct network_event event = {.kind = NETWORK_TIME};
     if (machine->kb->network->batch != NULL) {
@@ -239,13 +236,14 @@ static void end_batch(struct machine *machine)
     must_hold(machine->kb->network->batch == NULL, "a turn without a frame ends the batch");
 }
 
+/* --- people --- */
+
 void machine_login(struct machine *machine, const char *user, const char *const *groups)
 {
     struct err err = {0};
     if (machine->request != NULL) {
         return;
     }
-    end_batch(machine);
     (void)snprintf(machine->request_user, sizeof machine->request_user, "%s", user);
     int rc = client_login_begin(machine->kb, user, groups, &machine->request, &err);
     machine->request_ms = chance.now_ms + LOGIN_MS;
@@ -256,7 +254,6 @@ void machine_login(struct machine *machine, const char *user, const char *const 
 void machine_logout(struct machine *machine, const char *user)
 {
     struct kb_error error = {0};
-    end_batch(machine);
     int rc = kb_logout(machine->kb, user, &error);
     tell("machine %u: %s signs out: %s", machine->index, user, rc == 0 ? "done" : error.text);
 }
@@ -322,7 +319,6 @@ void machine_write(struct machine *machine, const struct machine_write *write)
     if (machine->op_count == MACHINE_OPS_MAX) {
         return;
     }
-    end_batch(machine);
     for (size_t i = 0; i < write->count; i++) {
         writes[i] = (struct kb_write){.item = write->paths[i], .remove = write->remove[i]};
         if (!write->remove[i]) {

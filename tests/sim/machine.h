@@ -66,6 +66,10 @@ bool machine_roll_back(struct machine *machine);
 uint64_t machine_next_ms(const struct machine *machine);
 void machine_turn(struct machine *machine);
 
+/* Before a program does something: its thread would wait for the network's, which may have a batch
+ * open; here both are the same one. */
+void machine_rest(struct machine *machine);
+
 /* --- what programs do --- */
 void machine_login(struct machine *machine, const char *user, const char *const *groups);
 void machine_logout(struct machine *machine, const char *user);
