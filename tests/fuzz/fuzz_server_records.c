@@ -17,6 +17,11 @@ enum { KINDS = 3, JSON_MAX = 64 << 10, BAG = 1 };
 
 static const uint64_t device_id = 7;
 
+static bool ends(const char *text, size_t size)
+{
+    return strnlen(text, size) < size;
+}
+
 static bool check_device(struct span path, struct span value)
 {
     struct device_record record;
@@ -28,6 +33,9 @@ static bool check_device(struct span path, struct span value)
     if (rc != 0) {
         return false;
     }
+    FUZZ_CHECK(ends(record.name, sizeof record.name) && ends(record.serial, sizeof record.serial));
+    FUZZ_CHECK(ends(record.model, sizeof record.model));
+    FUZZ_CHECK(ends(record.software, sizeof record.software));
     buf_init(&out, JSON_MAX);
     record_put_device(&out, &record);
     FUZZ_CHECK(buf_error(&out) == 0);
