@@ -141,7 +141,9 @@ static int rewrite(struct kb *kb, uint64_t bag_id, bool but_out, const struct du
 int client_due_add(struct kb *kb, const struct due *due, struct err *err)
 {
     ASSERT(kb != NULL && due != NULL && due->bag_id != 0);
-    return rewrite(kb, due->bag_id, false, due, err);
+    int rc = rewrite(kb, due->bag_id, false, due, err);
+    /* The writes that it is told for are durable at once; the replica's last commit is not. */
+    return rc != 0 ? rc : replica_sync(kb->replica, err);
 }
 
 static int is_bag(void *context, const struct due *due, struct err *err)
