@@ -124,6 +124,8 @@ struct network {
     size_t verify_quiet;       /* looked at since one was due */
     uint64_t verify_oldest_ms; /* of those looked at in this round */
 
+    uint64_t mirror_pause_ms; /* after what came could not be taken; 0: it was */
+
     enum wire_keep keep;   /* of this session */
     uint64_t listed;       /* bags up to this one were listed and are kept */
     uint64_t asked_newest; /* what the server had told when it was asked */

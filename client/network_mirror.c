@@ -114,7 +114,19 @@ void network_mirroring(struct network *network, const struct follow_action *acti
     }
 }
 
-/* A copy that can't be written ends the session, which then goes on without it for a minute: the
+enum { MUCH_LATER_MS = 32 * AGAIN_MS };
+
+/* What comes can't be taken: as `later`, and after each time in a row twice as long. */
+static void much_later(struct network *network, int code, const char *text)
+{
+    uint64_t twice_ms = 2 * network->mirror_pause_ms;
+    twice_ms = twice_ms < MUCH_LATER_MS ? twice_ms : MUCH_LATER_MS;
+    network->mirror_pause_ms = twice_ms != 0 ? twice_ms : AGAIN_MS;
+    later(network, code, text);
+    network->mirror_at_ms = network->now_ms + network->mirror_pause_ms;
+}
+
+/* A copy that can't be written ends the session, which then goes on without it for a while: the
  * server can't be told to stop sending otherwise. */
 void network_batches(struct network *network, const struct follow_action *action,
                      struct follow_event *answer)
@@ -128,8 +140,10 @@ void network_batches(struct network *network, const struct follow_action *action
     answer->applied.cursor = 0;
     int rc = kb->mirror == NULL ? err_set(&err, E_CLOSED, "the copy of the journal is not open")
                                 : mirror_take(kb->mirror, action->batches.bytes, &err);
-    if (rc != 0) {
-        later(network, rc, err.text);
+    if (rc == 0) {
+        network->mirror_pause_ms = 0;
+    } else {
+        much_later(network, rc, err.text);
         answer->applied.code = E_UNREACHABLE; /* it connects again at once: the rest goes on */
         client_mirror_close(kb);              /* opened again with what is on disk */
         return;

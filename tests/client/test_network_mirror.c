@@ -161,6 +161,26 @@ static void batches_that_do_not_fit_are_not_taken(void **state)
     end(&f);
 }
 
+/* Each try that fails ends the session, and with it what others wait for. */
+static void what_never_fits_is_tried_less_and_less(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    fill(&f, 0, 50);
+    driven_start(&f.d);
+    fill(&f, 60, 100);
+    reconnect(&f);
+    unsigned connects = f.d.connects;
+    driven_pass(&f.d, 4 * 3600000);
+    assert_in_range(f.d.connects - connects, 8, 16);
+    fill(&f, 50, 100);
+    driven_pass(&f.d, 3600000);
+    assert_int_equal(status_of(&f.d.m).mirror_seq, 100);
+    assert_int_equal(status_of(&f.d.m).mirror_code, 0);
+    end(&f);
+}
+
 static void without_the_right_it_says_who_gives_it(void **state)
 {
     (void)state;
@@ -187,6 +207,7 @@ int main(void)
         cmocka_unit_test(a_copy_that_is_too_old_begins_anew_and_says_so),
         cmocka_unit_test(a_copy_that_has_parted_is_left_alone),
         cmocka_unit_test(batches_that_do_not_fit_are_not_taken),
+        cmocka_unit_test(what_never_fits_is_tried_less_and_less),
         cmocka_unit_test(without_the_right_it_says_who_gives_it),
     };
     return cmocka_run_group_tests_name("client/network_mirror", tests, NULL, NULL);
