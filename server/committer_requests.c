@@ -81,6 +81,11 @@ int committer_operation(struct committer *committer, struct operation_from *from
 void committer_sign_in(struct committer *committer, const struct sign_in *sign_in)
 {
     ASSERT(committer != NULL && sign_in != NULL);
+    if (committer->state == COMMITTER_FAILED && committer_is_behind(committer)) {
+        /* The overlay is lost, and kv/ lacks changes: who is not there may have been registered. */
+        answer_busy(committer, REPLY_SIGNED_IN, sign_in->session, sign_in->ref);
+        return;
+    }
     if (before_lonely_request(committer, REPLY_SIGNED_IN, sign_in->session, sign_in->ref)) {
         int rc = sign_in_plan(&committer->plan, sign_in);
         if (rc == PLAN_SETTLE) {

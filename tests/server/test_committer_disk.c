@@ -194,11 +194,17 @@ static void both_fail(void **state)
     struct machine a;
     fx_join(fx, &a, 1);
     uint64_t bag = fx_user(fx, &a, "Ann");
+    struct sign_in eve = {.session = a.session,
+                          .device = a.device,
+                          .device_bag = a.bag,
+                          .ref = 6,
+                          .user = SPAN_LITERAL("Eve")};
+    committer_sign_in(fx->committer, &eve);
+    committer_commit(fx->committer); /* kv/ takes it in after it was delivered */
     struct item item = {"p", "v", -1};
     fx_write_items(fx, &a, 1, bag, 0, 0, &item, 1);
-    committer_commit(fx->committer); /* kv/ takes it in after it was delivered */
-    fx_write_items(fx, &a, 2, bag, 0, 0, &item, 1);
     assert_false(committer_is_behind(fx->committer));
+    fx_forget(fx);
     sync_fails = true;
     apply_fault = E_IO;
     fx_run(fx);
@@ -206,10 +212,19 @@ static void both_fail(void **state)
     apply_fault = 0;
     assert_int_equal(committer_state(fx->committer), COMMITTER_FAILED);
     assert_true(committer_is_behind(fx->committer));
+    /* who was registered is not gone */
+    assert_int_equal(fx->replies[0].reply.kind, REPLY_SIGNED_IN);
+    assert_int_equal(fx->replies[0].reply.code, 0);
+    eve.bag_id = fx->replies[0].bags[0].bag_id;
+    committer_sign_in(fx->committer, &eve);
+    fx_run(fx);
+    assert_int_equal(fx_last(fx)->reply.code, E_BUSY);
     fx_close(fx, false);
     fx->disk = NULL;
     fx_open(fx);
-    assert_string_equal(fx_value(fx, bag, "p"), "v");
+    committer_sign_in(fx->committer, &eve);
+    fx_run(fx);
+    assert_int_equal(fx_last(fx)->reply.code, 0);
 }
 
 /* --- no memory --- */
