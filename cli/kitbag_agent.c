@@ -138,6 +138,7 @@ static int run_agent(const struct config *config, int stop_fd, struct err *err)
         .map_bytes = config_u64(config, "client.map_size"),
         .outbox_bytes = config_u64(config, "client.outbox_size"),
         .mirror_dir = config_text(config, "client.mirror"),
+        .mirror_keep_ms = config_u64(config, "client.mirror_keep"),
         .keep_users_max = config_u64(config, "replica.keep_users"),
         .keep_unused_ms = config_u64(config, "replica.keep_unused"),
     };

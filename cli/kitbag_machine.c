@@ -118,6 +118,8 @@ int verb_status(const struct invocation *invocation, struct err *err)
                                                    {"healed", "Fetched anew", false},
                                                    {"kept", "Keeps", false},
                                                    {"mirror_seq", "Journal copy", false},
+                                                   {"mirror_from", "Copy begins with", false},
+                                                   {"mirror_bytes", "Copy's bytes", false},
                                                    {"mirror_code", "Copy's problem", false},
                                                    {"mirror_text", "Journal copy says", false},
                                                    {"history", "History", false},

@@ -14,6 +14,8 @@ const struct config_key kitbag_keys[] = {
      "How large the replica may grow; the file takes only what it holds.", 1 << 20, 0},
     {"client.mirror", CONFIG_TEXT, NULL,
      "A folder for a copy of the server's whole journal, when this machine has that right.", 0, 0},
+    {"client.mirror_keep", CONFIG_DURATION, "0",
+     "What is so much older than the copy's last change goes from it; 0 keeps everything.", 0, 0},
     {"replica.keep_users", CONFIG_NUMBER, "0",
      "So many users' bags are kept, the least recently used go; 0 keeps all.", 0, 0},
     {"replica.keep_unused", CONFIG_DURATION, "0",

@@ -67,6 +67,8 @@ static int read_status(void *context, struct walk *fields, struct err *err)
     (void)json_object_set_new(row, "mirror_seq", output_seq(walk_u64(fields)));
     set_code(row, "mirror_code", fields);
     set_text(row, "mirror_text", fields);
+    (void)json_object_set_new(row, "mirror_from", output_seq(walk_u64(fields)));
+    set_number(row, "mirror_bytes", fields);
     return walk_end(fields, true) == 0
                ? 0
                : err_set(err, E_MALFORMED, "the agent's answer can't be read");

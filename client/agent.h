@@ -57,7 +57,7 @@ enum {
 #define AGENT_STATUS_FIELDS                                                                        \
     "phase connected code text device name history server head_seq seq users bags bags_complete "  \
     "items pending refused last_heard_ms wanted healed verified_ms kept mirror_seq mirror_code "   \
-    "mirror_text"
+    "mirror_text mirror_from mirror_bytes"
 /* phase: enum kb_phase as a number; connected, wanted: bool (wanted: it was started and not
  * stopped); code, mirror_code: positive; device, history, server: "" when not known. */
 

@@ -55,7 +55,7 @@ int call_status(struct call *call)
         return rc;
     }
     kb_status(call->kb, &status);
-    struct buf *out = call_row(call, 24);
+    struct buf *out = call_row(call, 26);
     pack_u64(out, (uint64_t)status.phase);
     pack_bool(out, status.connected);
     pack_u64(out, (uint64_t)-status.code);
@@ -77,6 +77,8 @@ int call_status(struct call *call)
     pack_u64(out, status.mirror_seq);
     pack_u64(out, (uint64_t)-status.mirror_code);
     pack_cstr(out, status.mirror_text);
+    pack_u64(out, status.mirror_from);
+    pack_u64(out, status.mirror_bytes);
     (void)call_send(call);
     return 0;
 }

@@ -48,7 +48,9 @@ struct live {
 struct mirroring {
     int code;
     char text[ERR_TEXT_MAX]; /* "": nothing to say */
-    uint64_t seq;            /* it is complete to here */
+    uint64_t floor_seq;      /* from here ... */
+    uint64_t seq;            /* ... to here it is complete */
+    uint64_t bytes;          /* of disk */
 };
 
 struct kb {
@@ -61,6 +63,7 @@ struct kb {
     struct hub *hub;
     struct mirror *mirror; /* of whoever runs the network's turns; NULL: none, or not opened */
     char mirror_dir[PATH_MAX];
+    uint64_t mirror_keep_ms; /* 0: everything */
     int mirror_lock_fd;
     uint64_t keep_users_max, keep_unused_ms; /* 0: no bound */
     pthread_mutex_t due_lock; /* what client_due_add and _done read is what they replace */
@@ -112,6 +115,8 @@ MUST_CHECK int client_mirror_open(struct kb *kb, struct err *err);
 /* The same at the start: a failure is told by the status alone. Without a folder: nothing. */
 void client_mirror_begin(struct kb *kb);
 void client_mirror_close(struct kb *kb);
+/* Tells the status where it stands. */
+void client_mirror_tell(struct kb *kb);
 
 /* --- network_keep.c, network_care.c --- */
 /* What the server said when this machine was last connected: enum wire_keep. */

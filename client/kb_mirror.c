@@ -29,15 +29,22 @@ int client_mirror_open(struct kb *kb, struct err *err)
     if (kb->mirror != NULL) {
         return 0;
     }
-    struct mirror_position position;
     int rc = open_mirror(kb, err);
     if (rc == 0) {
-        mirror_position(kb->mirror, &position);
-        (void)pthread_mutex_lock(&kb->lock);
-        kb->mirroring.seq = position.seq;
-        (void)pthread_mutex_unlock(&kb->lock);
+        client_mirror_tell(kb);
     }
     return rc;
+}
+
+void client_mirror_tell(struct kb *kb)
+{
+    struct mirror_position position;
+    mirror_position(kb->mirror, &position);
+    (void)pthread_mutex_lock(&kb->lock);
+    kb->mirroring.floor_seq = position.floor_seq;
+    kb->mirroring.seq = position.seq;
+    kb->mirroring.bytes = position.disk_bytes;
+    (void)pthread_mutex_unlock(&kb->lock);
 }
 
 void client_mirror_begin(struct kb *kb)

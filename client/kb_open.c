@@ -371,6 +371,7 @@ static int make(struct kb **out, const struct kb_options *options, const struct 
     if (size > 0) {
         memcpy(kb->mirror_dir, options->mirror_dir, size + 1);
     }
+    kb->mirror_keep_ms = options->mirror_keep_ms;
     kb->keep_users_max = options->keep_users_max;
     kb->keep_unused_ms = options->keep_unused_ms;
     return hub_new(&kb->hub, read_visible, kb, err);

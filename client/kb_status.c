@@ -62,6 +62,8 @@ static void copy_live(struct kb *kb, struct kb_status *status)
     status->mirror_seq = kb->mirroring.seq;
     status->mirror_code = kb->mirroring.code;
     copy_text(status->mirror_text, sizeof status->mirror_text, kb->mirroring.text);
+    status->mirror_from = kb->mirroring.floor_seq;
+    status->mirror_bytes = kb->mirroring.bytes;
     (void)pthread_mutex_unlock(&kb->lock);
 }
 

@@ -253,6 +253,7 @@ void network_care(struct network *network)
     bool current = network->open && network->caught == network->followed_count;
     bool more = false;
     network->care_at_ms = network->now_ms + NETWORK_CARE_MS;
+    network_mirror_drop(network); /* also where something comes all the time */
     if (network->data_ms != 0 && network->now_ms - network->data_ms < NETWORK_CARE_MS) {
         return;
     }

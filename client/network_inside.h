@@ -135,6 +135,8 @@ struct network {
     bool mirror_allowed;
     bool mirror_due;
     uint64_t mirror_at_ms; /* not before */
+    uint64_t mirror_drop_ms;
+    bool mirror_drop_failed;
 
     int down; /* not 0: the connection could not be made, to be told to the follow */
     char down_text[ERR_TEXT_MAX];
@@ -247,6 +249,8 @@ void network_let_go_done(struct network *network);
 void network_mirror_welcome(struct network *network, bool allowed);
 /* Asks for the journal, when it is time. Steps. */
 void network_mirror_ask(struct network *network);
+/* Lets go of what is old in the copy, when it is time. */
+void network_mirror_drop(struct network *network);
 void network_mirroring(struct network *network, const struct follow_action *action);
 void network_batches(struct network *network, const struct follow_action *action,
                      struct follow_event *answer);

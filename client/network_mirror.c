@@ -3,7 +3,8 @@
  *
  * The server sends its journal's own bytes behind the copy's position. When it has let go of what
  * comes next, the copy begins anew. When the two have parted, nothing here is touched: this may be
- * the only copy of what it has more.
+ * the only copy of what it has more. What is older than the machine is told to keep goes, some
+ * files a minute.
  */
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 #include "client/network_inside.h"
 #include "journal/mirror.h"
 
-enum { AGAIN_MS = 60000 };
+enum { AGAIN_MS = 60000, DROP_EVERY_MS = 60000 };
 
 static void tell(struct network *network, int code, const char *text)
 {
@@ -132,7 +133,6 @@ void network_batches(struct network *network, const struct follow_action *action
                      struct follow_event *answer)
 {
     struct err err = {0};
-    struct mirror_position position;
     struct kb *kb = network->kb;
     answer->kind = FOLLOW_APPLIED;
     answer->applied.code = 0;
@@ -148,8 +148,24 @@ void network_batches(struct network *network, const struct follow_action *action
         client_mirror_close(kb);              /* opened again with what is on disk */
         return;
     }
-    mirror_position(kb->mirror, &position);
-    (void)pthread_mutex_lock(&kb->lock);
-    kb->mirroring.seq = position.seq;
-    (void)pthread_mutex_unlock(&kb->lock);
+    client_mirror_tell(kb);
+}
+
+void network_mirror_drop(struct network *network)
+{
+    struct err err = {0};
+    struct kb *kb = network->kb;
+    if (kb->mirror == NULL || kb->mirror_keep_ms == 0 ||
+        network->now_ms < network->mirror_drop_ms) {
+        return;
+    }
+    network->mirror_drop_ms = network->now_ms + DROP_EVERY_MS;
+    int rc = mirror_drop(kb->mirror, kb->mirror_keep_ms, &err);
+    if (rc != 0) { /* it goes on all the same, and this is tried again */
+        tell(network, rc, err.text);
+    } else if (network->mirror_drop_failed) {
+        tell(network, 0, "");
+    }
+    network->mirror_drop_failed = rc != 0;
+    client_mirror_tell(kb);
 }

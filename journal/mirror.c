@@ -14,7 +14,10 @@
 #include "journal/folder.h"
 #include "journal/format.h"
 
-enum { SEGMENT_BYTES_MIN = 8 << 20 }; /* room for the largest batch, twice over */
+enum {
+    SEGMENT_BYTES_MIN = 8 << 20, /* room for the largest batch, twice over */
+    DROP_MAX = 32,               /* segments let go of in one call */
+};
 
 struct mirror {
     char *dir;
@@ -410,7 +413,7 @@ int mirror_drop(struct mirror *mirror, uint64_t keep_ms, struct err *err)
     }
     uint64_t before_ms = mirror->time_ms - keep_ms;
     int rc = folder_list(&folder, mirror->dir, err);
-    for (size_t i = 0; rc == 0 && i + 1 < folder.count; i++) {
+    for (size_t i = 0; rc == 0 && i < DROP_MAX && i + 1 < folder.count; i++) {
         rc = first_time(mirror, folder.seqs[i + 1], &time_ms, err);
         if (rc != 0 || time_ms >= before_ms) {
             break;

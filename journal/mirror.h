@@ -47,9 +47,9 @@ MUST_CHECK int mirror_take(struct mirror *mirror, struct span raw, struct err *e
 
 /* Let go of whole segments whose changes are all older than `keep_ms` before the last batch that
  * was taken: by the times of the batches, so that no clock of this machine can take the copy away.
- * Oldest first, never the newest, and each removal is synced before the next: a crash leaves a row
- * without gaps. After an error it is as far as it came, and may be tried again; E_IO, E_CORRUPT
- * (names the file), E_PERMISSION, E_NOMEM. */
+ * Oldest first, never the newest, at most 32 in one call, and each removal is synced before the
+ * next: a crash leaves a row without gaps. After an error it is as far as it came, and may be tried
+ * again; E_IO, E_CORRUPT (names the file), E_PERMISSION, E_NOMEM. */
 MUST_CHECK int mirror_drop(struct mirror *mirror, uint64_t keep_ms, struct err *err);
 
 /* Start over behind change `seq`, because the server has let go of what comes next here. All

@@ -91,6 +91,7 @@ struct kb_options {
     /* The folder of a copy of the server's whole journal, kept when an administrator gave this
      * machine that right; NULL: none. */
     const char *mirror_dir;
+    uint64_t mirror_keep_ms; /* what is so much older than its last change goes; 0: nothing */
     /* Users whose bags nobody used for so long, or the least recently used of more than so many,
      * are signed out by this machine while it is connected; 0: never. None whose writes were not
      * sent, and none at all where everybody is kept by a right. */
@@ -284,6 +285,8 @@ struct kb_status {
     uint64_t mirror_seq; /* the copy of the journal is complete to here; 0: there is none */
     int mirror_code;     /* why it does not go on; 0: nothing to say */
     char mirror_text[384]; /* the sentence to it; also what happened to it, without a code */
+    uint64_t mirror_from;  /* the first change that is in it; 0: there is none */
+    uint64_t mirror_bytes; /* of disk that it takes */
 };
 KB_API void kb_status(struct kb *kb, struct kb_status *status);
 

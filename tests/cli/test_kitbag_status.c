@@ -18,10 +18,11 @@ static void the_row_has_every_key(void **state)
     (void)state;
     static const struct option_spec data = {"data", 0, "DIR", ""};
     static const char *const keys[] = {
-        "phase",   "connected",  "code",        "text",       "device",  "name",   "server",
-        "history", "head_seq",   "seq",         "users",      "bags",    "items",  "bags_complete",
-        "pending", "last_heard", "wanted",      "agent",      "refused", "healed", "verified",
-        "kept",    "mirror_seq", "mirror_code", "mirror_text"};
+        "phase",       "connected",     "code",        "text",       "device",     "name",
+        "server",      "history",       "head_seq",    "seq",        "users",      "bags",
+        "items",       "bags_complete", "pending",     "last_heard", "wanted",     "agent",
+        "refused",     "healed",        "verified",    "kept",       "mirror_seq", "mirror_code",
+        "mirror_text", "mirror_from",   "mirror_bytes"};
     struct invocation inv = {.given_count = 1};
     struct err err = {0};
     json_t *status = NULL;

@@ -34,7 +34,8 @@ static void status_has_all_its_fields(void **state)
         told += *at == ',' ? 1 : 0;
     }
     assert_int_equal(told, fields);
-    assert_string_equal(text, "[0,false,0,,,,,,0,0,0,0,0,0,0,0,0,false,0,0,signed-in,0,0,] end 0");
+    assert_string_equal(text,
+                        "[0,false,0,,,,,,0,0,0,0,0,0,0,0,0,false,0,0,signed-in,0,0,,0,0] end 0");
     machine_end(&m);
 }
 

@@ -99,6 +99,34 @@ static void the_journal_is_copied_and_goes_on(void **state)
     end(&f);
 }
 
+static void what_is_old_goes_from_the_copy(void **state)
+{
+    (void)state;
+    struct fixture f;
+    const uint8_t second[HISTORY_SIZE] = {2};
+    begin(&f);
+    assert_int_equal(journal_fork(f.journal, second, NULL), 0); /* which begins a new file */
+    assert_int_equal(sample_append(f.journal, 1, 100), 0);
+    assert_int_equal(sample_append(f.journal, 10, 100), 0);
+    assert_int_equal(sample_append(f.journal, 10, 100), 0);
+    f.d.m.kb->mirror_keep_ms = 11; /* change 101 was made 11 ms before the last one */
+    fill(&f, 0, 200);
+    driven_start(&f.d);
+    driven_pass(&f.d, 120000);
+    struct kb_status status = status_of(&f.d.m);
+    assert_int_equal(status.mirror_seq, 121);
+    assert_int_equal(status.mirror_from, 1);
+    assert_int_equal(status.mirror_bytes, 2 * 64 << 20);
+    f.d.m.kb->mirror_keep_ms = 10;
+    driven_pass(&f.d, 120000);
+    status = status_of(&f.d.m);
+    assert_int_equal(status.mirror_seq, 121);
+    assert_int_equal(status.mirror_from, 101);
+    assert_int_equal(status.mirror_bytes, 64 << 20);
+    assert_int_equal(status.mirror_code, 0);
+    end(&f);
+}
+
 static void a_copy_that_is_too_old_begins_anew_and_says_so(void **state)
 {
     (void)state;
@@ -204,6 +232,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_journal_is_copied_and_goes_on),
+        cmocka_unit_test(what_is_old_goes_from_the_copy),
         cmocka_unit_test(a_copy_that_is_too_old_begins_anew_and_says_so),
         cmocka_unit_test(a_copy_that_has_parted_is_left_alone),
         cmocka_unit_test(batches_that_do_not_fit_are_not_taken),
