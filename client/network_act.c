@@ -1,4 +1,5 @@
 /* client/network_act.c - what the follow wants done, one action after the other. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -152,13 +153,21 @@ static void read_ops(struct network *network, const struct follow_action *action
 static void new_writer(struct network *network)
 {
     struct err err = {0};
+    char text[ERR_TEXT_MAX];
+    uint64_t pending = 0;
+    uint64_t refused = 0;
+    outbox_counts(network->kb->outbox, &pending, &refused);
     int rc = outbox_renumber(network->kb->outbox, &err);
     if (rc != 0) {
         network_tell_trouble(network, rc, err.text);
     } else {
-        network_tell_note(network,
-                          "the server knew other writes under this machine's numbers (a "
-                          "restored or copied disk?): what waited was sent under new ones");
+        (void)snprintf(text, sizeof text,
+                       "the server knew other writes under this machine's numbers (a disk that "
+                       "was put back or copied?): the %llu that waited were sent again under new "
+                       "ones; if newer values of this machine were replaced by them, an "
+                       "administrator finds these in the history",
+                       (unsigned long long)pending);
+        network_tell_note(network, text);
     }
     network->told_confirmed = UINT64_MAX;
     atomic_fetch_or(&network->news, NETWORK_OPS);

@@ -76,7 +76,9 @@ static void a_writer_that_does_not_fit_is_replaced(void **state)
     assert_int_equal(kb_wait(f.m.kb, two, 15000, NULL), 0);
     assert_true(outbox_writer(f.m.kb->outbox) != writer);
     wait_until(status_of(&f.m).phase == KB_PHASE_CURRENT);
-    assert_non_null(strstr(status_of(&f.m).text, "copied disk"));
+    assert_non_null(strstr(status_of(&f.m).text, "put back or copied"));
+    assert_non_null(strstr(status_of(&f.m).text, "that waited were sent again"));
+    assert_null(strstr(status_of(&f.m).text, "the 0 that"));
     wait_until(strcmp(get(&f.m, "user:Ann", "b"), "2") == 0);
     end(&f);
 }
