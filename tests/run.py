@@ -10,6 +10,7 @@ The parts, in this order:
     fuzz/NAME           the kept inputs of a fuzz target, under ASan and UBSan
     plain/FOLDER/NAME   the unit tests that leave something out under a sanitizer, without one
     threads/FOLDER/NAME the unit tests about threads once more, under TSan
+    sim/NAME            seeds of the simulation of a server and its machines (tests/sim)
     e2e/NAME            tests/e2e/test_NAME, an executable that drives the real programs of
                         build/release/bin (KITBAG_BIN holds its path)
 
@@ -36,6 +37,8 @@ JOBS = 2
 LINT_TIMEOUT_S = 600
 UNIT_TIMEOUT_S = 120
 E2E_TIMEOUT_S = 900
+SIM_TIMEOUT_S = 900
+SIM_SEEDS = (("seeds-1", "1-500"), ("seeds-2", "501-1000"))
 # Run without a sanitizer too: with one there is no address space to run out of.
 KNOWS_SANITIZERS = re.compile(r"\bno_memory_begin\b|__SANITIZE_ADDRESS__")
 
@@ -119,6 +122,20 @@ def threads_parts():
                        UNIT_TIMEOUT_S, SANITIZERS)
 
 
+def sim_parts():
+    def part(name, build, *arguments):
+        return Part(f"sim/{name}", [str(ROOT / f"build/{build}/tests/sim"), *arguments],
+                    SIM_TIMEOUT_S, SANITIZERS, streamed=True)
+    for name, seeds in SIM_SEEDS:
+        yield part(name, "release", "--seeds", seeds)
+    yield part("asan", "asan", "--seeds", "2001-2010")
+    yield part("same-trace", "release", "--again", "1-20")
+    controls = re.findall(r'= "([a-z-]+)"', (ROOT / "tests/sim/control.c").read_text("utf-8"))
+    for control in controls:
+        if control != "none":
+            yield part(control, "release", "--control", control, "--seeds", "1-100")
+
+
 def e2e_parts():
     for path in sorted((ROOT / "tests/e2e").glob("test_*")):
         if os.access(path, os.X_OK) and path.is_file():
@@ -128,7 +145,8 @@ def e2e_parts():
 
 
 def plan(name):
-    makers = (lint_parts, unit_parts, fuzz_parts, plain_parts, threads_parts, e2e_parts)
+    makers = (lint_parts, unit_parts, fuzz_parts, plain_parts, threads_parts, sim_parts,
+              e2e_parts)
     return [part for maker in makers for part in maker() if name in part.name]
 
 

@@ -9,7 +9,7 @@ enum control {
     CONTROL_CHANGED_FRAME,     /* a digit of a value is another one behind CURVE */
     CONTROL_CURSOR_ONLY,       /* a machine moves a cursor and leaves out the data */
     CONTROL_KEEPS_REMOVED,     /* the sessions do not hear that a device was removed */
-    CONTROL_SENDS_TWICE,       /* a machine that lost its connection takes a new writer number */
+    CONTROL_SENDS_TWICE,       /* a machine takes a new writer number at each start */
     CONTROLS,
 };
 extern enum control control;

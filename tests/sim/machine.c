@@ -98,6 +98,9 @@ void machine_open(struct machine *machine)
     machine->starts++;
     machine->sick = false;
     machine->bag_count = 0;
+    if (control == CONTROL_SENDS_TWICE) {
+        (void)!outbox_renumber(machine->kb->outbox, NULL);
+    }
     rc = kb_start(machine->kb, &error);
     must_hold(rc == 0, "machine %u starts: %s", machine->index, error.text);
     tell("machine %u: on", machine->index);
@@ -202,9 +205,6 @@ void machine_turn(struct machine *machine)
         break;
     case NET_IS_DOWN:
         event = (struct network_event){.kind = NETWORK_DOWN, .code = E_UNREACHABLE};
-        if (control == CONTROL_SENDS_TWICE) {
-            (void)!outbox_renumber(machine->kb->outbox, NULL);
-        }
         break;
     case NET_IS_REFUSED:
         event = (struct network_event){.kind = NETWORK_DOWN, .code = E_NOT_ALLOWED};
@@ -217,6 +217,10 @@ void machine_turn(struct machine *machine)
         break;
     }
     chance_note("turn", machine->index, event.kind);
+    if (event.kind == NETWORK_UP || event.kind == NETWORK_DOWN) {
+        tell("machine %u: its connection is %s", machine->index,
+             event.kind == NETWORK_UP ? "up" : "down");
+    }
     network_turn(machine->kb->network, &event);
     free(frame);
     look_at_request(machine);

@@ -140,16 +140,17 @@ static void add(struct world_result *sum, const struct world_result *one)
     sum->heal_ms = one->heal_ms > sum->heal_ms ? one->heal_ms : sum->heal_ms;
 }
 
-static void print_sum(uint64_t seeds, const struct world_result *sum)
+static void print_sum(const struct wish *wish, const struct world_result *sum, uint64_t trace)
 {
-    (void)printf("# %" PRIu64 " seeds: %" PRIu64 " steps, %" PRIu64 " deeds; %" PRIu64
-                 " crashes of the server, %" PRIu64 " power cuts of machines, %" PRIu64
-                 " partitions, %" PRIu64 " broken connections\n",
-                 seeds, sum->steps, sum->deeds, sum->crashes, sum->cuts, sum->partitions,
-                 sum->breaks);
-    (void)printf("# %" PRIu64 " operations acknowledged, %" PRIu64 " by administrators, %" PRIu64
-                 " changes; %" PRIu64 " bags compared; equal after %" PRIu64 " ms at most\n",
-                 sum->acknowledged, sum->admin, sum->changes, sum->compared, sum->heal_ms);
+    (void)printf("ok 1 - seeds %" PRIu64 " to %" PRIu64 "%s: %" PRIu64 " steps, %" PRIu64
+                 " deeds; %" PRIu64 " crashes of the server, %" PRIu64
+                 " power cuts of machines, %" PRIu64 " partitions, %" PRIu64
+                 " broken connections; %" PRIu64 " operations acknowledged, %" PRIu64
+                 " by administrators; %" PRIu64 " bags compared; equal after %" PRIu64
+                 " ms at most; trace %016" PRIx64 "\n1..1\n",
+                 wish->first, wish->last, wish->again ? ", twice" : "", sum->steps, sum->deeds,
+                 sum->crashes, sum->cuts, sum->partitions, sum->breaks, sum->acknowledged,
+                 sum->admin, sum->compared, sum->heal_ms, trace);
 }
 
 static void run(const struct wish *wish)
@@ -171,15 +172,12 @@ static void run(const struct wish *wish)
             judge(seed, &told);
         }
     }
-    uint64_t seeds = wish->last - wish->first + 1;
-    print_sum(seeds, &sum);
     if (control != CONTROL_NONE) {
-        (void)printf("not ok 1 - %s is not noticed by %" PRIu64 " seeds\n1..1\n",
-                     control_name(control), seeds);
+        (void)printf("not ok 1 - %s is not noticed by seeds %" PRIu64 " to %" PRIu64 "\n1..1\n",
+                     control_name(control), wish->first, wish->last);
         leave(1);
     }
-    (void)printf("ok 1 - seeds %" PRIu64 " to %" PRIu64 "%s, trace %016" PRIx64 "\n1..1\n",
-                 wish->first, wish->last, wish->again ? ", twice" : "", trace);
+    print_sum(wish, &sum, trace);
     leave(0);
 }
 

@@ -169,9 +169,13 @@ static void submitted(const struct reply *reply)
 static void on_device(void *context, uint64_t device)
 {
     (void)context;
-    if (control != CONTROL_KEEPS_REMOVED) {
-        sessions_device_changed(server.sessions, device);
+    if (control == CONTROL_KEEPS_REMOVED) {
+        model_follow();
+        if (model_removed(device, model.head)) {
+            return;
+        }
     }
+    sessions_device_changed(server.sessions, device);
 }
 
 static void on_replies(void *context, const struct reply *replies, size_t count)
