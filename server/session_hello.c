@@ -253,6 +253,7 @@ static void open_session(struct sessions *sessions, struct session *session,
     session->device_bag = device_bag;
     session->writer = greeting->writer;
     session->deferred_from = 0;
+    session->resumes = greeting->resume_seq != WIRE_SAME_HISTORY;
     session->rights = registry_rights(sessions->options.registry, greeting->device);
     if (session->rights.keep != KEEP_SIGNED_IN) {
         session->newest_bag = head.seq; /* which bags there are is known when it has listed them */

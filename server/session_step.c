@@ -41,6 +41,9 @@ static void note_heard(struct sessions *sessions, const struct session *session,
     live->refused = session->mirror_refused; /* in all else it has been served for a while */
     if (sessions->options.seen != NULL) {
         struct seen_device at = {.seq = live->current_seq, .last_ms = live->last_seen_ms};
+        if (session->resumes) { /* else the next HELLO would take it for where it left our line */
+            at.seq = 0;
+        }
         seen_note(sessions->options.seen, live->device, &at);
     }
     if (action->heard.healed > live->healed) {

@@ -173,6 +173,9 @@ static void an_ancestor_s_machine_is_told_where_it_was_left(void **state)
         (void)net_expect(net, peer, WIRE_WELCOME);
         assert_int_equal(net->message.welcome.resume_seq, resume[i]);
         assert_memory_equal(net->message.welcome.history, now.history, HISTORY_SIZE);
+        /* it repeats what it was told, and has not put anything aside yet */
+        struct wire_heartbeat beat = {.seq = left_at, .current = left_at};
+        net_beat(net, peer, &a, net->message.session, &beat);
     }
     now.position.hash[0] ^= 1; /* of the new history that is no excuse */
     net_send_hello(net, 5, &a, &now);
