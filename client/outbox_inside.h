@@ -164,6 +164,8 @@ bool outbox_is_durable(const struct outbox *outbox, const struct entry *entry);
 /* --- outbox_settle.c: changes of memory alone, for replay as well --- */
 void outbox_settle(struct outbox *outbox, struct entry *entry, int code, uint64_t seq,
                    struct span why);
+/* A copy with a NUL behind it, to be freed; NULL: out of memory. */
+char *outbox_text(struct span text);
 /* The CREATE `id` was answered; WRITEs of it with a number from `from` on were never sent: they
  * name the bag, or (E_BAG_EXISTS) are refused here. */
 MUST_CHECK int outbox_settle_made(struct outbox *outbox, uint64_t id, struct span text,

@@ -18,6 +18,18 @@ struct made *outbox_made_find(const struct outbox *outbox, uint64_t id)
     return NULL;
 }
 
+char *outbox_text(struct span text)
+{
+    char *out = malloc(text.size + 1);
+    if (out != NULL) {
+        if (text.size > 0) {
+            memcpy(out, text.data, text.size);
+        }
+        out[text.size] = '\0';
+    }
+    return out;
+}
+
 static int made_add(struct outbox *outbox, const struct made *made, struct span text,
                     struct err *err)
 {
@@ -31,7 +43,7 @@ static int made_add(struct outbox *outbox, const struct made *made, struct span 
         outbox->made_capacity = capacity;
     }
     struct made added = *made;
-    added.text = strndup((const char *)text.data, text.size);
+    added.text = outbox_text(text);
     if (added.text == NULL) {
         return err_set(err, E_NOMEM, "out of memory");
     }
@@ -73,7 +85,7 @@ static void refuse(struct outbox *outbox, struct entry *entry, int code, struct 
     outbox_hide_entry(outbox, entry);
     entry->state = OUTBOX_REFUSED;
     entry->code = code;
-    entry->why = strndup(why.size > 0 ? (const char *)why.data : "", why.size);
+    entry->why = outbox_text(why);
     outbox->refused++; /* without memory for the sentence the code has to do */
 }
 
