@@ -213,6 +213,9 @@ uint64_t network_next_ms(const struct network *network)
     if (network->open && network->mirror_due && network->mirror_at_ms < next_ms) {
         next_ms = network->mirror_at_ms;
     }
+    if (network->open && network->due_unsent && network->due_at_ms < next_ms) {
+        next_ms = network->due_at_ms;
+    }
     if (network->passed_due && network->passed_at_ms < next_ms) {
         next_ms = network->passed_at_ms;
     }

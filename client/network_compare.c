@@ -359,15 +359,29 @@ static int count_due(void *context, const struct due *due, struct err *err)
 void network_hold_for_due(struct network *network)
 {
     network->held = 0;
+    network->due_at_ms = 0;
     network->due_told = false;
     (void)!client_dues(network->kb, count_due, network, NULL);
     network->due_unsent = network->held > 0;
+}
+
+static bool is_under_way(const struct network *network, uint64_t bag_id)
+{
+    const struct signing *s = network->signings;
+    while (s != NULL && (!s->due || s->out || s->bag_id != bag_id)) {
+        s = s->next;
+    }
+    return s != NULL;
 }
 
 static int send_due(void *context, const struct due *due, struct err *err)
 {
     (void)err;
     struct network *network = context;
+    if (due->in && is_under_way(network, due->bag_id)) {
+        network->held++;
+        return 0;
+    }
     if (!due->in || is_signing(network, &due->user, false, 0)) {
         return 0;
     }
@@ -383,7 +397,7 @@ static int send_due(void *context, const struct due *due, struct err *err)
 
 void network_sign_in_due(struct network *network)
 {
-    if (!network->due_unsent) {
+    if (!network->due_unsent || network->now_ms < network->due_at_ms) {
         return;
     }
     network->due_unsent = false;

@@ -107,6 +107,7 @@ struct network {
     bool pass_failed;                   /* there was no room for it */
     uint64_t told_last, told_confirmed; /* of FOLLOW_OPS */
     bool due_unsent, due_told;          /* in this session */
+    uint64_t due_at_ms;                 /* not before */
     size_t held;                        /* sign-ins to be answered before operations are sent */
     struct replica_batch *batch;        /* open: nothing else of the replica may be called */
     size_t batch_count, batch_bytes, batch_weight;

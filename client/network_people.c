@@ -6,6 +6,8 @@
 
 #include "client/network_inside.h"
 
+enum { DUE_AGAIN_MS = 5000 }; /* before a sign-in that was put off is told again */
+
 /* --- bags to be kept --- */
 
 int network_keep_bag(struct network *network, const struct owner *owner, uint64_t bag_id,
@@ -317,10 +319,21 @@ void network_let_operations_go(struct network *network)
     atomic_fetch_or(&network->news, NETWORK_OPS);
 }
 
+/* A sign-in that can't be taken now, as writes can't: it is told again, and operations wait. */
+static bool is_put_off(const struct signing *signing, int code)
+{
+    return signing->due && !signing->out && wire_deferred(code);
+}
+
 /* The server knows now, or never will. */
 static void due_answered(struct network *network, struct signing *signing, int code)
 {
     if (!signing->due || code == E_UNREACHABLE) {
+        return;
+    }
+    if (wire_deferred(code)) { /* a sign-out: by the next session */
+        network->due_unsent |= !signing->out;
+        network->due_at_ms = network->now_ms + DUE_AGAIN_MS;
         return;
     }
     signing->due = false;
@@ -344,7 +357,8 @@ static void mark_answered(struct network *network, uint64_t ref, int code)
     }
     signing->answered = true;
     due_answered(network, signing, code);
-    if (code == 0 && !signing->out) { /* a sign-out stays noted until the list of users says so */
+    if ((code == 0 && !signing->out) ||
+        is_put_off(signing, code)) { /* a sign-out stays noted until the list of users says so */
         *link = signing->next;
         free(signing);
     }

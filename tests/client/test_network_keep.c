@@ -176,6 +176,37 @@ static void who_came_and_went_while_it_was_away_is_told_both(void **state)
     driven_end(&d);
 }
 
+/* Its disk is full: neither sign-ins nor writes are taken for a while. */
+static void a_sign_in_that_is_deferred_is_told_again(void **state)
+{
+    (void)state;
+    struct driven d;
+    struct err err = {0};
+    begin(&d, WIRE_KEEP_EVERYBODY);
+    d.toy->only_signed_in = true;
+    d.refuses = true;
+    driven_down(&d);
+    driven_settle(&d);
+    assert_int_equal(driven_login(&d, "Ann", &err), 0);
+    uint64_t op = set(&d.m, "user:Ann", "b", "offline");
+    d.toy->sign_in_code = E_READ_ONLY;
+    d.toy->write_code = E_READ_ONLY;
+    d.refuses = false;
+    driven_pass(&d, 20000);
+    assert_in_range(d.toy->sign_ins, 1, 10);
+    unsigned connects = d.connects;
+    d.toy->sign_in_code = 0;
+    d.toy->write_code = 0;
+    driven_pass(&d, 20000);
+    assert_int_equal(kb_wait(d.m.kb, op, 0, NULL), 0);
+    assert_int_equal(status_of(&d.m).refused, 0);
+    unsigned told = d.toy->sign_ins;
+    driven_pass(&d, 60000);
+    assert_int_equal(d.toy->sign_ins, told);
+    assert_int_equal(d.connects, connects);
+    driven_end(&d);
+}
+
 /* What they wrote there they may write as members alone. */
 static void the_groups_of_who_came_and_went_are_told(void **state)
 {
@@ -398,6 +429,7 @@ int main(void)
         cmocka_unit_test(a_new_bag_is_told_by_a_heartbeat),
         cmocka_unit_test(people_sign_in_while_the_server_is_away),
         cmocka_unit_test(who_came_and_went_while_it_was_away_is_told_both),
+        cmocka_unit_test(a_sign_in_that_is_deferred_is_told_again),
         cmocka_unit_test(the_groups_of_who_came_and_went_are_told),
         cmocka_unit_test(who_goes_and_comes_back_while_it_is_away_stays),
         cmocka_unit_test(who_comes_back_before_the_sign_out_was_told_stays),
