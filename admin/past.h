@@ -19,7 +19,7 @@
 
 enum {
     ADMIN_PAST_ITEMS_MAX = 200000,    /* that were changed since the moment */
-    ADMIN_PAST_CHANGES_MAX = 5000000, /* that are undone */
+    ADMIN_PAST_CHANGES_MAX = 1000000, /* that are undone */
 };
 
 #define ADMIN_PAST_NOW UINT64_MAX /* as a seq: the view's own moment */

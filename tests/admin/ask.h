@@ -22,10 +22,15 @@ static inline void ask_with_jansson(void)
     json_set_alloc_funcs(malloc, free);
 }
 
+/* The header If-Match of the next requests. */
+static const char *ask_if_match;
+
 /* What was answered. */
 struct answer {
     int status;
     json_t *json;
+    char raw[256]; /* an item's bytes, as text */
+    uint64_t etag;
     struct admin_stream *stream; /* the test frees it */
 };
 
@@ -45,6 +50,9 @@ static inline struct answer ask(struct fake_backend *fake, const char *method, c
     struct admin_request request = {
         .backend = &fake->backend, .actor = "admin", .file = -1, .given_up = &given_up};
     struct admin_response response = {0};
+    if (ask_if_match != NULL) {
+        (void)snprintf(request.if_match, sizeof request.if_match, "%s", ask_if_match);
+    }
     struct buf out;
     struct err err = {0};
     int rc = 0;
@@ -72,14 +80,19 @@ static inline struct answer ask(struct fake_backend *fake, const char *method, c
         admin_problem(&response, rc, &err, &out);
     }
     ask_fails.failed = ask_fails.nth != 0 && fail_alloc_stop();
-    struct answer answer = {response.status, NULL, response.stream};
-    if (response.stream == NULL && buf_error(&out) == 0) {
+    struct answer answer = {
+        .status = response.status, .stream = response.stream, .etag = response.etag};
+    if (response.is_raw) {
+        (void)snprintf(answer.raw, sizeof answer.raw, "%.*s", (int)out.size,
+                       out.size > 0 ? (const char *)out.data : "");
+    } else if (response.stream == NULL && buf_error(&out) == 0) {
         answer.json = json_loadb((const char *)out.data, out.size, 0, NULL);
         if (answer.json == NULL) {
             fail_msg("this is no JSON: %.*s", (int)out.size, (const char *)out.data);
         }
     }
-    assert_true(ask_fails.failed || answer.json != NULL || response.stream != NULL);
+    assert_true(ask_fails.failed || answer.json != NULL || response.stream != NULL ||
+                response.is_raw);
     if (file >= 0) {
         (void)close(file);
     }

@@ -33,6 +33,10 @@ struct fake_backend {
     const char *refuse_owner; /* only of this one (folded); NULL: of all */
     int fail_code;            /* of the call itself */
     int enrolled;
+    uint64_t origin;                              /* changes come from this machine; 0: "admin" */
+    bool conflict;                                /* and are marked */
+    struct server_status status;                  /* told, besides what is counted */
+    int confirmed;                                /* the clock */
     struct device_live live;                      /* told of FAKE_DEVICE when live.device is set */
     void (*meanwhile)(struct fake_backend *fake); /* done once, before the next submits */
     /* What came. */
@@ -60,7 +64,9 @@ static inline struct change *fake_change(struct fake_set *set, enum change_kind 
         .kind = kind,
         .bag_id = set->bag.bag_id,
         .prev = set->bag.last_seq,
-        .actor = SPAN_LITERAL("admin"),
+        .actor = set->fake->origin == 0 ? SPAN_LITERAL("admin") : SPAN_LITERAL(""),
+        .origin = set->fake->origin,
+        .conflict = set->fake->conflict && kind == CHANGE_ITEM_SET,
     };
     set->bag.last_seq = change->seq;
     return change;
@@ -124,6 +130,22 @@ static inline void fake_end(struct fake_set *set)
     free(set->changes);
 }
 
+/* What a fence hides counts as absent. */
+static inline bool fake_hidden(const struct fake_set *set, struct span path, uint64_t seq)
+{
+    struct owner owner = {.kind = OWNER_FLEET};
+    struct bag_row fleet = {0};
+    struct fences fences = {0};
+    struct kv *kv = set->fake->backend.kv;
+    if (kv_bag_of(kv, NULL, &owner, &fleet, NULL) != 0) {
+        return false;
+    }
+    assert_int_equal(kv_fences(kv, NULL, fleet.bag_id, &fences, NULL), 0);
+    bool hidden = seq < fences_position(&fences, set->bag.owner.kind, path);
+    fences_free(&fences);
+    return hidden;
+}
+
 static inline int fake_write_item(struct fake_set *set, const struct operation_write *write)
 {
     struct kv_item *old = &set->items[set->count];
@@ -132,6 +154,7 @@ static inline int fake_write_item(struct fake_set *set, const struct operation_w
         assert_int_equal(rc, 0);
     }
     uint64_t seq = old->row.state == ITEM_LIVE ? old->row.seq : 0;
+    seq = fake_hidden(set, write->path, seq) ? 0 : seq;
     if (write->has_if_seq && write->if_seq != seq) {
         return E_CONDITION;
     }
@@ -151,6 +174,37 @@ static inline int fake_delete_child(void *context, const struct bag_row *bag, st
     set->bag = *bag;
     (void)fake_change(set, CHANGE_BAG_DELETE);
     return 0;
+}
+
+/* The fence as an item of the fleet's bag, which is made when it is not there; a lift puts nothing
+ * back. */
+static inline int fake_fence(struct fake_backend *fake, struct submit *submit)
+{
+    struct fence fence = {.except_count = submit->except_count};
+    struct buf path;
+    struct buf value;
+    memcpy(fence.except, submit->except, submit->except_count * sizeof fence.except[0]);
+    buf_init(&path, PATH_MAX_BYTES);
+    buf_init(&value, VALUE_MAX_BYTES);
+    assert_int_equal(fence_path(&path, submit->layer, submit->category), 0);
+    fence_put_value(&value, &fence);
+    struct operation_write write = {
+        .path = buf_span(&path), .remove = submit->kind == SUBMIT_LIFT, .value = buf_span(&value)};
+    struct owner owner = {.kind = OWNER_FLEET};
+    struct fake_set set;
+    fake_begin(&set, fake);
+    if (kv_bag_of(fake->backend.kv, NULL, &owner, &set.bag, NULL) != 0) {
+        fake_create(&set, &owner);
+    }
+    int rc = fake_write_item(&set, &write);
+    if (rc == 0) {
+        fake_commit(&set);
+        submit->seq = set.seq - 1;
+    }
+    fake_end(&set);
+    buf_free(&path);
+    buf_free(&value);
+    return rc;
 }
 
 static inline int fake_fill(struct fake_set *set, struct submit *submit)
@@ -182,6 +236,15 @@ static inline int fake_submit_one(struct fake_backend *fake, struct submit *subm
     if (fake->refuse_code != 0 &&
         (fake->refuse_owner == NULL || strcmp(fake->refuse_owner, submit->owner.folded) == 0)) {
         return fake->refuse_code;
+    }
+    if (submit->kind == SUBMIT_FENCE || submit->kind == SUBMIT_LIFT) {
+        return fake_fence(fake, submit);
+    }
+    if (submit->kind == SUBMIT_FORK) { /* what becomes of the journal is the server's */
+        struct journal_position head;
+        journal_head(fake->backend.journal, &head);
+        submit->seq = head.seq + 1;
+        return 0;
     }
     struct fake_set set;
     fake_begin(&set, fake);
@@ -238,8 +301,12 @@ static inline int fake_status(void *context, struct server_status *out, struct e
     if (fake->fail_code != 0) {
         return err_set(err, fake->fail_code, "the fake was told to fail");
     }
-    *out = (struct server_status){
-        .state = SERVER_RUNNING, .uptime_ms = 5000, .sessions = 2, .devices = 3, .writes = 7};
+    *out = fake->status;
+    out->state = SERVER_RUNNING;
+    out->uptime_ms = 5000;
+    out->sessions = 2;
+    out->devices = 3;
+    out->writes = 7;
     journal_history(fake->backend.journal, out->history);
     journal_head(fake->backend.journal, &out->head);
     return 0;
@@ -254,6 +321,13 @@ static inline int fake_device(void *context, uint64_t device, struct device_live
     }
     *out = fake->live;
     return 0;
+}
+
+static inline int fake_confirm_clock(void *context, struct err *err)
+{
+    struct fake_backend *fake = context;
+    fake->confirmed++;
+    return fake->fail_code == 0 ? 0 : err_set(err, fake->fail_code, "the fake was told to fail");
 }
 
 static inline int fake_enroll(void *context, uint64_t expires_ms, const char *actor, char *out,
@@ -291,6 +365,7 @@ static inline void fake_open(struct fake_backend *fake)
     fake->backend.status = fake_status;
     fake->backend.device = fake_device;
     fake->backend.enroll = fake_enroll;
+    fake->backend.confirm_clock = fake_confirm_clock;
     struct fake_set set;
     fake_begin(&set, fake);
     struct change *change = fake_change(&set, CHANGE_HISTORY);
@@ -329,6 +404,52 @@ static inline uint64_t fake_put(struct fake_backend *fake, const char *owner, co
     assert_int_equal(submit.code, 0);
     fake->refuse_code = code;
     return submit.bag_id;
+}
+
+static inline uint64_t fake_head(const struct fake_backend *fake)
+{
+    struct journal_position head;
+    journal_head(fake->backend.journal, &head);
+    return head.seq;
+}
+
+/* One change set of another kind, or on one owner by its text form; its last seq. */
+static inline uint64_t fake_do(struct fake_backend *fake, enum submit_kind kind, const char *owner,
+                               const char *path)
+{
+    struct operation_write write = {.path = span_str(path != NULL ? path : ""), .remove = true};
+    struct submit submit = {.kind = kind,
+                            .actor = "admin",
+                            .writes = &write,
+                            .write_count = path != NULL && kind == SUBMIT_WRITE,
+                            .category = span_str(path != NULL ? path : "")};
+    if (owner != NULL) {
+        assert_int_equal(owner_parse(&submit.owner, owner, NULL), 0);
+    }
+    assert_int_equal(fake_submit(fake, &submit, 1, NULL), 0);
+    assert_int_equal(submit.code, 0);
+    return submit.seq;
+}
+
+static inline uint64_t fake_remove(struct fake_backend *fake, const char *owner, const char *path)
+{
+    return fake_do(fake, SUBMIT_WRITE, owner, path);
+}
+
+static inline uint64_t fake_delete(struct fake_backend *fake, const char *owner)
+{
+    return fake_do(fake, SUBMIT_DELETE, owner, NULL);
+}
+
+/* Initialises a category in the shared layer. */
+static inline uint64_t fake_fence_up(struct fake_backend *fake, const char *category)
+{
+    return fake_do(fake, SUBMIT_FENCE, NULL, category);
+}
+
+static inline uint64_t fake_fence_down(struct fake_backend *fake, const char *category)
+{
+    return fake_do(fake, SUBMIT_LIFT, NULL, category);
 }
 
 /* A machine of the registry, with its own bag. */

@@ -66,6 +66,19 @@ static inline int http_echo(const struct admin_request *request, struct admin_re
     return 0;
 }
 
+/* An item: its bytes, and the condition that came with them. */
+static inline int http_item(const struct admin_request *request, struct admin_response *response,
+                            struct err *err)
+{
+    (void)err;
+    buf_init(&response->raw, 1000);
+    (void)buf_printf(&response->raw, "%s:", request->if_match);
+    (void)buf_append_span(&response->raw, request->body);
+    response->is_raw = true;
+    response->etag = 77;
+    return 0;
+}
+
 /* The size and the sum of the bytes of an upload. */
 static inline int http_file(const struct admin_request *request, struct admin_response *response,
                             struct err *err)
@@ -154,6 +167,7 @@ static inline int http_large(const struct admin_request *request, struct admin_r
 }
 
 static const struct admin_route http_routes[] = {
+    {"PUT", "/item", ADMIN_LANE_QUICK, ADMIN_BODY_RAW, "", http_item},
     {"GET", "/hello/{name}", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "q", http_hello},
     {"POST", "/echo", ADMIN_LANE_QUICK, ADMIN_BODY_JSON, "", http_echo},
     {"POST", "/file", ADMIN_LANE_LIST, ADMIN_BODY_FILE, "", http_file},

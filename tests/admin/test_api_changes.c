@@ -241,21 +241,6 @@ static void bad_questions_are_refused(void **state)
     expect_problem(&answer, 409, "diverged", "the journal ends with change 10, before 11");
 }
 
-static void the_size_of_the_journal_is_told(void **state)
-{
-    (void)state;
-    struct answer answer = ask(&fake, "GET", "/api/v1/journal/stat", NULL);
-    assert_int_equal(answer.status, 200);
-    assert_string_equal(text_at(&answer, "floor"), "1");
-    assert_string_equal(text_at(&answer, "head"), "10");
-    assert_string_equal(text_at(&answer, "history"), HISTORY);
-    assert_string_equal(text_at(&answer, "first_time"), "2023-11-14T22:13:20.000Z");
-    assert_string_equal(text_at(&answer, "last_time"), "2023-11-14T22:13:26.000Z");
-    assert_int_equal(number_at(&answer, "segments"), 1);
-    assert_int_equal(number_at(&answer, "file_bytes"), 16 << 20);
-    answer_free(&answer);
-}
-
 #define WITH_FAKE(test) cmocka_unit_test_setup_teardown(test, open_fake, close_fake)
 
 int main(void)
@@ -268,7 +253,6 @@ int main(void)
         WITH_FAKE(a_stream_follows_what_is_committed),
         WITH_FAKE(much_comes_in_pieces),
         WITH_FAKE(bad_questions_are_refused),
-        WITH_FAKE(the_size_of_the_journal_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

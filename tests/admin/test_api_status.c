@@ -8,8 +8,25 @@ static void the_status_is_one_document(void **state)
     fake_open(&fake);
     (void)fake_put(&fake, "user:ann", "a", "12345");
     (void)fake_put(&fake, "group:g", NULL, NULL);
+    fake.status.room_bytes = 100;
+    fake.status.reserve_bytes = 200;
+    fake.status.digests.bags = 5;
+    fake.status.digests.wrong = 1;
+    fake.status.digests.healed = 2;
+    fake.status.digests.round_ms = 1700000000000;
+    fake.status.clock_stepped = true;
+    fake.status.retention[0] = (struct retention_line){.what = "undo", .seq = 3, .text = "why"};
     struct answer answer = ask(&fake, "GET", "/api/v1/status", NULL);
     assert_int_equal(answer.status, 200);
+    json_t *digests = json_pack("{s:i, s:i, s:s, s:i}", "checked", 5, "wrong", 1, "round",
+                                "2023-11-14T22:13:20.000Z", "healed", 2);
+    assert_true(json_equal(json_object_get(answer.json, "digests"), digests));
+    json_decref(digests);
+    json_t *disk = json_pack("{s:i, s:i}", "room_bytes", 100, "reserve_bytes", 200);
+    assert_true(json_equal(json_object_get(answer.json, "disk"), disk));
+    json_decref(disk);
+    assert_true(json_is_true(json_object_get(answer.json, "clock_stepped")));
+    assert_string_equal(row_text(&answer, "retention", 0, "text"), "why");
     assert_string_equal(text_at(&answer, "state"), "running");
     assert_string_equal(text_at(&answer, "state_text"), "");
     assert_string_equal(text_at(&answer, "seq"), "4");

@@ -17,6 +17,43 @@ static void a_large_answer_arrives_whole(void **state)
     (void)close(fd);
 }
 
+static void an_item_is_its_bytes_and_its_seq(void **state)
+{
+    (void)state;
+    http_open();
+    int fd = http_connect();
+    http_say(fd, "PUT /item HTTP/1.1\r\nHost: x\r\nIf-Match: \"12\"\r\n"
+                 "Content-Length: 3\r\n\r\nabc");
+    http_expect(http_read(fd, "abc"), "HTTP/1.1 200 OK\r\n",
+                "Content-Type: application/octet-stream\r\n");
+    assert_non_null(strstr(http.answer, "ETag: \"77\"\r\n"));
+    assert_non_null(strstr(http.answer, "\r\n\r\n\"12\":abc"));
+    http_say(fd, "PUT /item HTTP/1.1\r\nHost: x\r\nContent-Length: 1048577\r\n\r\n");
+    http_expect(http_read(fd, "}"), "HTTP/1.1 413 Content Too Large\r\n",
+                "at most 1048576 are taken here");
+    (void)close(fd);
+}
+
+static void a_condition_has_a_size_limit(void **state)
+{
+    (void)state;
+    char request[256];
+    http_open();
+    for (int size = ADMIN_IF_MATCH_MAX - 2; size <= ADMIN_IF_MATCH_MAX; size++) {
+        int fd = http_connect();
+        (void)snprintf(request, sizeof request,
+                       "PUT /item HTTP/1.1\r\nHost: x\r\nIf-Match: %0*d\r\n"
+                       "Content-Length: 1\r\n\r\n!",
+                       size, 7);
+        http_say(fd, request);
+        (void)http_read(fd, size < ADMIN_IF_MATCH_MAX ? "!" : "}");
+        assert_non_null(strstr(http.answer, size < ADMIN_IF_MATCH_MAX
+                                                ? "HTTP/1.1 200 OK\r\n"
+                                                : "'If-Match' is longer than any seq"));
+        (void)close(fd);
+    }
+}
+
 static void who_only_sends_no_more_still_reads_the_answer(void **state)
 {
     (void)state;
@@ -178,6 +215,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         HTTP_TEST(a_large_answer_arrives_whole),
+        HTTP_TEST(an_item_is_its_bytes_and_its_seq),
+        HTTP_TEST(a_condition_has_a_size_limit),
         HTTP_TEST(who_only_sends_no_more_still_reads_the_answer),
         HTTP_TEST(a_stream_comes_in_chunks_until_it_ends),
         HTTP_TEST(a_stream_that_fails_says_why_at_its_end),

@@ -34,6 +34,9 @@ static void a_head_is_read(void **state)
     assert_int_equal(head.body_size, 42);
     assert_true(head.keep_alive);
     assert_true(head.expects_continue);
+    assert_int_equal(head.if_match.size, 0);
+    assert_int_equal(read_head(GET "If-Match:  \"12\" \r\n\r\n", &head, NULL), 0);
+    assert_true(span_equal(head.if_match, SPAN_LITERAL("\"12\"")));
     assert_int_equal(read_head(GET "\r\n", &head, NULL), 0);
     assert_int_equal(head.query.size, 0);
     assert_int_equal(head.body_size, 0);
@@ -112,6 +115,7 @@ static void what_two_could_read_differently_is_refused(void **state)
         {GET "X: a\nY: b\r\n\r\n", "a header holds a control character"},
         {GET "X: a\rY: b\r\n\r\n", "a header holds a control character"},
         {GET "X: \x7f\r\n\r\n", "a header holds a control character"},
+        {GET "If-Match: 1\r\nif-match: 1\r\n\r\n", "it has more than one If-Match"},
         {GET "Expect: a miracle\r\n\r\n", "it expects what is not known here"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -38,11 +38,22 @@ static int refuse_mutely(const struct admin_request *request, struct admin_respo
     return E_NOMEM;
 }
 
+static int say_bytes(const struct admin_request *request, struct admin_response *response,
+                     struct err *err)
+{
+    buf_init(&response->raw, 100);
+    response->is_raw = true;
+    response->etag = 9;
+    (void)buf_append_span(&response->raw, request->body);
+    return request->body.size > 0 ? 0 : err_set(err, E_INVALID, "no bytes");
+}
+
 static const struct admin_route routes[] = {
     {"GET", "/v1/things", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "a flag limit", say},
     {"POST", "/v1/things/delete", ADMIN_LANE_QUICK, ADMIN_BODY_JSON, "", refuse},
     {"GET", "/v1/things/{kind}/{name}", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", say},
     {"GET", "/v1/things/{kind}/{name}/parts", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", say},
+    {"PUT", "/v1/things/{kind}/{name}", ADMIN_LANE_QUICK, ADMIN_BODY_RAW, "", say_bytes},
     {0},
 };
 
@@ -93,6 +104,61 @@ static void a_wrong_method_is_told_apart(void **state)
     assert_string_equal(allow, "GET");
     assert_string_equal(err.text, "'/v1/things' takes GET only");
     assert_int_equal(find("get", "/v1/things", &err), E_NOT_ALLOWED);
+    assert_int_equal(find("DELETE", "/v1/things/user/ann", &err), E_NOT_ALLOWED);
+    assert_string_equal(err.text, "'/v1/things/user/ann' takes GET, PUT only");
+    assert_int_equal(find("PUT", "/v1/things/user/ann", &err), 4);
+}
+
+static void an_item_is_answered_as_its_bytes(void **state)
+{
+    (void)state;
+    struct admin_request request = {.body = SPAN_LITERAL("a\0b")};
+    struct admin_response response = {0};
+    struct buf body;
+    buf_init(&body, 1000);
+    admin_route_run(&routes[4], &request, &response, &body);
+    assert_int_equal(response.status, 200);
+    assert_true(response.is_raw);
+    assert_int_equal(response.etag, 9);
+    assert_true(span_equal(buf_span(&body), SPAN_LITERAL("a\0b")));
+    request.body = span_of(NULL, 0);
+    response = (struct admin_response){0};
+    admin_route_run(&routes[4], &request, &response, &body);
+    assert_int_equal(response.status, 400);
+    assert_false(response.is_raw); /* a problem is no item */
+    assert_int_equal(response.etag, 0);
+    buf_free(&body);
+}
+
+static void a_condition_is_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int code;
+        bool given, any;
+        uint64_t seq;
+    } rows[] = {
+        {"", 0, false, false, 0},
+        {"*", 0, true, true, 0},
+        {"0", 0, true, false, 0},
+        {"12", 0, true, false, 12},
+        {"\"12\"", 0, true, false, 12},
+        {"\"\"", E_INVALID, true, false, 0},
+        {"W/\"12\"", E_INVALID, true, false, 0},
+        {"12x", E_INVALID, true, false, 0},
+        {"\"", E_INVALID, true, false, 0},
+        {"12345678901234567890", E_INVALID, true, false, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct admin_request request = {0};
+        struct admin_condition condition;
+        (void)snprintf(request.if_match, sizeof request.if_match, "%s", rows[i].text);
+        assert_int_equal(admin_request_condition(&request, &condition, NULL), rows[i].code);
+        assert_int_equal(condition.given, rows[i].given);
+        assert_int_equal(condition.any, rows[i].any);
+        assert_int_equal(condition.seq, rows[i].seq);
+    }
 }
 
 static int fill(struct admin_request *request, int route, const char *path, const char *query,
@@ -321,6 +387,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_path_finds_its_route),
         cmocka_unit_test(a_wrong_method_is_told_apart),
+        cmocka_unit_test(an_item_is_answered_as_its_bytes),
+        cmocka_unit_test(a_condition_is_read),
         cmocka_unit_test(parts_are_decoded),
         cmocka_unit_test(parameters_are_decoded),
         cmocka_unit_test(a_part_has_a_size_limit),

@@ -1,7 +1,5 @@
-/* Tests of cli/ctl_journal.c: the numbers, the tail, and a journal that is whole or is not. */
+/* Tests of cli/ctl_journal.c: the numbers, what holds them, the tail. */
 #include "tests/cli/run_ctl.h"
-
-#include "journal/journal.h"
 
 static void the_size_is_shown(void **state)
 {
@@ -14,6 +12,31 @@ static void the_size_is_shown(void **state)
                                  "To:            L\nFiles:         2\nBytes:         10\n"
                                  "Bytes on disk: 20\nHistory:       aa\n");
     assert_asked("GET /api/v1/journal/stat HTTP");
+}
+
+static void what_holds_the_journal_is_explained(void **state)
+{
+    (void)state;
+    static const char answer[] =
+        "{\"history\":\"aa\",\"floor\":\"1\",\"head\":\"9\",\"flushed\":\"7\","
+        "\"segments\":2,\"bytes\":10,\"file_bytes\":20,\"room_bytes\":99,"
+        "\"clock_stepped\":true,\"retention\":["
+        "{\"what\":\"journal\",\"seq\":\"1\",\"text\":\"it is young\"},"
+        "{\"what\":\"undo\",\"seq\":\"5\",\"text\":\"7 days\"}]}";
+    ctl_answers(answer, answer, NULL);
+    assert_int_equal(run_ctl("journal", "stat", NULL), 0);
+    assert_printed("Flushed to:    7\n");
+    assert_printed("Bytes free:    99\n");
+    assert_printed("\n\nKEPT     FROM SEQ  BECAUSE\n"
+                   "journal         1  it is young\n"
+                   "undo            5  7 days\n");
+    assert_said("The server's clock stepped: nothing is dropped for its age until a day has "
+                "passed. If it is right now: kitbagctl clock confirm\n");
+    assert_int_equal(run_ctl("journal", "stat", "-o", "json", NULL), 0);
+    json_t *stat = json_loads(ctl.out, 0, NULL); /* one document */
+    assert_int_equal(json_array_size(json_object_get(stat, "retention")), 2);
+    json_decref(stat);
+    assert_string_equal(ctl.err, "");
 }
 
 #define LINES                                                                                      \
@@ -62,119 +85,13 @@ static void the_tail_is_asked_for_sensibly(void **state)
     assert_said("it is damaged");
 }
 
-/* --- verify --- */
-
-static void make_journal(char dir[TMP_FOLDER_MAX], bool clean)
-{
-    struct journal *journal = NULL;
-    struct journal_opened opened;
-    struct journal_position head;
-    static const uint8_t history[HISTORY_SIZE] = "0123456789abcdef";
-    struct owner owner = {0};
-    tmp_folder_path(dir, ctl.folder, "journal");
-    struct journal_options options = {.dir = dir, .segment_bytes = 8 << 20};
-    assert_int_equal(journal_open(&journal, &options, history, &opened, NULL), 0);
-    assert_int_equal(owner_make(&owner, OWNER_USER, SPAN_LITERAL("ann"), 0, NULL), 0);
-    for (uint64_t i = 1; i <= 5; i++) {
-        struct buf payload;
-        struct change change = {.seq = i,
-                                .time_ms = 1700000000000,
-                                .kind = CHANGE_BAG_CREATE,
-                                .bag_id = i,
-                                .owner = owner};
-        buf_init(&payload, BATCH_PAYLOAD_MAX);
-        batch_begin(&payload, 1);
-        change_encode(&payload, &change, CHANGE_JOURNAL);
-        assert_int_equal(
-            journal_append(journal, 1, change.time_ms, buf_span(&payload), &head, NULL), 0);
-        buf_free(&payload);
-    }
-    journal_close(&journal, clean);
-}
-
-static void a_whole_journal_is_told_so(void **state)
-{
-    (void)state;
-    char dir[TMP_FOLDER_MAX];
-    make_journal(dir, true);
-    assert_int_equal(run_ctl("journal", "verify", NULL), 0);
-    assert_printed("Journal:      whole\nFirst change: 1\nLast change:  5\nChanges:      5\n"
-                   "Batches:      5\nFiles:        1\n");
-    assert_printed("Ends with:    a clean stop\n");
-    assert_int_equal(run_ctl("journal", "verify", "-o", "json", NULL), 0);
-    json_t *report = json_loads(ctl.out, 0, NULL);
-    assert_string_equal(json_string_value(json_object_get(report, "last_seq")), "5");
-    json_decref(report);
-}
-
-static void a_journal_that_was_not_closed_is_whole_too(void **state)
-{
-    (void)state;
-    char dir[TMP_FOLDER_MAX];
-    make_journal(dir, false);
-    assert_int_equal(run_ctl("journal", "verify", NULL), 0);
-    assert_printed("Ends with:    open: the server runs, or was killed between two writes\n");
-}
-
-/* The name of the only segment. */
-static void find_segment(const char *dir, char path[TMP_FOLDER_MAX])
-{
-    char command[TMP_FOLDER_MAX + 64];
-    (void)snprintf(command, sizeof command, "ls -d %.400s/*", dir);
-    FILE *list = popen(command, "re"); /* NOLINT: a test, on a name of its own */
-    assert_non_null(list);
-    path[0] = '\0';
-    while (fgets(path, TMP_FOLDER_MAX, list) != NULL && strstr(path, "lock") != NULL) {
-    }
-    (void)pclose(list);
-    path[strcspn(path, "\n")] = '\0';
-}
-
-static void damage_is_told_with_its_place(void **state)
-{
-    (void)state;
-    char dir[TMP_FOLDER_MAX];
-    char path[TMP_FOLDER_MAX];
-    make_journal(dir, true);
-    find_segment(dir, path);
-    int fd = open(path, O_RDWR | O_CLOEXEC);
-    uint8_t byte = 0;
-    off_t at = SEGMENT_HEADER_SIZE + 2 * SEGMENT_SECTOR + BATCH_HEADER_SIZE + 3;
-    assert_int_equal(pread(fd, &byte, 1, at), 1);
-    byte ^= 4;
-    assert_int_equal(pwrite(fd, &byte, 1, at), 1);
-    (void)close(fd);
-    assert_int_equal(run_ctl("journal", "verify", NULL), 1);
-    char wanted[2 * TMP_FOLDER_MAX];
-    (void)snprintf(wanted, sizeof wanted,
-                   "kitbagctl: change 3: '%s' is damaged at offset 5120: the batch fails its "
-                   "checksum. Changes 1 to 2 are whole;",
-                   path);
-    assert_said(wanted);
-    assert_said("Keep a copy of the whole data folder before anything else is done with it.\n");
-    assert_int_equal(run_ctl("journal", "verify", "-o", "json", NULL), 1);
-}
-
-static void a_folder_without_a_journal_is_told(void **state)
-{
-    (void)state;
-    char wanted[TMP_FOLDER_MAX + 64];
-    assert_int_equal(run_ctl("journal", "verify", NULL), 3);
-    (void)snprintf(wanted, sizeof wanted,
-                   "there is no journal in '%s': is that a server's data folder?", ctl.data);
-    assert_said(wanted);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         CTL_TEST(the_size_is_shown),
+        CTL_TEST(what_holds_the_journal_is_explained),
         CTL_TEST(the_tail_is_printed),
         CTL_TEST(the_tail_is_asked_for_sensibly),
-        CTL_TEST(a_whole_journal_is_told_so),
-        CTL_TEST(a_journal_that_was_not_closed_is_whole_too),
-        CTL_TEST(damage_is_told_with_its_place),
-        CTL_TEST(a_folder_without_a_journal_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

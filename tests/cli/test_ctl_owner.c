@@ -75,6 +75,21 @@ static void a_program_gets_one_document(void **state)
     assert_asked("GET /api/v1/owners/user/a%2Fb/items?limit=10000 HTTP");
 }
 
+/* Both questions mean the same moment, whatever was given. */
+static void a_user_of_the_past_is_shown(void **state)
+{
+    (void)state;
+    ctl_answers("{\"name\":\"Ann\",\"kind\":\"user\",\"bag_id\":\"2\",\"at\":\"6\",\"items\":1,"
+                "\"hidden\":2,\"seq\":\"5\",\"deleted\":\"9\",\"device_bags\":[]}",
+                "{\"items\":[]}", NULL);
+    assert_int_equal(run_ctl("user", "show", "Ann", "--at", "2026-11-22", "--device", "00ff", NULL),
+                     0);
+    assert_printed("user Ann, bag 2, at seq 5: 0 items (2 more are initialised: kitbagctl fence "
+                   "ls); deleted since, with change 9\n");
+    assert_asked("GET /api/v1/owners/user/Ann?&device=00ff&at=2026-11-22 HTTP");
+    assert_asked("GET /api/v1/owners/user/Ann/items?limit=10000&device=00ff&at=6 HTTP");
+}
+
 static void nobody_can_not_be_shown(void **state)
 {
     (void)state;
@@ -164,17 +179,12 @@ static void a_name_that_is_no_text_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CTL_TEST(all_users_are_listed),
-        CTL_TEST(a_search_that_finds_nobody_exits_with_3),
-        CTL_TEST(a_user_is_shown_with_items),
-        CTL_TEST(a_program_gets_one_document),
-        CTL_TEST(nobody_can_not_be_shown),
-        CTL_TEST(a_deletion_asks_first),
-        CTL_TEST(a_dry_run_shows_and_does_nothing),
-        CTL_TEST(yes_deletes_at_once),
-        CTL_TEST(groups_are_deleted_by_the_same_words),
-        CTL_TEST(what_is_left_out_is_told),
-        CTL_TEST(a_name_that_is_no_text_is_refused),
+        CTL_TEST(all_users_are_listed),        CTL_TEST(a_search_that_finds_nobody_exits_with_3),
+        CTL_TEST(a_user_is_shown_with_items),  CTL_TEST(a_program_gets_one_document),
+        CTL_TEST(a_user_of_the_past_is_shown), CTL_TEST(nobody_can_not_be_shown),
+        CTL_TEST(a_deletion_asks_first),       CTL_TEST(a_dry_run_shows_and_does_nothing),
+        CTL_TEST(yes_deletes_at_once),         CTL_TEST(groups_are_deleted_by_the_same_words),
+        CTL_TEST(what_is_left_out_is_told),    CTL_TEST(a_name_that_is_no_text_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,6 +33,29 @@ static void why_it_takes_no_writes_is_told(void **state)
     assert_printed("State:    read-only: the disk failed\n");
 }
 
+static void digests_and_the_disk_are_told(void **state)
+{
+    (void)state;
+    static const char answer[] =
+        "{\"state\":\"running\",\"state_text\":\"\",\"seq\":\"1\",\"history\":\"aa\","
+        "\"version\":\"9\",\"uptime_ms\":0,\"digests\":{\"checked\":5,\"wrong\":%d,"
+        "\"round\":null,\"healed\":2},\"disk\":{\"room_bytes\":%d,\"reserve_bytes\":"
+        "2097152},\"clock_stepped\":%s}";
+    char good[512];
+    char bad[512];
+    (void)snprintf(good, sizeof good, answer, 0, 4 << 20, "false");
+    (void)snprintf(bad, sizeof bad, answer, 1, 1 << 20, "true");
+    ctl_answers(good, bad, NULL);
+    assert_int_equal(run_ctl("status", NULL), 0);
+    assert_printed("Digests:  checked 5, wrong 0, fetched anew by machines 2\n");
+    assert_printed("Disk:     4 MiB free; below 2 MiB writes wait\n");
+    assert_string_equal(ctl.err, "");
+    assert_int_equal(run_ctl("status", NULL), 0);
+    assert_printed("wrong 1, fetched anew by machines 2 (the server's log names the bags)\n");
+    assert_printed("1 MiB free; below 2 MiB writes wait: they do now, make room\n");
+    assert_said("kitbagctl clock confirm");
+}
+
 static void an_uptime_has_two_units(void **state)
 {
     (void)state;
@@ -74,7 +97,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CTL_TEST(a_person_reads_lines),    CTL_TEST(why_it_takes_no_writes_is_told),
         CTL_TEST(an_uptime_has_two_units), CTL_TEST(a_program_reads_the_document),
-        CTL_TEST(no_server_exits_with_6),
+        CTL_TEST(no_server_exits_with_6),  CTL_TEST(digests_and_the_disk_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
