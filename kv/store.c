@@ -3,6 +3,8 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -10,8 +12,11 @@
 #include "base/file.h"
 
 enum {
-    MEMTABLES = 4,    /* one is written, three wait for the disk, before writes wait */
-    BLOOM_BITS = 10,  /* one useless look-up in a hundred */
+    MEMTABLES = 4,   /* one is written, three wait for the disk, before writes wait */
+    BLOOM_BITS = 10, /* one useless look-up in a hundred */
+    RESTART_INTERVAL =
+        4, /* rows of a block that are walked over to find one; with 16 an eighth more */
+    OPTIONS_TEXT_MAX = 1024,
     OPEN_FILES = 512, /* descriptors are for the machines that connect */
     L0_SLOWDOWN = 40, /* files; replay makes them faster than compaction takes them */
     L0_STOP = 80,
@@ -91,18 +96,24 @@ static int check_folder(const char *dir, struct err *err)
     return 0;
 }
 
-static rocksdb_block_based_table_options_t *table_options(uint64_t cache_bytes)
+/* What the C interface has no functions for. Closing is not flushing. Rows come in the order of
+ * their keys, so that each is put in from where the last one of its kind was.
+ *
+ * Rows are looked up one by one far more often than they are walked over. Filters and indexes are
+ * in the cache, so that its size bounds them too, and stay there: asking for them each time cost a
+ * twentieth of a look-up. */
+static void options_text(char *out, size_t size, uint64_t cache_bytes)
 {
-    rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
-    rocksdb_cache_t *cache = rocksdb_cache_create_lru(cache_bytes);
-    rocksdb_block_based_options_set_block_cache(table, cache);
-    rocksdb_cache_destroy(cache); /* our reference: the table options have their own */
-    rocksdb_block_based_options_set_filter_policy(
-        table, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS));
-    /* So that the cache's size bounds them too. */
-    rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1);
-    rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, 1);
-    return table;
+    int length = snprintf(out, size,
+                          "avoid_flush_during_shutdown=true;"
+                          "memtable_insert_with_hint_prefix_extractor=fixed:1;"
+                          "block_based_table_factory={block_cache=%" PRIu64 ";"
+                          "filter_policy=bloomfilter:%d:false;"
+                          "block_restart_interval=%d;"
+                          "cache_index_and_filter_blocks=true;"
+                          "metadata_cache_options={unpartitioned_pinning=kAll;}}",
+                          cache_bytes, BLOOM_BITS, RESTART_INTERVAL);
+    ASSERT(length > 0 && (size_t)length < size);
 }
 
 static int make_options(struct kv_store *store, const struct kv_options *wanted, struct err *err)
@@ -110,12 +121,9 @@ static int make_options(struct kv_store *store, const struct kv_options *wanted,
     rocksdb_options_t *base = rocksdb_options_create();
     store->options = rocksdb_options_create();
     char *message = NULL;
-    /* The C interface has no functions for these: closing is not flushing; and rows come in the
-     * order of their keys, so that each is put in from where the last one of its kind was. */
-    rocksdb_get_options_from_string(base,
-                                    "avoid_flush_during_shutdown=true;"
-                                    "memtable_insert_with_hint_prefix_extractor=fixed:1",
-                                    store->options, &message);
+    char text[OPTIONS_TEXT_MAX];
+    options_text(text, sizeof text, wanted->cache_bytes);
+    rocksdb_get_options_from_string(base, text, store->options, &message);
     rocksdb_options_destroy(base);
     if (message != NULL) {
         return kv_store_err(err, "set up", message);
@@ -133,9 +141,6 @@ static int make_options(struct kv_store *store, const struct kv_options *wanted,
     rocksdb_options_set_info_log_level(options, INFO_LOG_HEADER);
     rocksdb_options_set_keep_log_file_num(options, INFO_LOGS);
     rocksdb_options_set_stats_dump_period_sec(options, 0);
-    rocksdb_block_based_table_options_t *table = table_options(wanted->cache_bytes);
-    rocksdb_options_set_block_based_table_factory(options, table);
-    rocksdb_block_based_options_destroy(table);
     return 0;
 }
 
