@@ -1,4 +1,5 @@
 /* server/main_kitbagd.c - the program kitbagd: what was asked for, and its exit code. */
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -70,10 +71,20 @@ static void reload(void *context)
     config_free(&config);
 }
 
+/* What is freed in bursts, such as the frames that tell a change to a thousand machines, is used
+ * again at once: given back to the system and taken anew, it was a fifth of the work of telling. */
+static void set_memory(void)
+{
+    enum { TRIM_BYTES = 16 << 20, MMAP_BYTES = 1 << 20 };
+    (void)mallopt(M_TRIM_THRESHOLD, TRIM_BYTES);
+    (void)mallopt(M_MMAP_THRESHOLD, MMAP_BYTES); /* or it would stay at 128 KiB from here on */
+}
+
 static int serve(struct options *options, const struct settings *settings)
 {
     struct err err = {0};
     struct server *server = NULL;
+    set_memory();
     (void)umask(0077);
     log_set_level(settings->log_level);
     if (options->console || options->admin_password_file) {
