@@ -65,12 +65,39 @@ void network_mirror_ask(struct network *network)
     network_step(network, event);
 }
 
+static void have_parted(struct network *network)
+{
+    char text[ERR_TEXT_MAX];
+    (void)snprintf(
+        text, sizeof text,
+        "the copy of the journal in '%.120s' and the server's journal have parted: "
+        "nothing is taken and nothing of the copy is touched. If the server was put back "
+        "from an older copy, this one may have more; else name another folder",
+        network->kb->mirror_dir);
+    tell(network, E_DIVERGED, text);
+}
+
+/* A copy of a history that ended may have what the server does not have any more. */
+static bool is_of_the_servers_history(struct network *network)
+{
+    struct mirror_position copy;
+    struct replica_position ours;
+    mirror_position(network->kb->mirror, &copy);
+    return copy.floor_seq == 0 || /* there is nothing in it */
+           (replica_position(network->kb->replica, &ours, NULL) == 0 && ours.has_history &&
+            memcmp(copy.history, ours.history, HISTORY_SIZE) == 0);
+}
+
 /* The server keeps what is from `floor_seq` on. */
 static void start_over(struct network *network, uint64_t floor_seq)
 {
     struct err err = {0};
     char text[ERR_TEXT_MAX];
     struct kb *kb = network->kb;
+    if (!is_of_the_servers_history(network)) {
+        have_parted(network);
+        return;
+    }
     int rc = floor_seq == 0 ? err_set(&err, E_PROTOCOL, "the server names no first change")
                             : mirror_restart(kb->mirror, floor_seq - 1, NULL, &err);
     if (rc != 0) {
@@ -87,7 +114,6 @@ static void start_over(struct network *network, uint64_t floor_seq)
 
 void network_mirroring(struct network *network, const struct follow_action *action)
 {
-    char text[ERR_TEXT_MAX];
     const char *said = action->mirroring.text != NULL ? action->mirroring.text : "";
     switch (action->mirroring.code) {
     case 0:
@@ -99,13 +125,7 @@ void network_mirroring(struct network *network, const struct follow_action *acti
         start_over(network, action->mirroring.floor_seq);
         break;
     case E_DIVERGED:
-        (void)snprintf(text, sizeof text,
-                       "the copy of the journal in '%.120s' and the server's journal have parted: "
-                       "nothing is taken and nothing of the copy is touched. If the server was "
-                       "put back from an older copy, this one may have more; else name another "
-                       "folder",
-                       network->kb->mirror_dir);
-        tell(network, E_DIVERGED, text);
+        have_parted(network);
         break;
     case E_UNREACHABLE: /* asked again with the next session */
         break;

@@ -38,6 +38,7 @@ static void begin(struct fixture *f)
         assert_int_equal(sample_append(f->journal, 10, 100), 0);
     }
     buf_init(&f->batches, 1 << 20);
+    journal_history(f->journal, f->d.toy->history);
     f->d.toy->mirror = true;
     open_copy(f);
 }
@@ -147,6 +148,31 @@ static void a_copy_that_is_too_old_begins_anew_and_says_so(void **state)
     end(&f);
 }
 
+/* The server was put back to change 10, and has let go of all that was before 71 since: the copy is
+ * the only one that has 11 to 20. */
+static void a_copy_of_a_history_that_ended_is_not_thrown_away(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    fill(&f, 0, 20);
+    driven_start(&f.d);
+    assert_int_equal(status_of(&f.d.m).mirror_seq, 20);
+    memset(f.d.toy->history, 9, HISTORY_SIZE);
+    f.d.toy->resume_seq = 10;
+    f.d.toy->mirror_code = E_TOO_OLD;
+    f.d.toy->floor_seq = 71;
+    fill(&f, 70, 100);
+    reconnect(&f);
+    struct kb_status status = status_of(&f.d.m);
+    assert_int_equal(status.mirror_code, KB_E_DIVERGED);
+    assert_non_null(strstr(status.mirror_text, f.dir));
+    assert_int_equal(status.mirror_seq, 20);
+    open_copy(&f);
+    assert_int_equal(status_of(&f.d.m).mirror_seq, 20);
+    end(&f);
+}
+
 static void a_copy_that_has_parted_is_left_alone(void **state)
 {
     (void)state;
@@ -234,6 +260,7 @@ int main(void)
         cmocka_unit_test(the_journal_is_copied_and_goes_on),
         cmocka_unit_test(what_is_old_goes_from_the_copy),
         cmocka_unit_test(a_copy_that_is_too_old_begins_anew_and_says_so),
+        cmocka_unit_test(a_copy_of_a_history_that_ended_is_not_thrown_away),
         cmocka_unit_test(a_copy_that_has_parted_is_left_alone),
         cmocka_unit_test(batches_that_do_not_fit_are_not_taken),
         cmocka_unit_test(what_never_fits_is_tried_less_and_less),
