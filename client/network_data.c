@@ -84,13 +84,6 @@ static void took_effect(void *context, const struct replica_bag *bag, const stru
     }
 }
 
-static int tell_any_bag(void *context, const struct replica_bag *bag, struct err *err)
-{
-    (void)err;
-    tell_bag(context, &bag->owner);
-    return 0;
-}
-
 /* Writes of this machine that the bag has now are let go of. */
 static void pass_changed(struct network *network, const struct changed_bag *changed, bool *waiting)
 {
@@ -132,7 +125,7 @@ int network_commit(struct network *network, struct err *err)
         network_finish_requests(network);
     }
     if (rc == 0 && network->fences_changed) { /* what is hidden, or not any more, is not listed */
-        rc = replica_bags(network->kb->replica, tell_any_bag, network->kb, err);
+        hub_tell_all(network->kb->hub);
     }
     network->fences_changed = false;
     network->touched_count = 0;

@@ -217,6 +217,10 @@ static int keep_listed(struct network *network, const struct wire_owner *row,
     if (rc != 0) {
         return rc;
     }
+    const struct followed *followed = network_find_followed(network, row->bag_id);
+    if (followed == NULL || !followed->caught) { /* else there is nothing new to be followed */
+        atomic_fetch_or(&network->news, NETWORK_BAGS);
+    }
     if (owner.kind == OWNER_USER) {
         result->user_local = bag.local;
         result->user_bag = row->bag_id;
@@ -238,6 +242,7 @@ static void group_dropped(void *context, uint64_t bag_id)
 {
     struct network *network = context;
     outbox_hide(network->kb->outbox, bag_id);
+    atomic_fetch_or(&network->news, NETWORK_BAGS);
 }
 
 /* All bags of the list are kept, and the groups are remembered. */
@@ -377,7 +382,6 @@ void network_signed_in(struct network *network, const struct follow_action *acti
     if (code == 0) {
         code = keep_all(network, &action->signed_in.bags, result, &err);
         text = err.text;
-        atomic_fetch_or(&network->news, NETWORK_BAGS);
     }
     if (code == 0) {
         withdraw_sign_out(network, action->signed_in.ref, result->user_bag);

@@ -192,6 +192,17 @@ void hub_tell(struct hub *hub, const struct owner *owner, struct span path, uint
     (void)pthread_mutex_unlock(&hub->lock);
 }
 
+void hub_tell_all(struct hub *hub)
+{
+    ASSERT(hub != NULL);
+    (void)pthread_mutex_lock(&hub->lock);
+    for (struct kb_watch *watch = hub->watches; watch != NULL; watch = watch->next) {
+        too_much(watch);
+        signal_fd(watch->fd >= 0 ? watch->fd : hub->fd);
+    }
+    (void)pthread_mutex_unlock(&hub->lock);
+}
+
 /* --- watches --- */
 
 static void destroy(struct kb_watch *watch)

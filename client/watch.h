@@ -33,6 +33,10 @@ int hub_dispatch(struct hub *hub);
  * removal is told with. */
 void hub_tell(struct hub *hub, const struct owner *owner, struct span path, uint64_t seq);
 
+/* Anything in any bag may be another than before: every watch is told to read again. In the time of
+ * the watches, however many bags there are. */
+void hub_tell_all(struct hub *hub);
+
 /* `owner` NULL: all bags. With `own_fd` it is run by watch_dispatch alone. */
 MUST_CHECK int watch_new(struct hub *hub, const struct owner *owner, bool own_fd,
                          kb_change_fn *on_change, void *context, struct kb_watch **out,

@@ -213,7 +213,7 @@ KB_API int kb_list(struct kb *kb, const char *bag, const char *prefix, kb_item_f
 /* --- watching --- */
 
 struct kb_change {
-    const char *bag;
+    const char *bag;  /* "": every one that is watched */
     const char *item; /* NULL: the bag was removed, or read anew: read again what you need */
     bool removed;
     const void *bytes; /* the value now; borrowed for the callback; NULL when removed */

@@ -195,13 +195,13 @@ static void a_value_never_flips_back(void **state)
 }
 
 struct told {
-    unsigned all; /* "read again" of Ann's bag */
+    unsigned all; /* "read again" of every bag */
 };
 
 static void note_told(void *context, const struct kb_change *change)
 {
     struct told *told = context;
-    told->all += change->item == NULL && strcmp(change->bag, "user:Ann") == 0 ? 1 : 0;
+    told->all += change->item == NULL && change->bag[0] == '\0' ? 1 : 0;
 }
 
 /* What a fence hides in every bag is one change of the fleet's bag: all who watch look again. */

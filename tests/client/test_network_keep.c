@@ -85,6 +85,24 @@ static void the_first_listing_takes_few_transactions(void **state)
     driven_end(&d);
 }
 
+static void a_sign_in_of_who_is_kept_looks_at_no_other_bag(void **state)
+{
+    (void)state;
+    struct driven d;
+    struct err err = {0};
+    begin(&d, WIRE_KEEP_EVERYBODY);
+    uint64_t round = d.m.kb->network->round;
+    assert_int_equal(driven_login(&d, "Ann", &err), 0);
+    driven_pass(&d, 5000);
+    assert_int_equal(d.toy->sign_ins, 1);
+    assert_int_equal(d.m.kb->network->round, round); /* of all bags that are followed */
+    add_user(&d, "Di", "4");
+    assert_int_equal(driven_login(&d, "Di", &err), 0);
+    assert_string_equal(get(&d.m, "user:Di", "a"), "4");
+    assert_true(d.m.kb->network->round > round);
+    driven_end(&d);
+}
+
 static void groups_are_kept_and_users_are_not(void **state)
 {
     (void)state;
@@ -425,6 +443,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everybody_is_here_without_a_sign_in),
         cmocka_unit_test(the_first_listing_takes_few_transactions),
+        cmocka_unit_test(a_sign_in_of_who_is_kept_looks_at_no_other_bag),
         cmocka_unit_test(groups_are_kept_and_users_are_not),
         cmocka_unit_test(a_new_bag_is_told_by_a_heartbeat),
         cmocka_unit_test(people_sign_in_while_the_server_is_away),

@@ -141,6 +141,28 @@ static void more_than_fits_is_told_as_read_again(void **state)
     hub_free(&f.hub);
 }
 
+static void all_are_told_to_read_again(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct kb_watch *all = NULL;
+    begin(&f);
+    assert_int_equal(watch_new(f.hub, NULL, false, note, &f, &all, NULL), 0);
+    watch_ann(&f, false);
+    hub_tell(f.hub, &f.bob, span_str("a"), 3);
+    hub_tell_all(f.hub);
+    hub_tell_all(f.hub);
+    hub_tell(f.hub, &f.ann, span_str("b"), 4); /* read again anyway */
+    assert_int_equal(hub_dispatch(f.hub), 2);
+    assert_true(strcmp(f.text, "user:Ann:?=@0 :?=@0") == 0 ||
+                strcmp(f.text, ":?=@0 user:Ann:?=@0") == 0);
+    assert_int_equal(f.reads, 0);
+    hub_tell(f.hub, &f.ann, span_str("b"), 4);
+    assert_int_equal(hub_dispatch(f.hub), 2);
+    watch_free(f.hub, &all);
+    hub_free(&f.hub);
+}
+
 static void without_memory_it_is_read_again_too(void **state)
 {
     (void)state;
@@ -258,6 +280,7 @@ int main(void)
         cmocka_unit_test(tells_places_once_with_the_value_of_now),
         cmocka_unit_test(all_bags_or_one),
         cmocka_unit_test(more_than_fits_is_told_as_read_again),
+        cmocka_unit_test(all_are_told_to_read_again),
         cmocka_unit_test(without_memory_it_is_read_again_too),
         cmocka_unit_test(a_callback_may_end_its_watch),
         cmocka_unit_test(a_callback_that_changes_things_does_not_run_for_ever),
