@@ -5,6 +5,7 @@
 #include "base/thread.h"
 #include "server/seen.h"
 #include "tests/server/fixture.h"
+#include "tests/support/fail_alloc.h"
 
 static struct seen_device get(struct seen *seen, uint64_t device)
 {
@@ -172,14 +173,51 @@ static void one_notes_while_another_saves(void **state)
     seen_free(&seen);
 }
 
+static int load_and_save(struct seen **seen, struct kv *kv, uint64_t round)
+{
+    int rc = seen_new(seen);
+    rc = rc != 0 ? rc : seen_load(*seen, kv, NULL);
+    if (rc == 0) {
+        note(*seen, 7, 100 + round, 1);
+        note(*seen, 8, 5, 1);
+        rc = seen_save(*seen, kv, NULL);
+    }
+    return rc;
+}
+
+/* A position that finds no memory is noted with the next word of its device. */
+static void without_memory_nothing_is_forgotten(void **state)
+{
+    struct fixture *fx = *state;
+    struct seen *seen = NULL;
+    unsigned refused = 0;
+    bool failed = true;
+    for (unsigned nth = 1; failed; nth++) {
+        assert_true(nth < 1000);
+        fail_alloc_at(nth);
+        int rc = load_and_save(&seen, fx->kv, nth);
+        failed = fail_alloc_stop();
+        assert_true(rc == 0 || (failed && rc == E_NOMEM));
+        refused += rc != 0;
+        seen_free(&seen);
+        assert_int_equal(load_and_save(&seen, fx->kv, nth), 0);
+        assert_int_equal(get(seen, 7).seq, 100 + nth);
+        assert_int_equal(get(seen, 8).seq, 5);
+        assert_int_equal(seen_forget(seen, fx->kv, 8, NULL), 0); /* it is new the next time */
+        seen_free(&seen);
+    }
+    assert_true(refused > 3);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fx_setup, fx_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(positions_only_rise), TEST(notes_survive_a_stop),
-        TEST(only_what_changed_is_noted),      TEST(a_removed_device_is_forgotten),
-        TEST(bad_notes_are_passed_over),       TEST(one_notes_while_another_saves),
+        cmocka_unit_test(positions_only_rise),     TEST(notes_survive_a_stop),
+        TEST(only_what_changed_is_noted),          TEST(a_removed_device_is_forgotten),
+        TEST(bad_notes_are_passed_over),           TEST(one_notes_while_another_saves),
+        TEST(without_memory_nothing_is_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

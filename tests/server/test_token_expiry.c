@@ -1,20 +1,23 @@
 /* Join tokens go seven days after their end, and not before. */
 #include "server/token_expiry.h"
 #include "tests/server/fixture.h"
+#include "tests/support/fail_alloc.h"
 
 static int code_of_all; /* what every submit is answered with */
 
 /* The main thread's part, here on this one. */
 static int hand_in(void *context, struct submit *submits, size_t count, struct err *err)
 {
-    (void)err;
     struct fixture *fx = context;
     assert_int_equal(count, 1);
     if (code_of_all != 0) {
         submits->code = code_of_all;
         return 0;
     }
-    assert_int_equal(committer_submit(fx->committer, submits, fx, 1), 0);
+    int rc = committer_submit(fx->committer, submits, fx, 1);
+    if (rc != 0) {
+        return err_set(err, rc, "out of memory");
+    }
     fx_run(fx);
     submit_finish(submits, &fx_last(fx)->reply);
     return 0;
@@ -106,6 +109,31 @@ static void a_refusal_is_told(void **state)
     assert_int_equal(removed_at(fx, fx->time.wall_ms + 2 * (uint64_t)TOKEN_EXPIRY_MS), 1);
 }
 
+static void without_memory_they_stay(void **state)
+{
+    struct fixture *fx = *state;
+    uint8_t key[KEY_SIZE] = {1};
+    fx_token(fx, key, fx->time.wall_ms + 1000);
+    uint64_t now_ms = fx->time.wall_ms + 2 * (uint64_t)TOKEN_EXPIRY_MS;
+    size_t removed = 0;
+    unsigned nth = 1;
+    for (; removed == 0; nth++) {
+        assert_true(nth < 1000);
+        fail_alloc_at(nth);
+        fx_forget(fx);
+        int rc = run(fx, now_ms, &removed);
+        bool failed = fail_alloc_stop();
+        assert_true(rc == 0 || failed);
+        assert_int_equal(rc == 0, removed == 1);
+        if (committer_state(fx->committer) != COMMITTER_RUNNING) { /* it could not be applied */
+            fx_close(fx, false);
+            fx_open(fx);
+        }
+    }
+    assert_true(nth > 2);
+    assert_int_equal(removed_at(fx, now_ms), 0);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fx_setup, fx_teardown)
 
 int main(void)
@@ -113,7 +141,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(expired_tokens_go), TEST(used_tokens_go_and_their_machines_stay),
         TEST(many_go_in_pieces), TEST(what_can_not_be_understood_stays),
-        TEST(a_refusal_is_told),
+        TEST(a_refusal_is_told), TEST(without_memory_they_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
