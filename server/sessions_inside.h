@@ -36,7 +36,6 @@ struct later {
     size_t follows;     /* were answered so many FOLLOWs */
     uint64_t follow;    /* the bag of the one that waits, 0: none */
     bool lists;         /* a LIST waits */
-    uint64_t after;     /* what it asks for is behind this bag */
     uint64_t looked_at; /* bags up to here were looked at for it */
     uint64_t listed;    /* the last bag that was told */
     size_t restarts;    /* how often it asked for what it had been told */
