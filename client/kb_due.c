@@ -61,9 +61,11 @@ int client_dues(struct kb *kb, client_due_fn *each, void *context, struct err *e
     struct unpacked unpacked = {0};
     struct err why = {0};
     struct due *due = malloc(sizeof *due);
+    if (due == NULL) {
+        return err_set(err, E_NOMEM, "out of memory");
+    }
     buf_init(&bytes, DUE_BYTES_MAX);
-    int rc = due == NULL ? err_set(&why, E_NOMEM, "out of memory")
-                         : replica_note_get(kb->replica, NOTE, &bytes, &why);
+    int rc = replica_note_get(kb->replica, NOTE, &bytes, &why);
     if (rc == 0 && unpack_open(&unpacked, buf_span(&bytes), DUE_ELEMENTS_MAX) == 0) {
         struct walk list = walk_array(&unpacked.root);
         while (rc == 0 && list.left > 0 && list.error == 0) {
