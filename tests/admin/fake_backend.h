@@ -183,7 +183,9 @@ static inline int fake_fence(struct fake_backend *fake, struct submit *submit)
     struct fence fence = {.except_count = submit->except_count};
     struct buf path;
     struct buf value;
-    memcpy(fence.except, submit->except, submit->except_count * sizeof fence.except[0]);
+    for (size_t i = 0; i < submit->except_count; i++) {
+        fence.except[i] = submit->except[i];
+    }
     buf_init(&path, PATH_MAX_BYTES);
     buf_init(&value, VALUE_MAX_BYTES);
     assert_int_equal(fence_path(&path, submit->layer, submit->category), 0);
