@@ -209,6 +209,8 @@ void network_bag_moved(struct network *network, uint64_t bag_id, uint64_t cursor
 
 void network_note_gone(struct network *network, uint64_t bag_id)
 {
+    network->spare_due = true;
+    network->reconcile_due = true;
     network->gone[network->gone_count++ % NETWORK_GONE_MAX] = bag_id;
 }
 
@@ -238,6 +240,7 @@ void network_drop_bag(struct network *network, uint64_t bag_id)
     if (rc == 0) {
         hub_tell(kb->hub, &bag.owner, (struct span){NULL, 0}, 0);
     }
+    network->spare_due = true;
     network->reconcile_due = true;
     network_finish_requests(network);
 }

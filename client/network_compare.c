@@ -196,6 +196,7 @@ static void sign_out(struct network *network, const struct owner *user, uint64_t
 static void drop_user(struct network *network, const struct replica_bag *bag)
 {
     if (replica_bag_drop(network->kb->replica, bag->local, NULL) == 0) {
+        network->spare_due = true;
         outbox_hide(network->kb->outbox, bag->bag_id);
         network_forget_sign_out(network, bag->bag_id);
         hub_tell(network->kb->hub, &bag->owner, (struct span){NULL, 0}, 0);
@@ -251,6 +252,8 @@ static void compare_kept(struct comparing *comparing, const struct replica_bag *
         signed_out(comparing->network, bag);
     } else if (!listed && !network_keeps(comparing->network, OWNER_USER)) {
         let_go(comparing, bag);
+    } else if (is_signing(comparing->network, &bag->owner, true, bag->bag_id)) {
+        comparing->left = true; /* the list does not tell of the sign-out yet */
     }
 }
 
@@ -267,6 +270,7 @@ static int compare_due(void *context, const struct due *due, struct err *err)
     struct comparing *comparing = context;
     bool listed = is_listed(comparing, due->bag_id);
     comparing->network->unsettled = true;
+    comparing->left |= due->out; /* their bags go when the sign-out was told */
     if (due->out && !due->in && listed) {
         sign_out(comparing->network, &due->user, due->bag_id, true);
     }
@@ -278,8 +282,18 @@ static int compare_due(void *context, const struct due *due, struct err *err)
 
 static void group_dropped(void *context, uint64_t bag_id)
 {
-    const struct network *network = context;
+    struct network *network = context;
     outbox_hide(network->kb->outbox, bag_id);
+    atomic_fetch_or(&network->news, NETWORK_BAGS);
+}
+
+/* The server stops sending a group without a word when the last of its users here signed out. */
+static void drop_spare(struct network *network)
+{
+    if (network->spare_due &&
+        client_drop_spare_groups(network->kb, group_dropped, network, NULL) == 0) {
+        network->spare_due = false;
+    }
 }
 
 /* Of a right that was taken away, everything is gone that may go. */
@@ -288,7 +302,9 @@ static void end_letting_go(struct network *network, const struct comparing *comp
     if (!network->letting_go || comparing->left) {
         return;
     }
-    if (client_drop_spare_groups(network->kb, group_dropped, network, NULL) == 0) {
+    network->spare_due = true;
+    drop_spare(network);
+    if (!network->spare_due) {
         network_let_go_done(network);
         atomic_fetch_or(&network->news, NETWORK_BAGS);
     }
@@ -336,7 +352,9 @@ void network_reconcile(struct network *network)
         (void)!client_dues(network->kb, compare_due, &comparing, NULL);
         if (comparing.settled != 0 && !network->due_told) { /* else the list may lag behind */
             (void)!client_due_done(network->kb, comparing.settled, true, NULL);
+            network->reconcile_due |= network->letting_go;
         }
+        drop_spare(network);
         end_letting_go(network, &comparing);
     } else if (rc == E_CORRUPT) {
         network->device_caught = false; /* its bag comes anew */

@@ -102,6 +102,7 @@ struct network {
     size_t gone_count;
     bool reconcile_due; /* sign-ins of the server and of here are to be compared */
     bool unsettled;     /* and again after each outcome: somebody waits for the last of theirs */
+    bool spare_due;     /* a user may have gone whose groups nobody else needs */
     bool passed_due;
     uint64_t passed_at_ms;
     bool pass_failed;                   /* there was no room for it */

@@ -142,6 +142,7 @@ void network_welcome(struct network *network, const struct wire_welcome *welcome
         return;
     }
     network_keep_welcome(network, (enum wire_keep)welcome->keep);
+    network->spare_due = true; /* an earlier run may have ended before it was done */
     network_mirror_welcome(network, welcome->mirror);
     network_hold_for_due(network);
     if (welcome->fleet_bag != 0) {

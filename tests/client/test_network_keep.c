@@ -415,6 +415,28 @@ static void after_a_restore_its_new_bags_are_listed(void **state)
     driven_end(&d);
 }
 
+/* The right is taken away while Bob, who came and went, has still to be told. */
+static void who_signed_out_meanwhile_goes_with_the_right(void **state)
+{
+    (void)state;
+    struct driven d;
+    struct err err = {0};
+    begin(&d, WIRE_KEEP_EVERYBODY);
+    d.toy->only_signed_in = true;
+    d.refuses = true;
+    driven_down(&d);
+    driven_settle(&d);
+    assert_int_equal(driven_login(&d, "Bob", &err), 0);
+    (void)set(&d.m, "user:Bob", "b", "offline");
+    assert_int_equal(kb_logout(d.m.kb, "Bob", NULL), 0);
+    d.toy->keep = WIRE_KEEP_SIGNED_IN;
+    d.refuses = false;
+    driven_pass(&d, 20000);
+    assert_int_equal(d.toy->sign_outs, 1);
+    assert_false(is_here(&d, "user:Bob"));
+    driven_end(&d);
+}
+
 /* Bob writes while the server is away, and meanwhile the right is taken: his sign-in and his write
  * reach the server, so he is one of those who are signed in. */
 static void what_was_not_sent_does_not_go_with_the_right(void **state)
@@ -444,6 +466,7 @@ int main(void)
         cmocka_unit_test(everybody_is_here_without_a_sign_in),
         cmocka_unit_test(the_first_listing_takes_few_transactions),
         cmocka_unit_test(a_sign_in_of_who_is_kept_looks_at_no_other_bag),
+        cmocka_unit_test(who_signed_out_meanwhile_goes_with_the_right),
         cmocka_unit_test(groups_are_kept_and_users_are_not),
         cmocka_unit_test(a_new_bag_is_told_by_a_heartbeat),
         cmocka_unit_test(people_sign_in_while_the_server_is_away),

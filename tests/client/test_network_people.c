@@ -195,6 +195,22 @@ static void delete_ann(struct toy *toy, void *context)
     toy_delete(toy, bag);
 }
 
+/* The server sends a group to machines with somebody of it: without a word it stops. */
+static void a_group_goes_with_the_last_of_its_users(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct kb_error error = {0};
+    const char *groups[] = {"Sales", NULL};
+    begin(&f);
+    ok(kb_login(f.m.kb, "Ann", groups, 10000, &error), &error);
+    assert_true(is_kept(&f.m, "group:Sales"));
+    toy_do(f.toy, delete_ann, NULL);
+    wait_until(!is_kept(&f.m, "user:Ann"));
+    wait_until(!is_kept(&f.m, "group:Sales"));
+    end(&f);
+}
+
 static void delete_ann_and_sign_out(struct toy *toy, void *context)
 {
     char path[64];
@@ -331,6 +347,7 @@ int main(void)
         cmocka_unit_test(a_refused_sign_in_says_why),
         cmocka_unit_test(signing_out_drops_what_nobody_needs),
         cmocka_unit_test(signing_out_while_away_is_told_later),
+        cmocka_unit_test(a_group_goes_with_the_last_of_its_users),
         cmocka_unit_test(signing_out_waits_for_what_was_written_to_a_group),
         cmocka_unit_test(a_lost_replica_learns_who_is_signed_in),
         cmocka_unit_test(who_was_deleted_is_not_signed_in_again),

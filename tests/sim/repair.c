@@ -145,6 +145,8 @@ static int look_at_bag(void *context, const struct replica_bag *bag, struct err 
         equal->why = "a bag is not complete";
     } else if (bag->cursor < mine->last_seq) {
         equal->why = "a bag is behind";
+        tell("machine %u: bag %" PRIu64 " is at %" PRIu64 " and should be at %" PRIu64,
+             equal->machine->index, bag->bag_id, bag->cursor, mine->last_seq);
     }
     return equal->why != NULL;
 }
