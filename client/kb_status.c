@@ -138,10 +138,9 @@ const char *client_remedy(int code)
         return "its data was replaced, so nothing is exchanged; bring the server's data back, or "
                "move the file 'identity' out of the data folder and join with a new token";
     case E_DIVERGED:
-        return "was the server's data put back from an older copy? Nothing is exchanged and "
-               "nothing overwritten; an administrator brings the newer data back, or goes on with "
-               "the older ('kitbagctl history fork'): what is newer here is then among the refused "
-               "writes";
+        return "was the server's data put back from an older copy? Nothing is overwritten; bring "
+               "the newer data back, or go on with the older ('kitbagctl history fork'): what is "
+               "newer here is refused then, and kept";
     case E_PROTOCOL:
         return "bring this machine and the server to the same version of Kitbag";
     default:
