@@ -137,8 +137,11 @@ static void check_mirror(struct doctor *doctor, json_t *status)
         strcmp(text_of(status, "mirror_seq"), "0") == 0) {
         return; /* it keeps none */
     }
-    (void)snprintf(line, sizeof line, "the copy of the server's journal goes on (change %s)",
-                   text_of(status, "mirror_seq"));
+    (void)snprintf(
+        line, sizeof line,
+        "the copy of the server's journal goes on: changes %s to %s, %" JSON_INTEGER_FORMAT " MiB",
+        text_of(status, "mirror_from"), text_of(status, "mirror_seq"),
+        json_integer_value(json_object_get(status, "mirror_bytes")) >> 20);
     tell(doctor, code[0] == '\0', line, text_of(status, "mirror_text"));
 }
 
