@@ -67,7 +67,7 @@ static double mirror_all(struct bench *bench, const struct peer_identity *identi
 {
     struct bench_peer peer;
     struct mirror *mirror = NULL;
-    struct mirror_options options = {.dir = dir, .segment_bytes = 64 << 20};
+    struct mirror_options options = {.dir = dir, .segment_bytes = 16 << 20};
     struct mirror_position position = {0};
     const struct wire_mirror from_the_start = {0};
     struct err err = {0};
