@@ -26,7 +26,7 @@ if(KITBAG_FUZZ)
 endif()
 target_link_options(kitbag_flags INTERFACE -Wl,-z,relro,-z,now)
 
-# Programs are optimised over all files at once, which is worth a tenth of the server's work; tests
+# Programs are optimised over all files at once, which saves up to a tenth of the server's work; tests
 # replace functions of single files and are linked as ever.
 option(KITBAG_LTO "Optimise programs when they are linked (GCC)" OFF)
 if(KITBAG_LTO AND CMAKE_C_COMPILER_ID STREQUAL "GNU" AND NOT KITBAG_SANITIZE)
