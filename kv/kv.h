@@ -190,7 +190,7 @@ MUST_CHECK int kv_fences(struct kv *kv, struct kv_view *view, uint64_t fleet_bag
 
 /* A bag that is not what its row says. */
 struct kv_wrong {
-    uint64_t bag_id;
+    uint64_t bag_id;    /* 0: rows of bags that can't be read, `text` tells where */
     struct bag_row row; /* what it should hold; exists = false: the row itself can't be read */
     uint64_t items;     /* what its items' rows amount to */
     uint64_t bytes;
@@ -203,8 +203,9 @@ typedef void kv_wrong_fn(void *context, const struct kv_wrong *wrong);
  * about budget_bytes of rows were read (a bag is never left half read) or the bags end, and compare
  * their items, bytes and digests with what is kept in their rows. `next_bag` becomes where to go
  * on, 0 at the end. Adds to `checked` and `wrong`, and tells `each` of every wrong one; rows that
- * can't be read make their bag wrong and are no error. Any thread; leaves the cache as it is. E_IO,
- * E_NOMEM. */
+ * can't be read make their bag wrong and are no error. Bags whose own rows can't be read, up to the
+ * next that can, are one wrong one together, and not checked. Any thread; leaves the cache as it
+ * is. E_IO, E_NOMEM. */
 MUST_CHECK int kv_scrub(struct kv *kv, uint64_t *next_bag, size_t budget_bytes, uint64_t *checked,
                         uint64_t *wrong, kv_wrong_fn *each, void *context, struct err *err);
 

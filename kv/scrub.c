@@ -2,12 +2,18 @@
  *
  * A bag's row tells count, bytes and digest of its items, and was written with each of them: when
  * the items amount to something else, one of them was lost or spoiled without anybody noticing.
+ *
+ * A block of bags' rows that can't be read hides its keys too: which bags they were is not known.
+ * Such a stretch counts as one wrong bag without a number, and the round goes on behind it.
  */
+#include <inttypes.h>
+
 #include "kv/inside.h"
 
 struct scrub {
     struct kv *kv;
     uint64_t bag_id; /* in: the first to look at; out: the one that was, 0 when there was none */
+    uint64_t next;   /* where to go on, 0: nowhere */
     size_t read;     /* bytes of rows */
     struct kv_wrong found;
     struct err trouble; /* what could not be read */
@@ -54,14 +60,86 @@ static int find_bag(struct scrub *scrub, struct kv_view *view, struct err *err)
     struct span key;
     struct span row;
     scrub->bag_id = 0;
+    scrub->next = 0;
     int rc = kv_scan_row(&scan, &key, &row, err);
     if (rc == 0) {
         scrub->bag_id = kv_key_bag_id(key);
+        scrub->next = scrub->bag_id + 1;
         scrub->read += key.size + row.size;
         rc = kv_row_get_bag(key, row, &scrub->found.row, err);
     }
     kv_scan_close(&scan);
     return rc == E_NOT_FOUND ? 0 : rc;
+}
+
+/* --- rows of bags that can't be read --- */
+
+/* May one go on from `bag_id`? E_CORRUPT: it is damaged there as well. */
+static int probe(struct kv *kv, struct kv_view *view, uint64_t bag_id)
+{
+    struct kv_key prefix = kv_key_bags();
+    struct kv_key from = kv_key_bag(bag_id);
+    struct kv_scan scan;
+    struct span key;
+    struct span row;
+    kv_scan_open(&scan, &kv->store, view->snapshot, &prefix, &from, false);
+    int rc = kv_scan_row(&scan, &key, &row, NULL);
+    kv_scan_close(&scan);
+    return rc == E_NOT_FOUND ? 0 : rc;
+}
+
+/* The first number behind the damage at `from`: in steps that double, then between the last two.
+ * Of several damaged stretches near each other it may pass what is between them. 0: it reaches to
+ * the end. Errors of probe but E_CORRUPT. */
+static int find_end_of_damage(struct scrub *scrub, struct kv_view *view, uint64_t from,
+                              uint64_t *end)
+{
+    uint64_t damaged = from;
+    uint64_t step = 1;
+    int rc = E_CORRUPT;
+    while (rc == E_CORRUPT && step <= UINT64_MAX - damaged) {
+        rc = probe(scrub->kv, view, damaged + step);
+        if (rc == E_CORRUPT) {
+            damaged += step;
+            step *= 2;
+        }
+    }
+    if (rc == E_CORRUPT) {
+        *end = 0;
+        return 0;
+    }
+    uint64_t sound = damaged + step;
+    while (rc == 0 && sound - damaged > 1) {
+        uint64_t middle = damaged + (sound - damaged) / 2;
+        rc = probe(scrub->kv, view, middle);
+        if (rc == 0) {
+            sound = middle;
+        } else if (rc == E_CORRUPT) {
+            damaged = middle;
+            rc = 0;
+        }
+    }
+    *end = sound;
+    return rc;
+}
+
+/* Nothing can be read at `from`: say what is known, and go on behind it. */
+static int pass_damage(struct scrub *scrub, struct kv_view *view, uint64_t from)
+{
+    struct err why = scrub->trouble;
+    int rc = find_end_of_damage(scrub, view, from, &scrub->next);
+    if (rc != 0) {
+        return rc; /* what it was is told as it stands */
+    }
+    char upto[32] = "the last one";
+    if (scrub->next != 0) {
+        (void)snprintf(upto, sizeof upto, "%" PRIu64, scrub->next - 1);
+    }
+    scrub->trouble = (struct err){0};
+    (void)err_set(&scrub->trouble, E_CORRUPT, "bags from %" PRIu64 " to %s: %s", from, upto,
+                  why.text);
+    scrub->found = (struct kv_wrong){.text = scrub->trouble.text};
+    return 0;
 }
 
 static bool fits(const struct kv_wrong *found)
@@ -78,8 +156,11 @@ static int look_at(struct scrub *scrub, struct err *err)
     if (rc != 0) {
         return rc;
     }
+    uint64_t from = scrub->bag_id;
     rc = find_bag(scrub, view, &scrub->trouble);
-    if (rc == 0 && scrub->bag_id != 0) {
+    if (rc == E_CORRUPT && scrub->bag_id == 0) {
+        rc = pass_damage(scrub, view, from);
+    } else if (rc == 0 && scrub->bag_id != 0) {
         rc = add_up(scrub, view, &scrub->trouble);
         if (rc == 0 && !fits(&scrub->found)) {
             scrub->found.text = "its items are not those that were written";
@@ -108,18 +189,14 @@ int kv_scrub(struct kv *kv, uint64_t *next_bag, size_t budget_bytes, uint64_t *c
         if (rc != 0) {
             return rc;
         }
-        if (scrub.bag_id == 0) {
-            *next_bag = 0;
-            return 0;
-        }
-        (*checked)++;
+        *checked += scrub.bag_id != 0;
         if (scrub.found.text != NULL) {
             (*wrong)++;
             each(context, &scrub.found);
         }
-        *next_bag = scrub.bag_id + 1;
+        *next_bag = scrub.next;
         read += scrub.read;
-        if (read >= budget_bytes) {
+        if (scrub.next == 0 || read >= budget_bytes) {
             return 0;
         }
     }

@@ -1,9 +1,15 @@
 /* tests/kv/test_scrub.c - what was lost or spoiled in the state is found. */
 #include "tests/kv/state.h"
 
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "kv/inside.h"
 
-enum { BAGS = 5, ITEMS = 4 };
+enum { BAGS = 5, ITEMS = 4, MANY = 3000 };
 
 struct found {
     uint64_t checked;
@@ -153,6 +159,123 @@ static void unreadable_rows_are_found_and_passed(void **unused)
     state_close(&state);
 }
 
+/* --- damage on the disk --- */
+
+static void flip(const char *path, off_t at)
+{
+    uint8_t byte = 0;
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, &byte, 1, at), 1);
+    byte ^= 1;
+    assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+    assert_int_equal(close(fd), 0);
+}
+
+/* The state's largest table; its size. */
+static off_t find_table(const struct state *state, char path[PATH_MAX])
+{
+    off_t found = 0;
+    DIR *folder = opendir(state->dir);
+    assert_non_null(folder);
+    const struct dirent *entry = NULL;
+    while ((entry = readdir(folder)) != NULL) {
+        struct stat stat = {0};
+        char name[PATH_MAX];
+        (void)snprintf(name, sizeof name, "%.200s/%.200s", state->dir, entry->d_name);
+        assert_int_equal(lstat(name, &stat), 0);
+        if (strstr(entry->d_name, ".sst") != NULL && stat.st_size > found) {
+            (void)memcpy(path, name, sizeof name);
+            found = stat.st_size;
+        }
+    }
+    (void)closedir(folder);
+    assert_true(found > 0);
+    return found;
+}
+
+/* Bags without items: their rows fill many blocks of one table. Returns the first. */
+static uint64_t fill_many(struct state *state)
+{
+    uint64_t first = 0;
+    state_open(state);
+    for (int i = 0; i < MANY; i++) {
+        char owner[32];
+        (void)snprintf(owner, sizeof owner, "user:user number %d", i);
+        uint64_t bag_id = state_create(state, owner, 0);
+        first = i == 0 ? bag_id : first;
+    }
+    return first;
+}
+
+/* Closes the state, spoils its table from one part of its size to another, every `step` bytes, and
+ * opens it again. Rows of bags are the first in it. */
+static void spoil(struct state *state, double from, double to, off_t step)
+{
+    char path[PATH_MAX];
+    kv_close(&state->kv, true);
+    double size = (double)find_table(state, path);
+    for (off_t at = (off_t)(from * size); at <= (off_t)(to * size); at += step) {
+        flip(path, at);
+    }
+    state_reopen(state, false);
+}
+
+/* The block is wrong once, and the bags behind it are looked at as ever. */
+static void a_damaged_block_of_bags_is_passed(void **unused)
+{
+    (void)unused;
+    struct state state;
+    (void)fill_many(&state);
+    spoil(&state, 0.25, 0.25, 1);
+    struct found found = scrub_all(&state);
+    assert_int_equal(found.wrong, 1);
+    assert_int_equal(found.last.bag_id, 0); /* which ones they are can't be read */
+    assert_false(found.last.row.exists);
+    assert_non_null(strstr(found.text, "bags from "));
+    assert_true(found.checked > MANY * 9 / 10);
+    assert_true(found.checked < MANY);
+    struct found again = scrub_all(&state);
+    assert_int_equal(again.wrong, 1);
+    assert_int_equal(again.checked, found.checked);
+    state_close(&state);
+}
+
+/* Many in a row are one stretch of damage. */
+static void many_damaged_blocks_are_passed(void **unused)
+{
+    (void)unused;
+    struct state state;
+    (void)fill_many(&state);
+    spoil(&state, 0.1, 0.3, 500);
+    struct found found = scrub_all(&state);
+    assert_int_equal(found.wrong, 1);
+    assert_true(found.checked > MANY / 3);
+    assert_true(found.checked < MANY * 9 / 10);
+    state_close(&state);
+}
+
+/* Nothing behind it can be read: the round ends there. */
+static void damage_up_to_the_end_ends_the_round(void **unused)
+{
+    (void)unused;
+    static char large[60001]; /* stands between the bags' rows and what opening reads */
+    uint64_t bits = 1;
+    for (size_t i = 0; i + 1 < sizeof large; i++) {
+        bits = bits * UINT64_C(6364136223846793005) + 1;
+        large[i] = (char)('!' + (bits >> 40) % 90);
+    }
+    struct state state;
+    uint64_t first = fill_many(&state);
+    (void)state_put(&state, first, "large", large);
+    spoil(&state, 0.1, 0.55, 500);
+    struct found found = scrub_all(&state);
+    assert_int_equal(found.wrong, found.checked + 1); /* no items can be read, and the stretch */
+    assert_int_equal(found.last.bag_id, 0);
+    assert_true(found.checked < MANY / 2);
+    state_close(&state);
+}
+
 /* A bag at a time, and on from there, also when that bag is gone by then. */
 static void a_round_goes_in_steps(void **unused)
 {
@@ -190,6 +313,9 @@ int main(void)
         cmocka_unit_test(a_lost_row_is_found),
         cmocka_unit_test(another_value_or_seq_is_found),
         cmocka_unit_test(unreadable_rows_are_found_and_passed),
+        cmocka_unit_test(a_damaged_block_of_bags_is_passed),
+        cmocka_unit_test(many_damaged_blocks_are_passed),
+        cmocka_unit_test(damage_up_to_the_end_ends_the_round),
         cmocka_unit_test(a_round_goes_in_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
