@@ -251,6 +251,9 @@ int client_login_end(struct kb *kb, struct request **request, bool give_up, stru
     int rc = look_at(kb, *request, give_up, &why);
     if (rc != E_DEFERRED) {
         unlink_request(kb, *request);
+        if ((*request)->state != REQUEST_DONE && kb->network != NULL) {
+            network_wake(kb->network, NETWORK_BAGS); /* a sign-out may have waited for its end */
+        }
     }
     (void)pthread_mutex_unlock(&kb->lock);
     if (rc == E_DEFERRED) {

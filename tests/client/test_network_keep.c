@@ -292,6 +292,34 @@ static void who_comes_back_before_the_sign_out_was_told_stays(void **state)
     driven_end(&d);
 }
 
+/* Somebody waits for a sign-in, somebody else signs the same person out: it is told when the one
+ * who waits gives up. */
+static void a_sign_out_is_told_when_nobody_waits_any_more(void **state)
+{
+    (void)state;
+    struct driven d;
+    struct err err = {0};
+    struct request *request = NULL;
+    begin(&d, WIRE_KEEP_SIGNED_IN);
+    assert_int_equal(client_login_begin(d.m.kb, "Ann", NULL, &request, &err), 0);
+    assert_non_null(request);
+    driven_turn(&d, (struct network_event){.kind = NETWORK_TIME});
+    while (request->state < REQUEST_FETCHING) { /* frame by frame: its bag is not here yet */
+        assert_true(d.count > 0);
+        struct buf frame = d.frames[d.first];
+        d.first = (d.first + 1) % DRIVEN_FRAMES;
+        d.count--;
+        driven_turn(&d, (struct network_event){.kind = NETWORK_FRAME, .frame = buf_span(&frame)});
+        buf_free(&frame);
+    }
+    assert_int_equal(kb_logout(d.m.kb, "Ann", NULL), 0);
+    driven_pass(&d, 4000);
+    assert_int_equal(client_login_end(d.m.kb, &request, true, &err), E_TIMEOUT);
+    driven_pass(&d, 1000);
+    assert_int_equal(d.toy->sign_outs, 1);
+    driven_end(&d);
+}
+
 static void a_sign_out_leaves_what_is_kept_by_the_right(void **state)
 {
     (void)state;
@@ -475,6 +503,7 @@ int main(void)
         cmocka_unit_test(the_groups_of_who_came_and_went_are_told),
         cmocka_unit_test(who_goes_and_comes_back_while_it_is_away_stays),
         cmocka_unit_test(who_comes_back_before_the_sign_out_was_told_stays),
+        cmocka_unit_test(a_sign_out_is_told_when_nobody_waits_any_more),
         cmocka_unit_test(a_sign_out_leaves_what_is_kept_by_the_right),
         cmocka_unit_test(a_right_that_is_taken_away_lets_the_bags_go),
         cmocka_unit_test(who_was_made_here_is_signed_in_all_the_same),
