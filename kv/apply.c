@@ -282,8 +282,10 @@ static int note_operation(struct pass *pass, const struct change *change, struct
     }
     struct kv_writer *writer = &cell->writer;
     if (!writer->known) {
-        *writer = (struct kv_writer){
-            .known = true, .device = change->origin, .confirmed = op->number - 1};
+        *writer = (struct kv_writer){.known = true,
+                                     .device = change->origin,
+                                     .confirmed = op->number - 1,
+                                     .begun = change->seq};
     }
     /* Its own outcome can't have been confirmed yet, whatever it says. */
     uint64_t confirmed = op->confirmed < op->number ? op->confirmed : op->number - 1;

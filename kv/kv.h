@@ -232,6 +232,7 @@ struct kv_writer {
     uint64_t device;    /* that made it; nobody else may use it */
     uint64_t highest;   /* number that was taken up, done or refused */
     uint64_t confirmed; /* outcomes up to here were dropped */
+    uint64_t begun;     /* seq of its first change */
 };
 MUST_CHECK int kv_writer(struct kv *kv, uint64_t writer, struct kv_writer *out, struct err *err);
 

@@ -294,6 +294,7 @@ void kv_row_put_writer(struct buf *out, struct span key, const struct kv_writer 
     add_le64(out, writer->device);
     add_le64(out, writer->highest);
     add_le64(out, writer->confirmed);
+    add_le64(out, writer->begun);
     row_end(out, key);
 }
 
@@ -539,6 +540,7 @@ int kv_row_get_writer(struct span key, struct span row, struct kv_writer *out, s
     writer.device = take_u64(&rest);
     writer.highest = take_u64(&rest);
     writer.confirmed = take_u64(&rest);
+    writer.begun = take_u64(&rest);
     rc = row_close(&rest, key, err);
     if (rc == 0) {
         *out = writer;

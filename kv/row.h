@@ -29,7 +29,7 @@
  *   D  bag_id 8, stage 1 (enum kv_doom_stage)
  *   I  state 1 (1 live, 2 tombstone), flags 1 (1 conflict), seq 8, time_ms 8, origin 8, value
  *   T  bag_id 8, path
- *   W  device 8, highest 8, confirmed 8
+ *   W  device 8, highest 8, confirmed 8, begun 8
  *   Q  hash 8, code 8, seq 8, bag_id 8
  *   S  the bytes
  */

@@ -109,6 +109,7 @@ static int check_number(struct job *job)
         (void)answer(job, E_BUSY, 0, "too many outcomes are not confirmed yet");
         return 1;
     }
+    job->by.begun = writer.known ? writer.begun : plan_next_seq(job->plan);
     return 0;
 }
 

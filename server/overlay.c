@@ -556,7 +556,10 @@ static int apply_op(struct overlay *overlay, const struct change *change, struct
     if (rc != 0) {
         return rc;
     }
-    writer->row.known = true;
+    if (!writer->row.known) {
+        writer->row.known = true;
+        writer->row.begun = change->seq;
+    }
     writer->row.device = change->origin;
     writer->row.highest = op->number;
     if (op->confirmed > writer->row.confirmed) {

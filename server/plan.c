@@ -255,8 +255,9 @@ static int fill_item(struct plan *plan, const struct plan_by *by, struct change 
     change->old_seq = row.seq;
     change->has_old = row.state == ITEM_LIVE;
     change->old_value = change->has_old ? row.value : (struct span){NULL, 0};
-    change->conflict = row.seq > by->seen && row.origin != by->origin &&
-                       row.seq >= fences_position(&plan->fences, owner, path);
+    bool own = row.origin == by->origin && row.seq >= by->begun;
+    change->conflict =
+        row.seq > by->seen && !own && row.seq >= fences_position(&plan->fences, owner, path);
     return 0;
 }
 

@@ -70,8 +70,10 @@ struct plan_by {
     const char *actor; /* "" for devices; copied */
     bool has_op;
     struct change_op op;
-    uint64_t seen; /* the writer knows versions up to here, and its own: others it overwrites
-                      are marked as conflicts. UINT64_MAX: all */
+    uint64_t seen;  /* the writer knows versions up to here, UINT64_MAX: all */
+    uint64_t begun; /* and those of its origin from here on, where its outbox began: what its
+                       machine wrote before may be lost there. Others that it overwrites are marked
+                       as conflicts. */
 };
 
 /* Reads fences and counts from kv/, which holds all that was committed, in place of what was known;

@@ -249,6 +249,7 @@ static void check_writer(struct state *state, struct kv_writer want)
     assert_int_equal(writer.device, want.device);
     assert_int_equal(writer.highest, want.highest);
     assert_int_equal(writer.confirmed, want.confirmed);
+    assert_int_equal(writer.begun, want.begun);
 }
 
 static void an_operation_leaves_its_outcome(void **unused)
@@ -268,14 +269,14 @@ static void an_operation_leaves_its_outcome(void **unused)
     change = operation(&state, ann, (struct change_op){7, 1, 100, 0}); /* its second change */
     (void)state_apply(&state, &change);
     check_outcome(&state, 1, (struct kv_outcome){100, 0, 3, ann});
-    check_writer(&state, (struct kv_writer){true, 5, 1, 0});
+    check_writer(&state, (struct kv_writer){true, 5, 1, 0, 2});
 
     struct change refused = {
         .kind = CHANGE_OP_VOID, .origin = 5, .has_op = true, .op = {7, 2, 200, 0}, .code = 4};
     (void)state_apply(&state, &refused);
     check_outcome(&state, 2, (struct kv_outcome){200, 4, 4, 0});
     state_reopen(&state, true);
-    check_writer(&state, (struct kv_writer){true, 5, 2, 0});
+    check_writer(&state, (struct kv_writer){true, 5, 2, 0, 2});
     check_outcome(&state, 1, (struct kv_outcome){100, 0, 3, ann});
     state_close(&state);
 }
@@ -292,7 +293,7 @@ static void what_is_confirmed_is_dropped(void **unused)
     }
     struct change change = operation(&state, ann, (struct change_op){7, 6, 6, 3});
     (void)state_apply(&state, &change);
-    check_writer(&state, (struct kv_writer){true, 5, 6, 3});
+    check_writer(&state, (struct kv_writer){true, 5, 6, 3, 2});
     struct kv_outcome outcome;
     for (uint64_t number = 1; number <= 6; number++) {
         assert_int_equal(kv_outcome(state.kv, 7, number, &outcome, NULL),
@@ -301,11 +302,11 @@ static void what_is_confirmed_is_dropped(void **unused)
     /* Nobody can confirm what is not told yet; nor take a confirmation back. */
     change = operation(&state, ann, (struct change_op){7, 7, 7, UINT64_MAX});
     (void)state_apply(&state, &change);
-    check_writer(&state, (struct kv_writer){true, 5, 7, 6});
+    check_writer(&state, (struct kv_writer){true, 5, 7, 6, 2});
     check_outcome(&state, 7, (struct kv_outcome){7, 0, change.seq, ann});
     change = operation(&state, ann, (struct change_op){7, 8, 8, 0});
     (void)state_apply(&state, &change);
-    check_writer(&state, (struct kv_writer){true, 5, 8, 6});
+    check_writer(&state, (struct kv_writer){true, 5, 8, 6, 2});
     state_close(&state);
 }
 
@@ -317,7 +318,7 @@ static void an_operation_is_done_once(void **unused)
     uint64_t ann = state_create(&state, "user:Ann", 0);
     struct change first = operation(&state, ann, (struct change_op){7, 10, 1, 4});
     (void)state_apply(&state, &first); /* a writer may begin anywhere */
-    check_writer(&state, (struct kv_writer){true, 5, 10, 9});
+    check_writer(&state, (struct kv_writer){true, 5, 10, 9, 2});
     struct change next = operation(&state, ann, (struct change_op){7, 11, 1, 9});
     (void)state_apply(&state, &next);
 
@@ -328,7 +329,7 @@ static void an_operation_is_done_once(void **unused)
     struct change other = operation(&state, ann, (struct change_op){7, 12, 1, 9});
     other.origin = 6;
     check_refused(&state, other, "another device");
-    check_writer(&state, (struct kv_writer){true, 5, 11, 9});
+    check_writer(&state, (struct kv_writer){true, 5, 11, 9, 2});
     state_close(&state);
 }
 

@@ -47,7 +47,7 @@ static void fill(struct kv_overlay *overlay)
     cell->item = (struct item_row){ITEM_LIVE, false, 3, 4, 5, SPAN_LITERAL("value")};
     cell->present = cell->dirty = true;
     cell = get(overlay, kv_key_writer(7));
-    cell->writer = (struct kv_writer){true, 1, 2, 3};
+    cell->writer = (struct kv_writer){true, 1, 2, 3, 4};
     cell->present = cell->dirty = true;
     cell = get(overlay, kv_key_outcome(7, 2));
     cell->outcome = (struct kv_outcome){1, 2, 3, 4};

@@ -82,7 +82,7 @@ static const struct bag_row bag = {
 };
 static const struct item_row live = {ITEM_LIVE, true, 1, 2, 3, {(const uint8_t *)"val\0ue", 6}};
 static const struct item_row tombstone = {ITEM_TOMBSTONE, false, 1, 2, 3, {NULL, 0}};
-static const struct kv_writer writer = {true, 1, 2, 3};
+static const struct kv_writer writer = {true, 1, 2, 3, 4};
 static const struct kv_outcome outcome = {1, 2, 3, 4};
 
 static const struct kv_doom doom = {9, KV_DOOM_EMPTYING};
@@ -225,6 +225,7 @@ static void rows_go_both_ways(void **state)
             assert_int_equal(got.writer.device, writer.device);
             assert_int_equal(got.writer.highest, writer.highest);
             assert_int_equal(got.writer.confirmed, writer.confirmed);
+            assert_int_equal(got.writer.begun, writer.begun);
             break;
         case 6:
             assert_memory_equal(&got.outcome, &outcome, sizeof outcome);
@@ -285,7 +286,8 @@ static void rows_are_what_they_were(void **state)
         "0300000000000000",
         "0100000000000000"
         "0200000000000000"
-        "0300000000000000",
+        "0300000000000000"
+        "0400000000000000",
         "0100000000000000"
         "0200000000000000"
         "0300000000000000"

@@ -76,6 +76,7 @@ UNUSED static uint64_t digest_state(struct kv *kv, const uint64_t *writers, size
         digest_number(&digest, writer.highest);
         digest_number(&digest, writer.confirmed);
         digest_number(&digest, writer.device);
+        digest_number(&digest, writer.begun);
         for (uint64_t n = 1; n <= writer.highest; n++) {
             struct kv_outcome outcome = {0};
             int rc = kv_outcome(kv, writers[i], n, &outcome, NULL);

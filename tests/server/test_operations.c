@@ -138,14 +138,48 @@ static void a_managed_group_is_not_made_by_a_machine(void **state)
     assert_int_equal(fx_last(fx)->reply.code, 0);
 }
 
+/* A disk that was put back sends what it had again, under a new writer: what it wrote meanwhile was
+ * lost there, and is as unseen as another machine's. */
+static void a_new_writer_does_not_know_what_the_old_one_wrote(void **state)
+{
+    struct fixture *fx = *state;
+    struct machine a;
+    fx_join(fx, &a, 1);
+    uint64_t bag = fx_user(fx, &a, "Ann");
+    uint64_t old_seq = fx_write(fx, &a, 1, bag, "p", "old")->seq;
+    struct item again = {"p", "old", -1};
+    (void)fx_write(fx, &a, 2, bag, "p", "newer");
+    (void)fx_write(fx, &a, 3, bag, "q", "newer");
+    a.writer += 1000;
+    fx_forget(fx);
+    fx_write_items(fx, &a, 1, bag, 0, old_seq, &again, 1); /* in the writer's first operation */
+    fx_write_items(fx, &a, 2, bag, 0, old_seq, &again, 1); /* its own by now */
+    fx_run(fx);
+    fx_close(fx, true);
+    fx_open(fx); /* and it is remembered */
+    again.path = "q";
+    fx_write_items(fx, &a, 3, bag, 0, old_seq, &again, 1);
+    fx_write_items(fx, &a, 4, bag, 0, old_seq, &again, 1);
+    fx_run(fx);
+    assert_int_equal(fx->change_count, 4);
+    assert_true(fx->changes[0].change.conflict);
+    assert_false(fx->changes[1].change.conflict);
+    assert_true(fx->changes[2].change.conflict);
+    assert_false(fx->changes[3].change.conflict);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fx_setup, fx_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(deferred_ones_hold_back_those_behind), TEST(what_is_no_operation_has_no_number),
-        TEST(a_bad_name_is_refused_for_good),       TEST(a_made_bag_whose_making_was_confirmed),
-        TEST(removing_what_is_absent_is_a_change),  TEST(a_managed_group_is_not_made_by_a_machine),
+        TEST(deferred_ones_hold_back_those_behind),
+        TEST(what_is_no_operation_has_no_number),
+        TEST(a_bad_name_is_refused_for_good),
+        TEST(a_made_bag_whose_making_was_confirmed),
+        TEST(removing_what_is_absent_is_a_change),
+        TEST(a_managed_group_is_not_made_by_a_machine),
+        TEST(a_new_writer_does_not_know_what_the_old_one_wrote),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -133,6 +133,7 @@ static void writers_and_outcomes(void **state)
     assert_int_equal(overlay_writer(&overlay, 9, &writer, NULL), 0);
     assert_int_equal(writer.highest, 1);
     assert_int_equal(writer.device, 77);
+    assert_int_equal(writer.begun, 6);
     assert_int_equal(overlay_outcome(&overlay, 9, 1, &outcome, NULL), 0);
     assert_int_equal(outcome.hash, 123);
     assert_int_equal(outcome.seq, 6);
