@@ -315,7 +315,7 @@ bool session_answer(struct sessions *sessions, struct session *session,
     case FEED_DO_WRITE:
         return on_write(sessions, session, action, answer);
     case FEED_DO_LIST:
-        return session_list(sessions, session, action->list.after, answer);
+        return session_list(sessions, session, action->list.after, action->list.again, answer);
     case FEED_DO_MIRROR:
         return session_mirror(sessions, session, &action->mirror, answer);
     case FEED_DO_READ_JOURNAL:

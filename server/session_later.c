@@ -54,7 +54,7 @@ static void answer_follow(struct sessions *sessions, struct session *session)
 
 /* --- LIST --- */
 
-bool session_list(struct sessions *sessions, struct session *session, uint64_t after,
+bool session_list(struct sessions *sessions, struct session *session, uint64_t after, bool again,
                   struct feed_event *answer)
 {
     ASSERT(sessions != NULL && session != NULL && answer != NULL);
@@ -65,7 +65,7 @@ bool session_list(struct sessions *sessions, struct session *session, uint64_t a
         answer->listed.end = true;
         return true;
     }
-    if (after < later->listed && ++later->restarts > LIST_RESTARTS_MAX) {
+    if (!again && after < later->listed && ++later->restarts > LIST_RESTARTS_MAX) {
         log_event(LOG_WARNING, "session", "list.flood",
                   "device=%016" PRIx64 " text=\"it asks for the same bags over and over\"",
                   session->device);

@@ -186,7 +186,8 @@ void session_diverged(struct sessions *sessions, uint64_t device, uint64_t seq);
 
 /* Is a FOLLOW to wait? Then it is asked again by session_later. */
 bool session_follow_waits(struct sessions *sessions, struct session *session, uint64_t bag_id);
-bool session_list(struct sessions *sessions, struct session *session, uint64_t after,
+/* `again`: the machine did not ask for it, its answer found no memory. */
+bool session_list(struct sessions *sessions, struct session *session, uint64_t after, bool again,
                   struct feed_event *answer);
 /* The session has its turn. It may be gone afterwards. */
 void session_later(struct sessions *sessions, struct session *session);

@@ -254,6 +254,7 @@ struct feed_action {
         } cut; /* why, for the log */
         struct {
             uint64_t after;
+            bool again; /* the client asked once: its answer found no memory */
         } list;
         struct wire_mirror mirror;
         struct {

@@ -13,13 +13,16 @@ void feed_list(struct feed *feed, uint64_t after)
     }
     feed->list = LIST_WANTED;
     feed->list_after = after;
+    feed->list_again = false;
 }
 
 void feed_list_ask(struct feed *feed)
 {
     if (feed->list == LIST_WANTED && !feed->pool->asked && feed_has_room(feed)) {
         feed->list = LIST_ASKED;
-        feed_act(feed, FEED_DO_LIST)->list.after = feed->list_after;
+        struct feed_action *action = feed_act(feed, FEED_DO_LIST);
+        action->list.after = feed->list_after;
+        action->list.again = feed->list_again;
     }
 }
 
@@ -37,6 +40,7 @@ void feed_listed(struct feed *feed, const struct feed_event *event)
     feed->list = LIST_NONE;
     if (rc == E_BUSY) {
         feed->list = LIST_WANTED;
+        feed->list_again = true;
         feed->starved = true;
     } else if (rc != 0) {
         feed->pool->failed = rc;

@@ -106,6 +106,7 @@ struct feed {
 
     enum feed_list list;
     uint64_t list_after;
+    bool list_again; /* the answer found no memory */
     enum feed_mirror mirror;
     bool mirror_next;    /* bags and the journal take turns */
     uint64_t mirror_seq; /* what was sent of the journal, or was there */

@@ -1,6 +1,7 @@
 /* Lists of bags and long FOLLOWs, a slice at a time. */
 #include <inttypes.h>
 
+#include "server/sessions_inside.h"
 #include "tests/server/sessions_fixture.h"
 
 static int setup(void **state)
@@ -148,6 +149,28 @@ static void the_same_over_and_over_ends_the_session(void **state)
     net_expect_error(net, 1, E_QUOTA);
 }
 
+/* What the server asks itself again, when it had no memory for the answer, is not the machine's. */
+static void a_list_that_was_starved_is_not_counted(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    fx_join(net->fx, &a, 1);
+    net_record(net, &a, "active", ",\"keep\":\"groups\"");
+    make_owner(net, "group:g", 1);
+    uint64_t number = net_hello(net, 1, &a);
+    assert_int_equal(list_all(net, &a, number, 0, is_group), 1);
+    struct session *session = sessions_find_device(net->sessions, a.device);
+    struct feed_event answer = {0};
+    for (int i = 0; i < 300; i++) {
+        assert_false(session_list(net->sessions, session, 0, true, &answer));
+    }
+    for (int i = 0; i < 100; i++) {
+        assert_false(session_list(net->sessions, session, 0, false, &answer));
+    }
+    assert_true(session_list(net->sessions, session, 0, false, &answer));
+    assert_int_equal(answer.end.code, E_QUOTA);
+}
+
 static uint64_t told_newest(struct net *net)
 {
     net->fx->time.mono_ms += 2000;
@@ -262,6 +285,7 @@ int main(void)
         TEST(the_bags_that_a_device_keeps),
         TEST(a_list_that_finds_nothing_for_long_waits_its_turn),
         TEST(the_same_over_and_over_ends_the_session),
+        TEST(a_list_that_was_starved_is_not_counted),
         TEST(heartbeats_tell_the_newest_bag_to_keep),
         TEST(a_long_follow_is_answered_by_and_by),
         TEST(more_bags_than_the_limit_end_the_session),

@@ -113,6 +113,18 @@ static void not_while_a_page_is_read(void **state)
     assert_int_equal(rig_count(FEED_DO_WANT_TURN), 1);
 }
 
+/* All parts of the message that the last step began to send. */
+static void acknowledge_all(void)
+{
+    uint64_t sent = 0;
+    while (rig_count(FEED_DO_SEND) > 0) {
+        for (size_t i = 0; i < rig_count(FEED_DO_SEND); i++) {
+            sent += rig_frame(i).size;
+        }
+        rig_credit(sent);
+    }
+}
+
 /* The memory of messages in parts is used up by others: it is asked again. */
 static void no_budget_for_a_list(void **state)
 {
@@ -120,13 +132,18 @@ static void no_budget_for_a_list(void **state)
     rig_open(2000);
     assert_true(feed_pool_charge(rig.pool, RIG_POOL_BYTES));
     ask(3);
+    assert_false(rig_did(FEED_DO_LIST)->list.again);
     answer(0, 100, true);
     assert_int_equal(rig.did.count, 0);
     feed_pool_give_back(rig.pool, RIG_POOL_BYTES);
     rig_step((struct feed_event){.kind = FEED_TICK});
     assert_int_equal(rig_did(FEED_DO_LIST)->list.after, 3);
+    assert_true(rig_did(FEED_DO_LIST)->list.again); /* the machine did not ask for it twice */
     answer(0, 100, true);
     assert_int_equal(rig_sent(0, WIRE_OWNERS)->owners.bags.count, 100);
+    acknowledge_all();
+    ask(3);
+    assert_false(rig_did(FEED_DO_LIST)->list.again);
 }
 
 /* --- when to ask --- */
