@@ -366,10 +366,11 @@ static void on_outcomes(struct feed *feed, const struct feed_event *event)
     }
 }
 
-/* Nothing of what is followed waits to be sent: the client has it all once it has read this far. */
+/* Nothing of what is followed waits to be sent: the client has it all once it has read this far.
+ * One that has not asked for anything yet holds what it held when it was here last. */
 static bool feed_is_current(const struct feed *feed)
 {
-    bool current = !feed_outgoing(feed);
+    bool current = feed->answered && !feed_outgoing(feed);
     for (int i = 0; i < LINE_COUNT; i++) {
         current = current && feed_line_first(feed, (enum feed_line_name)i) == NULL;
     }

@@ -148,6 +148,7 @@ void feed_bag_answer(struct feed *feed, const struct feed_event *event)
         return;
     }
     feed->asked_bag = 0;
+    feed->answered = true;
     struct feed_bag *bag = feed_bag_find(feed, event->bag.bag_id);
     bool is_asked = bag != NULL && bag->state == FEED_BAG_ASKED;
     if (!is_asked && event->bag.code == 0) {

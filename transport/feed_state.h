@@ -98,6 +98,7 @@ struct feed {
     struct feed_line lines[LINE_COUNT];
     struct feed_lane lanes[LANE_COUNT];
     uint64_t asked_bag; /* of DO_FOLLOW, 0: none */
+    bool answered;      /* the first FOLLOW was */
     int reading;
     enum feed_turn turn;
     bool starved;     /* no budget for a page: again at the next tick */

@@ -458,7 +458,7 @@ static void heartbeats_when_nothing_else_is_sent(void **state)
     assert_int_equal(rig.did.count, 0);
     tick(1);
     assert_int_equal(rig_sent(0, WIRE_HEARTBEAT)->heartbeat.seq, 60);
-    assert_int_equal(rig_sent(0, WIRE_HEARTBEAT)->heartbeat.current, 60);
+    assert_int_equal(rig_sent(0, WIRE_HEARTBEAT)->heartbeat.current, 0); /* nothing is followed */
     tick(RIG_HEARTBEAT_MS - 1);
     assert_int_equal(rig.did.count, 0);
     struct feed_event event = {.kind = FEED_STATE};

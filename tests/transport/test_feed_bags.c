@@ -195,6 +195,8 @@ static void heartbeats_tell_who_is_current(void **state)
 {
     (void)state;
     rig_open(1000);
+    beat();
+    assert_int_equal(rig_sent(0, WIRE_HEARTBEAT)->heartbeat.current, 0); /* nothing was asked */
     rig_follow(300, 7);
     beat();
     assert_int_equal(rig_sent(0, WIRE_HEARTBEAT)->heartbeat.current, 0); /* asked, not told */
@@ -203,11 +205,22 @@ static void heartbeats_tell_who_is_current(void **state)
     assert_int_equal(rig_sent(0, WIRE_HEARTBEAT)->heartbeat.current, 0); /* behind */
 }
 
+static void who_has_all_that_was_asked_for_is_current(void **state)
+{
+    (void)state;
+    rig_open(1000);
+    rig_follow(300, 7);
+    rig_answer_bag(300, 0, 7);
+    beat();
+    assert_int_equal(rig_sent(0, WIRE_HEARTBEAT)->heartbeat.current, 60);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(in_the_order_they_came),
         TEST(heartbeats_tell_who_is_current),
+        TEST(who_has_all_that_was_asked_for_is_current),
         TEST(leaving_the_line),
         TEST(leaving_between_question_and_answer),
         TEST(leaving_while_its_page_is_read),
