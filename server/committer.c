@@ -448,14 +448,24 @@ struct kv *committer_kv(const struct committer *committer)
     return committer->options.kv;
 }
 
-void committer_release(struct committer *committer)
+int committer_release(struct committer *committer, struct err *err)
 {
     ASSERT(committer != NULL);
     ASSERT(committer->state == COMMITTER_BEHIND);
-    ASSERT(!committer->forking);
+    bool forking = committer->forking; /* and no memory to commit it since */
+    committer->forking = false;
     draft_empty(committer->plan.draft); /* what the sink planned: nobody was answered */
     applier_let_go(committer->applier);
     committer_collect(committer);
+    if (forking) {
+        struct err why = {0};
+        (void)err_set(&why, E_READ_ONLY,
+                      "a history was begun and could not be written: nothing more is taken until "
+                      "kitbagd was started again, which takes it back");
+        committer_stop(committer, COMMITTER_FAILED, "history.not_begun", &why);
+        return err_set(err, E_READ_ONLY, "%s", why.text);
+    }
+    return 0;
 }
 
 void committer_recovered(struct committer *committer, struct kv *kv)

@@ -122,8 +122,10 @@ struct kv *committer_kv(const struct committer *committer);
 
 /* The state has to be closed before it can be opened again: nobody is at it from now on. What is in
  * the open draft is given up without an answer. Only while BEHIND; between this and
- * committer_recovered no request may be made. */
-void committer_release(struct committer *committer);
+ * committer_recovered no request may be made. E_READ_ONLY: the journal has begun a history whose
+ * first change is not in it, and must not be gone on with; FAILED from now on. Opening the journal
+ * again takes that history back. */
+MUST_CHECK int committer_release(struct committer *committer, struct err *err);
 /* The state was opened again as `kv` and holds all that the journal has: go on with it. */
 void committer_recovered(struct committer *committer, struct kv *kv);
 

@@ -470,7 +470,10 @@ static int recover(void *context, struct err *err)
     struct err fault = {0};
     stop_administration(server);
     sessions_end_all(server->sessions, E_READ_ONLY, err_meaning(E_READ_ONLY));
-    committer_release(server->committer);
+    int rc = committer_release(server->committer, err);
+    if (rc != 0) {
+        return rc; /* what is in the journal is brought up by the next kitbagd */
+    }
     kv_close(&server->kv, false);
     while (reopen(server, &fault) != 0) {
         log_err(LOG_ERROR, "server", "state.not_opened", &fault);
@@ -481,7 +484,7 @@ static int recover(void *context, struct err *err)
     }
     committer_recovered(server->committer, server->kv);
     server->unclean = true; /* whatever went wrong there: look at all of it */
-    int rc = start_desk(server, err);
+    rc = start_desk(server, err);
     if (rc == 0) {
         rc = start_housekeeping(server, err);
     }

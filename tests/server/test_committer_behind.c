@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "tests/server/fixture.h"
+#include "tests/support/fail_alloc.h"
 
 /* Applying goes on only while the test lets it. The lock guards the three. */
 static pthread_mutex_t gate_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -228,7 +229,7 @@ static void a_failure_behind_is_noticed(void **state)
     fx_run(fx);
     assert_int_equal(fx_last(fx)->reply.code, 0); /* planned before: the journal took it */
     assert_int_equal(fx_write(fx, &a, 3, bag, "p", "w")->code, E_READ_ONLY);
-    committer_release(fx->committer);
+    assert_int_equal(committer_release(fx->committer, NULL), 0);
     kv_close(&fx->kv, false);
     set_gate(false, 0);
     open_state(fx);
@@ -252,7 +253,7 @@ static void what_was_planned_while_delivering_is_given_up(void **state)
     set_gate(false, E_IO);
     committer_settle(fx->committer);
     assert_int_equal(committer_state(fx->committer), COMMITTER_BEHIND);
-    committer_release(fx->committer);
+    assert_int_equal(committer_release(fx->committer, NULL), 0);
     kv_close(&fx->kv, false);
     set_gate(false, 0);
     open_state(fx);
@@ -264,6 +265,67 @@ static void what_was_planned_while_delivering_is_given_up(void **state)
     fx_run(fx);
     assert_int_equal(fx->change_count, 1);
     assert_int_equal(fx_last(fx)->reply.code, 0);
+}
+
+static void *fail_later(void *unused)
+{
+    (void)usleep(20000);
+    set_gate(false, E_IO);
+    return unused;
+}
+
+/* Memory fails while a history is begun, and the state with it. */
+static int fork_without(struct fixture *fx, unsigned nth, bool *failed)
+{
+    struct machine a;
+    set_gate(false, 0);
+    fx_close(fx, false);
+    fx_open(fx);
+    fx_join(fx, &a, (uint8_t)nth);
+    lag(fx, &a, 1, fx_user(fx, &a, "Ann"));
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, fail_later, NULL), 0);
+    fail_alloc_at(nth);
+    struct submit fork = {.kind = SUBMIT_FORK, .actor = "test"};
+    int rc = committer_submit(fx->committer, &fork, fx, 0);
+    *failed = fail_alloc_stop();
+    assert_true(rc == 0 || rc == E_NOMEM);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    committer_settle(fx->committer);
+    if (committer_state(fx->committer) == COMMITTER_FAILED) {
+        return 0; /* it was the append that found no memory: the fork has failed already */
+    }
+    assert_int_equal(committer_state(fx->committer), COMMITTER_BEHIND);
+    struct err err = {0};
+    rc = committer_release(fx->committer, &err);
+    assert_int_equal(rc, err.code);
+    return rc;
+}
+
+/* Without its first change the history must not be gone on with: the server ends, and the next one
+ * takes it back. */
+static void a_history_that_was_begun_and_not_committed_is_given_up(void **state)
+{
+    struct fixture *fx = *state;
+    unsigned given_up = 0;
+    bool failed = true;
+    for (unsigned nth = 1; failed; nth++) {
+        uint8_t before[HISTORY_SIZE];
+        uint8_t after[HISTORY_SIZE];
+        assert_true(nth < 100);
+        journal_history(fx->journal, before);
+        if (fork_without(fx, nth, &failed) == 0) {
+            continue;
+        }
+        given_up++;
+        assert_int_equal(committer_state(fx->committer), COMMITTER_FAILED);
+        set_gate(false, 0);
+        fx_close(fx, false);
+        fx_open(fx);
+        journal_history(fx->journal, after);
+        assert_memory_equal(before, after, HISTORY_SIZE);
+    }
+    assert_true(given_up > 0);
 }
 
 /* More than eras hold, with a state that lags all the time: nothing is lost or judged wrongly. */
@@ -350,6 +412,7 @@ int main(void)
         TEST(what_was_answered_is_there_after_a_crash),
         TEST(a_failure_behind_is_noticed),
         TEST(what_was_planned_while_delivering_is_given_up),
+        TEST(a_history_that_was_begun_and_not_committed_is_given_up),
         TEST(many_writes_through_many_eras),
         TEST(idle_work_is_done_by_the_applier),
     };

@@ -165,7 +165,7 @@ static void a_state_that_lags_is_opened_again(void **state)
     assert_int_equal(committer_state(fx->committer), COMMITTER_BEHIND);
     assert_true(strlen(committer_state_text(fx->committer)) > 0);
     assert_int_equal(fx_write(fx, &a, 2, a.bag, "p", "w")->code, E_READ_ONLY);
-    committer_release(fx->committer);
+    assert_int_equal(committer_release(fx->committer, NULL), 0);
     kv_close(&fx->kv, false);
     struct recovery_options options = {
         .dir = fx->dir, .memtable_bytes = 4 << 20, .cache_bytes = 4 << 20};

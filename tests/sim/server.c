@@ -464,9 +464,10 @@ static void recover(void)
     server.recoveries++;
     retaining_free(&server.retaining);
     sessions_end_all(server.sessions, E_READ_ONLY, err_meaning(E_READ_ONLY));
-    committer_release(server.committer);
+    int rc = committer_release(server.committer, &err);
+    must_hold(rc == 0, "the committer lets go of the state: %s", err.text);
     kv_close(&server.open.kv, false);
-    int rc = recovery_open_state(&server.open.kv, server.open.journal, &recovery, &replayed, &err);
+    rc = recovery_open_state(&server.open.kv, server.open.journal, &recovery, &replayed, &err);
     rc = rc != 0 ? rc
                  : registry_load(server.registry, server.open.kv,
                                  committer_server_bag(server.committer), &err);
