@@ -145,16 +145,15 @@ static bool had_one_of(struct sessions *sessions, const struct session *session,
 /* Users were deleted. Which groups were theirs is gone with them, so all groups of machines where
  * they were signed in are looked at. To ask that is a look-up per machine and user; for many users
  * it is cheaper to look at all machines. */
-static void after_users(struct sessions *sessions, const struct deleted *deleted)
+static void after_users(struct ended *ended, const struct deleted *deleted)
 {
-    struct ended ended = {.sessions = sessions};
+    struct sessions *sessions = ended->sessions;
     struct session *session = sessions->ring;
     for (size_t i = 0; i < sessions->count; i++, session = session->next) {
         if (session->follower.groups > 0 && had_one_of(sessions, session, deleted)) {
-            after_leaving_of(&ended, &session->follower);
+            after_leaving_of(ended, &session->follower);
         }
     }
-    end_those(&ended);
 }
 
 static bool was_user(struct sessions *sessions, uint64_t bag_id)
@@ -182,26 +181,43 @@ static void sign_out_of(void *context, struct follower *follower)
     }
 }
 
-/* Whether it was a user's. */
-static bool after_deletion(struct sessions *sessions, uint64_t bag_id)
+static void sign_out_all(struct ended *ended, uint64_t bag_id)
 {
-    struct ended ended = {.sessions = sessions, .bag_id = bag_id};
-    followers_each(&sessions->followers, bag_id, sign_out_of, &ended);
-    for (struct session *wide = sessions->wides; wide != NULL; wide = wide->wide_next) {
-        sign_out_one(sessions, wide, bag_id);
+    ended->bag_id = bag_id;
+    followers_each(&ended->sessions->followers, bag_id, sign_out_of, ended);
+    for (struct session *wide = ended->sessions->wides; wide != NULL; wide = wide->wide_next) {
+        sign_out_one(ended->sessions, wide, bag_id);
     }
-    return was_user(sessions, bag_id);
+}
+
+/* Who had a right by a user is looked up before the first sign-out is planned: so many machines may
+ * be signed out that a batch is committed in between, and they would not be found any more. */
+static void after_deletions(struct sessions *sessions, const struct change *changes, size_t count)
+{
+    struct ended ended = {.sessions = sessions};
+    struct deleted deleted = {.count = 0};
+    for (size_t i = 0; i < count; i++) {
+        if (changes[i].kind == CHANGE_BAG_DELETE && was_user(sessions, changes[i].bag_id)) {
+            deleted.bags[deleted.count % DELETED_MAX] = changes[i].bag_id;
+            deleted.count++;
+        }
+    }
+    if (deleted.count > 0) {
+        after_users(&ended, &deleted);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (changes[i].kind == CHANGE_BAG_DELETE) {
+            sign_out_all(&ended, changes[i].bag_id);
+        }
+    }
+    end_those(&ended);
 }
 
 void sessions_follow_rights(struct sessions *sessions, const struct change *changes, size_t count)
 {
     ASSERT(sessions != NULL && (changes != NULL || count == 0));
-    struct deleted deleted = {.count = 0};
+    after_deletions(sessions, changes, count);
     for (size_t i = 0; i < count; i++) {
-        if (changes[i].kind == CHANGE_BAG_DELETE && after_deletion(sessions, changes[i].bag_id)) {
-            deleted.bags[deleted.count % DELETED_MAX] = changes[i].bag_id;
-            deleted.count++;
-        }
         if (changes[i].kind != CHANGE_ITEM_REMOVE || !path_reserved(changes[i].path)) {
             continue;
         }
@@ -210,8 +226,5 @@ void sessions_follow_rights(struct sessions *sessions, const struct change *chan
         } else if (access_is_group_path(changes[i].path)) {
             after_leaving(sessions, &changes[i]);
         }
-    }
-    if (deleted.count > 0) {
-        after_users(sessions, &deleted);
     }
 }

@@ -1,5 +1,6 @@
 /* What a change takes away, and from whom. */
 #include <inttypes.h>
+#include <unistd.h>
 
 #include "server/access.h"
 #include "tests/server/sessions_fixture.h"
@@ -158,6 +159,74 @@ static void many_who_are_deleted_take_their_groups_along(void **state)
     net_run(net);
     assert_true(net->cut[1]);
     assert_false(net->cut[2]); /* Bob still is of the group */
+}
+
+/* Until the state has all that the journal has, when a test says so. */
+static struct net *hurried;
+
+static uint64_t hurried_wall_ms(void *context)
+{
+    const struct clock_fake *time = context;
+    struct journal_position head = {0};
+    struct kv_position position = {0};
+    if (hurried != NULL) {
+        journal_head(hurried->fx->journal, &head);
+        for (int i = 0; i < 100000 && position.seq < head.seq; i++) {
+            (void)usleep(200);
+            kv_position(hurried->fx->kv, &position);
+        }
+    }
+    return time->wall_ms;
+}
+
+/* The open draft takes so many changes more. */
+static void leave_room_for(struct net *net, size_t changes)
+{
+    enum { EACH = 900 };
+    static struct operation_write writes[EACH];
+    static char paths[EACH][8];
+    for (size_t i = 0; i < EACH; i++) {
+        (void)snprintf(paths[i], sizeof paths[i], "p%zu", i);
+        writes[i] = (struct operation_write){.path = span_str(paths[i]), .value = span_str("v")};
+    }
+    struct submit fill = {.kind = SUBMIT_WRITE, .actor = "test", .writes = writes};
+    assert_int_equal(owner_parse(&fill.owner, "user:bob", NULL), 0);
+    for (size_t left = DRAFT_CHANGES_MAX - changes; left > 0; left -= fill.write_count) {
+        fill.write_count = left < EACH ? left : EACH;
+        assert_int_equal(committer_submit(net->fx->committer, &fill, net, 0), 0);
+    }
+}
+
+/* There are so many of them that some sign-outs are committed, and are in the state, before all are
+ * planned: each machine is told nevertheless that its groups have ended. */
+static void one_who_is_deleted_on_many_machines(void **state)
+{
+    enum { MACHINES = 4 };
+    struct net *net = *state;
+    struct machine machines[MACHINES];
+    uint64_t group = 0;
+    net->fx->clock.wall_ms = hurried_wall_ms;
+    for (uint8_t i = 0; i < MACHINES; i++) {
+        fx_join(net->fx, &machines[i], i + 1);
+        uint64_t session = net_hello(net, i + 1, &machines[i]);
+        uint64_t ann = net_sign_in(net, i + 1, &machines[i], session, "Ann", "Staff");
+        group = wire_owner_at(&net->message.signed_in.bags, 1).bag_id;
+        net_follow(net, i + 1, &machines[i], session, ann, ann);
+        net_follow(net, i + 1, &machines[i], session, group, group);
+    }
+    assert_int_equal(fx_submit(net->fx, SUBMIT_WRITE, "user:bob", "p", "v").code, 0);
+    struct submit gone = {.kind = SUBMIT_DELETE, .actor = "test"};
+    assert_int_equal(owner_parse(&gone.owner, "user:ann", NULL), 0);
+    assert_int_equal(committer_submit(net->fx->committer, &gone, net, 0), 0);
+    committer_commit(net->fx->committer);
+    leave_room_for(net, 2);
+    fx_forget(net->fx);
+    hurried = net;
+    net_run(net);
+    hurried = NULL;
+    for (uint8_t i = 1; i <= MACHINES; i++) {
+        assert_true(net->cut[i]);
+    }
 }
 
 static void put_big(struct net *net, const char *path)
@@ -325,6 +394,7 @@ int main(void)
         TEST(leaving_a_group_ends_it_for_who_follows_the_group_alone),
         TEST(who_is_deleted_takes_their_groups_along),
         TEST(many_who_are_deleted_take_their_groups_along),
+        TEST(one_who_is_deleted_on_many_machines),
         TEST(signing_out_ends_pages_as_well),
         TEST(whoever_is_deleted_is_signed_out),
         TEST(what_may_be_kept_is_taken_back),
