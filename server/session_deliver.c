@@ -7,6 +7,8 @@
 #include "server/access.h"
 #include "server/sessions_inside.h"
 
+enum { ROOM_LEAST = 64 }; /* elements of an array that grows */
+
 /* --- replies --- */
 
 /* At least `count` elements; false: out of memory. */
@@ -15,7 +17,7 @@ static bool room_for(void **array, size_t *capacity, size_t count, size_t size)
     if (count <= *capacity) {
         return true;
     }
-    size_t wanted = *capacity == 0 ? 64 : *capacity;
+    size_t wanted = *capacity == 0 ? ROOM_LEAST : *capacity;
     while (wanted < count) {
         wanted *= 2;
     }
@@ -302,6 +304,17 @@ static bool copy_runs(struct sessions *sessions, const struct session *session,
     return true;
 }
 
+/* Once in a while a session gets many runs: the room for them is not kept, there are thousands of
+ * sessions. */
+static void let_go_of_runs(struct session *session)
+{
+    if (session->run_capacity > ROOM_LEAST) {
+        free(session->runs);
+        session->runs = NULL;
+        session->run_capacity = 0;
+    }
+}
+
 static void deliver_to(struct sessions *sessions, struct session *session,
                        const struct feed_event *committed)
 {
@@ -315,6 +328,7 @@ static void deliver_to(struct sessions *sessions, struct session *session,
     } else {
         ok = ok && copy_runs(sessions, session, &event);
     }
+    let_go_of_runs(session);
     if (ok) {
         session_run(sessions, session, event);
     } else {

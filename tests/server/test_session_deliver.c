@@ -1,4 +1,5 @@
 /* What was committed, to the sessions that it is for. */
+#include "server/sessions_inside.h"
 #include "tests/server/sessions_fixture.h"
 
 static int setup(void **state)
@@ -178,6 +179,36 @@ static void who_keeps_everybody_gets_what_it_asked_for(void **state)
     assert_int_equal(net_expect(net, 1, WIRE_BAG)->bag.code, -E_NOT_ALLOWED);
 }
 
+/* The room for many runs of changes is given back: there is a session for each machine. */
+static void many_runs_are_not_kept(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    fx_join(net->fx, &a, 1);
+    uint64_t number = net_hello(net, 1, &a);
+    uint64_t ann = net_sign_in(net, 1, &a, number, "Ann", NULL);
+    uint64_t bob = net_sign_in(net, 1, &a, number, "Bob", NULL);
+    net_follow(net, 1, &a, number, ann, ann);
+    net_follow(net, 1, &a, number, bob, bob);
+    static const char *const owners[] = {"user:ann", "user:bob"};
+    for (int i = 0; i < 200; i++) {
+        struct submit submit = {.kind = SUBMIT_WRITE, .actor = "test", .write_count = 1};
+        struct operation_write write = {.path = SPAN_LITERAL("p"), .value = SPAN_LITERAL("v")};
+        submit.writes = &write;
+        assert_int_equal(owner_parse(&submit.owner, owners[i % 2], NULL), 0);
+        assert_int_equal(committer_submit(net->fx->committer, &submit, net, 0), 0);
+    }
+    net->read = net->sent_count;
+    net_run(net);
+    assert_int_equal(net_expect(net, 1, WIRE_LIVE)->live.changes.count, 200);
+    const struct session *session = sessions_find_device(net->sessions, a.device);
+    assert_true(session->run_capacity <= 64);
+    /* and it goes on */
+    assert_int_equal(fx_submit(net->fx, SUBMIT_WRITE, "user:ann", "p", "w").code, 0);
+    net_run(net);
+    assert_int_equal(net_expect(net, 1, WIRE_LIVE)->live.changes.count, 1);
+}
+
 static void a_new_history_makes_all_say_hello_again(void **state)
 {
     struct net *net = *state;
@@ -264,6 +295,7 @@ int main(void)
         TEST(a_deletion_is_told),
         TEST(each_gets_what_it_follows),
         TEST(who_keeps_everybody_gets_what_it_asked_for),
+        TEST(many_runs_are_not_kept),
         TEST(a_new_history_makes_all_say_hello_again),
         TEST(a_deferred_operation_holds_back_those_behind_it),
         TEST(what_failed_at_the_commit_holds_back_as_well),
