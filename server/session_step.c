@@ -13,13 +13,23 @@ struct outcome {
 };
 
 /* A machine found bags of its replica to be other than the server's, and fetched them anew. Its
- * disk may be failing: somebody should know. */
-static void note_healed(struct sessions *sessions, struct device_live *live, uint64_t healed)
+ * disk may be failing: somebody should know. It may lie: between two heartbeats that are due no
+ * more count than it follows. */
+static void note_healed(struct sessions *sessions, const struct session *session, uint64_t healed)
 {
     static struct log_limit limit;
     uint64_t held_back = 0;
+    struct device_live *live = &session->seen->live;
+    uint64_t now_ms = sessions_now(sessions);
+    uint64_t due_ms = session->seen->healed_ms + sessions->options.heartbeat_ms;
+    if (session->seen->healed_ms != 0 && now_ms < due_ms) {
+        return; /* it tells all of them again */
+    }
     uint64_t bags = healed - live->healed;
+    size_t followed = feed_bags(session->feed);
+    bags = bags < followed ? bags : followed;
     live->healed = healed;
+    session->seen->healed_ms = now_ms;
     sessions->healed += bags;
     if (log_limit_pass(&limit, sessions_now(sessions), &held_back)) {
         log_event(LOG_WARNING, "session", "replica.healed",
@@ -47,7 +57,7 @@ static void note_heard(struct sessions *sessions, const struct session *session,
         seen_note(sessions->options.seen, live->device, &at);
     }
     if (action->heard.healed > live->healed) {
-        note_healed(sessions, live, action->heard.healed);
+        note_healed(sessions, session, action->heard.healed);
     } else {
         live->healed = action->heard.healed; /* its replica was begun anew */
     }

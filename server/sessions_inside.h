@@ -90,6 +90,7 @@ struct device_seen {
     struct device_live live;
     uint64_t sign_ins;    /* that it may ask for now */
     uint64_t sign_ins_ms; /* when that was reckoned; 0: never */
+    uint64_t healed_ms;   /* when bags that it healed were counted last; 0: never */
     uint64_t told_ms;     /* when the log was told that it is diverged; 0: never */
     struct log_limit opened;
     struct log_limit ended;

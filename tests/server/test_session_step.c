@@ -78,6 +78,52 @@ static void who_breaks_the_frame_is_told(void **state)
     assert_int_equal(net->message.session, 0);
 }
 
+static void beat_healed(struct net *net, const struct machine *machine, uint64_t session,
+                        uint64_t healed)
+{
+    struct wire_heartbeat beat = {.seq = 2, .healed = healed};
+    net_beat(net, 1, machine, session, &beat);
+}
+
+/* One that lies can't make the sum of all machines worthless: no more bags than it follows count,
+ * and no more often than heartbeats are due. */
+static void a_lie_about_healing_is_bounded(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    fx_join(net->fx, &a, 1);
+    uint64_t session = net_hello(net, 1, &a);
+    net_follow(net, 1, &a, session, a.bag, 0);
+    for (uint64_t i = 1; i <= 5; i++) {
+        net->fx->time.mono_ms += 2000;
+        beat_healed(net, &a, session, UINT64_MAX);
+        assert_int_equal(sessions_healed(net->sessions), i);
+        beat_healed(net, &a, session, 0);
+        beat_healed(net, &a, session, UINT64_MAX); /* too soon */
+        beat_healed(net, &a, session, 0);
+        assert_int_equal(sessions_healed(net->sessions), i);
+    }
+}
+
+/* What comes too soon counts with the next one. */
+static void healing_is_counted_once_a_heartbeat(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    fx_join(net->fx, &a, 1);
+    uint64_t session = net_hello(net, 1, &a);
+    uint64_t fleet = committer_fleet_bag(net->fx->committer);
+    net_follow(net, 1, &a, session, fleet, 0);
+    net_follow(net, 1, &a, session, a.bag, 0);
+    beat_healed(net, &a, session, 1);
+    net->fx->time.mono_ms += 1999;
+    beat_healed(net, &a, session, 2);
+    assert_int_equal(sessions_healed(net->sessions), 1);
+    net->fx->time.mono_ms += 1;
+    beat_healed(net, &a, session, 3);
+    assert_int_equal(sessions_healed(net->sessions), 3);
+}
+
 /* What a machine tells of itself is in the list of devices, and how much it had to heal counts. */
 static void what_a_machine_tells_is_noted(void **state)
 {
@@ -85,11 +131,14 @@ static void what_a_machine_tells_is_noted(void **state)
     struct machine a;
     fx_join(net->fx, &a, 1);
     uint64_t session = net_hello(net, 1, &a);
+    net_follow(net, 1, &a, session, committer_fleet_bag(net->fx->committer), 0);
+    net_follow(net, 1, &a, session, a.bag, 0);
     static const struct {
         uint64_t healed, all;
-    } steps[] = {{0, 0}, {3, 3}, {3, 3}, {4, 4}, {0, 4} /* a new replica */, {1, 5}};
+    } steps[] = {{0, 0}, {2, 2}, {2, 2}, {3, 3}, {0, 3} /* a new replica */, {1, 4}};
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         net->fx->time.wall_ms++;
+        net->fx->time.mono_ms += 2000;
         struct wire_heartbeat beat = {.seq = 2, .current = 5 + i, .healed = steps[i].healed};
         net_beat(net, 1, &a, session, &beat);
         struct device_live live = {0};
@@ -111,10 +160,9 @@ static void what_a_machine_tells_is_noted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(bad_bytes_end_one_session_only),
-        TEST(silence_and_deafness_end_a_session),
-        TEST(what_a_machine_tells_is_noted),
-        TEST(who_breaks_the_frame_is_told),
+        TEST(bad_bytes_end_one_session_only),      TEST(silence_and_deafness_end_a_session),
+        TEST(what_a_machine_tells_is_noted),       TEST(a_lie_about_healing_is_bounded),
+        TEST(healing_is_counted_once_a_heartbeat), TEST(who_breaks_the_frame_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
