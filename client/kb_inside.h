@@ -171,6 +171,8 @@ MUST_CHECK int client_drop_spare_groups(struct kb *kb,
 /* --- kb_people.c, again --- */
 /* A signed-in user is let go of: as kb_logout, by the machine itself. E_NOT_SIGNED_IN. */
 MUST_CHECK int client_let_go(struct kb *kb, const struct owner *user, struct err *err);
+/* The user's bag goes, and with it those of the user on one device. */
+MUST_CHECK int client_drop_own_devices(struct kb *kb, const struct owner *user, struct err *err);
 /* Are bags of this kind kept here by a right, whoever is signed in? */
 bool client_keeps(struct kb *kb, enum owner_kind kind);
 /* Is the user in the server's list of who is signed in here, as far as this machine knows it? */

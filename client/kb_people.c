@@ -309,6 +309,12 @@ static int drop_own_device(void *context, const struct replica_bag *bag, struct 
     return theirs ? replica_bag_drop(own->kb->replica, bag->local, err) : 0;
 }
 
+int client_drop_own_devices(struct kb *kb, const struct owner *user, struct err *err)
+{
+    struct own_devices own = {.kb = kb, .user = user};
+    return replica_bags(kb->replica, drop_own_device, &own, err);
+}
+
 static void ignore_bag(void *context, uint64_t bag_id)
 {
     (void)context;
@@ -355,7 +361,6 @@ static int end_sign_in(struct kb *kb, struct replica_bag *bag, struct err *err)
 /* The record stays until the server was told. */
 static int drop_bags(struct kb *kb, struct replica_bag *bag, struct err *err)
 {
-    struct own_devices own = {.kb = kb, .user = &bag->owner};
     int rc = 0;
     if (bag->bag_id != 0) {
         rc = replica_bag_clear(kb->replica, bag->local, err);
@@ -364,7 +369,7 @@ static int drop_bags(struct kb *kb, struct replica_bag *bag, struct err *err)
     }
     bag->keep = false;
     rc = rc != 0 ? rc : replica_bag_update(kb->replica, bag, err);
-    return rc != 0 ? rc : replica_bags(kb->replica, drop_own_device, &own, err);
+    return rc != 0 ? rc : client_drop_own_devices(kb, &bag->owner, err);
 }
 
 int client_let_go(struct kb *kb, const struct owner *user, struct err *err)

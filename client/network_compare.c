@@ -195,7 +195,8 @@ static void sign_out(struct network *network, const struct owner *user, uint64_t
 
 static void drop_user(struct network *network, const struct replica_bag *bag)
 {
-    if (replica_bag_drop(network->kb->replica, bag->local, NULL) == 0) {
+    if (client_drop_own_devices(network->kb, &bag->owner, NULL) == 0 &&
+        replica_bag_drop(network->kb->replica, bag->local, NULL) == 0) {
         network->spare_due = true;
         outbox_hide(network->kb->outbox, bag->bag_id);
         network_forget_sign_out(network, bag->bag_id);

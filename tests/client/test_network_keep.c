@@ -292,6 +292,22 @@ static void who_comes_back_before_the_sign_out_was_told_stays(void **state)
     driven_end(&d);
 }
 
+static void what_is_a_persons_on_this_machine_goes_with_them(void **state)
+{
+    (void)state;
+    struct driven d;
+    struct replica_bag own = {.keep = true};
+    begin(&d, WIRE_KEEP_EVERYBODY);
+    assert_int_equal(owner_make(&own.owner, OWNER_USER_DEVICE, span_str("Ann"), TOY_DEVICE, NULL),
+                     0);
+    assert_int_equal(replica_bag_add(d.m.kb->replica, &own, NULL), 0);
+    d.toy->keep = WIRE_KEEP_SIGNED_IN;
+    reconnect(&d);
+    assert_false(is_here(&d, "user:Ann"));
+    assert_int_equal(replica_bag_by_owner(d.m.kb->replica, &own.owner, &own, NULL), E_NOT_FOUND);
+    driven_end(&d);
+}
+
 /* Somebody waits for a sign-in, somebody else signs the same person out: it is told when the one
  * who waits gives up. */
 static void a_sign_out_is_told_when_nobody_waits_any_more(void **state)
@@ -503,6 +519,7 @@ int main(void)
         cmocka_unit_test(the_groups_of_who_came_and_went_are_told),
         cmocka_unit_test(who_goes_and_comes_back_while_it_is_away_stays),
         cmocka_unit_test(who_comes_back_before_the_sign_out_was_told_stays),
+        cmocka_unit_test(what_is_a_persons_on_this_machine_goes_with_them),
         cmocka_unit_test(a_sign_out_is_told_when_nobody_waits_any_more),
         cmocka_unit_test(a_sign_out_leaves_what_is_kept_by_the_right),
         cmocka_unit_test(a_right_that_is_taken_away_lets_the_bags_go),

@@ -156,6 +156,26 @@ static void admin_writes(void)
     server_submit(&submit);
 }
 
+/* Megabytes, so that the journal begins a new segment and can let go of an old one. */
+static void admin_fills(void)
+{
+    static uint8_t bytes[1 << 20];
+    char names[3][32];
+    struct operation_write writes[3] = {0};
+    struct submit submit = {.kind = SUBMIT_WRITE, .create = true, .writes = writes};
+    struct err err = {0};
+    stamp_value(stamp_next(), bytes, sizeof bytes);
+    submit.write_count = 3;
+    for (size_t i = 0; i < 3; i++) {
+        (void)snprintf(names[i], sizeof names[i], "ballast/%" PRIu64, world.steps * 3 + i);
+        writes[i].path = span_str(names[i]);
+        writes[i].value = span_of(bytes, sizeof bytes - i);
+    }
+    must_hold(owner_parse(&submit.owner, "group:ballast", &err) == 0, "an owner: %s", err.text);
+    tell("admin: writes megabytes");
+    server_submit(&submit);
+}
+
 static void admin_deletes(void)
 {
     struct submit submit = {.kind = SUBMIT_DELETE};
@@ -389,6 +409,7 @@ static const struct {
     {60, &always, sign_in},
     {12, &always, sign_out},
     {60, &always, admin_writes},
+    {8, &world.large, admin_fills},
     {10, &world.deletes, admin_deletes},
     {15, &world.fences, admin_fences},
     {8, &world.rights, admin_gives_rights},
