@@ -8,8 +8,9 @@
  *
  * A machine that is ahead of the fork, or has another hash before it, left our line earlier: when
  * the server's data was put back, which then took other changes until the fork. Its resume_seq is
- * the newest position that it told us before; what it puts aside may be a little too much then,
- * never too little.
+ * the newest position that it told us before, 0 when nothing is known of it: the one position that
+ * it names is no proof of another. What it puts aside may be a little too much then, never too
+ * little.
  *
  * Position: where we share the history, the hash there must be ours. Ahead of our head, or with
  * another hash, the machine holds what this server never had or has lost (a disk that was put back,

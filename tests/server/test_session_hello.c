@@ -182,6 +182,28 @@ static void an_ancestor_s_machine_is_told_where_it_was_left(void **state)
     net_expect_error(net, 5, E_DIVERGED);
 }
 
+/* Of whom nothing is noted: its own word is proof when the journal has the hash it names there, and
+ * none when it is beyond the fork. */
+static void an_unknown_machine_of_an_ancestor_proves_where_it_was(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    fx_join(net->fx, &a, 1);
+    struct wire_hello old = at_head(net, &a);
+    struct wire_hello further = old;
+    begin_another_history(net, &old);
+    struct seen_device at = {0};
+    assert_false(seen_get(net->seen, a.device, &at));
+    net_send_hello(net, 1, &a, &old);
+    (void)net_expect(net, 1, WIRE_WELCOME);
+    assert_int_equal(net->message.welcome.resume_seq, old.position.seq);
+    further.position.seq++;
+    net->read = net->sent_count;
+    net_send_hello(net, 2, &a, &further);
+    (void)net_expect(net, 2, WIRE_WELCOME);
+    assert_int_equal(net->message.welcome.resume_seq, 0);
+}
+
 /* Enough for two segments of the journal. */
 static void fill(struct net *net)
 {
@@ -243,6 +265,7 @@ int main(void)
         TEST(who_is_ahead_is_told_as_diverged),
         TEST(a_bag_that_is_ahead_is_diverged_too),
         TEST(an_ancestor_s_machine_is_told_where_it_was_left),
+        TEST(an_unknown_machine_of_an_ancestor_proves_where_it_was),
         TEST(a_position_below_the_floor_is_served),
         TEST(rights_are_told),
     };
