@@ -230,6 +230,10 @@ void network_drop_bag(struct network *network, uint64_t bag_id)
     struct replica_bag bag;
     struct kb *kb = network->kb;
     int rc = replica_bag_by_id(kb->replica, bag_id, &bag, &err);
+    if (rc == 0 && bag.owner.kind == OWNER_USER) {
+        rc = client_drop_own_devices(kb, &bag.owner, &err);
+        atomic_fetch_or(&network->news, NETWORK_BAGS);
+    }
     rc = rc != 0 ? rc : replica_bag_drop(kb->replica, bag.local, &err);
     if (rc != 0 && rc != E_NOT_FOUND) {
         network_tell_trouble(network, rc, err.text);
