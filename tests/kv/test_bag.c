@@ -234,7 +234,7 @@ static void a_long_directory_comes_in_pages(void **unused)
             kv_owners(state.kv, NULL, OWNER_USER, "u", after, 7, note, &seen, &more, NULL), 0);
         for (const char *at = seen.text; (at = strstr(at, ":user:")) != NULL; at += 9) {
             (void)snprintf(after, sizeof after, "%.3s", at + 6);
-            char want[8];
+            char want[16];
             (void)snprintf(want, sizeof want, "u%02d", found++);
             assert_string_equal(after, want);
         }
