@@ -43,6 +43,12 @@ uint64_t clock_mono_ms(const struct clock *clock)
     return clock->mono_ms(clock->context);
 }
 
+uint64_t clock_up_ms(const struct clock *clock)
+{
+    return clock->mono_ms == system_mono_ms ? read_ns(CLOCK_BOOTTIME) / 1000000u
+                                            : clock_mono_ms(clock);
+}
+
 uint64_t clock_mono_ns(void)
 {
     return read_ns(CLOCK_MONOTONIC);

@@ -15,6 +15,9 @@ extern const struct clock clock_system;
 
 uint64_t clock_wall_ms(const struct clock *clock);
 uint64_t clock_mono_ms(const struct clock *clock);
+/* As mono_ms, and goes on while the machine sleeps; of a clock that is not the system's: mono_ms.
+ */
+uint64_t clock_up_ms(const struct clock *clock);
 uint64_t clock_mono_ns(void); /* of the system, for measuring */
 
 /* A clock that stands still until it is told. `fake` must outlive the clock. */

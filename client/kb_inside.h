@@ -92,6 +92,7 @@ MUST_CHECK int client_open(struct kb **kb, const struct kb_options *options,
 /* Of the machine's world. */
 uint64_t client_wall_ms(const struct kb *kb);
 uint64_t client_mono_ms(const struct kb *kb);
+uint64_t client_up_ms(const struct kb *kb);
 uint64_t client_random(const struct kb *kb);
 /* Copies an error of ours to one of the public header; returns its code. */
 int client_fail(struct kb_error *error, const struct err *err);

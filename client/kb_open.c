@@ -30,6 +30,11 @@ uint64_t client_mono_ms(const struct kb *kb)
     return clock_mono_ms(clock_of(kb));
 }
 
+uint64_t client_up_ms(const struct kb *kb)
+{
+    return clock_up_ms(clock_of(kb));
+}
+
 uint64_t client_random(const struct kb *kb)
 {
     const struct client_world *world = &kb->world;

@@ -16,25 +16,92 @@ enum {
     SCRUB_AGAIN_MS = 3600000,
     SCRUB_BYTES = 256 << 10,
     EVICT_EVERY_MS = 60000,
-    VERIFY_LOOKS = 4096, /* bags looked at in a turn */
-    VERIFY_MAX = 64,     /* and asked for */
+    STEP_MS = 3600000,           /* of the wall clock against the one that does not jump */
+    BELIEVED_AFTER_MS = STEP_MS, /* the start */
+    VERIFY_LOOKS = 4096,         /* bags looked at in a turn */
+    VERIFY_MAX = 64,             /* and asked for */
 };
 
 static const char HEALED_NOTE[] = "healed";
+static const char DISUSED_NOTE[] = "disused";
+
+/* --- numbers that are kept --- */
+
+static uint64_t noted(struct kb *kb, const char *name)
+{
+    uint64_t number = 0;
+    struct buf bytes;
+    buf_init(&bytes, sizeof(uint64_t));
+    if (replica_note_get(kb->replica, name, &bytes, NULL) == 0 && bytes.size == sizeof(uint64_t)) {
+        number = get_be64(bytes.data);
+    }
+    buf_free(&bytes);
+    return number;
+}
+
+static bool note(struct kb *kb, const char *name, uint64_t number)
+{
+    uint8_t bytes[sizeof(uint64_t)];
+    put_be64(bytes, number);
+    return replica_note_set(kb->replica, name, span_of(bytes, sizeof bytes), NULL) == 0;
+}
+
+/* --- since when disuse is counted --- */
+
+static void compare_clocks_from(struct network *network, uint64_t wall_ms, uint64_t up_ms)
+{
+    network->pair_wall_ms = wall_ms;
+    network->pair_up_ms = up_ms;
+}
+
+static void count_disuse_from(struct network *network, uint64_t wall_ms)
+{
+    network->disused_from_ms = wall_ms;
+    network->disused_noted = false;
+}
+
+static void begin_disuse(struct network *network)
+{
+    uint64_t wall_ms = client_wall_ms(network->kb);
+    compare_clocks_from(network, wall_ms, client_up_ms(network->kb));
+    network->disused_at_ms = network->now_ms + BELIEVED_AFTER_MS;
+    network->disused_from_ms = noted(network->kb, DISUSED_NOTE);
+    network->disused_noted = true;
+    if (network->disused_from_ms > wall_ms) { /* set back while nothing ran */
+        count_disuse_from(network, wall_ms);
+    }
+}
+
+/* Who was used when is noted by the wall clock. When that one steps, what was noted before tells
+ * nothing any more. */
+static void look_at_clocks(struct network *network)
+{
+    uint64_t wall_ms = client_wall_ms(network->kb);
+    uint64_t up_ms = client_up_ms(network->kb);
+    int64_t passed_ms = (int64_t)(up_ms - network->pair_up_ms);
+    int64_t step_ms = (int64_t)(wall_ms - network->pair_wall_ms) - passed_ms;
+    if (step_ms > STEP_MS || step_ms < -STEP_MS) {
+        count_disuse_from(network, wall_ms);
+        compare_clocks_from(network, wall_ms, up_ms);
+    } else if (passed_ms >= STEP_MS) {
+        compare_clocks_from(network, wall_ms, up_ms); /* two clocks drift apart: that is no step */
+    }
+}
+
+/* True: disuse may be looked at. Not before it is known to the next start as well. */
+static bool disuse_counts(struct network *network)
+{
+    if (!network->disused_noted) {
+        network->disused_noted = note(network->kb, DISUSED_NOTE, network->disused_from_ms);
+    }
+    return network->disused_noted && network->now_ms >= network->disused_at_ms;
+}
 
 /* --- counting what was healed --- */
 
 uint64_t client_healed_note(struct kb *kb)
 {
-    uint64_t healed = 0;
-    struct buf bytes;
-    buf_init(&bytes, sizeof(uint64_t));
-    if (replica_note_get(kb->replica, HEALED_NOTE, &bytes, NULL) == 0 &&
-        bytes.size == sizeof(uint64_t)) {
-        healed = get_be64(bytes.data);
-    }
-    buf_free(&bytes);
-    return healed;
+    return noted(kb, HEALED_NOTE);
 }
 
 void network_care_begin(struct network *network)
@@ -47,6 +114,7 @@ void network_care_begin(struct network *network)
     (void)pthread_mutex_unlock(&kb->lock);
     network->care_at_ms = network->now_ms + NETWORK_CARE_MS;
     network->evict_at_ms = network->now_ms + EVICT_EVERY_MS;
+    begin_disuse(network);
 }
 
 /* `bag` is fetched anew: counted for good, and said. */
@@ -55,10 +123,7 @@ static void count_healed(struct network *network, const struct replica_bag *bag)
     struct kb *kb = network->kb;
     char name[OWNER_TEXT_MAX];
     char text[ERR_TEXT_MAX];
-    uint8_t bytes[sizeof(uint64_t)];
-    put_be64(bytes, ++network->healed);
-    /* Without room it is counted in this run only. */
-    (void)!replica_note_set(kb->replica, HEALED_NOTE, span_of(bytes, sizeof bytes), NULL);
+    (void)note(kb, HEALED_NOTE, ++network->healed); /* without room: counted in this run only */
     network->healed_due = true;
     owner_format(&bag->owner, name);
     (void)snprintf(text, sizeof text,
@@ -215,6 +280,14 @@ static int is_of_user(void *context, const struct outbox_entry *entry, struct er
     return theirs ? 1 : 0; /* a group's writes may be theirs */
 }
 
+/* `used_ms`: as noted. */
+static bool is_unused(const struct network *network, uint64_t used_ms, uint64_t now_ms)
+{
+    uint64_t from_ms = used_ms > network->disused_from_ms ? used_ms : network->disused_from_ms;
+    uint64_t most_ms = network->kb->keep_unused_ms;
+    return most_ms != 0 && used_ms != 0 && now_ms > from_ms && now_ms - from_ms > most_ms;
+}
+
 /* Without a connection a sign-in could not bring them back, so none is let go of then. */
 static void evict(struct network *network)
 {
@@ -226,12 +299,12 @@ static void evict(struct network *network)
         return; /* another time */
     }
     size_t left = count;
+    bool counts = disuse_counts(network);
     for (size_t i = 0; i < count; i++) {
         uint64_t used_ms = list[i].used_ms;
-        bool unused = kb->keep_unused_ms != 0 && used_ms != 0 && now_ms > used_ms &&
-                      now_ms - used_ms > kb->keep_unused_ms;
+        bool unused = counts && is_unused(network, used_ms, now_ms);
         bool many = kb->keep_users_max != 0 && left > kb->keep_users_max;
-        if (used_ms == 0) { /* from now on */
+        if (used_ms == 0 || used_ms > now_ms) { /* from now on */
             (void)!replica_used(kb->replica, list[i].local, now_ms, NULL);
         }
         if ((unused || many) && list[i].bag_id != 0 &&
@@ -253,6 +326,7 @@ void network_care(struct network *network)
     bool current = network->open && network->caught == network->followed_count;
     bool more = false;
     network->care_at_ms = network->now_ms + NETWORK_CARE_MS;
+    look_at_clocks(network);
     network_mirror_drop(network); /* also where something comes all the time */
     if (network->data_ms != 0 && network->now_ms - network->data_ms < NETWORK_CARE_MS) {
         return;

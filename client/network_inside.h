@@ -120,6 +120,10 @@ struct network {
     uint64_t healed; /* bags ever fetched anew because they differed */
     bool healed_due; /* to be told to the follow */
     uint64_t care_at_ms, scrub_at_ms, evict_at_ms;
+    uint64_t pair_wall_ms, pair_up_ms; /* two clocks at one moment: later ones are compared */
+    uint64_t disused_at_ms;            /* monotonic: by then the wall clock is believed */
+    uint64_t disused_from_ms;          /* since 1970: disuse before it is not counted */
+    bool disused_noted;
     uint64_t scrub_next;       /* as of replica_scrub */
     uint64_t wrong_bag;        /* that it found */
     size_t verify_next;        /* in `followed` */

@@ -94,7 +94,8 @@ struct kb_options {
     uint64_t mirror_keep_ms; /* what is so much older than its last change goes; 0: nothing */
     /* Users whose bags nobody used for so long, or the least recently used of more than so many,
      * are signed out by this machine while it is connected; 0: never. None whose writes were not
-     * sent, and none at all where everybody is kept by a right. */
+     * sent, and none at all where everybody is kept by a right. A clock that steps by more than an
+     * hour makes nobody unused: disuse counts anew from there. */
     uint64_t keep_users_max;
     uint64_t keep_unused_ms;
 };

@@ -26,6 +26,7 @@ static void the_system_clock_runs(void **state)
     assert_true(clock_mono_ns() >= before_ns + 3000000);
     uint64_t first_ms = clock_mono_ms(&clock_system);
     assert_true(clock_mono_ns() / 1000000 - first_ms < 1000);
+    assert_true(clock_up_ms(&clock_system) >= first_ms); /* it slept, or it did not */
 }
 
 static void a_fake_clock_stands_still(void **state)
@@ -39,6 +40,7 @@ static void a_fake_clock_stands_still(void **state)
     fake.mono_ms = 9;
     assert_int_equal(clock_wall_ms(&clock), 4);
     assert_int_equal(clock_mono_ms(&clock), 9);
+    assert_int_equal(clock_up_ms(&clock), 9);
 }
 
 static void formats_utc_with_milliseconds(void **state)

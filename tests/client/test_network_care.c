@@ -155,6 +155,46 @@ static void who_is_used_stays_and_who_is_not_goes(void **state)
     driven_end(&d);
 }
 
+/* What a clock that steps says of disuse is not believed: it counts anew. */
+static void a_clock_that_steps_lets_go_of_nobody(void **state)
+{
+    (void)state;
+    static const uint64_t month_ms = 31 * (uint64_t)86400000;
+    struct driven d;
+    begin(&d);
+    reopen(&d, 0, 12 * (uint64_t)HOUR_MS);
+    driven_pass(&d, 2 * HOUR_MS);
+    d.time.wall_ms += month_ms;
+    driven_pass(&d, 2 * HOUR_MS);
+    assert_int_equal(d.toy->sign_outs, 0);
+    reopen(&d, 0, 12 * (uint64_t)HOUR_MS); /* and it is remembered */
+    driven_pass(&d, 8 * (uint64_t)HOUR_MS);
+    assert_int_equal(d.toy->sign_outs, 0);
+    assert_true(is_here(&d, "user:Ann"));
+    d.time.wall_ms -= month_ms; /* what was noted is of times to come */
+    driven_pass(&d, 8 * (uint64_t)HOUR_MS);
+    assert_int_equal(d.toy->sign_outs, 0);
+    driven_pass(&d, 5 * (uint64_t)HOUR_MS); /* since the last step */
+    assert_int_equal(d.toy->sign_outs, 2);
+    driven_end(&d);
+}
+
+/* It may have been set wrong while nothing ran: there is time to set it right. */
+static void a_clock_is_believed_an_hour_after_the_start(void **state)
+{
+    (void)state;
+    struct driven d;
+    begin(&d);
+    d.time.wall_ms += 31 * (uint64_t)86400000;
+    reopen(&d, 0, 12 * (uint64_t)HOUR_MS);
+    driven_pass(&d, HOUR_MS - 60000);
+    assert_int_equal(d.toy->sign_outs, 0);
+    d.time.wall_ms -= 31 * (uint64_t)86400000;
+    driven_pass(&d, 2 * HOUR_MS);
+    assert_int_equal(d.toy->sign_outs, 0);
+    driven_end(&d);
+}
+
 static void none_goes_whose_writes_were_not_sent(void **state)
 {
     (void)state;
@@ -195,6 +235,8 @@ int main(void)
         cmocka_unit_test(the_replica_is_checked_by_itself),
         cmocka_unit_test(the_least_recently_used_go_when_there_are_too_many),
         cmocka_unit_test(who_is_used_stays_and_who_is_not_goes),
+        cmocka_unit_test(a_clock_that_steps_lets_go_of_nobody),
+        cmocka_unit_test(a_clock_is_believed_an_hour_after_the_start),
         cmocka_unit_test(none_goes_whose_writes_were_not_sent),
         cmocka_unit_test(none_goes_while_there_is_no_connection),
     };
