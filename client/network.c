@@ -154,6 +154,7 @@ static void tell_ops(struct network *network)
 static void tend_session(struct network *network)
 {
     network_sign_in_due(network);
+    network_try_put_off(network);
     if (network->open && network->reconcile_due && network->device_caught) {
         network_reconcile(network);
     }
@@ -215,6 +216,9 @@ uint64_t network_next_ms(const struct network *network)
     }
     if (network->open && network->due_unsent && network->due_at_ms < next_ms) {
         next_ms = network->due_at_ms;
+    }
+    if (network->open && network->put_off_at_ms != 0 && network->put_off_at_ms < next_ms) {
+        next_ms = network->put_off_at_ms;
     }
     if (network->passed_due && network->passed_at_ms < next_ms) {
         next_ms = network->passed_at_ms;

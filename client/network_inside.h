@@ -66,6 +66,7 @@ struct signing {
     bool out;
     bool due;      /* told by somebody while there was no connection */
     bool answered; /* refused: not tried again in this session */
+    bool put_off;  /* not refused: told again at network->put_off_at_ms */
     struct owner user;
     uint64_t bag_id; /* sign-out: of the user; sign-in: what is kept of the user, or 0 */
 };
@@ -98,6 +99,7 @@ struct network {
     size_t caught;
     uint64_t round;
     struct signing *signings;
+    uint64_t put_off_at_ms;          /* 0: none of them was put off */
     uint64_t gone[NETWORK_GONE_MAX]; /* bags that were deleted, the last ones in a ring */
     size_t gone_count;
     bool reconcile_due; /* sign-ins of the server and of here are to be compared */
@@ -281,6 +283,8 @@ void network_forget_sign_out(struct network *network, uint64_t bag_id);
 void network_let_operations_go(struct network *network);
 void network_signed_in(struct network *network, const struct follow_action *action);
 void network_signed_out(struct network *network, const struct follow_action *action);
+/* What was put off is told again, if it is wanted still, when its time has come. */
+void network_try_put_off(struct network *network);
 /* Sends the requests that are new. Steps: not for use while actions are carried out. */
 void network_send_requests(struct network *network);
 /* Ends those whose bags are complete. */

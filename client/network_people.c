@@ -6,7 +6,7 @@
 
 #include "client/network_inside.h"
 
-enum { DUE_AGAIN_MS = 5000 }; /* before a sign-in that was put off is told again */
+enum { DUE_AGAIN_MS = 5000 }; /* before a signing that was put off is told again */
 
 /* --- bags to be kept --- */
 
@@ -336,7 +336,7 @@ static void due_answered(struct network *network, struct signing *signing, int c
     if (!signing->due || code == E_UNREACHABLE) {
         return;
     }
-    if (wire_deferred(code)) { /* a sign-out: by the next session */
+    if (wire_deferred(code)) { /* a sign-out: when the list is compared again */
         network->due_unsent |= !signing->out;
         network->due_at_ms = network->now_ms + DUE_AGAIN_MS;
         return;
@@ -362,6 +362,10 @@ static void mark_answered(struct network *network, uint64_t ref, int code)
     }
     signing->answered = true;
     due_answered(network, signing, code);
+    if (wire_deferred(code) && !is_put_off(signing, code)) {
+        signing->put_off = true;
+        network->put_off_at_ms = network->now_ms + DUE_AGAIN_MS;
+    }
     if ((code == 0 && !signing->out) ||
         is_put_off(signing, code)) { /* a sign-out stays noted until the list of users says so */
         *link = signing->next;
@@ -405,6 +409,25 @@ void network_signed_out(struct network *network, const struct follow_action *act
     network->reconcile_due = true;
 }
 
+void network_try_put_off(struct network *network)
+{
+    if (network->put_off_at_ms == 0 || network->now_ms < network->put_off_at_ms) {
+        return;
+    }
+    struct signing **link = &network->signings;
+    while (*link != NULL) {
+        struct signing *signing = *link;
+        if (signing->put_off) {
+            *link = signing->next;
+            free(signing);
+        } else {
+            link = &signing->next;
+        }
+    }
+    network->put_off_at_ms = 0;
+    network->reconcile_due = true;
+}
+
 void network_session_lost(struct network *network)
 {
     struct kb *kb = network->kb;
@@ -416,6 +439,7 @@ void network_session_lost(struct network *network)
     network_forget_followed(network);
     network->device_caught = false;
     network->held = 0;
+    network->put_off_at_ms = 0;
     network->list_due = network->list_asked = false;
     network->mirror_due = false;
     (void)pthread_mutex_lock(&kb->lock);

@@ -35,6 +35,30 @@ static void a_lost_replica_is_filled_again(void **state)
     driven_end(&d);
 }
 
+/* "Not now" is no refusal: it is told again, in the same session, and not at once. */
+static void a_sign_in_that_is_put_off_is_tried_again(void **state)
+{
+    (void)state;
+    struct driven d;
+    begin(&d);
+    lose_replica(&d);
+    d.toy->sign_in_code = E_READ_ONLY;
+    unsigned before = d.toy->sign_ins;
+    driven_start(&d);
+    driven_pass(&d, 1000);
+    assert_int_equal(d.toy->sign_ins - before, 1);
+    driven_pass(&d, 20000);
+    assert_in_range(d.toy->sign_ins - before, 4, 6);
+    d.toy->sign_in_code = 0;
+    driven_pass(&d, 6000);
+    assert_string_equal(get(&d.m, "user:Ann", "a"), "1");
+    before = d.toy->sign_ins;
+    driven_pass(&d, 60000);
+    assert_int_equal(d.toy->sign_ins, before);
+    assert_int_equal(d.connects, 2);
+    driven_end(&d);
+}
+
 static bool exists(struct driven *d, const char *name)
 {
     struct owner owner;
@@ -123,6 +147,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lost_replica_is_filled_again),
+        cmocka_unit_test(a_sign_in_that_is_put_off_is_tried_again),
         cmocka_unit_test(a_lost_replica_does_not_make_a_deleted_person_again),
         cmocka_unit_test(a_kept_bag_that_was_deleted_goes_at_the_sign_in),
         cmocka_unit_test(a_sign_out_without_a_connection_is_told_later),
