@@ -492,12 +492,12 @@ static int bag_from(struct replica *replica, uint64_t local, struct replica_bag 
     }
     rc = replica_error(replica, mdb_cursor_open(txn, replica->tables[TABLE_BAGS], &cursor), "read",
                        err);
-    for (; rc == 0; local++) {
-        struct record_key first = replica_key_number(local);
-        MDB_val key = {first.size, first.bytes};
+    struct record_key first = replica_key_number(local);
+    MDB_val key = {first.size, first.bytes};
+    for (MDB_cursor_op step = MDB_SET_RANGE; rc == 0; step = MDB_NEXT) { /* damaged: the next one */
         MDB_val data;
         struct span bytes;
-        rc = mdb_cursor_get(cursor, &key, &data, MDB_SET_RANGE);
+        rc = mdb_cursor_get(cursor, &key, &data, step);
         if (rc != 0) {
             rc = replica_error(replica, rc, "read", err);
             break;
@@ -507,7 +507,6 @@ static int bag_from(struct replica *replica, uint64_t local, struct replica_bag 
             out->local = get_be64(key.mv_data);
             break;
         }
-        local = key.mv_size >= 8 ? get_be64(key.mv_data) : local; /* skip a damaged one */
     }
     if (cursor != NULL) {
         mdb_cursor_close(cursor);
