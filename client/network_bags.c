@@ -251,13 +251,19 @@ void network_drop_bag(struct network *network, uint64_t bag_id)
 
 /* --- BAG --- */
 
-void network_bag_stale(struct network *network, uint64_t bag_id)
+void network_bag_behind(struct network *network, uint64_t bag_id)
 {
     struct followed *followed = network_find_followed(network, bag_id);
     if (followed != NULL && followed->caught) {
         followed->caught = false;
         network->caught--;
+        network_tell_caught(network);
     }
+}
+
+void network_bag_stale(struct network *network, uint64_t bag_id)
+{
+    network_bag_behind(network, bag_id);
     atomic_fetch_or(&network->news, NETWORK_BAGS);
 }
 

@@ -228,6 +228,10 @@ void network_live(struct network *network, const struct follow_action *action,
     network->data_ms = network->now_ms;
     int rc = apply_changes(network, action, &bad_bag, &err);
     answer_applied(network, rc, bad_bag, &err, answer);
+    /* Nothing of it was applied: all its bags are asked for again. */
+    for (size_t i = 0; answer->applied.code == E_CORRUPT && i < action->live.changes.count; i++) {
+        network_bag_behind(network, network->changes[i].bag_id);
+    }
 }
 
 /* --- pages --- */
@@ -281,6 +285,9 @@ void network_page(struct network *network, const struct follow_action *action,
         rc = 0;
     }
     answer_applied(network, rc, action->page.bag_id, &err, answer);
+    if (answer->applied.code == E_CORRUPT) {
+        network_bag_behind(network, action->page.bag_id);
+    }
 }
 
 /* --- complete --- */

@@ -201,6 +201,8 @@ MUST_CHECK int network_list_bags(struct network *network, struct err *err);
 void network_refollow(struct network *network);
 /* The bag stands at `cursor` now, and is complete. */
 void network_bag_moved(struct network *network, uint64_t bag_id, uint64_t cursor);
+/* The follow asks for it again: it is not complete until it came. */
+void network_bag_behind(struct network *network, uint64_t bag_id);
 /* It stands elsewhere than the server said: it is followed from where it is now. */
 void network_bag_stale(struct network *network, uint64_t bag_id);
 /* BAG with a code. */

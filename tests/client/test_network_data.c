@@ -277,6 +277,38 @@ static void a_bag_can_be_changed_and_deleted_at_once(void **state)
     driven_end(&d);
 }
 
+/* While what is missing is fetched, it is not current. */
+static void a_damaged_bag_is_behind_until_it_came(void **state)
+{
+    (void)state;
+    struct driven d;
+    struct err err = {0};
+    struct owner owner;
+    struct replica_bag bag;
+    driven_begin(&d, 1);
+    driven_start(&d);
+    assert_int_equal(driven_login(&d, "Ann", &err), 0);
+    assert_int_equal(status_of(&d.m).phase, KB_PHASE_CURRENT);
+    struct toy_bag *ann = toy_ensure(d.toy, OWNER_USER, span_str("Ann"));
+    toy_put_text(d.toy, ann, "a", "1");
+    driven_settle(&d);
+    assert_int_equal(owner_make(&owner, OWNER_USER, span_str("Ann"), 0, NULL), 0);
+    assert_int_equal(replica_bag_by_owner(d.m.kb->replica, &owner, &bag, NULL), 0);
+    bag.cursor = 0; /* as a failed checksum marks it */
+    bag.complete = false;
+    assert_int_equal(replica_bag_update(d.m.kb->replica, &bag, NULL), 0);
+    toy_put_text(d.toy, ann, "b", "2"); /* does not fit any more */
+    d.silent = true;                    /* nobody answers the question for the bag */
+    driven_settle(&d);
+    assert_int_not_equal(status_of(&d.m).phase, KB_PHASE_CURRENT);
+    d.silent = false;
+    driven_down(&d); /* or the question were lost for ever, which no stream does */
+    driven_pass(&d, 60000);
+    assert_int_equal(status_of(&d.m).phase, KB_PHASE_CURRENT);
+    assert_string_equal(get(&d.m, "user:Ann", "b"), "2");
+    driven_end(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -286,6 +318,7 @@ int main(void)
         cmocka_unit_test(a_deleted_bag_goes_and_its_writes_are_refused),
         cmocka_unit_test(a_bag_that_is_not_allowed_any_more_goes),
         cmocka_unit_test(a_damaged_bag_is_fetched_anew),
+        cmocka_unit_test(a_damaged_bag_is_behind_until_it_came),
         cmocka_unit_test(a_value_never_flips_back),
     };
     return cmocka_run_group_tests_name("client/network_data", tests, NULL, NULL);
