@@ -55,13 +55,22 @@ static json_t *disk_line(json_t *status)
                                        room < reserve ? ": they do now, make room" : "");
 }
 
+static json_t *clock_line(json_t *status)
+{
+    return json_is_true(json_object_get(status, "clock_stepped"))
+               ? json_string("the clock stepped: nothing is dropped for its age until a day has "
+                             "passed; if it "
+                             "is right now: kitbagctl clock confirm")
+               : json_null();
+}
+
 /* The lines that a person reads. */
 static json_t *summary(json_t *status)
 {
     json_t *journal = json_object_get(status, "journal");
     const char *why = text_in(status, "state_text");
     return json_pack(
-        "{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "state",
+        "{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "state",
         json_sprintf("%s%s%s", text_in(status, "state"), why[0] != '\0' ? ": " : "", why), "seq",
         text_in(status, "seq"), "history", text_in(status, "history"), "people",
         json_sprintf("users %lld, groups %lld", (long long)count_of(status, "users"),
@@ -77,29 +86,27 @@ static json_t *summary(json_t *status)
                      text_in(journal, "head"),
                      (long long)json_integer_value(json_object_get(journal, "segments")),
                      (long long)json_integer_value(json_object_get(journal, "bytes"))),
-        "digests", digests_line(status), "disk", disk_line(status), "uptime",
-        duration(json_integer_value(json_object_get(status, "uptime_ms"))), "version",
+        "digests", digests_line(status), "disk", disk_line(status), "clock", clock_line(status),
+        "uptime", duration(json_integer_value(json_object_get(status, "uptime_ms"))), "version",
         text_in(status, "version"));
-}
-
-/* What a person has to do about what is dropped, nothing when all is as usual. */
-static void warn(json_t *status)
-{
-    if (json_is_true(json_object_get(status, "clock_stepped"))) {
-        (void)fprintf(stderr, "The server's clock stepped: nothing is dropped for its age until a "
-                              "day has passed. If it is right now: kitbagctl clock confirm\n");
-    }
 }
 
 int ctl_status(const struct invocation *invocation, struct err *err)
 {
     static const struct output_column columns[] = {
-        {"state", "State", false},       {"seq", "Seq", false},
-        {"people", "People", false},     {"kept", "Kept", false},
-        {"machines", "Machines", false}, {"journal", "Journal", false},
-        {"digests", "Digests", false},   {"disk", "Disk", false},
-        {"history", "History", false},   {"uptime", "Uptime", false},
-        {"version", "Version", false},   {NULL, NULL, false},
+        {"state", "State", false},
+        {"seq", "Seq", false},
+        {"people", "People", false},
+        {"kept", "Kept", false},
+        {"machines", "Machines", false},
+        {"journal", "Journal", false},
+        {"digests", "Digests", false},
+        {"disk", "Disk", false},
+        {"clock", "Clock", false},
+        {"history", "History", false},
+        {"uptime", "Uptime", false},
+        {"version", "Version", false},
+        {NULL, NULL, false},
     };
     enum output_format format;
     json_t *status = NULL;
@@ -111,7 +118,6 @@ int ctl_status(const struct invocation *invocation, struct err *err)
         json_t *lines = summary(status);
         output_object(format, columns, lines);
         json_decref(lines);
-        warn(status);
     } else if (rc == 0) {
         output_object(format, columns, status);
     }
