@@ -30,7 +30,7 @@ target_link_options(kitbag_flags INTERFACE -Wl,-z,relro,-z,now)
 # replace functions of single files and are linked as ever.
 option(KITBAG_LTO "Optimise programs when they are linked (GCC)" OFF)
 if(KITBAG_LTO AND CMAKE_C_COMPILER_ID STREQUAL "GNU" AND NOT KITBAG_SANITIZE)
-  target_compile_options(kitbag_flags INTERFACE -flto=auto -ffat-lto-objects)
+  target_compile_options(kitbag_flags INTERFACE -flto -ffat-lto-objects)
   target_link_options(kitbag_flags INTERFACE
     $<IF:$<BOOL:$<TARGET_PROPERTY:KITBAG_LINKS_WITH_LTO>>,-flto=auto,-fno-lto>)
 endif()

@@ -63,6 +63,7 @@ def _run(tree, database, file):
     knowledge = [] if file == KNOWN else [f"--extra-arg=-include{tree.root / KNOWLEDGE}"]
     done = subprocess.run(
         ["clang-tidy", "--quiet", "-p", str(database), "--extra-arg=-Wno-unknown-warning-option",
+         "--extra-arg=-Wno-ignored-optimization-argument",
          *knowledge, file], cwd=tree.root, text=True, capture_output=True)
     problems = []
     for line in done.stdout.split("\n"):
