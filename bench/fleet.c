@@ -15,6 +15,7 @@
 enum {
     MACHINE_BAGS = FLEET_BAGS + 2, /* the device's and the fleet's as well */
     AT_ONCE = 64,                  /* that enroll or sign in at the same moment */
+    TOKENS_AT_ONCE = 1000,
     BEAT_MS = 3000,
     PATIENCE_MS = 120000,
 };
@@ -257,7 +258,10 @@ void fleet_start(struct fleet *fleet, const struct bench_server *server, size_t 
 {
     char **tokens = calloc(machines, sizeof *tokens);
     ASSERT(tokens != NULL);
-    server_tokens(server, tokens, machines);
+    for (size_t done = 0; done < machines; done += TOKENS_AT_ONCE) {
+        size_t left = machines - done;
+        server_tokens(server, &tokens[done], left < TOKENS_AT_ONCE ? left : TOKENS_AT_ONCE);
+    }
     for (size_t i = 0, first = 0; i < FLEET_CHILDREN; i++) {
         int to[2];
         int from[2];
