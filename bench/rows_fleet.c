@@ -9,7 +9,11 @@
 #include "bench/fleet.h"
 #include "bench/stream.h"
 
-enum { CHANGES = 100000, CAUGHT_UP_MS = 20000 };
+enum {
+    CHANGES = 100000,
+    CAUGHT_UP_MS = 20000,
+    SIGN_INS = 1900, /* of one machine: what the server takes at once */
+};
 
 /* Changes for users all over the fleet, while no machine is there. */
 static void write_changes(struct bench *bench, const struct bench_server *server, size_t users)
@@ -21,8 +25,8 @@ static void write_changes(struct bench *bench, const struct bench_server *server
         struct stream *stream = &streams[i];
         stream->bags = calloc(users / STREAMS_MAX, sizeof *stream->bags);
         ASSERT(stream->bags != NULL);
-        for (size_t at = i; at < users && stream->bag_count < users / STREAMS_MAX;
-             at += STREAMS_MAX) {
+        size_t most = users / STREAMS_MAX < SIGN_INS ? users / STREAMS_MAX : SIGN_INS;
+        for (size_t at = i; stream->bag_count < most; at += STREAMS_MAX) {
             (void)snprintf(user, sizeof user, FLEET_USER, at);
             stream->bags[stream->bag_count++] = peer_sign_in(&stream->peer, user);
         }
