@@ -70,6 +70,18 @@ struct clock clock_of_fake(struct clock_fake *fake)
     return (struct clock){fake_wall_ms, fake_mono_ms, fake};
 }
 
+int64_t clock_pair_step(struct clock_pair *pair, struct clock_pair now)
+{
+    ASSERT(pair != NULL && now.mono_ms >= pair->mono_ms);
+    uint64_t passed_ms = now.mono_ms - pair->mono_ms;
+    int64_t step_ms = (int64_t)(now.wall_ms - pair->wall_ms - passed_ms);
+    bool stepped = step_ms > CLOCK_STEP_MS || step_ms < -(int64_t)CLOCK_STEP_MS;
+    if (stepped || passed_ms >= CLOCK_STEP_MS) {
+        *pair = now;
+    }
+    return stepped ? step_ms : 0;
+}
+
 void clock_format(uint64_t wall_ms, char *out)
 {
     /* Later years would not fit the format; a wrong clock must not break a log. */

@@ -27,6 +27,18 @@ struct clock_fake {
 };
 struct clock clock_of_fake(struct clock_fake *fake);
 
+/* Two clocks at one moment, to tell at later ones whether the wall clock stepped: whether it went
+ * otherwise than the one that does not jump by more than CLOCK_STEP_MS. Steps that sum up to it
+ * within an hour count as one. Pure. */
+enum { CLOCK_STEP_MS = 3600000 };
+struct clock_pair {
+    uint64_t wall_ms;
+    uint64_t mono_ms; /* or another that never goes back: the same one at each look */
+};
+/* The step, forward when positive; 0: none. Call it often. What is compared with moves on after a
+ * step, which so is told once, and after an hour: two clocks drift apart, and that is no step. */
+int64_t clock_pair_step(struct clock_pair *pair, struct clock_pair now);
+
 enum { CLOCK_TEXT_MAX = 32 };
 /* "2026-11-22T17:51:37.123Z" into `out`, which has room for CLOCK_TEXT_MAX bytes. */
 void clock_format(uint64_t wall_ms, char *out);

@@ -16,10 +16,9 @@ enum {
     SCRUB_AGAIN_MS = 3600000,
     SCRUB_BYTES = 256 << 10,
     EVICT_EVERY_MS = 60000,
-    STEP_MS = 3600000,           /* of the wall clock against the one that does not jump */
-    BELIEVED_AFTER_MS = STEP_MS, /* the start */
-    VERIFY_LOOKS = 4096,         /* bags looked at in a turn */
-    VERIFY_MAX = 64,             /* and asked for */
+    BELIEVED_AFTER_MS = CLOCK_STEP_MS, /* the start */
+    VERIFY_LOOKS = 4096,               /* bags looked at in a turn */
+    VERIFY_MAX = 64,                   /* and asked for */
 };
 
 static const char HEALED_NOTE[] = "healed";
@@ -48,10 +47,9 @@ static bool note(struct kb *kb, const char *name, uint64_t number)
 
 /* --- since when disuse is counted --- */
 
-static void compare_clocks_from(struct network *network, uint64_t wall_ms, uint64_t up_ms)
+static struct clock_pair clocks_now(struct kb *kb)
 {
-    network->pair_wall_ms = wall_ms;
-    network->pair_up_ms = up_ms;
+    return (struct clock_pair){client_wall_ms(kb), client_up_ms(kb)};
 }
 
 static void count_disuse_from(struct network *network, uint64_t wall_ms)
@@ -62,13 +60,12 @@ static void count_disuse_from(struct network *network, uint64_t wall_ms)
 
 static void begin_disuse(struct network *network)
 {
-    uint64_t wall_ms = client_wall_ms(network->kb);
-    compare_clocks_from(network, wall_ms, client_up_ms(network->kb));
+    network->clocks = clocks_now(network->kb);
     network->disused_at_ms = network->now_ms + BELIEVED_AFTER_MS;
     network->disused_from_ms = noted(network->kb, DISUSED_NOTE);
     network->disused_noted = true;
-    if (network->disused_from_ms > wall_ms) { /* set back while nothing ran */
-        count_disuse_from(network, wall_ms);
+    if (network->disused_from_ms > network->clocks.wall_ms) { /* set back while nothing ran */
+        count_disuse_from(network, network->clocks.wall_ms);
     }
 }
 
@@ -76,15 +73,9 @@ static void begin_disuse(struct network *network)
  * nothing any more. */
 static void look_at_clocks(struct network *network)
 {
-    uint64_t wall_ms = client_wall_ms(network->kb);
-    uint64_t up_ms = client_up_ms(network->kb);
-    int64_t passed_ms = (int64_t)(up_ms - network->pair_up_ms);
-    int64_t step_ms = (int64_t)(wall_ms - network->pair_wall_ms) - passed_ms;
-    if (step_ms > STEP_MS || step_ms < -STEP_MS) {
-        count_disuse_from(network, wall_ms);
-        compare_clocks_from(network, wall_ms, up_ms);
-    } else if (passed_ms >= STEP_MS) {
-        compare_clocks_from(network, wall_ms, up_ms); /* two clocks drift apart: that is no step */
+    struct clock_pair now = clocks_now(network->kb);
+    if (clock_pair_step(&network->clocks, now) != 0) {
+        count_disuse_from(network, now.wall_ms);
     }
 }
 

@@ -19,6 +19,7 @@
 
 #include <stdatomic.h>
 
+#include "base/clock.h"
 #include "base/thread.h"
 #include "client/network.h"
 #include "transport/follow.h"
@@ -122,9 +123,9 @@ struct network {
     uint64_t healed; /* bags ever fetched anew because they differed */
     bool healed_due; /* to be told to the follow */
     uint64_t care_at_ms, scrub_at_ms, evict_at_ms;
-    uint64_t pair_wall_ms, pair_up_ms; /* two clocks at one moment: later ones are compared */
-    uint64_t disused_at_ms;            /* monotonic: by then the wall clock is believed */
-    uint64_t disused_from_ms;          /* since 1970: disuse before it is not counted */
+    struct clock_pair clocks; /* what later ones are compared with */
+    uint64_t disused_at_ms;   /* monotonic: by then the wall clock is believed */
+    uint64_t disused_from_ms; /* since 1970: disuse before it is not counted */
     bool disused_noted;
     uint64_t scrub_next;       /* as of replica_scrub */
     uint64_t wrong_bag;        /* that it found */

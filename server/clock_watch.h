@@ -2,7 +2,7 @@
  *
  * What is deleted by age relies on the wall clock. When that one steps by more than an hour, ages
  * mean nothing: until a day has passed, or an administrator confirmed the time, they are not used.
- * Steps that sum up to it within an hour count as one. Pure; one thread.
+ * Pure; one thread.
  */
 #ifndef KITBAG_SERVER_CLOCK_WATCH_H
 #define KITBAG_SERVER_CLOCK_WATCH_H
@@ -11,17 +11,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum {
-    CLOCK_STEP_MS = 3600000,  /* a step of more than this is one */
-    CLOCK_HOLD_MS = 86400000, /* for so long of running ages are not used */
-};
+#include "base/clock.h"
+
+enum { CLOCK_HOLD_MS = 86400000 }; /* for so long of running ages are not used */
 
 struct clock_watch {
-    uint64_t wall_ms; /* the pair of times that later ones are compared with */
-    uint64_t mono_ms;
-    uint64_t looked_ms; /* monotonic: of the newest look */
-    uint64_t hold_ms;   /* left; 0: the clock is trusted */
-    int64_t step_ms;    /* the step that is held for: forward when positive */
+    struct clock_pair pair; /* what later ones are compared with */
+    uint64_t looked_ms;     /* monotonic: of the newest look */
+    uint64_t hold_ms;       /* left; 0: the clock is trusted */
+    int64_t step_ms;        /* the step that is held for: forward when positive */
 };
 
 /* What must survive a restart. */

@@ -43,6 +43,51 @@ static void a_fake_clock_stands_still(void **state)
     assert_int_equal(clock_up_ms(&clock), 9);
 }
 
+static const struct clock_pair NOON = {.wall_ms = 1700000000000, .mono_ms = 5000};
+
+/* `ms` later by the clock that does not jump, and by the other one as much and `step_ms` more. */
+static struct clock_pair later(struct clock_pair pair, uint64_t ms, int64_t step_ms)
+{
+    return (struct clock_pair){pair.wall_ms + ms + (uint64_t)step_ms, pair.mono_ms + ms};
+}
+
+static void a_step_is_more_than_an_hour(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t step_ms, told_ms;
+    } rows[] = {
+        {0, 0},
+        {CLOCK_STEP_MS, 0},
+        {CLOCK_STEP_MS + 1, CLOCK_STEP_MS + 1},
+        {-(int64_t)CLOCK_STEP_MS, 0},
+        {-(int64_t)CLOCK_STEP_MS - 1, -(int64_t)CLOCK_STEP_MS - 1},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct clock_pair pair = NOON;
+        struct clock_pair now = later(NOON, 200, rows[i].step_ms);
+        assert_true(clock_pair_step(&pair, now) == rows[i].told_ms);
+        assert_int_equal(clock_pair_step(&pair, later(now, 200, 0)), 0); /* told once */
+    }
+    struct clock_pair pair = NOON; /* to 1970, and back */
+    assert_true(clock_pair_step(&pair, (struct clock_pair){0, 5000}) == -1700000000000);
+    assert_true(clock_pair_step(&pair, NOON) == 1700000000000);
+}
+
+static void steps_sum_up_within_an_hour(void **state)
+{
+    (void)state;
+    struct clock_pair pair = NOON;
+    struct clock_pair now = later(NOON, CLOCK_STEP_MS - 2, 2400000);
+    assert_int_equal(clock_pair_step(&pair, now), 0);
+    assert_int_equal(clock_pair_step(&pair, later(now, 1, 2400000)), 4800000);
+
+    pair = NOON;
+    now = later(NOON, CLOCK_STEP_MS, 2400000);
+    assert_int_equal(clock_pair_step(&pair, now), 0); /* an hour is over: what was is forgotten */
+    assert_int_equal(clock_pair_step(&pair, later(now, 1, 2400000)), 0);
+}
+
 static void formats_utc_with_milliseconds(void **state)
 {
     (void)state;
@@ -117,6 +162,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_system_clock_runs),
         cmocka_unit_test(a_fake_clock_stands_still),
+        cmocka_unit_test(a_step_is_more_than_an_hour),
+        cmocka_unit_test(steps_sum_up_within_an_hour),
         cmocka_unit_test(formats_utc_with_milliseconds),
         cmocka_unit_test(parses_durations),
         cmocka_unit_test(refuses_what_is_no_duration),
