@@ -147,6 +147,21 @@ static inline void driven_down(struct driven *d)
     driven_turn(d, (struct network_event){.kind = NETWORK_DOWN, .code = E_UNREACHABLE});
 }
 
+/* The server is away: every try to connect fails while `refuses`. */
+static inline void driven_server_goes(struct driven *d)
+{
+    d->refuses = true;
+    driven_down(d);
+    driven_settle(d);
+}
+
+static inline void driven_reconnect(struct driven *d)
+{
+    driven_down(d);
+    driven_pass(d, 10000);
+    assert_int_equal(status_of(&d->m).phase, KB_PHASE_CURRENT);
+}
+
 static inline void driven_open(struct driven *d)
 {
     struct kb_options options = {
@@ -217,6 +232,19 @@ static inline int driven_login(struct driven *d, const char *user, struct err *e
         rc = client_login_end(d->m.kb, &request, true, err);
     }
     return rc;
+}
+
+/* Ann is signed in, and has an item that came from the server: "a" is "1". */
+static inline void driven_begin_with_ann(struct driven *d)
+{
+    struct err err = {0};
+    driven_begin(d, 1);
+    d->toy->tells_digests = true;
+    driven_start(d);
+    assert_int_equal(driven_login(d, "Ann", &err), 0);
+    toy_put_text(d->toy, toy_ensure(d->toy, OWNER_USER, span_str("Ann")), "a", "1");
+    driven_settle(d);
+    assert_string_equal(get(&d->m, "user:Ann", "a"), "1");
 }
 
 #endif

@@ -1,31 +1,12 @@
 /* tests/client/test_network_bags.c - bags are followed, compared, told again, and let go of. */
 #include "tests/client/driven.h"
 
-static void begin(struct driven *d)
-{
-    struct err err = {0};
-    driven_begin(d, 1);
-    d->toy->tells_digests = true;
-    driven_start(d);
-    assert_int_equal(driven_login(d, "Ann", &err), 0);
-    toy_put_text(d->toy, toy_ensure(d->toy, OWNER_USER, span_str("Ann")), "a", "1");
-    driven_settle(d);
-    assert_string_equal(get(&d->m, "user:Ann", "a"), "1");
-}
-
-static void reconnect(struct driven *d)
-{
-    driven_down(d);
-    driven_pass(d, 10000);
-    assert_int_equal(status_of(&d->m).phase, KB_PHASE_CURRENT);
-}
-
 static void what_is_the_same_is_not_sent_again(void **state)
 {
     (void)state;
     struct driven d;
-    begin(&d);
-    reconnect(&d);
+    driven_begin_with_ann(&d);
+    driven_reconnect(&d);
     assert_int_equal(status_of(&d.m).healed, 0);
     assert_string_equal(get(&d.m, "user:Ann", "a"), "1");
     driven_end(&d);
@@ -37,10 +18,10 @@ static void a_bag_that_differs_is_fetched_anew_and_counted(void **state)
 {
     (void)state;
     struct driven d;
-    begin(&d);
+    driven_begin_with_ann(&d);
     struct toy_bag *bag = toy_ensure(d.toy, OWNER_USER, span_str("Ann"));
     toy_item(bag, span_str("a"))->value[0] = '2';
-    reconnect(&d);
+    driven_reconnect(&d);
     assert_string_equal(get(&d.m, "user:Ann", "a"), "2");
     struct kb_status status = status_of(&d.m);
     assert_int_equal(status.healed, 1);
@@ -63,7 +44,7 @@ static void a_bag_that_was_dropped_is_followed_no_more(void **state)
     (void)state;
     struct driven d;
     struct kb_error error = {0};
-    begin(&d);
+    driven_begin_with_ann(&d);
     ok(kb_logout(d.m.kb, "Ann", &error), &error);
     driven_settle(&d);
     assert_int_equal(d.toy->sign_outs, 1);
@@ -79,7 +60,7 @@ static void a_burst_is_committed_together(void **state)
 {
     (void)state;
     struct driven d;
-    begin(&d);
+    driven_begin_with_ann(&d);
     struct toy_bag *bag = toy_ensure(d.toy, OWNER_USER, span_str("Ann"));
     for (int i = 0; i < 100; i++) {
         char text[16];
@@ -89,7 +70,7 @@ static void a_burst_is_committed_together(void **state)
     driven_settle(&d);
     assert_string_equal(get(&d.m, "user:Ann", "a"), "98");
     assert_string_equal(get(&d.m, "user:Ann", "b"), "99");
-    reconnect(&d);
+    driven_reconnect(&d);
     assert_int_equal(status_of(&d.m).healed, 0);
     driven_end(&d);
 }
@@ -99,7 +80,7 @@ static void a_burst_that_was_cut_off_comes_again(void **state)
 {
     (void)state;
     struct driven d;
-    begin(&d);
+    driven_begin_with_ann(&d);
     struct toy_bag *bag = toy_ensure(d.toy, OWNER_USER, span_str("Ann"));
     toy_put_text(d.toy, bag, "a", "cut off");
     struct buf frame = d.frames[d.first];

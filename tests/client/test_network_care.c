@@ -8,13 +8,8 @@ enum { HOUR_MS = 3600000 };
 static void begin(struct driven *d)
 {
     struct err err = {0};
-    driven_begin(d, 1);
-    d->toy->tells_digests = true;
-    driven_start(d);
-    assert_int_equal(driven_login(d, "Ann", &err), 0);
+    driven_begin_with_ann(d);
     assert_int_equal(driven_login(d, "Bob", &err), 0);
-    toy_put_text(d->toy, toy_ensure(d->toy, OWNER_USER, span_str("Ann")), "a", "1");
-    driven_settle(d);
 }
 
 static void every_bag_is_compared_within_a_minute_and_then_hourly(void **state)

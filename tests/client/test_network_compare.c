@@ -109,9 +109,7 @@ static void a_sign_out_without_a_connection_is_told_later(void **state)
     (void)state;
     struct driven d;
     begin(&d);
-    d.refuses = true;
-    driven_down(&d);
-    driven_settle(&d);
+    driven_server_goes(&d);
     assert_int_equal(kb_logout(d.m.kb, "Ann", NULL), 0);
     kb_close(&d.m.kb);
     d.refuses = false;

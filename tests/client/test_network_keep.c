@@ -8,13 +8,6 @@ static void add_user(struct driven *d, const char *name, const char *text)
     toy_put_text(d->toy, toy_ensure(d->toy, OWNER_USER, span_str(name)), "a", text);
 }
 
-static void reconnect(struct driven *d)
-{
-    driven_down(d);
-    driven_pass(d, 10000);
-    assert_int_equal(status_of(&d->m).phase, KB_PHASE_CURRENT);
-}
-
 static bool is_here(struct driven *d, const char *bag)
 {
     struct kb_value value = {0};
@@ -49,7 +42,7 @@ static void everybody_is_here_without_a_sign_in(void **state)
     assert_int_equal(status_of(&d.m).users, 3);
     assert_int_equal(d.toy->sign_ins, 0);
     assert_int_equal(d.toy->lists, 3); /* five bags, two at a time */
-    reconnect(&d);
+    driven_reconnect(&d);
     assert_int_equal(d.toy->lists, 4); /* from where it was */
     driven_end(&d);
 }
@@ -146,9 +139,7 @@ static void people_sign_in_while_the_server_is_away(void **state)
     struct driven d;
     struct err err = {0};
     begin(&d, WIRE_KEEP_EVERYBODY);
-    d.refuses = true;
-    driven_down(&d);
-    driven_settle(&d);
+    driven_server_goes(&d);
     assert_int_equal(driven_login(&d, "Ann", &err), 0);
     uint64_t op = set(&d.m, "user:Ann", "b", "offline");
     kb_close(&d.m.kb); /* and it is switched off */
@@ -165,7 +156,7 @@ static void people_sign_in_while_the_server_is_away(void **state)
     assert_int_equal(d.toy->sign_ins, 2);
     assert_int_equal(status_of(&d.m).refused, 0);
     assert_string_equal(get(&d.m, "user:Ann", "b"), "offline");
-    reconnect(&d);
+    driven_reconnect(&d);
     assert_int_equal(d.toy->sign_ins, 2); /* told once */
     driven_end(&d);
 }
@@ -177,9 +168,7 @@ static void who_came_and_went_while_it_was_away_is_told_both(void **state)
     struct err err = {0};
     begin(&d, WIRE_KEEP_EVERYBODY);
     d.toy->only_signed_in = true;
-    d.refuses = true;
-    driven_down(&d);
-    driven_settle(&d);
+    driven_server_goes(&d);
     assert_int_equal(driven_login(&d, "Ann", &err), 0);
     uint64_t op = set(&d.m, "user:Ann", "b", "offline");
     assert_int_equal(kb_logout(d.m.kb, "Ann", NULL), 0);
@@ -202,9 +191,7 @@ static void a_sign_in_that_is_deferred_is_told_again(void **state)
     struct err err = {0};
     begin(&d, WIRE_KEEP_EVERYBODY);
     d.toy->only_signed_in = true;
-    d.refuses = true;
-    driven_down(&d);
-    driven_settle(&d);
+    driven_server_goes(&d);
     assert_int_equal(driven_login(&d, "Ann", &err), 0);
     uint64_t op = set(&d.m, "user:Ann", "b", "offline");
     d.toy->sign_in_code = E_READ_ONLY;
@@ -233,9 +220,7 @@ static void the_groups_of_who_came_and_went_are_told(void **state)
     struct kb_error error = {0};
     const char *groups[] = {"sales", NULL};
     begin(&d, WIRE_KEEP_EVERYBODY);
-    d.refuses = true;
-    driven_down(&d);
-    driven_settle(&d);
+    driven_server_goes(&d);
     ok(kb_login(d.m.kb, "Ann", groups, 1, &error), &error);
     (void)set(&d.m, "group:sales", "b", "offline");
     ok(kb_logout(d.m.kb, "Ann", &error), &error);
@@ -256,9 +241,7 @@ static void who_goes_and_comes_back_while_it_is_away_stays(void **state)
     begin(&d, WIRE_KEEP_EVERYBODY);
     d.toy->only_signed_in = true;
     assert_int_equal(driven_login(&d, "Ann", &err), 0);
-    d.refuses = true;
-    driven_down(&d);
-    driven_settle(&d);
+    driven_server_goes(&d);
     assert_int_equal(kb_logout(d.m.kb, "Ann", NULL), 0);
     assert_int_equal(driven_login(&d, "Ann", &err), 0);
     d.refuses = false;
@@ -302,7 +285,7 @@ static void what_is_a_persons_on_this_machine_goes_with_them(void **state)
                      0);
     assert_int_equal(replica_bag_add(d.m.kb->replica, &own, NULL), 0);
     d.toy->keep = WIRE_KEEP_SIGNED_IN;
-    reconnect(&d);
+    driven_reconnect(&d);
     assert_false(is_here(&d, "user:Ann"));
     assert_int_equal(replica_bag_by_owner(d.m.kb->replica, &own.owner, &own, NULL), E_NOT_FOUND);
     driven_end(&d);
@@ -362,17 +345,17 @@ static void a_right_that_is_taken_away_lets_the_bags_go(void **state)
     begin(&d, WIRE_KEEP_EVERYBODY);
     assert_int_equal(driven_login(&d, "Ann", &err), 0);
     d.toy->keep = WIRE_KEEP_GROUPS;
-    reconnect(&d);
+    driven_reconnect(&d);
     assert_true(is_here(&d, "user:Ann"));
     assert_false(is_here(&d, "user:Bob") || is_here(&d, "user:Cy"));
     assert_true(is_here(&d, "group:lab"));
     d.toy->keep = WIRE_KEEP_SIGNED_IN;
-    reconnect(&d);
+    driven_reconnect(&d);
     assert_true(is_here(&d, "user:Ann"));
     assert_false(is_here(&d, "group:lab") || is_here(&d, "group:sales"));
     assert_string_equal(status_of(&d.m).kept, "signed-in");
     d.toy->keep = WIRE_KEEP_EVERYBODY; /* and given again: all of it comes back */
-    reconnect(&d);
+    driven_reconnect(&d);
     assert_true(is_here(&d, "user:Bob") && is_here(&d, "group:lab"));
     driven_end(&d);
 }
@@ -427,7 +410,7 @@ static void a_bag_that_was_lost_by_damage_comes_again(void **state)
     driven_pass(&d, 10000);
     assert_string_equal(get(&d.m, "user:Bob", "a"), "2");
     unsigned lists = d.toy->lists;
-    reconnect(&d);
+    driven_reconnect(&d);
     assert_int_equal(d.toy->lists, lists + 1); /* from where it was */
     driven_end(&d);
 }
@@ -450,7 +433,7 @@ static void after_a_restore_its_new_bags_are_listed(void **state)
     driven_pass(&d, 10000);
     assert_int_equal(status_of(&d.m).phase, KB_PHASE_CURRENT);
     d.toy->resume_seq = 0; /* it is ours now */
-    reconnect(&d);
+    driven_reconnect(&d);
     add_user(&d, "Di", "4");
     d.toy->newest_bag = toy_ensure(d.toy, OWNER_USER, span_str("Di"))->bag_id;
     assert_true(d.toy->newest_bag < listed);
@@ -467,9 +450,7 @@ static void who_signed_out_meanwhile_goes_with_the_right(void **state)
     struct err err = {0};
     begin(&d, WIRE_KEEP_EVERYBODY);
     d.toy->only_signed_in = true;
-    d.refuses = true;
-    driven_down(&d);
-    driven_settle(&d);
+    driven_server_goes(&d);
     assert_int_equal(driven_login(&d, "Bob", &err), 0);
     (void)set(&d.m, "user:Bob", "b", "offline");
     assert_int_equal(kb_logout(d.m.kb, "Bob", NULL), 0);
@@ -490,9 +471,7 @@ static void what_was_not_sent_does_not_go_with_the_right(void **state)
     struct err err = {0};
     begin(&d, WIRE_KEEP_EVERYBODY);
     d.toy->only_signed_in = true;
-    d.refuses = true;
-    driven_down(&d);
-    driven_settle(&d);
+    driven_server_goes(&d);
     assert_int_equal(driven_login(&d, "Bob", &err), 0);
     uint64_t op = set(&d.m, "user:Bob", "b", "offline");
     d.toy->keep = WIRE_KEEP_SIGNED_IN;

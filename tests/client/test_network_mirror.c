@@ -66,25 +66,24 @@ static void fill(struct fixture *f, uint64_t after, uint64_t last)
     f->d.toy->batches = buf_span(&f->batches);
 }
 
-static void reconnect(struct fixture *f)
+/* The copy has the changes up to `last`. */
+static void begin_copied(struct fixture *f, uint64_t last)
 {
-    driven_down(&f->d);
-    driven_pass(&f->d, 10000);
-    assert_int_equal(status_of(&f->d.m).phase, KB_PHASE_CURRENT);
+    begin(f);
+    fill(f, 0, last);
+    driven_start(&f->d);
+    assert_int_equal(status_of(&f->d.m).mirror_seq, last);
 }
 
 static void the_journal_is_copied_and_goes_on(void **state)
 {
     (void)state;
     struct fixture f;
-    begin(&f);
-    fill(&f, 0, 50);
-    driven_start(&f.d);
+    begin_copied(&f, 50);
     assert_int_equal(f.d.toy->mirror_from, 0);
-    assert_int_equal(status_of(&f.d.m).mirror_seq, 50);
     assert_int_equal(status_of(&f.d.m).mirror_code, 0);
     fill(&f, 50, 100);
-    reconnect(&f);
+    driven_reconnect(&f.d);
     assert_int_equal(f.d.toy->mirror_from, 50);
     assert_int_equal(status_of(&f.d.m).mirror_seq, 100);
     assert_int_equal(f.d.toy->mirrors, 2);
@@ -132,14 +131,11 @@ static void a_copy_that_is_too_old_begins_anew_and_says_so(void **state)
 {
     (void)state;
     struct fixture f;
-    begin(&f);
-    fill(&f, 0, 20);
-    driven_start(&f.d);
-    assert_int_equal(status_of(&f.d.m).mirror_seq, 20);
+    begin_copied(&f, 20);
     f.d.toy->mirror_code = E_TOO_OLD;
     f.d.toy->floor_seq = 71;
     fill(&f, 70, 100);
-    reconnect(&f);
+    driven_reconnect(&f.d);
     struct kb_status status = status_of(&f.d.m);
     assert_int_equal(f.d.toy->mirror_from, 70);
     assert_int_equal(status.mirror_seq, 100);
@@ -154,16 +150,13 @@ static void a_copy_of_a_history_that_ended_is_not_thrown_away(void **state)
 {
     (void)state;
     struct fixture f;
-    begin(&f);
-    fill(&f, 0, 20);
-    driven_start(&f.d);
-    assert_int_equal(status_of(&f.d.m).mirror_seq, 20);
+    begin_copied(&f, 20);
     memset(f.d.toy->history, 9, HISTORY_SIZE);
     f.d.toy->resume_seq = 10;
     f.d.toy->mirror_code = E_TOO_OLD;
     f.d.toy->floor_seq = 71;
     fill(&f, 70, 100);
-    reconnect(&f);
+    driven_reconnect(&f.d);
     struct kb_status status = status_of(&f.d.m);
     assert_int_equal(status.mirror_code, KB_E_DIVERGED);
     assert_non_null(strstr(status.mirror_text, f.dir));
@@ -177,11 +170,9 @@ static void a_copy_that_has_parted_is_left_alone(void **state)
 {
     (void)state;
     struct fixture f;
-    begin(&f);
-    fill(&f, 0, 50);
-    driven_start(&f.d);
+    begin_copied(&f, 50);
     f.d.toy->mirror_code = E_DIVERGED;
-    reconnect(&f);
+    driven_reconnect(&f.d);
     struct kb_status status = status_of(&f.d.m);
     assert_int_equal(status.mirror_code, KB_E_DIVERGED);
     assert_non_null(strstr(status.mirror_text, f.dir));
@@ -198,9 +189,7 @@ static void batches_that_do_not_fit_are_not_taken(void **state)
 {
     (void)state;
     struct fixture f;
-    begin(&f);
-    fill(&f, 0, 50);
-    driven_start(&f.d);
+    begin_copied(&f, 50);
     fill(&f, 60, 100);
     driven_down(&f.d);
     driven_pass(&f.d, 20000);
@@ -220,11 +209,9 @@ static void what_never_fits_is_tried_less_and_less(void **state)
 {
     (void)state;
     struct fixture f;
-    begin(&f);
-    fill(&f, 0, 50);
-    driven_start(&f.d);
+    begin_copied(&f, 50);
     fill(&f, 60, 100);
-    reconnect(&f);
+    driven_reconnect(&f.d);
     unsigned connects = f.d.connects;
     driven_pass(&f.d, 4 * 3600000);
     assert_in_range(f.d.connects - connects, 8, 16);
@@ -248,7 +235,7 @@ static void without_the_right_it_says_who_gives_it(void **state)
     assert_int_equal(status_of(&f.d.m).phase, KB_PHASE_CURRENT);
     f.d.toy->mirror = true;
     fill(&f, 0, 50);
-    reconnect(&f);
+    driven_reconnect(&f.d);
     assert_int_equal(status_of(&f.d.m).mirror_seq, 50);
     assert_int_equal(status_of(&f.d.m).mirror_code, 0);
     end(&f);

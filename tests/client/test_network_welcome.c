@@ -2,17 +2,6 @@
 #include "client/outbox_inside.h"
 #include "tests/client/driven.h"
 
-static void begin(struct driven *d)
-{
-    struct err err = {0};
-    driven_begin(d, 1);
-    d->toy->tells_digests = true;
-    driven_start(d);
-    assert_int_equal(driven_login(d, "Ann", &err), 0);
-    toy_put_text(d->toy, toy_ensure(d->toy, OWNER_USER, span_str("Ann")), "a", "1");
-    driven_settle(d);
-}
-
 /* As after a restored backup: item "b", and what else came after `seq`, never was. */
 static void put_back(struct driven *d, uint64_t seq)
 {
@@ -50,7 +39,7 @@ static void what_the_server_lost_is_put_aside(void **state)
     struct driven d;
     struct refused refused = {0};
     struct kb_error error = {0};
-    begin(&d);
+    driven_begin_with_ann(&d);
     uint64_t seq = d.toy->head;
     struct toy_bag *bag = toy_ensure(d.toy, OWNER_USER, span_str("Ann"));
     toy_put_text(d.toy, bag, "b", "only here");
@@ -58,10 +47,8 @@ static void what_the_server_lost_is_put_aside(void **state)
     driven_settle(&d);
     assert_string_equal(get(&d.m, "user:Ann", "a"), "newer");
     put_back(&d, seq);
-    driven_down(&d);
-    driven_pass(&d, 10000);
+    driven_reconnect(&d);
     struct kb_status status = status_of(&d.m);
-    assert_int_equal(status.phase, KB_PHASE_CURRENT);
     assert_non_null(strstr(status.text, "2 values that are newer here were put among the refused"));
     char history[2 * HISTORY_SIZE + 1];
     hex_encode(d.toy->history, HISTORY_SIZE, history);
@@ -83,7 +70,7 @@ static void bags_that_were_not_ahead_stay_as_they_are(void **state)
 {
     (void)state;
     struct driven d;
-    begin(&d);
+    driven_begin_with_ann(&d);
     uint64_t seq = d.toy->head;
     driven_down(&d);
     d.toy->head = seq + 10; /* of others' bags */
@@ -104,7 +91,7 @@ static void an_acknowledged_write_that_never_came_back_is_put_aside(void **state
     struct driven d;
     struct refused refused = {0};
     struct kb_error error = {0};
-    begin(&d);
+    driven_begin_with_ann(&d);
     uint64_t seq = d.toy->head;
     d.toy->peers[0].followed_count = 0; /* no live changes */
     uint64_t op = set(&d.m, "user:Ann", "b", "only here");
@@ -112,9 +99,7 @@ static void an_acknowledged_write_that_never_came_back_is_put_aside(void **state
     assert_int_equal(kb_wait(d.m.kb, op, 0, NULL), 0);
     assert_string_equal(get(&d.m, "user:Ann", "b"), "only here");
     put_back(&d, seq);
-    driven_down(&d);
-    driven_pass(&d, 10000);
-    assert_int_equal(status_of(&d.m).phase, KB_PHASE_CURRENT);
+    driven_reconnect(&d);
     assert_null(get(&d.m, "user:Ann", "b"));
     ok(kb_outbox(d.m.kb, KB_OUTBOX_REFUSED, note_refused, &refused, &error), &error);
     assert_string_equal(refused.text, "user:Ann/b ");
@@ -129,7 +114,7 @@ static void nothing_is_overwritten_that_can_not_be_put_aside(void **state)
 {
     (void)state;
     struct driven d;
-    begin(&d);
+    driven_begin_with_ann(&d);
     uint64_t seq = d.toy->head;
     toy_put_text(d.toy, toy_ensure(d.toy, OWNER_USER, span_str("Ann")), "b", "only here");
     driven_settle(&d);
@@ -155,7 +140,7 @@ static void another_history_without_a_common_past_is_refused(void **state)
 {
     (void)state;
     struct driven d;
-    begin(&d);
+    driven_begin_with_ann(&d);
     driven_down(&d);
     memset(d.toy->history, 9, HISTORY_SIZE);
     driven_pass(&d, 10000);
