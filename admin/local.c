@@ -10,8 +10,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "admin/api.h"
-#include "admin/http.h"
+#include "admin/api/api.h"
+#include "admin/https/http.h"
 
 enum { BACKLOG = 64 };
 

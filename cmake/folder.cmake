@@ -1,8 +1,10 @@
-# kitbag_folder(NAME LIBRARIES...): the static library kitbag_NAME from the sources in NAME/.
+# kitbag_folder(NAME LIBRARIES...): the static library kitbag_NAME from the sources in NAME/ and
+# the folders in it.
 # A source named main_PROGRAM.c holds the main function of PROGRAM and is no part of the library.
 # Headers in NAME/include/ are public: whoever links the library finds them as <header.h>.
 function(kitbag_folder name)
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${name}/*.c)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${name}/*.c
+    ${CMAKE_SOURCE_DIR}/${name}/*/*.c)
   list(FILTER sources EXCLUDE REGEX "/main_[a-z]+\\.c$")
   if(NOT sources)
     add_library(kitbag_${name} INTERFACE)

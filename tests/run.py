@@ -45,7 +45,7 @@ KNOWS_SANITIZERS = re.compile(r"\bno_memory_begin\b|__SANITIZE_ADDRESS__")
 # Run under TSan too: tests that start threads, and tests of what starts threads by itself. A test
 # that forks while threads run is not for TSan, which ends the child.
 STARTS_THREADS = re.compile(r"\b(thread_start|pthread_create)\b")
-THREADED = ("admin/http", "admin/http_answer", "admin/http_connection", "admin/local",
+THREADED = ("admin/https/http", "admin/https/answer", "admin/https/connection", "admin/local",
             "server/applier", "server/housekeeping")
 
 TAP = re.compile(r"^(?P<no>not )?ok\b(?: +(?P<number>\d+))?(?: *- *| +)?(?P<text>.*)$")
@@ -84,15 +84,16 @@ SANITIZERS = {
 }
 
 
-def unit_sources():
-    return sorted(path for path in (ROOT / "tests").glob("*/test_*.c"))
+def unit_tests():
+    """(name, source, program) of each: "admin/api/items", its file, "test_admin_api_items"."""
+    for source in sorted((ROOT / "tests").rglob("test_*.c")):
+        name = source.relative_to(ROOT / "tests").with_name(source.stem[5:]).as_posix()
+        yield name, source, "test_" + name.replace("/", "_")
 
 
 def unit_parts():
-    for source in unit_sources():
-        folder, name = source.parent.name, source.stem[5:]
-        yield Part(f"{folder}/{name}", [str(ROOT / f"build/asan/tests/test_{folder}_{name}")],
-                   UNIT_TIMEOUT_S, SANITIZERS)
+    for name, _, program in unit_tests():
+        yield Part(name, [str(ROOT / "build/asan/tests" / program)], UNIT_TIMEOUT_S, SANITIZERS)
 
 
 def fuzz_parts():
@@ -104,21 +105,17 @@ def fuzz_parts():
 
 
 def plain_parts():
-    for source in unit_sources():
-        folder, name = source.parent.name, source.stem[5:]
+    for name, source, program in unit_tests():
         if KNOWS_SANITIZERS.search(source.read_text(encoding="utf-8")):
-            yield Part(f"plain/{folder}/{name}",
-                       [str(ROOT / f"build/release/tests/test_{folder}_{name}")],
+            yield Part(f"plain/{name}", [str(ROOT / "build/release/tests" / program)],
                        UNIT_TIMEOUT_S, SANITIZERS)
 
 
 def threads_parts():
-    for source in unit_sources():
-        folder, name = source.parent.name, source.stem[5:]
-        if (f"{folder}/{name}" in THREADED or "threads" in name or
+    for name, source, program in unit_tests():
+        if (name in THREADED or "threads" in name or
                 STARTS_THREADS.search(source.read_text(encoding="utf-8"))):
-            yield Part(f"threads/{folder}/{name}",
-                       [str(ROOT / f"build/tsan/tests/test_{folder}_{name}")],
+            yield Part(f"threads/{name}", [str(ROOT / "build/tsan/tests" / program)],
                        UNIT_TIMEOUT_S, SANITIZERS)
 
 

@@ -6,8 +6,8 @@
  */
 #include <string.h>
 
-#include "admin/api.h"
-#include "admin/http_head.h"
+#include "admin/api/api.h"
+#include "admin/https/head.h"
 #include "tests/fuzz/fuzz.h"
 
 static void check_within(struct span part, const uint8_t *data, size_t size)

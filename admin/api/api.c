@@ -1,0 +1,183 @@
+/* admin/api/api.c - the table of routes, and what several of their functions need. */
+#include "admin/api/api.h"
+
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+const struct admin_route admin_api_routes[] = {
+    {"GET", "/api/v1/status", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", admin_api_status},
+    {"GET", "/api/v1/owners", ADMIN_LANE_LIST, ADMIN_BODY_NONE, "kind search limit cursor",
+     admin_api_owners},
+    {"GET", "/api/v1/owners/{kind}/{name}", ADMIN_LANE_LIST, ADMIN_BODY_NONE, "at device",
+     admin_api_owner},
+    {"GET", "/api/v1/owners/{kind}/{name}/items", ADMIN_LANE_LIST, ADMIN_BODY_NONE,
+     "values limit cursor at device", admin_api_items},
+    {"GET", "/api/v1/owners/{kind}/{name}/items/{path}", ADMIN_LANE_LIST, ADMIN_BODY_NONE,
+     "at device", admin_api_item},
+    {"PUT", "/api/v1/owners/{kind}/{name}/items/{path}", ADMIN_LANE_QUICK, ADMIN_BODY_RAW,
+     "device dry_run", admin_api_item_put},
+    {"DELETE", "/api/v1/owners/{kind}/{name}/items/{path}", ADMIN_LANE_QUICK, ADMIN_BODY_NONE,
+     "device dry_run", admin_api_item_delete},
+    {"GET", "/api/v1/owners/{kind}/{name}/history", ADMIN_LANE_PAST, ADMIN_BODY_NONE,
+     "from to item values limit cursor device", admin_api_history},
+    {"GET", "/api/v1/owners/{kind}/{name}/diff", ADMIN_LANE_PAST, ADMIN_BODY_NONE,
+     "from to values limit cursor device", admin_api_diff},
+    {"POST", "/api/v1/owners/restore", ADMIN_LANE_LONG, ADMIN_BODY_JSON, "",
+     admin_api_owners_restore},
+    {"POST", "/api/v1/owners/delete", ADMIN_LANE_LONG, ADMIN_BODY_JSON, "",
+     admin_api_owners_delete},
+    {"POST", "/api/v1/owners/import", ADMIN_LANE_LONG, ADMIN_BODY_FILE, "format colleagues dry_run",
+     admin_api_import},
+    {"POST", "/api/v1/owners/{kind}/{name}/address-list", ADMIN_LANE_LONG, ADMIN_BODY_FILE,
+     "format dry_run", admin_api_address_list},
+    {"GET", "/api/v1/devices", ADMIN_LANE_LIST, ADMIN_BODY_NONE, "filter state limit cursor",
+     admin_api_devices},
+    {"GET", "/api/v1/devices/{id}", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", admin_api_device},
+    {"PATCH", "/api/v1/devices/{id}", ADMIN_LANE_QUICK, ADMIN_BODY_JSON, "",
+     admin_api_device_patch},
+    {"POST", "/api/v1/devices/delete", ADMIN_LANE_LONG, ADMIN_BODY_JSON, "",
+     admin_api_devices_delete},
+    {"POST", "/api/v1/enrollments", ADMIN_LANE_QUICK, ADMIN_BODY_JSON, "", admin_api_enrollments},
+    {"GET", "/api/v1/journal/stat", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", admin_api_journal_stat},
+    {"POST", "/api/v1/history/fork", ADMIN_LANE_QUICK, ADMIN_BODY_JSON, "", admin_api_history_fork},
+    {"POST", "/api/v1/clock/confirm", ADMIN_LANE_QUICK, ADMIN_BODY_JSON, "",
+     admin_api_clock_confirm},
+    {"GET", "/api/v1/fences", ADMIN_LANE_LIST, ADMIN_BODY_NONE, "", admin_api_fences},
+    {"POST", "/api/v1/fences", ADMIN_LANE_LONG, ADMIN_BODY_JSON, "", admin_api_fences_set},
+    {"POST", "/api/v1/fences/lift", ADMIN_LANE_LONG, ADMIN_BODY_JSON, "", admin_api_fences_lift},
+    {"GET", "/api/v1/changes", ADMIN_LANE_LIST, ADMIN_BODY_NONE,
+     "since tail feed bag values follow", admin_api_changes},
+    {0},
+};
+
+const char *admin_api_kind(enum owner_kind kind)
+{
+    return kind == OWNER_GROUP ? "group" : "user";
+}
+
+int admin_api_owner_of(const struct admin_request *request, struct owner *owner, struct err *err)
+{
+    ASSERT(request->parts[0] != NULL && request->parts[1] != NULL);
+    bool group = strcmp(request->parts[0], "group") == 0;
+    if (!group && strcmp(request->parts[0], "user") != 0) {
+        return err_set(err, E_INVALID, "an owner's kind is user or group, not '%s'",
+                       request->parts[0]);
+    }
+    const char *device = admin_query(request, "device");
+    uint64_t id = 0;
+    if (device == NULL) {
+        return owner_make(owner, group ? OWNER_GROUP : OWNER_USER, span_str(request->parts[1]), 0,
+                          err);
+    }
+    if (group) {
+        return err_set(err, E_INVALID,
+                       "'device' asks for what a user has on one machine alone: a "
+                       "group has nothing of that kind");
+    }
+    int rc = device_parse(device, &id, err);
+    return rc == 0 ? owner_make(owner, OWNER_USER_DEVICE, span_str(request->parts[1]), id, err)
+                   : rc;
+}
+
+json_t *admin_api_time(uint64_t ms)
+{
+    char text[CLOCK_TEXT_MAX];
+    if (ms == 0) {
+        return json_null();
+    }
+    clock_format(ms, text);
+    return json_string(text);
+}
+
+json_t *admin_api_seq(uint64_t seq)
+{
+    return json_sprintf("%" PRIu64, seq);
+}
+
+int admin_api_strings(json_t *object, const char *member, size_t max, json_t **out, struct err *err)
+{
+    json_t *array = json_object_get(object, member);
+    bool good = array == NULL || (json_is_array(array) && json_array_size(array) <= max);
+    size_t i;
+    json_t *value;
+    json_array_foreach(array, i, value)
+    {
+        good = good && json_is_string(value) &&
+               strlen(json_string_value(value)) == json_string_length(value);
+    }
+    if (!good) {
+        return err_set(err, E_INVALID, "'%s' is an array of at most %zu texts", member, max);
+    }
+    *out = array;
+    return 0;
+}
+
+int admin_api_bool(json_t *object, const char *member, bool *out, struct err *err)
+{
+    const json_t *value = json_object_get(object, member);
+    if (value != NULL && !json_is_boolean(value)) {
+        return err_set(err, E_INVALID, "'%s' is true or false", member);
+    }
+    *out = json_is_true(value);
+    return 0;
+}
+
+int admin_api_number(json_t *object, const char *member, uint64_t min, uint64_t max, uint64_t *out,
+                     struct err *err)
+{
+    const json_t *value = json_object_get(object, member);
+    if (value == NULL) {
+        return 0;
+    }
+    json_int_t number = json_integer_value(value);
+    if (!json_is_integer(value) || number < 0 || (uint64_t)number < min || (uint64_t)number > max) {
+        return err_set(err, E_INVALID, "'%s' is a number from %" PRIu64 " to %" PRIu64, member, min,
+                       max);
+    }
+    *out = (uint64_t)number;
+    return 0;
+}
+
+bool admin_api_secret(struct span path)
+{
+    static const char *const categories[] = {"keychain", "network"};
+    for (size_t i = 0; i < sizeof categories / sizeof categories[0]; i++) {
+        size_t size = strlen(categories[i]);
+        if (path.size >= size && memcmp(path.data, categories[i], size) == 0 &&
+            (path.size == size || path.data[size] == '/')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int admin_api_put_value(json_t *object, struct span bytes)
+{
+    return admin_api_put_bytes(object, "value", bytes);
+}
+
+int admin_api_put_bytes(json_t *object, const char *member, struct span bytes)
+{
+    const char *data = bytes.size > 0 ? (const char *)bytes.data : "";
+    bool has_nul = memchr(data, '\0', bytes.size) != NULL; /* many a reader of JSON ends there */
+    json_t *text = has_nul ? NULL : json_stringn(data, bytes.size); /* NULL when not UTF-8 */
+    if (text != NULL) {
+        return json_object_set_new(object, member, text) == 0 ? 0 : E_NOMEM;
+    }
+    size_t room = sodium_base64_encoded_len(bytes.size, sodium_base64_VARIANT_ORIGINAL);
+    char *encoded = malloc(room);
+    if (encoded == NULL) {
+        return E_NOMEM;
+    }
+    (void)sodium_bin2base64(encoded, room, bytes.data, bytes.size, sodium_base64_VARIANT_ORIGINAL);
+    char name[64];
+    (void)snprintf(name, sizeof name, "%s_base64", member);
+    int rc = json_object_set_new(object, name, json_string(encoded));
+    free(encoded);
+    return rc == 0 ? 0 : E_NOMEM;
+}

@@ -1,0 +1,77 @@
+/* admin/api/api.h - the routes of the HTTP API, whatever socket carries them. */
+#ifndef KITBAG_ADMIN_API_H
+#define KITBAG_ADMIN_API_H
+
+#include "admin/devices.h"
+#include "admin/past.h"
+#include "admin/route.h"
+
+/* Ends with a row whose method is NULL. */
+extern const struct admin_route admin_api_routes[];
+
+admin_handler admin_api_status; /* status.c */
+admin_handler admin_api_owners; /* owners.c */
+admin_handler admin_api_owner;
+admin_handler admin_api_items; /* items.c */
+admin_handler admin_api_item;
+admin_handler admin_api_item_put; /* item_write.c */
+admin_handler admin_api_item_delete;
+admin_handler admin_api_history;        /* history.c */
+admin_handler admin_api_diff;           /* diff.c */
+admin_handler admin_api_owners_restore; /* restore.c */
+admin_handler admin_api_owners_delete;  /* delete.c */
+admin_handler admin_api_devices;        /* devices.c */
+admin_handler admin_api_device;         /* device.c */
+admin_handler admin_api_device_patch;
+admin_handler admin_api_devices_delete; /* devices.c */
+admin_handler admin_api_enrollments;
+admin_handler admin_api_changes;      /* changes.c */
+admin_handler admin_api_journal_stat; /* journal.c */
+admin_handler admin_api_history_fork;
+admin_handler admin_api_clock_confirm;
+admin_handler admin_api_fences; /* fences.c */
+admin_handler admin_api_fences_set;
+admin_handler admin_api_fences_lift;
+admin_handler admin_api_import; /* import.c */
+admin_handler admin_api_address_list;
+
+/* --- what several of them need --- */
+
+/* The owner in the path's first two parts, and with the parameter `device` what the user has on
+ * that machine alone: E_INVALID (no such kind, no device), E_NAME. */
+MUST_CHECK int admin_api_owner_of(const struct admin_request *request, struct owner *owner,
+                                  struct err *err);
+const char *admin_api_kind(enum owner_kind kind); /* "user", "group" */
+/* The moment of a parameter (see moment.h), never within a change set; ADMIN_PAST_NOW when it was
+ * not given. Of a time before everything it is E_NOT_FOUND. */
+MUST_CHECK int admin_api_moment(const struct admin_request *request, const char *parameter,
+                                uint64_t *seq, struct err *err);
+/* Of a code of the past: an answer that is E_TOO_OLD tells the oldest seq. Returns the code. */
+int admin_api_past_code(const struct admin_request *request, struct admin_response *response,
+                        int code);
+/* A machine as lists show it (new, in *out). */
+MUST_CHECK int admin_api_device_row(const struct admin_request *request, struct kv_view *view,
+                                    const struct admin_device *device, json_t **out,
+                                    struct err *err);
+/* What holds the limits where they are: an array (new). */
+json_t *admin_api_retention(const struct server_status *status);
+/* An item with all that is told of it, as a row of a list (new; NULL: out of memory). */
+json_t *admin_api_item_row(const struct admin_past_item *item, bool values);
+const char *admin_api_change_kind(enum change_kind kind); /* "item.set" */
+/* "2026-11-22T17:51:37.123Z", or null for 0. */
+json_t *admin_api_time(uint64_t ms);
+json_t *admin_api_seq(uint64_t seq); /* a string */
+/* An array of strings of an object: E_INVALID when it is something else; absent is empty (NULL). */
+MUST_CHECK int admin_api_strings(json_t *object, const char *member, size_t max, json_t **out,
+                                 struct err *err);
+MUST_CHECK int admin_api_bool(json_t *object, const char *member, bool *out, struct err *err);
+MUST_CHECK int admin_api_number(json_t *object, const char *member, uint64_t min, uint64_t max,
+                                uint64_t *out, struct err *err);
+/* Is it a secret, whose value is shown nowhere but on its user's machines? */
+bool admin_api_secret(struct span path);
+/* `bytes` under "value", or under "value_base64" when they are not UTF-8 text. */
+MUST_CHECK int admin_api_put_value(json_t *object, struct span bytes);
+/* The same under another name. */
+MUST_CHECK int admin_api_put_bytes(json_t *object, const char *member, struct span bytes);
+
+#endif

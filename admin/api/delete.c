@@ -1,0 +1,304 @@
+/* admin/api/delete.c - POST /owners/delete: people and groups with all that is in their bags.
+ *
+ * A dry run goes the same way and stops before the writing. Counts are of what was (or would be)
+ * deleted: a user's device-specific bags included.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/api/api.h"
+#include "admin/devices.h"
+
+enum {
+    NAMES_MAX = 10000,     /* of users, and of groups, in one request */
+    SUBMITS_AT_ONCE = 100, /* one group commit or so */
+};
+
+static const char GROUP_PREFIX[] = "@group/";
+
+/* One owner that is there. */
+struct doomed {
+    struct bag_row bag;
+    uint64_t items; /* with those of device-specific bags */
+    uint64_t bytes;
+    bool done;
+};
+
+struct deletion {
+    const struct admin_request *request;
+    struct kv_view *view;
+    bool dry_run;
+    struct doomed *owners; /* sorted by bag_id once all are found */
+    size_t count;
+    size_t groups; /* of them */
+    json_t *missing;
+    json_t *failed;
+    uint64_t devices;
+    uint64_t seq;
+};
+
+static int note_failure(struct deletion *deletion, enum owner_kind kind, const char *name, int code,
+                        const char *reason)
+{
+    json_t *row = json_pack("{s:s, s:s, s:s, s:s}", "kind", admin_api_kind(kind), "name", name,
+                            "code", err_name(code), "reason", reason);
+    return json_array_append_new(deletion->failed, row) == 0 ? 0 : E_NOMEM;
+}
+
+/* --- finding --- */
+
+static int add_child(void *context, const struct bag_row *bag, struct err *err)
+{
+    (void)err;
+    struct doomed *doomed = context;
+    doomed->items += bag->items;
+    doomed->bytes += bag->bytes;
+    return 0;
+}
+
+/* Only trouble with the state is an error; a name that is not there is noted. */
+static int find(struct deletion *deletion, enum owner_kind kind, const char *name, struct err *err)
+{
+    struct kv *kv = deletion->request->backend->kv;
+    struct doomed *doomed = &deletion->owners[deletion->count];
+    struct owner owner = {0};
+    struct err why = {0};
+    int rc = owner_make(&owner, kind, span_str(name), 0, &why);
+    if (rc != 0) {
+        return note_failure(deletion, kind, name, rc, why.text);
+    }
+    rc = kv_bag_of(kv, deletion->view, &owner, &doomed->bag, err);
+    if (rc == E_NOT_FOUND) {
+        return json_array_append_new(deletion->missing, json_string(name)) == 0 ? 0 : E_NOMEM;
+    }
+    if (rc == 0) {
+        doomed->items = doomed->bag.items;
+        doomed->bytes = doomed->bag.bytes;
+        rc = kv_children(kv, deletion->view, doomed->bag.bag_id, add_child, doomed, err);
+    }
+    deletion->count += rc == 0;
+    deletion->groups += rc == 0 && kind == OWNER_GROUP;
+    return rc;
+}
+
+static int find_names(struct deletion *deletion, enum owner_kind kind, json_t *names,
+                      struct err *err)
+{
+    size_t i;
+    json_t *name;
+    int rc = 0;
+    json_array_foreach(names, i, name)
+    {
+        rc = rc == 0 ? find(deletion, kind, json_string_value(name), err) : rc;
+    }
+    return rc;
+}
+
+static int by_bag_id(const void *a, const void *b)
+{
+    const struct doomed *one = a;
+    const struct doomed *other = b;
+    return (one->bag.bag_id > other->bag.bag_id) - (one->bag.bag_id < other->bag.bag_id);
+}
+
+/* In order, and each once, however often it was named. */
+static void sort_out(struct deletion *deletion)
+{
+    qsort(deletion->owners, deletion->count, sizeof *deletion->owners, by_bag_id);
+    size_t kept = 0;
+    for (size_t i = 0; i < deletion->count; i++) {
+        if (kept == 0 || by_bag_id(&deletion->owners[kept - 1], &deletion->owners[i]) != 0) {
+            deletion->owners[kept++] = deletion->owners[i];
+        }
+    }
+    deletion->count = kept;
+}
+
+/* --- which machines hold them --- */
+
+static bool is_doomed(const struct deletion *deletion, uint64_t bag_id)
+{
+    struct doomed key = {.bag = {.bag_id = bag_id}};
+    return bsearch(&key, deletion->owners, deletion->count, sizeof key, by_bag_id) != NULL;
+}
+
+/* 1: the user, or a group that the user belongs to, is to be deleted. */
+static int check_user(void *context, uint64_t user_bag, struct err *err)
+{
+    const struct deletion *deletion = context;
+    if (is_doomed(deletion, user_bag)) {
+        return 1;
+    }
+    for (size_t i = 0; i < deletion->count && deletion->groups > 0; i++) {
+        const struct owner *owner = &deletion->owners[i].bag.owner;
+        char path[sizeof GROUP_PREFIX + NAME_MAX_BYTES];
+        int size = snprintf(path, sizeof path, "%s%s", GROUP_PREFIX, owner->folded);
+        if (owner->kind != OWNER_GROUP || size > PATH_MAX_BYTES) {
+            continue;
+        }
+        struct kv_item item = {0};
+        int rc = kv_item(deletion->request->backend->kv, deletion->view, user_bag,
+                         span_of(path, (size_t)size), &item, err);
+        bool member = rc == 0 && item.row.state == ITEM_LIVE;
+        kv_item_free(&item);
+        if (rc != 0 || member) {
+            return rc != 0 ? rc : 1;
+        }
+    }
+    return 0;
+}
+
+static int check_device(void *context, const struct admin_device *device, struct err *err)
+{
+    struct deletion *deletion = context;
+    int rc = device->removed ? 0
+                             : admin_device_users(deletion->request->backend->kv, deletion->view,
+                                                  device->id, check_user, deletion, err);
+    deletion->devices += rc == 1;
+    return rc < 0 ? rc : 0;
+}
+
+/* --- deleting --- */
+
+static int take_result(struct deletion *deletion, struct doomed *doomed,
+                       const struct submit *submit)
+{
+    if (submit->code == 0) {
+        doomed->done = true;
+        deletion->seq = submit->seq > deletion->seq ? submit->seq : deletion->seq;
+        return 0;
+    }
+    if (submit->code == E_NOT_FOUND || submit->code == E_BAG_GONE) { /* somebody was faster */
+        return json_array_append_new(deletion->missing, json_string(doomed->bag.owner.shown)) == 0
+                   ? 0
+                   : E_NOMEM;
+    }
+    return note_failure(deletion, doomed->bag.owner.kind, doomed->bag.owner.shown, submit->code,
+                        submit->text);
+}
+
+static int delete_some(struct deletion *deletion, size_t first, size_t count, struct err *err)
+{
+    const struct admin_backend *backend = deletion->request->backend;
+    struct submit *submits = calloc(count, sizeof *submits);
+    if (submits == NULL) {
+        return err_set(err, E_NOMEM, "out of memory");
+    }
+    for (size_t i = 0; i < count; i++) {
+        submits[i] = (struct submit){.kind = SUBMIT_DELETE,
+                                     .actor = deletion->request->actor,
+                                     .owner = deletion->owners[first + i].bag.owner};
+    }
+    int rc = backend->submit(backend->context, submits, count, err);
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        rc = take_result(deletion, &deletion->owners[first + i], &submits[i]);
+    }
+    free(submits);
+    return rc;
+}
+
+static int delete_all(struct deletion *deletion, struct err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < deletion->count && deletion->dry_run; i++) {
+        deletion->owners[i].done = true;
+    }
+    for (size_t i = 0; i < deletion->count && !deletion->dry_run && rc == 0; i += SUBMITS_AT_ONCE) {
+        size_t left = deletion->count - i;
+        rc = delete_some(deletion, i, left < SUBMITS_AT_ONCE ? left : SUBMITS_AT_ONCE, err);
+    }
+    return rc;
+}
+
+/* --- the request --- */
+
+static int report(const struct deletion *deletion, struct admin_response *response, struct err *err)
+{
+    json_int_t users = 0;
+    json_int_t groups = 0;
+    uint64_t items = 0;
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < deletion->count; i++) {
+        const struct doomed *doomed = &deletion->owners[i];
+        if (doomed->done) {
+            users += doomed->bag.owner.kind == OWNER_USER;
+            groups += doomed->bag.owner.kind == OWNER_GROUP;
+            items += doomed->items;
+            bytes += doomed->bytes;
+        }
+    }
+    response->json =
+        json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:o, s:O, s:O}", "dry_run", deletion->dry_run,
+                  "users", users, "groups", groups, "items", (json_int_t)items, "bytes",
+                  (json_int_t)bytes, "devices", (json_int_t)deletion->devices, "seq",
+                  deletion->seq > 0 ? admin_api_seq(deletion->seq) : json_null(), "missing",
+                  deletion->missing, "failed", deletion->failed);
+    if (response->json == NULL) {
+        return err_set(err, E_NOMEM, "out of memory");
+    }
+    bool nothing = users + groups == 0 && json_array_size(deletion->failed) == 0;
+    return nothing ? err_set(err, E_NOT_FOUND, "nobody of %s is registered",
+                             json_array_size(deletion->missing) > 1 ? "these names" : "this name")
+                   : 0;
+}
+
+static int find_all(struct deletion *deletion, json_t *users, json_t *groups, struct err *err)
+{
+    size_t names = json_array_size(users) + json_array_size(groups);
+    if (names == 0) {
+        return err_set(err, E_INVALID, "neither 'users' nor 'groups' names anybody");
+    }
+    struct kv *kv = deletion->request->backend->kv;
+    deletion->owners = calloc(names, sizeof *deletion->owners);
+    if (deletion->owners == NULL) {
+        return err_set(err, E_NOMEM, "out of memory");
+    }
+    int rc = kv_view_new(&deletion->view, kv, err);
+    if (rc == 0) {
+        rc = find_names(deletion, OWNER_USER, users, err);
+    }
+    if (rc == 0) {
+        rc = find_names(deletion, OWNER_GROUP, groups, err);
+    }
+    if (rc == 0) {
+        sort_out(deletion);
+        rc = admin_devices_each(kv, deletion->view, 0, check_device, deletion, err);
+    }
+    kv_view_free(&deletion->view);
+    return rc;
+}
+
+int admin_api_owners_delete(const struct admin_request *request, struct admin_response *response,
+                            struct err *err)
+{
+    json_t *body = NULL;
+    json_t *users = NULL;
+    json_t *groups = NULL;
+    struct deletion deletion = {
+        .request = request, .missing = json_array(), .failed = json_array()};
+    int rc = admin_body_json(request, "users groups dry_run", &body, err);
+    if (rc == 0) {
+        rc = admin_api_bool(body, "dry_run", &deletion.dry_run, err);
+    }
+    if (rc == 0) {
+        rc = admin_api_strings(body, "users", NAMES_MAX, &users, err);
+    }
+    if (rc == 0) {
+        rc = admin_api_strings(body, "groups", NAMES_MAX, &groups, err);
+    }
+    if (rc == 0) {
+        rc = find_all(&deletion, users, groups, err);
+    }
+    if (rc == 0) {
+        rc = delete_all(&deletion, err);
+    }
+    if (rc == 0) {
+        rc = report(&deletion, response, err);
+    }
+    free(deletion.owners);
+    json_decref(deletion.missing);
+    json_decref(deletion.failed);
+    json_decref(body);
+    return rc;
+}

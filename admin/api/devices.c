@@ -1,0 +1,431 @@
+/* admin/api/devices.c - the client machines: seeing them, removing them, letting new ones join. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/api/api.h"
+#include "admin/devices.h"
+#include "base/clock.h"
+
+enum {
+    DEVICES_LIMIT = 500,
+    DEVICES_LIMIT_MAX = 1000,
+    DELETE_IDS_MAX = 10000,
+    REMOVE_TRIES = 5, /* a machine that joins again at the same moment changes its item */
+    TOKENS_MAX = 1000,
+    TOKEN_SECONDS = 3600,
+    TOKEN_SECONDS_MAX = 30 * 24 * 3600,
+    TOKEN_ROOM = 8192, /* more than any token's text */
+    FOLDED_MAX = 1100,
+};
+
+/* --- seeing --- */
+
+struct device_question {
+    char filter[FOLDED_MAX]; /* folded */
+    const char *state;       /* "all", or the one to show */
+    uint64_t limit;
+    uint64_t after;
+};
+
+struct device_listing {
+    const struct admin_request *request;
+    struct kv_view *view;
+    const struct device_question *question;
+    json_t *rows;
+    uint64_t last;
+    bool more;
+};
+
+static bool text_matches(const char *text, const char *filter)
+{
+    char folded[FOLDED_MAX];
+    return name_fold_search(span_str(text), folded, sizeof folded, NULL) == 0 &&
+           strstr(folded, filter) != NULL;
+}
+
+static bool device_matches(const struct device_question *question,
+                           const struct admin_device *device)
+{
+    char id[DEVICE_TEXT_MAX];
+    device_format(device->id, id);
+    return (text_matches(device->name, question->filter) ||
+            text_matches(device->serial, question->filter) ||
+            text_matches(device->model, question->filter) || strstr(id, question->filter) != NULL);
+}
+
+static int count_user(void *context, uint64_t user_bag, struct err *err)
+{
+    (void)user_bag;
+    (void)err;
+    ++*(json_int_t *)context;
+    return 0;
+}
+
+/* Removed and diverged machines are served nothing; one that waits for a right is served the rest.
+ */
+static const char *state_of(const struct admin_device *device, const struct device_live *live)
+{
+    return device->removed ? "removed" : live->refused == E_DIVERGED ? "diverged" : "active";
+}
+
+static json_t *seq_or_null(uint64_t seq)
+{
+    return seq > 0 ? admin_api_seq(seq) : json_null();
+}
+
+/* What is known of it only while the server runs. */
+static json_t *live_members(const struct admin_backend *backend, const struct admin_device *device,
+                            const struct device_live *live)
+{
+    struct journal_position head;
+    journal_head(backend->journal, &head);
+    uint64_t lag = live->seq < head.seq ? head.seq - live->seq : 0;
+    json_t *members = json_pack(
+        "{s:s, s:b, s:o, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o}", "state",
+        state_of(device, live), "connected", live->connected, "last_seen",
+        admin_api_time(live->last_seen_ms), "address", live->address, "cursor",
+        seq_or_null(live->seq), "lag", live->seq > 0 ? json_integer((json_int_t)lag) : json_null(),
+        "current_seq", seq_or_null(live->current_seq), "mirror_seq", seq_or_null(live->mirror_seq),
+        "followed", (json_int_t)live->followed, "healed", (json_int_t)live->healed, "verified",
+        admin_api_time(live->verified_ms), "refused",
+        live->refused != 0 ? json_string(err_name(live->refused)) : json_null());
+    if (members != NULL && live->refused != 0) {
+        (void)json_object_set_new(members, "refused_text", json_string(err_meaning(live->refused)));
+    }
+    if (members != NULL && live->software[0] != '\0') {
+        (void)json_object_set_new(members, "version", json_string(live->software));
+    }
+    return members;
+}
+
+static int make_row(const struct admin_backend *backend, struct kv_view *view,
+                    const struct admin_device *device, const struct device_live *live, json_t **out,
+                    struct err *err)
+{
+    char id[DEVICE_TEXT_MAX];
+    const char *keep = json_string_value(json_object_get(device->record, "keep"));
+    json_int_t users = 0;
+    device_format(device->id, id);
+    int rc = admin_device_users(backend->kv, view, device->id, count_user, &users, err);
+    if (rc != 0) {
+        return rc;
+    }
+    json_t *row =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:s, s:b}", "id", id, "name", device->name,
+                  "serial", device->serial, "model", device->model, "version", device->software,
+                  "joined", admin_api_time(device->joined_ms), "users", users, "keep",
+                  keep != NULL ? keep : "signed-in", "mirror",
+                  json_is_true(json_object_get(device->record, "mirror")));
+    json_t *members = live_members(backend, device, live);
+    if (row == NULL || members == NULL || json_object_update(row, members) != 0) {
+        json_decref(row);
+        row = NULL;
+        rc = err_set(err, E_NOMEM, "out of memory");
+    }
+    json_decref(members);
+    *out = row;
+    return rc;
+}
+
+static int read_live(const struct admin_backend *backend, uint64_t id, struct device_live *live,
+                     struct err *err)
+{
+    int rc = backend->device(backend->context, id, live, err);
+    return rc == E_NOT_FOUND ? 0 : rc;
+}
+
+int admin_api_device_row(const struct admin_request *request, struct kv_view *view,
+                         const struct admin_device *device, json_t **out, struct err *err)
+{
+    struct device_live live = {0};
+    int rc = read_live(request->backend, device->id, &live, err);
+    return rc == 0 ? make_row(request->backend, view, device, &live, out, err) : rc;
+}
+
+static int add_device(void *context, const struct admin_device *device, struct err *err)
+{
+    struct device_listing *listing = context;
+    const struct admin_backend *backend = listing->request->backend;
+    const char *state = listing->question->state;
+    struct device_live live = {0};
+    if (!device_matches(listing->question, device)) {
+        return 0;
+    }
+    int rc = read_live(backend, device->id, &live, err);
+    if (rc != 0 || (strcmp(state, "all") != 0 && strcmp(state, state_of(device, &live)) != 0 &&
+                    (strcmp(state, "active") != 0 || device->removed))) {
+        return rc;
+    }
+    if (json_array_size(listing->rows) >= listing->question->limit) {
+        listing->more = true;
+        return 1;
+    }
+    json_t *row = NULL;
+    rc = make_row(backend, listing->view, device, &live, &row, err);
+    if (rc == 0 && json_array_append(listing->rows, row) != 0) {
+        rc = err_set(err, E_NOMEM, "out of memory");
+    }
+    json_decref(row);
+    listing->last = device->id;
+    return rc;
+}
+
+static int read_device_question(const struct admin_request *request,
+                                struct device_question *question, struct err *err)
+{
+    const char *state = admin_query(request, "state");
+    const char *filter = admin_query(request, "filter");
+    const char *cursor = admin_query(request, "cursor");
+    static const char *const states[] = {"active", "diverged", "removed", "all"};
+    bool known = false;
+    question->state = state != NULL ? state : "active";
+    question->limit = DEVICES_LIMIT;
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+        known = known || strcmp(question->state, states[i]) == 0;
+    }
+    if (!known) {
+        return err_set(err, E_INVALID, "'state' is active, diverged, removed or all, not '%s'",
+                       question->state);
+    }
+    if (cursor != NULL && device_parse(cursor, &question->after, NULL) != 0) {
+        return err_set(err, E_INVALID, "'cursor' is not what an earlier answer gave as 'next'");
+    }
+    int rc = name_fold_search(span_str(filter != NULL ? filter : ""), question->filter,
+                              sizeof question->filter, err);
+    return rc == 0
+               ? admin_query_number(request, "limit", 1, DEVICES_LIMIT_MAX, &question->limit, err)
+               : rc;
+}
+
+static int list_devices(struct device_listing *listing, struct err *err)
+{
+    const struct admin_backend *backend = listing->request->backend;
+    int rc = kv_view_new(&listing->view, backend->kv, err);
+    if (rc == 0) {
+        rc = admin_devices_each(backend->kv, listing->view, listing->question->after, add_device,
+                                listing, err);
+    }
+    kv_view_free(&listing->view);
+    return rc == 1 ? 0 : rc;
+}
+
+int admin_api_devices(const struct admin_request *request, struct admin_response *response,
+                      struct err *err)
+{
+    struct device_question question = {0};
+    int rc = read_device_question(request, &question, err);
+    if (rc != 0) {
+        return rc;
+    }
+    struct device_listing listing = {
+        .request = request, .question = &question, .rows = json_array()};
+    rc = list_devices(&listing, err);
+    if (rc != 0) {
+        json_decref(listing.rows);
+        return rc;
+    }
+    response->json = json_pack("{s:o}", "devices", listing.rows);
+    if (listing.more) {
+        char last[DEVICE_TEXT_MAX];
+        device_format(listing.last, last);
+        (void)json_object_set_new(response->json, "next", json_string(last));
+    }
+    return response->json != NULL ? 0 : err_set(err, E_NOMEM, "out of memory");
+}
+
+/* --- removing --- */
+
+struct removal {
+    const struct admin_request *request;
+    bool dry_run;
+    json_int_t removed;
+    uint64_t seq; /* of the last change */
+    json_t *missing;
+    json_t *failed;
+};
+
+/* The item as it has to become; `item` is as it is. E_NOT_FOUND: removed already. */
+static int removed_record(const struct kv_item *item, struct buf *out, struct err *err)
+{
+    json_t *record = NULL;
+    int rc = admin_json_read(item->row.value, &record, err);
+    const char *state = json_string_value(json_object_get(record, "state"));
+    if (rc != E_NOMEM && (!json_is_object(record) || state == NULL)) {
+        rc = err_set(err, E_CORRUPT, "what the server knows of this machine can't be read");
+    } else if (rc == 0 && strcmp(state, "removed") == 0) {
+        rc = E_NOT_FOUND;
+    } else if (rc == 0 && (json_object_set_new(record, "state", json_string("removed")) != 0 ||
+                           admin_json_append(out, record) != 0)) {
+        rc = err_set(err, E_NOMEM, "out of memory");
+    }
+    json_decref(record);
+    return rc;
+}
+
+static int submit_removal(const struct removal *removal, struct span path,
+                          const struct kv_item *item, struct span value, uint64_t *seq,
+                          struct err *err)
+{
+    const struct admin_backend *backend = removal->request->backend;
+    struct operation_write write = {
+        .path = path, .value = value, .has_if_seq = true, .if_seq = item->row.seq};
+    struct submit submit = {
+        .kind = SUBMIT_WRITE,
+        .actor = removal->request->actor,
+        .owner = {.kind = OWNER_SERVER},
+        .writes = &write,
+        .write_count = 1,
+    };
+    int rc = backend->submit(backend->context, &submit, 1, err);
+    if (rc == 0 && submit.code != 0) {
+        rc = err_set(err, submit.code, "%s", submit.text);
+    }
+    *seq = submit.seq > *seq ? submit.seq : *seq;
+    return rc;
+}
+
+static int try_remove(struct removal *removal, uint64_t id, struct err *err)
+{
+    struct kv *kv = removal->request->backend->kv;
+    struct owner server = {.kind = OWNER_SERVER};
+    struct bag_row bag = {0};
+    int rc = kv_bag_of(kv, NULL, &server, &bag, err);
+    if (rc != 0) {
+        return rc;
+    }
+    char text[ADMIN_DEVICE_PATH_MAX];
+    struct span path = admin_device_path(text, id);
+    struct kv_item item = {0};
+    rc = kv_item(kv, NULL, bag.bag_id, path, &item, err);
+    if (rc != 0) {
+        return rc;
+    }
+    struct buf value;
+    buf_init(&value, VALUE_MAX_BYTES);
+    rc = item.row.state == ITEM_LIVE ? removed_record(&item, &value, err) : E_NOT_FOUND;
+    if (rc == 0 && !removal->dry_run) {
+        rc = submit_removal(removal, path, &item, buf_span(&value), &removal->seq, err);
+    }
+    buf_free(&value);
+    kv_item_free(&item);
+    return rc;
+}
+
+/* Only what ends everything is an error; the rest is told of this machine. */
+static int remove_device(struct removal *removal, const char *text, struct err *err)
+{
+    uint64_t id = 0;
+    struct err why = {0};
+    int rc = device_parse(text, &id, &why) == 0 ? E_CONDITION : E_NOT_FOUND;
+    for (int i = 0; i < REMOVE_TRIES && rc == E_CONDITION; i++) {
+        rc = try_remove(removal, id, &why);
+    }
+    if (rc == E_CLOSED || rc == E_NOMEM) {
+        return err_set(err, rc, "%s", why.text);
+    }
+    if (rc == 0) {
+        removal->removed++;
+    } else if (rc == E_NOT_FOUND) {
+        (void)json_array_append_new(removal->missing, json_string(text));
+    } else {
+        (void)json_array_append_new(
+            removal->failed,
+            json_pack("{s:s, s:s, s:s}", "id", text, "code", err_name(rc), "reason", why.text));
+    }
+    return 0;
+}
+
+static int remove_all(struct removal *removal, json_t *ids, struct err *err)
+{
+    size_t i;
+    json_t *id;
+    int rc = 0;
+    json_array_foreach(ids, i, id)
+    {
+        rc = rc == 0 ? remove_device(removal, json_string_value(id), err) : rc;
+    }
+    return rc;
+}
+
+int admin_api_devices_delete(const struct admin_request *request, struct admin_response *response,
+                             struct err *err)
+{
+    json_t *body = NULL;
+    json_t *ids = NULL;
+    struct removal removal = {.request = request, .missing = json_array(), .failed = json_array()};
+    int rc = admin_body_json(request, "ids dry_run", &body, err);
+    if (rc == 0) {
+        rc = admin_api_bool(body, "dry_run", &removal.dry_run, err);
+    }
+    if (rc == 0) {
+        rc = admin_api_strings(body, "ids", DELETE_IDS_MAX, &ids, err);
+    }
+    if (rc == 0 && json_array_size(ids) == 0) {
+        rc = err_set(err, E_INVALID, "'ids' names no machine");
+    }
+    if (rc == 0) {
+        rc = remove_all(&removal, ids, err);
+    }
+    if (rc == 0) {
+        response->json = json_pack("{s:b, s:I, s:o, s:O, s:O}", "dry_run", removal.dry_run,
+                                   "devices", removal.removed, "seq",
+                                   removal.seq > 0 ? admin_api_seq(removal.seq) : json_null(),
+                                   "missing", removal.missing, "failed", removal.failed);
+        bool nothing = removal.removed == 0 && json_array_size(removal.failed) == 0;
+        rc = response->json == NULL ? err_set(err, E_NOMEM, "out of memory")
+             : nothing              ? err_set(err, E_NOT_FOUND, "no registered machine has %s",
+                                 json_array_size(ids) > 1 ? "one of these ids" : "this id")
+                                    : 0;
+    }
+    json_decref(removal.missing);
+    json_decref(removal.failed);
+    json_decref(body);
+    return rc;
+}
+
+/* --- letting new ones join --- */
+
+static int make_tokens(const struct admin_request *request, uint64_t count, uint64_t seconds,
+                       json_t *tokens, struct err *err)
+{
+    const struct admin_backend *backend = request->backend;
+    uint64_t expires_ms = clock_wall_ms(&clock_system) + seconds * 1000;
+    char *text = malloc(TOKEN_ROOM);
+    int rc = text != NULL ? 0 : err_set(err, E_NOMEM, "out of memory");
+    for (uint64_t i = 0; i < count && rc == 0; i++) {
+        rc = backend->enroll(backend->context, expires_ms, request->actor, text, TOKEN_ROOM, err);
+        if (rc == 0 && json_array_append_new(tokens, json_string(text)) != 0) {
+            rc = err_set(err, E_NOMEM, "out of memory");
+        }
+    }
+    free(text);
+    return rc;
+}
+
+int admin_api_enrollments(const struct admin_request *request, struct admin_response *response,
+                          struct err *err)
+{
+    json_t *body = NULL;
+    json_t *tokens = json_array();
+    uint64_t count = 1;
+    uint64_t seconds = TOKEN_SECONDS;
+    int rc = admin_body_json(request, "count expires_s", &body, err);
+    if (rc == 0) {
+        rc = admin_api_number(body, "count", 1, TOKENS_MAX, &count, err);
+    }
+    if (rc == 0) {
+        rc = admin_api_number(body, "expires_s", 1, TOKEN_SECONDS_MAX, &seconds, err);
+    }
+    if (rc == 0) {
+        rc = make_tokens(request, count, seconds, tokens, err);
+    }
+    if (rc == 0) {
+        response->json = json_pack("{s:O}", "tokens", tokens);
+        rc = response->json != NULL ? 0 : err_set(err, E_NOMEM, "out of memory");
+    }
+    json_decref(tokens);
+    json_decref(body);
+    return rc;
+}

@@ -1,0 +1,154 @@
+/* tests/admin/api/ask.h - a request put to the API's routes, as text in, JSON out, without a
+ * socket. */
+#ifndef KITBAG_TESTS_ADMIN_ASK_H
+#define KITBAG_TESTS_ADMIN_ASK_H
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "admin/api/api.h"
+#include "tests/admin/fake_backend.h"
+#include "tests/support/fail_alloc.h"
+
+/* Which allocation of the next request fails (0: none), and whether one did. jansson's count only
+ * after ask_with_jansson. */
+static struct {
+    unsigned nth;
+    bool failed;
+} ask_fails;
+
+static inline void ask_with_jansson(void)
+{
+    json_set_alloc_funcs(malloc, free);
+}
+
+/* The header If-Match of the next requests. */
+static const char *ask_if_match;
+
+/* What was answered. */
+struct answer {
+    int status;
+    json_t *json;
+    char raw[256]; /* an item's bytes, as text */
+    uint64_t etag;
+    struct admin_stream *stream; /* the test frees it */
+};
+
+static inline int ask_file(const char *text)
+{
+    int fd = memfd_create("upload", MFD_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    return fd;
+}
+
+/* `target` as in HTTP; `body` is the JSON, or the file of a route that takes one. */
+static inline struct answer ask(struct fake_backend *fake, const char *method, const char *target,
+                                const char *body)
+{
+    static atomic_bool given_up;
+    struct admin_request request = {
+        .backend = &fake->backend, .actor = "admin", .file = -1, .given_up = &given_up};
+    struct admin_response response = {0};
+    if (ask_if_match != NULL) {
+        (void)snprintf(request.if_match, sizeof request.if_match, "%s", ask_if_match);
+    }
+    struct buf out;
+    struct err err = {0};
+    int rc = 0;
+    const char *mark = strchr(target, '?');
+    struct span path = span_of(target, mark != NULL ? (size_t)(mark - target) : strlen(target));
+    struct span query = span_str(mark != NULL ? mark + 1 : "");
+    buf_init(&out, ADMIN_RESPONSE_MAX_BYTES);
+    int file = strstr(target, "format=") != NULL ? ask_file(body) : -1;
+    if (ask_fails.nth != 0) {
+        fail_alloc_at(ask_fails.nth);
+    }
+    const struct admin_route *route =
+        admin_route_find(admin_api_routes, span_str(method), path, response.allow, &rc, &err);
+    if (route != NULL) {
+        rc = admin_request_fill(&request, route, path, query, &err);
+    }
+    if (rc == 0 && route->body == ADMIN_BODY_FILE) {
+        request.file = file;
+    } else if (rc == 0 && body != NULL) {
+        request.body = span_str(body);
+    }
+    if (rc == 0) {
+        admin_route_run(route, &request, &response, &out);
+    } else {
+        admin_problem(&response, rc, &err, &out);
+    }
+    ask_fails.failed = ask_fails.nth != 0 && fail_alloc_stop();
+    struct answer answer = {
+        .status = response.status, .stream = response.stream, .etag = response.etag};
+    if (response.is_raw) {
+        (void)snprintf(answer.raw, sizeof answer.raw, "%.*s", (int)out.size,
+                       out.size > 0 ? (const char *)out.data : "");
+    } else if (response.stream == NULL && buf_error(&out) == 0) {
+        answer.json = json_loadb((const char *)out.data, out.size, 0, NULL);
+        if (answer.json == NULL) {
+            fail_msg("this is no JSON: %.*s", (int)out.size, (const char *)out.data);
+        }
+    }
+    assert_true(ask_fails.failed || answer.json != NULL || response.stream != NULL ||
+                response.is_raw);
+    if (file >= 0) {
+        (void)close(file);
+    }
+    admin_request_free(&request);
+    buf_free(&out);
+    return answer;
+}
+
+static inline const char *text_at(const struct answer *answer, const char *member)
+{
+    const char *text = json_string_value(json_object_get(answer->json, member));
+    return text != NULL ? text : "(none)";
+}
+
+static inline json_int_t number_at(const struct answer *answer, const char *member)
+{
+    const json_t *value = json_object_get(answer->json, member);
+    assert_true(json_is_integer(value));
+    return json_integer_value(value);
+}
+
+/* The named member of the i-th object of an array. */
+static inline json_t *row_at(const struct answer *answer, const char *array, size_t i,
+                             const char *member)
+{
+    return json_object_get(json_array_get(json_object_get(answer->json, array), i), member);
+}
+
+static inline const char *row_text(const struct answer *answer, const char *array, size_t i,
+                                   const char *member)
+{
+    const char *text = json_string_value(row_at(answer, array, i, member));
+    return text != NULL ? text : "(none)";
+}
+
+static inline size_t rows_of(const struct answer *answer, const char *array)
+{
+    return json_array_size(json_object_get(answer->json, array));
+}
+
+/* The answer is a problem with this status, code and sentence. */
+static inline void expect_problem(struct answer *answer, int status, const char *code,
+                                  const char *detail)
+{
+    assert_int_equal(answer->status, status);
+    assert_string_equal(text_at(answer, "code"), code);
+    assert_string_equal(text_at(answer, "detail"), detail);
+    json_decref(answer->json);
+    answer->json = NULL;
+}
+
+static inline void answer_free(struct answer *answer)
+{
+    json_decref(answer->json);
+    answer->json = NULL;
+}
+
+#endif
