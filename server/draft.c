@@ -4,9 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 enum {
-    DRAFT_GAP = 5, /* the longest head of a msgpack array */
-    CAPACITY_FIRST = 16,
+    DRAFT_GAP = 5,        /* the longest head of a msgpack array */
     CAPACITY_KEPT = 4096, /* of changes and answers, when a draft is used again */
     BODY_KEPT_BYTES = 1 << 20,
 };
@@ -76,31 +77,15 @@ void draft_reset(struct draft *draft, uint64_t base_seq, uint64_t time_ms)
     draft->head = (struct journal_position){0};
 }
 
-/* Room for one more element of `size` bytes; false when out of memory. */
-static bool grow(void **array, size_t *capacity, size_t count, size_t size)
-{
-    if (count < *capacity) {
-        return true;
-    }
-    size_t wanted = *capacity == 0 ? CAPACITY_FIRST : *capacity * 2;
-    void *wider = realloc(*array, wanted * size);
-    if (wider == NULL) {
-        return false;
-    }
-    *array = wider;
-    *capacity = wanted;
-    return true;
-}
-
 struct change *draft_next(struct draft *draft)
 {
     ASSERT(draft != NULL);
-    void *array = draft->changes;
-    bool ok = grow(&array, &draft->capacity, draft->count, sizeof *draft->changes);
-    draft->changes = array;
-    if (!ok) {
+    struct change *changes =
+        array_reserve(draft->changes, &draft->capacity, draft->count + 1, sizeof *changes);
+    if (changes == NULL) {
         return NULL;
     }
+    draft->changes = changes;
     struct change *change = &draft->changes[draft->count];
     memset(change, 0, offsetof(struct change, owner)); /* the rest is four times as large */
     change->seq = draft->base_seq + draft->count;
@@ -166,12 +151,12 @@ struct span draft_payload(struct draft *draft)
 int draft_reply(struct draft *draft, const struct reply *reply)
 {
     ASSERT(draft != NULL && reply != NULL);
-    void *array = draft->replies;
-    bool ok = grow(&array, &draft->reply_capacity, draft->reply_count, sizeof *draft->replies);
-    draft->replies = array;
-    if (!ok) {
+    struct reply *replies = array_reserve(draft->replies, &draft->reply_capacity,
+                                          draft->reply_count + 1, sizeof *replies);
+    if (replies == NULL) {
         return E_NOMEM;
     }
+    draft->replies = replies;
     draft->replies[draft->reply_count++] = *reply;
     return 0;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/file.h"
 #include "server/arena.h"
 
@@ -85,15 +86,12 @@ struct chunk {
 static int collect(void *context, const struct change *change, struct err *err)
 {
     struct chunk *chunk = context;
-    if (chunk->count == chunk->capacity) {
-        size_t capacity = chunk->capacity == 0 ? 1024 : chunk->capacity * 2;
-        struct change *changes = realloc(chunk->changes, capacity * sizeof *changes);
-        if (changes == NULL) {
-            return err_set(err, E_NOMEM, "replaying the journal: out of memory");
-        }
-        chunk->changes = changes;
-        chunk->capacity = capacity;
+    struct change *changes =
+        array_reserve(chunk->changes, &chunk->capacity, chunk->count + 1, sizeof *changes);
+    if (changes == NULL) {
+        return err_set(err, E_NOMEM, "replaying the journal: out of memory");
     }
+    chunk->changes = changes;
     change_copy(&chunk->changes[chunk->count++], change);
     return 0;
 }

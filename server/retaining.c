@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/log.h"
 #include "base/pack.h"
 #include "server/records.h"
@@ -111,17 +112,6 @@ static int add_mark(struct retaining *retaining, const struct retaining_now *now
 
 /* --- inputs --- */
 
-static bool grow(void **list, size_t *capacity, size_t size)
-{
-    size_t wanted = *capacity > 0 ? 2 * *capacity : 64;
-    void *larger = realloc(*list, wanted * size);
-    if (larger != NULL) {
-        *list = larger;
-        *capacity = wanted;
-    }
-    return larger != NULL;
-}
-
 static int read_segments(struct retaining *retaining, struct err *err)
 {
     struct journal_segment_info info = {0};
@@ -129,11 +119,13 @@ static int read_segments(struct retaining *retaining, struct err *err)
     int rc = 0;
     retaining->segment_count = 0;
     for (bool first = true; rc == 0 && (first || !info.newest); first = false) {
-        if (retaining->segment_count == retaining->segment_capacity &&
-            !grow((void **)&retaining->segments, &retaining->segment_capacity,
-                  sizeof retaining->segments[0])) {
+        struct retention_segment *segments =
+            array_reserve(retaining->segments, &retaining->segment_capacity,
+                          retaining->segment_count + 1, sizeof *segments);
+        if (segments == NULL) {
             return err_set(err, E_NOMEM, "the journal's segments: out of memory");
         }
+        retaining->segments = segments;
         rc = journal_segment_info(retaining->options.journal, seq, &info, err);
         if (rc == 0) {
             retaining->segments[retaining->segment_count++] = (struct retention_segment){
@@ -158,11 +150,13 @@ static int each_device(void *context, struct span path, const struct item_row *r
     if (record.removed) {
         return seen_forget(retaining->options.seen, retaining->options.kv, record.id, err);
     }
-    if (retaining->device_count == retaining->device_capacity &&
-        !grow((void **)&retaining->devices, &retaining->device_capacity,
-              sizeof retaining->devices[0])) {
+    struct retention_device *devices =
+        array_reserve(retaining->devices, &retaining->device_capacity, retaining->device_count + 1,
+                      sizeof *devices);
+    if (devices == NULL) {
         return err_set(err, E_NOMEM, "the devices' positions: out of memory");
     }
+    retaining->devices = devices;
     retaining->devices[retaining->device_count++] =
         (struct retention_device){.device = record.id, .last_ms = record.joined_ms};
     return 0;
