@@ -43,6 +43,7 @@ struct admin_pair {
 struct admin_request {
     const struct admin_backend *backend;
     const char *actor;                  /* who asks: "admin" */
+    enum admin_role role;               /* what they may do */
     const char *parts[ADMIN_PARTS_MAX]; /* the path's {}, in order */
     size_t query_count;
     struct admin_pair query[ADMIN_QUERY_MAX];
@@ -78,6 +79,14 @@ struct admin_response {
 typedef int admin_handler(const struct admin_request *request, struct admin_response *response,
                           struct err *err);
 
+/* What somebody may do; each includes the one before. */
+enum admin_role {
+    ADMIN_ROLE_NONE,     /* not signed in */
+    ADMIN_ROLE_VIEWER,   /* sees everything but accounts and secret values */
+    ADMIN_ROLE_OPERATOR, /* and changes user data, runs synchronization, admits machines */
+    ADMIN_ROLE_ADMIN,    /* and all the rest */
+};
+
 enum admin_body { ADMIN_BODY_NONE, ADMIN_BODY_JSON, ADMIN_BODY_RAW, ADMIN_BODY_FILE };
 
 struct admin_route {
@@ -85,7 +94,9 @@ struct admin_route {
     const char *pattern; /* "/api/v1/owners/{kind}/{name}" */
     enum admin_lane lane;
     enum admin_body body;
-    const char *query; /* the parameters it knows: "kind search limit" */
+    const char *query;    /* the parameters it knows: "kind search limit" */
+    enum admin_role role; /* the least that may ask */
+    const char *action; /* what it does, for the audit ("user.delete"); NULL: it changes nothing */
     admin_handler *run;
 };
 

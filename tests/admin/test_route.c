@@ -49,11 +49,16 @@ static int say_bytes(const struct admin_request *request, struct admin_response 
 }
 
 static const struct admin_route routes[] = {
-    {"GET", "/v1/things", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "a flag limit", say},
-    {"POST", "/v1/things/delete", ADMIN_LANE_QUICK, ADMIN_BODY_JSON, "", refuse},
-    {"GET", "/v1/things/{kind}/{name}", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", say},
-    {"GET", "/v1/things/{kind}/{name}/parts", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", say},
-    {"PUT", "/v1/things/{kind}/{name}", ADMIN_LANE_QUICK, ADMIN_BODY_RAW, "", say_bytes},
+    {"GET", "/v1/things", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "a flag limit", ADMIN_ROLE_NONE, NULL,
+     say},
+    {"POST", "/v1/things/delete", ADMIN_LANE_QUICK, ADMIN_BODY_JSON, "", ADMIN_ROLE_NONE, NULL,
+     refuse},
+    {"GET", "/v1/things/{kind}/{name}", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", ADMIN_ROLE_NONE,
+     NULL, say},
+    {"GET", "/v1/things/{kind}/{name}/parts", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "",
+     ADMIN_ROLE_NONE, NULL, say},
+    {"PUT", "/v1/things/{kind}/{name}", ADMIN_LANE_QUICK, ADMIN_BODY_RAW, "", ADMIN_ROLE_NONE, NULL,
+     say_bytes},
     {0},
 };
 

@@ -167,13 +167,14 @@ static inline int http_large(const struct admin_request *request, struct admin_r
 }
 
 static const struct admin_route http_routes[] = {
-    {"PUT", "/item", ADMIN_LANE_QUICK, ADMIN_BODY_RAW, "", http_item},
-    {"GET", "/hello/{name}", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "q", http_hello},
-    {"POST", "/echo", ADMIN_LANE_QUICK, ADMIN_BODY_JSON, "", http_echo},
-    {"POST", "/file", ADMIN_LANE_LIST, ADMIN_BODY_FILE, "", http_file},
-    {"GET", "/wait", ADMIN_LANE_LONG, ADMIN_BODY_NONE, "", http_wait},
-    {"GET", "/stream", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", http_stream},
-    {"GET", "/large", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", http_large},
+    {"PUT", "/item", ADMIN_LANE_QUICK, ADMIN_BODY_RAW, "", ADMIN_ROLE_NONE, NULL, http_item},
+    {"GET", "/hello/{name}", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "q", ADMIN_ROLE_NONE, NULL,
+     http_hello},
+    {"POST", "/echo", ADMIN_LANE_QUICK, ADMIN_BODY_JSON, "", ADMIN_ROLE_NONE, NULL, http_echo},
+    {"POST", "/file", ADMIN_LANE_LIST, ADMIN_BODY_FILE, "", ADMIN_ROLE_NONE, NULL, http_file},
+    {"GET", "/wait", ADMIN_LANE_LONG, ADMIN_BODY_NONE, "", ADMIN_ROLE_NONE, NULL, http_wait},
+    {"GET", "/stream", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", ADMIN_ROLE_NONE, NULL, http_stream},
+    {"GET", "/large", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", ADMIN_ROLE_NONE, NULL, http_large},
     {0},
 };
 
