@@ -33,6 +33,14 @@ enum admin_lane {
     ADMIN_LANES,
 };
 
+/* What somebody may do; each includes the one before. */
+enum admin_role {
+    ADMIN_ROLE_NONE,     /* not signed in */
+    ADMIN_ROLE_VIEWER,   /* sees everything but accounts and secret values */
+    ADMIN_ROLE_OPERATOR, /* and changes user data, runs synchronization, admits machines */
+    ADMIN_ROLE_ADMIN,    /* and all the rest */
+};
+
 struct admin_pair {
     const char *name;
     const char *value; /* "" when it was given without one */
@@ -78,14 +86,6 @@ struct admin_response {
 /* Returns 0 or a code: then the response is a problem with the sentence. */
 typedef int admin_handler(const struct admin_request *request, struct admin_response *response,
                           struct err *err);
-
-/* What somebody may do; each includes the one before. */
-enum admin_role {
-    ADMIN_ROLE_NONE,     /* not signed in */
-    ADMIN_ROLE_VIEWER,   /* sees everything but accounts and secret values */
-    ADMIN_ROLE_OPERATOR, /* and changes user data, runs synchronization, admits machines */
-    ADMIN_ROLE_ADMIN,    /* and all the rest */
-};
 
 enum admin_body { ADMIN_BODY_NONE, ADMIN_BODY_JSON, ADMIN_BODY_RAW, ADMIN_BODY_FILE };
 
