@@ -3,32 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/log.h"
 #include "server/access.h"
 #include "server/sessions_inside.h"
 
-enum { ROOM_LEAST = 64 }; /* elements of an array that grows */
+enum { RUNS_KEPT = 64 };
 
 /* --- replies --- */
-
-/* At least `count` elements; false: out of memory. */
-static bool room_for(void **array, size_t *capacity, size_t count, size_t size)
-{
-    if (count <= *capacity) {
-        return true;
-    }
-    size_t wanted = *capacity == 0 ? ROOM_LEAST : *capacity;
-    while (wanted < count) {
-        wanted *= 2;
-    }
-    void *wider = realloc(*array, wanted * size);
-    if (wider == NULL) {
-        return false;
-    }
-    *array = wider;
-    *capacity = wanted;
-    return true;
-}
 
 /* Outcomes that follow each other and are for the same session go out together. Returns how many
  * replies those are. */
@@ -43,24 +25,23 @@ static size_t deliver_outcomes(struct sessions *sessions, const struct reply *re
     if (session == NULL) {
         return same; /* it is gone; the machine will ask again */
     }
-    void *array = sessions->outcomes;
-    bool ok = room_for(&array, &sessions->outcome_capacity, same, sizeof *sessions->outcomes);
-    sessions->outcomes = array;
-    if (!ok) {
+    struct feed_outcome *outcomes =
+        array_reserve(sessions->outcomes, &sessions->outcome_capacity, same, sizeof *outcomes);
+    if (outcomes == NULL) {
         session_end(sessions, session, E_BUSY, "the server is out of memory: try again later");
         return same;
     }
+    sessions->outcomes = outcomes;
     for (size_t i = 0; i < same; i++) {
         const struct reply *reply = &replies[i];
-        sessions->outcomes[i] =
-            (struct feed_outcome){reply->number, reply->code, reply->seq, reply->text};
+        outcomes[i] = (struct feed_outcome){reply->number, reply->code, reply->seq, reply->text};
         if (wire_deferred(reply->code) &&
             (session->deferred_from == 0 || session->deferred_from > reply->number)) {
             session->deferred_from = reply->number;
         }
     }
     struct feed_event event = {.kind = FEED_OUTCOMES};
-    event.outcomes.list = sessions->outcomes;
+    event.outcomes.list = outcomes;
     event.outcomes.count = same;
     session_run(sessions, session, event);
     return same;
@@ -152,14 +133,13 @@ static void pick(struct gathering *gathering, struct session *session)
         session->next_picked = gathering->first;
         gathering->first = session;
     }
-    void *array = session->runs;
-    bool ok =
-        room_for(&array, &session->run_capacity, session->run_count + 1, sizeof *session->runs);
-    session->runs = array;
-    if (!ok) {
+    struct run *runs =
+        array_reserve(session->runs, &session->run_capacity, session->run_count + 1, sizeof *runs);
+    if (runs == NULL) {
         session->run_failed = true;
         return;
     }
+    session->runs = runs;
     session->runs[session->run_count++] = gathering->run;
 }
 
@@ -171,23 +151,23 @@ static void pick_for(void *context, struct follower *follower)
     }
 }
 
-static bool room_for_one_more(struct sessions *sessions, size_t count)
+static bool room_for(struct delivery *delivery, size_t count)
 {
-    void *encoded = sessions->encoded;
-    bool ok = room_for(&encoded, &sessions->encoded_capacity, count, sizeof *sessions->encoded);
-    sessions->encoded = encoded;
-    size_t capacity = sessions->span_capacity;
-    void *changes = (void *)sessions->changes;
-    ok = ok && room_for(&changes, &capacity, count, sizeof *sessions->changes);
-    sessions->changes = changes;
-    capacity = sessions->span_capacity;
-    void *spans = sessions->spans;
-    ok = ok && room_for(&spans, &capacity, count, sizeof *sessions->spans);
-    sessions->spans = spans;
-    if (ok) {
-        sessions->span_capacity = capacity;
+    size_t capacity = delivery->capacity;
+    const struct change **changes =
+        array_reserve((void *)delivery->changes, &capacity, count, sizeof *changes);
+    if (changes == NULL) {
+        return false;
     }
-    return ok;
+    delivery->changes = changes;
+    capacity = delivery->capacity;
+    struct span *encoded = array_reserve(delivery->encoded, &capacity, count, sizeof *encoded);
+    if (encoded == NULL) {
+        return false;
+    }
+    delivery->encoded = encoded;
+    delivery->capacity = capacity;
+    return true;
 }
 
 /* Changes of the server's bag go to nobody, not even as far as to a feed that would drop them. */
@@ -217,12 +197,12 @@ static size_t encode_run(struct gathering *gathering, const struct change *chang
     for (size_t i = 0; i < same; i++) {
         uint32_t at = gathering->run.first + gathering->run.count;
         size_t offset = sessions->stream.size;
-        if (!room_for_one_more(sessions, (size_t)at + 1)) {
+        if (!room_for(&sessions->followed, (size_t)at + 1)) {
             return 0;
         }
         change_encode(&sessions->stream, &changes[i], CHANGE_STREAM);
-        sessions->encoded[at] = (struct encoded){offset, sessions->stream.size - offset};
-        sessions->changes[at] = &changes[i];
+        sessions->followed.changes[at] = &changes[i];
+        sessions->followed.encoded[at].size = sessions->stream.size - offset; /* data: later */
         gathering->run.count++;
     }
     followers_each(&sessions->followers, bag_id, pick_for, gathering);
@@ -243,13 +223,14 @@ static bool encode_followed(struct gathering *gathering, const struct change *ch
         }
         i += done;
     }
-    uint32_t encoded = gathering->run.first + gathering->run.count;
-    for (uint32_t i = 0; i < encoded; i++) { /* the stream grows no more: where it lies is known */
-        sessions->spans[i] =
-            span_of(sessions->stream.data + sessions->encoded[i].offset, sessions->encoded[i].size);
+    uint32_t followed = gathering->run.first + gathering->run.count;
+    const uint8_t *at = sessions->stream.data; /* it grows no more: where it lies is known */
+    for (uint32_t i = 0; i < followed; i++) {
+        sessions->followed.encoded[i].data = at;
+        at += sessions->followed.encoded[i].size;
     }
-    gathering->run = (struct run){0, encoded};
-    for (struct session *wide = sessions->wides; wide != NULL && encoded > 0;
+    gathering->run = (struct run){0, followed};
+    for (struct session *wide = sessions->wides; wide != NULL && followed > 0;
          wide = wide->wide_next) {
         pick(gathering, wide);
     }
@@ -265,41 +246,27 @@ static size_t picked_count(const struct session *session)
     return count;
 }
 
-static bool room_for_picked(struct sessions *sessions, size_t count)
-{
-    size_t capacity = sessions->picked_capacity;
-    void *changes = (void *)sessions->picked_changes;
-    bool ok = room_for(&changes, &capacity, count, sizeof *sessions->picked_changes);
-    sessions->picked_changes = changes;
-    capacity = sessions->picked_capacity;
-    void *spans = sessions->picked_spans;
-    ok = ok && room_for(&spans, &capacity, count, sizeof *sessions->picked_spans);
-    sessions->picked_spans = spans;
-    if (ok) {
-        sessions->picked_capacity = capacity;
-    }
-    return ok;
-}
-
 /* Several runs next to each other. */
 static bool copy_runs(struct sessions *sessions, const struct session *session,
                       struct feed_event *event)
 {
     size_t count = picked_count(session);
-    if (!room_for_picked(sessions, count)) {
+    const struct delivery *followed = &sessions->followed;
+    struct delivery *picked = &sessions->picked;
+    if (!room_for(picked, count)) {
         return false;
     }
     size_t at = 0;
     for (size_t i = 0; i < session->run_count; i++) {
         const struct run *run = &session->runs[i];
-        memcpy((void *)&sessions->picked_changes[at], (const void *)&sessions->changes[run->first],
-               run->count * sizeof *sessions->changes);
-        memcpy(&sessions->picked_spans[at], &sessions->spans[run->first],
-               run->count * sizeof *sessions->spans);
+        memcpy((void *)&picked->changes[at], (const void *)&followed->changes[run->first],
+               run->count * sizeof *followed->changes);
+        memcpy(&picked->encoded[at], &followed->encoded[run->first],
+               run->count * sizeof *followed->encoded);
         at += run->count;
     }
-    event->committed.changes = sessions->picked_changes;
-    event->committed.encoded = sessions->picked_spans;
+    event->committed.changes = picked->changes;
+    event->committed.encoded = picked->encoded;
     event->committed.count = count;
     return true;
 }
@@ -308,7 +275,7 @@ static bool copy_runs(struct sessions *sessions, const struct session *session,
  * sessions. */
 static void let_go_of_runs(struct session *session)
 {
-    if (session->run_capacity > ROOM_LEAST) {
+    if (session->run_capacity > RUNS_KEPT) {
         free(session->runs);
         session->runs = NULL;
         session->run_capacity = 0;
@@ -322,8 +289,8 @@ static void deliver_to(struct sessions *sessions, struct session *session,
     bool ok = !session->run_failed;
     if (session->run_count == 1) {
         const struct run *run = &session->runs[0];
-        event.committed.changes = &sessions->changes[run->first];
-        event.committed.encoded = &sessions->spans[run->first];
+        event.committed.changes = &sessions->followed.changes[run->first];
+        event.committed.encoded = &sessions->followed.encoded[run->first];
         event.committed.count = run->count;
     } else {
         ok = ok && copy_runs(sessions, session, &event);

@@ -423,11 +423,10 @@ void sessions_free(struct sessions **sessions)
     buf_free(&gone->stream);
     buf_free(&gone->batches);
     feed_pool_free(&gone->pool);
-    free(gone->encoded);
-    free((void *)gone->changes);
-    free(gone->spans);
-    free((void *)gone->picked_changes);
-    free(gone->picked_spans);
+    free((void *)gone->followed.changes);
+    free(gone->followed.encoded);
+    free((void *)gone->picked.changes);
+    free(gone->picked.encoded);
     free(gone->listed);
     free(gone->outcomes);
     free(gone);

@@ -41,7 +41,7 @@ struct later {
     size_t restarts;    /* how often it asked for what it had been told */
 };
 
-/* Changes that stand next to each other in sessions->encoded. */
+/* Changes that stand next to each other in sessions->followed. */
 struct run {
     uint32_t first;
     uint32_t count;
@@ -96,10 +96,11 @@ struct device_seen {
     struct log_limit ended;
 };
 
-/* One change of a batch in the stream form. */
-struct encoded {
-    size_t offset; /* in sessions->stream */
-    size_t size;
+/* Changes of a batch, and each in the stream form. */
+struct delivery {
+    const struct change **changes;
+    struct span *encoded; /* in sessions->stream */
+    size_t capacity;
 };
 
 struct sessions {
@@ -123,17 +124,10 @@ struct sessions {
     uint64_t healed;                         /* bags, on all devices, since the start */
     struct bag_row *listed;                  /* of one OWNERS */
     struct buf batches;                      /* of one BATCHES */
-    /* The batch that is delivered: its changes that somebody follows, in the stream form. */
-    uint64_t batch;
+    uint64_t batch;                          /* that is delivered */
     struct buf stream;
-    struct encoded *encoded;
-    size_t encoded_capacity;
-    const struct change **changes; /* of all that are encoded */
-    struct span *spans;
-    size_t span_capacity;
-    const struct change **picked_changes; /* of one session's event, when it is not one run */
-    struct span *picked_spans;
-    size_t picked_capacity;
+    struct delivery followed; /* by somebody */
+    struct delivery picked;   /* of one session's event, when it is not one run */
     struct feed_outcome *outcomes;
     size_t outcome_capacity;
 };
