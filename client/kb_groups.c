@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "client/kb_inside.h"
 
 enum { NOTE_BYTES_MAX = KB_GROUPS_MAX * (NAME_MAX_BYTES + 8) };
@@ -112,15 +113,12 @@ static int note_group(void *context, const struct replica_bag *bag, struct err *
     if (bag->owner.kind != OWNER_GROUP || bag->bag_id == 0) {
         return 0;
     }
-    if (sparing->count == sparing->capacity) {
-        size_t capacity = sparing->capacity > 0 ? 2 * sparing->capacity : 16;
-        struct group *groups = realloc(sparing->groups, capacity * sizeof *groups);
-        if (groups == NULL) {
-            return err_set(err, E_NOMEM, "out of memory");
-        }
-        sparing->groups = groups;
-        sparing->capacity = capacity;
+    struct group *groups =
+        array_reserve(sparing->groups, &sparing->capacity, sparing->count + 1, sizeof *groups);
+    if (groups == NULL) {
+        return err_set(err, E_NOMEM, "out of memory");
     }
+    sparing->groups = groups;
     sparing->groups[sparing->count++] =
         (struct group){.local = bag->local, .bag_id = bag->bag_id, .owner = bag->owner};
     return 0;

@@ -1,6 +1,5 @@
 /* client/network_bags.c - which bags are followed, how far they are, and which are gone. */
-#include <stdlib.h>
-
+#include "base/array.h"
 #include "client/network_inside.h"
 
 /* --- the list --- */
@@ -24,15 +23,12 @@ struct followed *network_find_followed(const struct network *network, uint64_t b
 
 static struct followed *add_followed(struct network *network, uint64_t bag_id)
 {
-    if (network->followed_count == network->followed_capacity) {
-        size_t capacity = network->followed_capacity > 0 ? 2 * network->followed_capacity : 16;
-        struct followed *list = realloc(network->followed, capacity * sizeof *list);
-        if (list == NULL) {
-            return NULL;
-        }
-        network->followed = list;
-        network->followed_capacity = capacity;
+    struct followed *list = array_reserve(network->followed, &network->followed_capacity,
+                                          network->followed_count + 1, sizeof *list);
+    if (list == NULL) {
+        return NULL;
     }
+    network->followed = list;
     struct place *place = idmap_add(&network->places, bag_id);
     if (place == NULL) {
         return NULL;
@@ -87,15 +83,12 @@ static int list_bag(void *context, const struct replica_bag *bag, struct err *er
     if (!bag->keep || bag->bag_id == 0 || bag->made_by != 0) {
         return 0;
     }
-    if (network->bag_count == network->bag_capacity) {
-        size_t capacity = network->bag_capacity > 0 ? 2 * network->bag_capacity : 16;
-        struct wire_bag *bags = realloc(network->bags, capacity * sizeof *bags);
-        if (bags == NULL) {
-            return err_set(err, E_NOMEM, "out of memory");
-        }
-        network->bags = bags;
-        network->bag_capacity = capacity;
+    struct wire_bag *bags =
+        array_reserve(network->bags, &network->bag_capacity, network->bag_count + 1, sizeof *bags);
+    if (bags == NULL) {
+        return err_set(err, E_NOMEM, "out of memory");
     }
+    network->bags = bags;
     struct followed *followed = network_find_followed(network, bag->bag_id);
     if (followed == NULL) {
         followed = add_followed(network, bag->bag_id);

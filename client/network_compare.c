@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "client/network_inside.h"
 
 enum { LISTED_PREFIX = 6 }; /* "@user/" */
@@ -47,15 +48,12 @@ static int note_listed(void *context, struct span path, const struct item_row *r
     if (listed.bag_id == 0 || owner_make(&listed.user, OWNER_USER, row->value, 0, NULL) != 0) {
         return 0; /* not of a form that this version knows */
     }
-    if (comparing->count == comparing->capacity) {
-        size_t capacity = comparing->capacity > 0 ? 2 * comparing->capacity : 16;
-        struct listed *list = realloc(comparing->listed, capacity * sizeof *list);
-        if (list == NULL) {
-            return err_set(err, E_NOMEM, "out of memory");
-        }
-        comparing->listed = list;
-        comparing->capacity = capacity;
+    struct listed *list =
+        array_reserve(comparing->listed, &comparing->capacity, comparing->count + 1, sizeof *list);
+    if (list == NULL) {
+        return err_set(err, E_NOMEM, "out of memory");
     }
+    comparing->listed = list;
     comparing->listed[comparing->count++] = listed;
     return 0;
 }
@@ -67,15 +65,12 @@ static int note_user(void *context, const struct replica_bag *bag, struct err *e
     if (bag->owner.kind != OWNER_USER || bag->bag_id == 0 || as_it_is) {
         return 0;
     }
-    if (comparing->kept_count == comparing->kept_capacity) {
-        size_t capacity = comparing->kept_capacity > 0 ? 2 * comparing->kept_capacity : 16;
-        struct replica_bag *list = realloc(comparing->kept, capacity * sizeof *list);
-        if (list == NULL) {
-            return err_set(err, E_NOMEM, "out of memory");
-        }
-        comparing->kept = list;
-        comparing->kept_capacity = capacity;
+    struct replica_bag *list = array_reserve(comparing->kept, &comparing->kept_capacity,
+                                             comparing->kept_count + 1, sizeof *list);
+    if (list == NULL) {
+        return err_set(err, E_NOMEM, "out of memory");
     }
+    comparing->kept = list;
     comparing->kept[comparing->kept_count++] = *bag;
     return 0;
 }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "client/network_inside.h"
 #include "journal/fence.h"
 
@@ -33,16 +34,12 @@ static int begin_batch(struct network *network, struct err *err)
 /* E_NOMEM. */
 static int note_bag(struct network *network, const struct changed_bag *changed)
 {
-    size_t count = network->touched_count;
-    if (count == network->touched_capacity) {
-        size_t capacity = count > 0 ? 2 * count : 64;
-        struct changed_bag *list = realloc(network->touched, capacity * sizeof *list);
-        if (list == NULL) {
-            return E_NOMEM;
-        }
-        network->touched = list;
-        network->touched_capacity = capacity;
+    struct changed_bag *list = array_reserve(network->touched, &network->touched_capacity,
+                                             network->touched_count + 1, sizeof *list);
+    if (list == NULL) {
+        return E_NOMEM;
     }
+    network->touched = list;
     network->touched[network->touched_count++] = *changed;
     return 0;
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "client/network_inside.h"
 
 /* --- a new history --- */
@@ -20,7 +21,7 @@ struct putting_aside {
     uint64_t count;
     uint64_t resume_seq;
     struct owner *going; /* whose bags were made later: they are dropped */
-    size_t going_count;
+    size_t going_count, going_capacity;
 };
 
 static int put_aside(void *context, const struct replica_bag *bag, struct span path,
@@ -55,7 +56,8 @@ static int note_going(void *context, const struct replica_bag *bag, struct err *
     if (bag->bag_id <= aside->resume_seq) {
         return 0;
     }
-    struct owner *going = realloc(aside->going, (aside->going_count + 1) * sizeof *going);
+    struct owner *going =
+        array_reserve(aside->going, &aside->going_capacity, aside->going_count + 1, sizeof *going);
     if (going == NULL) {
         return err_set(err, E_NOMEM, "out of memory");
     }

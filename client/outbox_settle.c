@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "client/outbox_inside.h"
 
 /* --- made bags --- */
@@ -33,15 +34,12 @@ char *outbox_text(struct span text)
 static int made_add(struct outbox *outbox, const struct made *made, struct span text,
                     struct err *err)
 {
-    if (outbox->made_count == outbox->made_capacity) {
-        size_t capacity = outbox->made_capacity > 0 ? 2 * outbox->made_capacity : 8;
-        struct made *list = realloc(outbox->made, capacity * sizeof *list);
-        if (list == NULL) {
-            return err_set(err, E_NOMEM, "out of memory");
-        }
-        outbox->made = list;
-        outbox->made_capacity = capacity;
+    struct made *list =
+        array_reserve(outbox->made, &outbox->made_capacity, outbox->made_count + 1, sizeof *list);
+    if (list == NULL) {
+        return err_set(err, E_NOMEM, "out of memory");
     }
+    outbox->made = list;
     struct made added = *made;
     added.text = outbox_text(text);
     if (added.text == NULL) {

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "client/replica_inside.h"
 
 enum { USED_MS = 3600 * 1000 }; /* how exactly it is noted */
@@ -55,15 +56,12 @@ static int collect(void *context, const struct replica_bag *bag, struct err *err
     if (!bag->keep || !of_user) {
         return 0;
     }
-    if (uses->count == uses->capacity) {
-        size_t capacity = uses->capacity > 0 ? 2 * uses->capacity : 16;
-        struct replica_use *list = realloc(uses->list, capacity * sizeof *list);
-        if (list == NULL) {
-            return err_set(err, E_NOMEM, "out of memory");
-        }
-        uses->list = list;
-        uses->capacity = capacity;
+    struct replica_use *list =
+        array_reserve(uses->list, &uses->capacity, uses->count + 1, sizeof *list);
+    if (list == NULL) {
+        return err_set(err, E_NOMEM, "out of memory");
     }
+    uses->list = list;
     uses->list[uses->count++] = (struct replica_use){
         .local = bag->local, .bag_id = bag->bag_id, .used_ms = bag->used_ms, .owner = bag->owner};
     return 0;
