@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 struct fence_entry {
     enum fence_layer layer;
     uint64_t position;
@@ -201,16 +202,12 @@ static int grow(struct fences *set)
     if (set->count == FENCES_MAX) {
         return E_QUOTA;
     }
-    if (set->count < set->capacity) {
-        return 0;
-    }
-    size_t capacity = set->capacity == 0 ? 16 : set->capacity * 2;
-    struct fence_entry *entries = realloc(set->entries, capacity * sizeof *entries);
+    struct fence_entry *entries =
+        array_reserve(set->entries, &set->capacity, set->count + 1, sizeof *entries);
     if (entries == NULL) {
         return E_NOMEM;
     }
     set->entries = entries;
-    set->capacity = capacity;
     return 0;
 }
 

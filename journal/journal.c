@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "journal/folder.h"
@@ -65,15 +66,12 @@ void piece_mark(struct piece *piece, const struct segment_position *position, ui
     if (position->offset - before < MARK_DISTANCE) {
         return;
     }
-    if (piece->mark_count == piece->mark_capacity) {
-        size_t capacity = piece->mark_capacity == 0 ? 16 : 2 * piece->mark_capacity;
-        struct mark *marks = realloc(piece->marks, capacity * sizeof *marks);
-        if (marks == NULL) {
-            return;
-        }
-        piece->marks = marks;
-        piece->mark_capacity = capacity;
+    struct mark *marks =
+        array_reserve(piece->marks, &piece->mark_capacity, piece->mark_count + 1, sizeof *marks);
+    if (marks == NULL) {
+        return;
     }
+    piece->marks = marks;
     piece->marks[piece->mark_count++] = (struct mark){*position, time_ms};
 }
 

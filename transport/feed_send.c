@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "transport/feed_state.h"
 
 enum { ACTIONS_FIRST = 64, OUT_MAX = 16 << 20 };
@@ -118,16 +119,13 @@ struct feed_action *feed_act(struct feed *feed, enum feed_action_kind kind)
         ASSERT(!pool->asked);
         pool->asked = true;
     }
-    if (pool->action_count == pool->action_capacity) {
-        size_t capacity = 2 * pool->action_capacity;
-        struct feed_action *actions = realloc(pool->actions, capacity * sizeof *actions);
-        if (actions == NULL) {
-            pool->failed = E_NOMEM;
-            return &pool->spare;
-        }
-        pool->actions = actions;
-        pool->action_capacity = capacity;
+    struct feed_action *actions = array_reserve(pool->actions, &pool->action_capacity,
+                                                pool->action_count + 1, sizeof *actions);
+    if (actions == NULL) {
+        pool->failed = E_NOMEM;
+        return &pool->spare;
     }
+    pool->actions = actions;
     struct feed_action *action = &pool->actions[pool->action_count++];
     memset(action, 0, sizeof *action);
     action->kind = kind;

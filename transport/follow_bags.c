@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "journal/change.h"
 #include "transport/follow_state.h"
 
@@ -20,16 +21,13 @@ static void want(struct follow *follow, struct follow_bag *bag)
 {
     bag->state = FOLLOW_BAG_ASKED;
     follow->current_seq = 0; /* the server's word was not about this */
-    if (follow->to_follow_count == follow->to_follow_capacity) {
-        size_t capacity = follow->to_follow_capacity == 0 ? 16 : 2 * follow->to_follow_capacity;
-        struct wire_bag *list = realloc(follow->to_follow, capacity * sizeof *list);
-        if (list == NULL) {
-            follow->failed = E_NOMEM;
-            return;
-        }
-        follow->to_follow = list;
-        follow->to_follow_capacity = capacity;
+    struct wire_bag *list = array_reserve(follow->to_follow, &follow->to_follow_capacity,
+                                          follow->to_follow_count + 1, sizeof *list);
+    if (list == NULL) {
+        follow->failed = E_NOMEM;
+        return;
     }
+    follow->to_follow = list;
     follow->to_follow[follow->to_follow_count++] =
         (struct wire_bag){.bag_id = bag->id, .cursor = bag->cursor};
 }

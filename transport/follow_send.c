@@ -2,11 +2,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "transport/follow_state.h"
 
 /* A window of this size and more stays open although a quarter of it is not yet credited: the rest
  * takes any frame. A smaller one is credited at once. */
-enum { WINDOW_LARGE = 131072, ACTIONS_FIRST = 32, KEPT_BYTES = 262144 };
+enum { WINDOW_LARGE = 131072, KEPT_BYTES = 262144 };
 
 /* What a long message took is not kept for ever. */
 static void empty(struct buf *buf)
@@ -47,17 +48,13 @@ struct follow_actions follow_finish(struct follow *follow)
 struct follow_action *follow_act(struct follow *follow, enum follow_action_kind kind)
 {
     ASSERT(!follow->is_asked); /* a question comes last */
-    if (follow->action_count == follow->action_capacity) {
-        size_t capacity =
-            follow->action_capacity == 0 ? ACTIONS_FIRST : 2 * follow->action_capacity;
-        struct follow_action *actions = realloc(follow->actions, capacity * sizeof *actions);
-        if (actions == NULL) {
-            follow->failed = E_NOMEM;
-            return &follow->spare;
-        }
-        follow->actions = actions;
-        follow->action_capacity = capacity;
+    struct follow_action *actions = array_reserve(follow->actions, &follow->action_capacity,
+                                                  follow->action_count + 1, sizeof *actions);
+    if (actions == NULL) {
+        follow->failed = E_NOMEM;
+        return &follow->spare;
     }
+    follow->actions = actions;
     struct follow_action *action = &follow->actions[follow->action_count++];
     memset(action, 0, sizeof *action);
     action->kind = kind;
