@@ -1,8 +1,8 @@
 /* admin/route.h - requests, responses, and the table that says who answers what. No sockets.
  *
- * Whatever carries HTTP (the local socket today) fills a request, finds its route, runs the
- * route's function on a thread of the route's lane, and sends the response. The functions see
- * neither connections nor bytes of HTTP.
+ * Whatever carries HTTP (the local socket, HTTPS) fills a request, finds its route, looks whether
+ * who asks may, runs the route's function on a thread of the route's lane, and sends the response.
+ * The functions see neither connections nor bytes of HTTP.
  */
 #ifndef KITBAG_ADMIN_ROUTE_H
 #define KITBAG_ADMIN_ROUTE_H
@@ -21,6 +21,9 @@ enum {
     ADMIN_RESPONSE_MAX_BYTES = 64 << 20,
     ADMIN_ALLOW_MAX = 40, /* "GET, PUT, DELETE" */
     ADMIN_IF_MATCH_MAX = 64,
+    ADMIN_COOKIE_MAX = 256,
+    ADMIN_FILE_NAME_MAX = 64, /* a download's file name: letters, digits, '.', '-' and '_' */
+    ADMIN_SSE_QUIET_MS = 15000,
 };
 
 /* Where a route's function runs: a thread of its own each, so that one kind of work never waits for
@@ -30,7 +33,12 @@ enum admin_lane {
     ADMIN_LANE_LIST,  /* walks a directory */
     ADMIN_LANE_PAST,  /* reads the journal backwards */
     ADMIN_LANE_LONG,  /* seconds: imports, deletions */
+    /* hashes a password, 64 MiB and 100 ms each: two threads, and few requests wait */
+    ADMIN_LANE_PASSWORD,
     ADMIN_LANES,
+    /* No thread of its own: the loop's thread answers at once. For what takes microseconds, and
+     * neither waits nor reads a disk. */
+    ADMIN_LANE_LOOP = ADMIN_LANES,
 };
 
 /* What somebody may do; each includes the one before. */
@@ -40,6 +48,14 @@ enum admin_role {
     ADMIN_ROLE_OPERATOR, /* and changes user data, runs synchronization, admits machines */
     ADMIN_ROLE_ADMIN,    /* and all the rest */
 };
+
+/* How somebody came in. */
+enum admin_via {
+    ADMIN_VIA_LOCAL,   /* the socket that the server's own account alone may open */
+    ADMIN_VIA_SESSION, /* a browser's cookie */
+    ADMIN_VIA_TOKEN,   /* a script's API token */
+};
+struct admin_identity; /* auth/auth.h */
 
 struct admin_pair {
     const char *name;
@@ -52,6 +68,9 @@ struct admin_request {
     const struct admin_backend *backend;
     const char *actor;                  /* who asks: "admin" */
     enum admin_role role;               /* what they may do */
+    enum admin_via via;                 /* how they came in; of no role: by HTTPS */
+    const char *address;                /* of the machine they sit at, as a number; "": this one */
+    const struct admin_identity *who;   /* all that is known of them; NULL: nobody signed in */
     const char *parts[ADMIN_PARTS_MAX]; /* the path's {}, in order */
     size_t query_count;
     struct admin_pair query[ADMIN_QUERY_MAX];
@@ -70,6 +89,10 @@ struct admin_stream {
      * problem. */
     int (*next)(struct admin_stream *stream, uint64_t idle_ms, struct buf *out, struct err *err);
     void (*free)(struct admin_stream *stream);
+    /* It is text/event-stream: `next` writes whole events. A comment line is sent by itself after
+     * ADMIN_SSE_QUIET_MS of nothing, so that nobody on the way takes the connection for dead.
+     * Otherwise it is application/x-ndjson. */
+    bool sse;
 };
 
 /* Zeroed at first. A function sets one of json, stream and raw. */
@@ -79,8 +102,13 @@ struct admin_response {
     struct admin_stream *stream; /* ndjson */
     struct buf raw;              /* an item's bytes, when `is_raw`; freed by who runs the route */
     bool is_raw;
-    uint64_t etag;               /* the seq that stands for the content; 0: none */
-    char allow[ADMIN_ALLOW_MAX]; /* of a 405 */
+    uint64_t etag;                     /* the seq that stands for the content; 0: none */
+    char allow[ADMIN_ALLOW_MAX];       /* of a 405 */
+    const char *content_type;          /* a literal; NULL: what the kind of the answer says */
+    char set_cookie[ADMIN_COOKIE_MAX]; /* the header's value, "": none */
+    char disposition_name[ADMIN_FILE_NAME_MAX]; /* a download is saved under this name; "": shown */
+    unsigned retry_after_s;                     /* 0: nothing is said about it */
+    json_t *about; /* what the audit is to tell: counts and names, never values; owned */
 };
 
 /* Returns 0 or a code: then the response is a problem with the sentence. */

@@ -393,7 +393,7 @@ int admin_api_changes(const struct admin_request *request, struct admin_response
     if (feed == NULL) {
         return err_set(err, E_NOMEM, "out of memory");
     }
-    feed->stream = (struct admin_stream){feed_next, feed_free};
+    feed->stream = (struct admin_stream){.next = feed_next, .free = feed_free};
     feed->backend = request->backend;
     int rc = open_feed(feed, request, response, err);
     if (rc != 0) {

@@ -112,6 +112,9 @@ static int begin_request(struct admin_connection *c, const struct admin_http_hea
     job->connection = c;
     job->request.backend = options->backend;
     job->request.actor = options->actor;
+    job->request.role = ADMIN_ROLE_ADMIN;
+    job->request.via = ADMIN_VIA_LOCAL;
+    job->request.address = "";
     job->route =
         admin_route_find(options->routes, head->method, head->path, job->response.allow, &rc, err);
     if (job->route == NULL) {

@@ -54,6 +54,7 @@ void admin_job_free(struct admin_job **job)
         j->response.stream->free(j->response.stream);
     }
     json_decref(j->response.json);
+    json_decref(j->response.about);
     admin_request_free(&j->request);
     buf_free(&j->body_in);
     buf_free(&j->body_out);
@@ -80,6 +81,11 @@ static void run_lane(struct thread *self, void *context)
 
 int admin_http_dispatch(struct admin_http *http, struct admin_job *job)
 {
+    if (job->route->lane == ADMIN_LANE_LOOP) {
+        admin_route_run(job->route, &job->request, &job->response, &job->body_out);
+        admin_connection_answer(job->connection);
+        return 0;
+    }
     return queue_push(http->lanes[job->route->lane].jobs, job, 0);
 }
 
@@ -192,7 +198,7 @@ static int make_events(struct admin_http *http, struct err *err)
 static int start_threads(struct admin_http *http, struct err *err)
 {
     static const char *const names[ADMIN_LANES] = {"admin-quick", "admin-list", "admin-past",
-                                                   "admin-long"};
+                                                   "admin-long", "admin-password"};
     int rc = 0;
     for (int i = 0; i < ADMIN_LANES && rc == 0; i++) {
         struct admin_lane_thread *lane = &http->lanes[i];

@@ -148,7 +148,7 @@ static inline int http_stream(const struct admin_request *request, struct admin_
     (void)err;
     response->stream = calloc(1, sizeof *response->stream);
     assert_non_null(response->stream);
-    *response->stream = (struct admin_stream){http_next, http_free};
+    *response->stream = (struct admin_stream){.next = http_next, .free = http_free};
     response->status = 200;
     atomic_fetch_add(&told.streams, 1);
     return 0;
