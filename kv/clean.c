@@ -5,6 +5,23 @@
  */
 #include "kv/inside.h"
 
+/* Deleted bags in the order in which they were deleted, from `seq` on. */
+static void open_dooms(struct kv *kv, struct kv_scan *scan, uint64_t seq)
+{
+    struct kv_key prefix = kv_key_doomed_all();
+    struct kv_key from = kv_key_doomed(seq);
+    kv_scan_open(scan, &kv->store, NULL, &prefix, &from, false);
+}
+
+/* The one where the scan stands; E_NOT_FOUND at the end, without a sentence. */
+static int read_doom(const struct kv_scan *scan, struct span *key, struct kv_doom *doom,
+                     struct err *err)
+{
+    struct span row;
+    int rc = kv_scan_row(scan, key, &row, err);
+    return rc != 0 ? rc : kv_row_get_doom(*key, row, doom, err);
+}
+
 /* --- bags --- */
 
 /* The next bag to empty, deleted at a seq <= up_to, at or behind `clean_seq`; E_NOT_FOUND: none,
@@ -12,19 +29,13 @@
  * clean_seq is where to go on. */
 static int next_doomed(struct kv *kv, uint64_t up_to, size_t *budget, struct err *err)
 {
-    struct kv_key prefix = kv_key_doomed_all();
-    struct kv_key from = kv_key_doomed(kv->clean_seq);
     struct kv_scan scan;
-    kv_scan_open(&scan, &kv->store, NULL, &prefix, &from, false);
+    open_dooms(kv, &scan, kv->clean_seq);
     int rc = 0;
     for (;;) {
         struct span key;
-        struct span row;
         struct kv_doom doom;
-        rc = kv_scan_row(&scan, &key, &row, err);
-        if (rc == 0) {
-            rc = kv_row_get_doom(key, row, &doom, err);
-        }
+        rc = read_doom(&scan, &key, &doom, err);
         if (rc != 0 || kv_key_seq(key) > up_to) {
             rc = rc != 0 ? rc : E_NOT_FOUND;
             break;
@@ -153,20 +164,14 @@ int kv_clean(struct kv *kv, uint64_t up_to_seq, size_t budget, bool *more, struc
 static int remove_graves(struct kv *kv, rocksdb_writebatch_t *batch, uint64_t floor_seq,
                          size_t budget, bool *more, struct err *err)
 {
-    struct kv_key prefix = kv_key_doomed_all();
-    struct kv_key from = kv_key_doomed(kv->bury_seq);
     struct kv_scan scan;
-    kv_scan_open(&scan, &kv->store, NULL, &prefix, &from, false);
+    open_dooms(kv, &scan, kv->bury_seq);
     *more = false;
     int rc = 0;
     for (size_t removed = 0;; removed++) {
         struct span key;
-        struct span row;
         struct kv_doom doom;
-        rc = kv_scan_row(&scan, &key, &row, err);
-        if (rc == 0) {
-            rc = kv_row_get_doom(key, row, &doom, err);
-        }
+        rc = read_doom(&scan, &key, &doom, err);
         if (rc != 0 || kv_key_seq(key) >= floor_seq || doom.stage != KV_DOOM_EMPTY) {
             rc = rc == E_NOT_FOUND ? 0 : rc;
             break;
