@@ -56,6 +56,7 @@ enum admin_via {
     ADMIN_VIA_TOKEN,   /* a script's API token */
 };
 struct admin_identity; /* auth/auth.h */
+struct admin_auth;
 
 struct admin_pair {
     const char *name;
@@ -71,6 +72,7 @@ struct admin_request {
     enum admin_via via;                 /* how they came in; of no role: by HTTPS */
     const char *address;                /* of the machine they sit at, as a number; "": this one */
     const struct admin_identity *who;   /* all that is known of them; NULL: nobody signed in */
+    struct admin_auth *auth;            /* for the routes of accounts, sessions and tokens */
     const char *parts[ADMIN_PARTS_MAX]; /* the path's {}, in order */
     size_t query_count;
     struct admin_pair query[ADMIN_QUERY_MAX];

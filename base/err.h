@@ -52,11 +52,18 @@
     X(E_SYSTEM, 39, "system", 1, "the system refused a call")                                      \
     X(E_CLOSED, 40, "closed", 1, "it is shutting down")                                            \
     X(E_PERMISSION, 41, "permission", 5, "the system does not permit it")                          \
-    X(E_TOO_OLD, 42, "too_old", 3, "the past does not reach back so far")
+    X(E_TOO_OLD, 42, "too_old", 3, "the past does not reach back so far")                          \
+    X(E_CSRF, 43, "csrf", 5, "the token that a session's changes need is missing or another")      \
+    X(E_LOCKED, 44, "locked", 5, "too many attempts failed: wait")                                 \
+    X(E_CREDENTIALS, 45, "bad_credentials", 5, "the name or the password is wrong")                \
+    X(E_LAST_ADMIN, 46, "last_admin", 4, "there has to be an administrator")
 
 #define ERR_ENUM(name, number, text, exit_code, meaning) name = -(number),
 enum err_code { ERR_LIST(ERR_ENUM) };
 #undef ERR_ENUM
+
+/* Of administration: whoever asks has not signed in. Programs know it by the same name. */
+enum { E_UNAUTHENTICATED = E_NOT_SIGNED_IN };
 
 enum { ERR_TEXT_MAX = 384 };
 

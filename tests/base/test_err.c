@@ -63,6 +63,11 @@ static void names_and_numbers_never_change(void **state)
         {39, "system", 1},
         {40, "closed", 1},
         {41, "permission", 5},
+        {42, "too_old", 3},
+        {43, "csrf", 5},
+        {44, "locked", 5},
+        {45, "bad_credentials", 5},
+        {46, "last_admin", 4},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         int code = -rows[i].number;
