@@ -159,14 +159,17 @@ static int place_wait(struct place *place, struct err *err)
     }
 }
 
-/* The next batch, verified. What `end` promised has to be there. */
-static int place_step(struct place *place, struct batch *out, struct err *err)
+typedef int step_fn(struct segment *segment, struct segment_position *at, struct buf *scratch,
+                    struct batch *out, struct err *err);
+
+/* The next batch, by segment_step or segment_step_unhashed. What `end` promised has to be there. */
+static int place_step_by(step_fn *step, struct place *place, struct batch *out, struct err *err)
 {
     int rc = place_wait(place, err);
     if (rc != 0) {
         return rc;
     }
-    rc = segment_step(place->segment, &place->at, &place->scratch, out, err);
+    rc = step(place->segment, &place->at, &place->scratch, out, err);
     if (rc == E_NOT_FOUND || (rc == 0 && out->clean_stop)) {
         return err_set(err, E_CORRUPT,
                        "'%s' is damaged at offset %lld, where change %llu begins: the batch that "
@@ -175,6 +178,11 @@ static int place_step(struct place *place, struct batch *out, struct err *err)
                        (unsigned long long)place->at.seq);
     }
     return rc;
+}
+
+static int place_step(struct place *place, struct batch *out, struct err *err)
+{
+    return place_step_by(segment_step, place, out, err);
 }
 
 /* Leave a mark for those who come later, when the last one is far away. */
@@ -221,13 +229,14 @@ void journal_cursor_close(struct journal_cursor **cursor)
     *cursor = NULL;
 }
 
-int journal_cursor_next(struct journal_cursor *cursor, struct batch *out, struct err *err)
+static int next_wanted(struct journal_cursor *cursor, step_fn *step, struct batch *out,
+                       struct err *err)
 {
     ASSERT(cursor != NULL && out != NULL);
 
     struct batch batch;
     for (;;) {
-        int rc = place_step(&cursor->place, &batch, err);
+        int rc = place_step_by(step, &cursor->place, &batch, err);
         if (rc != 0) {
             return rc;
         }
@@ -240,11 +249,16 @@ int journal_cursor_next(struct journal_cursor *cursor, struct batch *out, struct
     return 0;
 }
 
+int journal_cursor_next(struct journal_cursor *cursor, struct batch *out, struct err *err)
+{
+    return next_wanted(cursor, segment_step, out, err);
+}
+
 int journal_cursor_next_raw(struct journal_cursor *cursor, struct batch *out, struct span *raw,
                             struct err *err)
 {
     ASSERT(raw != NULL);
-    int rc = journal_cursor_next(cursor, out, err);
+    int rc = next_wanted(cursor, segment_step_unhashed, out, err);
     if (rc == 0) {
         *raw = span_of(cursor->place.scratch.data, BATCH_HEADER_SIZE + out->payload.size);
     }

@@ -144,7 +144,8 @@ MUST_CHECK int journal_cursor_next(struct journal_cursor *cursor, struct batch *
                                    struct err *err);
 
 /* The same, and `raw` is told its bytes as they are in the file, header and payload without the
- * zeros behind: what mirror_take takes. They live until the next call too. */
+ * zeros behind: what mirror_take takes. They live until the next call too. Of these the checksum is
+ * verified, not the hash: whoever takes them verifies the chain, as mirror_take does. */
 MUST_CHECK int journal_cursor_next_raw(struct journal_cursor *cursor, struct batch *out,
                                        struct span *raw, struct err *err);
 

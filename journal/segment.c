@@ -257,13 +257,20 @@ static int damaged(const struct segment *segment, off_t offset, int code, const 
                    (long long)offset, what, why);
 }
 
-/* The file had these bytes when it was opened. */
-static int read_bytes(struct segment *segment, uint8_t *bytes, size_t size, off_t offset,
-                      struct err *err)
+/* Behind what `scratch` holds. The file had these bytes when it was opened. */
+static int read_more(struct segment *segment, struct buf *scratch, size_t size, off_t offset,
+                     struct err *err)
 {
+    if (buf_reserve(scratch, size) != 0) {
+        return err_set(err, E_NOMEM, "out of memory");
+    }
+    uint8_t *bytes = scratch->data + scratch->size;
     int rc = file_read_at(segment->fd, bytes, size, offset, segment->path, err);
-    return rc == E_MALFORMED ? damaged(segment, offset, E_CORRUPT, "the file", "was cut short", err)
-                             : rc;
+    if (rc == E_MALFORMED) {
+        return damaged(segment, offset, E_CORRUPT, "the file", "was cut short", err);
+    }
+    scratch->size += rc == 0 ? size : 0;
+    return rc;
 }
 
 /* The header's page, then the rest of the batch when there is more. */
@@ -276,14 +283,11 @@ static int read_header(struct segment *segment, off_t offset, struct buf *scratc
     }
     size_t size = end - offset < FIRST_READ ? (size_t)(end - offset) : FIRST_READ;
     buf_reset(scratch);
-    uint8_t *bytes = buf_extend(scratch, size);
-    if (bytes == NULL) {
-        return err_set(err, E_NOMEM, "out of memory");
-    }
-    int rc = read_bytes(segment, bytes, size, offset, err);
+    int rc = read_more(segment, scratch, size, offset, err);
     if (rc != 0) {
         return rc;
     }
+    const uint8_t *bytes = scratch->data;
     if (format_is_pattern(bytes, segment->file.word)) {
         return segment->writable
                    ? damaged(segment, offset, E_CORRUPT, "the batch there", "is gone", err)
@@ -309,11 +313,7 @@ static int read_rest(struct segment *segment, off_t offset, struct buf *scratch,
         buf_truncate(scratch, size);
         return 0;
     }
-    uint8_t *bytes = buf_extend(scratch, size - have);
-    if (bytes == NULL) {
-        return err_set(err, E_NOMEM, "out of memory");
-    }
-    return read_bytes(segment, bytes, size - have, offset + (off_t)have, err);
+    return read_more(segment, scratch, size - have, offset + (off_t)have, err);
 }
 
 int segment_read(struct segment *segment, off_t offset, const uint8_t *prev_hash,
@@ -384,13 +384,13 @@ static const uint8_t *hash_before(const struct segment *segment, const struct se
     return known ? at->hash : NULL;
 }
 
-int segment_step(struct segment *segment, struct segment_position *at, struct buf *scratch,
-                 struct batch *out, struct err *err)
+static int step(struct segment *segment, struct segment_position *at, const uint8_t *prev_hash,
+                struct buf *scratch, struct batch *out, struct err *err)
 {
     ASSERT(at != NULL);
 
     struct batch batch;
-    int rc = segment_read(segment, at->offset, hash_before(segment, at), scratch, &batch, err);
+    int rc = segment_read(segment, at->offset, prev_hash, scratch, &batch, err);
     if (rc != 0) {
         if (rc != E_NOT_FOUND) {
             (void)err_prefix(err, "change %llu: ", (unsigned long long)at->seq);
@@ -411,6 +411,18 @@ int segment_step(struct segment *segment, struct segment_position *at, struct bu
         memcpy(at->hash, batch.hash, SHA256_SIZE);
     }
     return 0;
+}
+
+int segment_step(struct segment *segment, struct segment_position *at, struct buf *scratch,
+                 struct batch *out, struct err *err)
+{
+    return step(segment, at, hash_before(segment, at), scratch, out, err);
+}
+
+int segment_step_unhashed(struct segment *segment, struct segment_position *at, struct buf *scratch,
+                          struct batch *out, struct err *err)
+{
+    return step(segment, at, NULL, scratch, out, err);
 }
 
 int segment_judge(struct segment *segment, const struct segment_position *at,

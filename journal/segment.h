@@ -143,6 +143,10 @@ void segment_start(const struct segment *segment, struct segment_position *out);
  * not over a mark of a clean stop (which is told as a batch). Errors as of segment_read. */
 MUST_CHECK int segment_step(struct segment *segment, struct segment_position *at,
                             struct buf *scratch, struct batch *out, struct err *err);
+/* The same, but that the hash is not worked out: it is believed as the header tells it, under the
+ * checksum. For bytes that go to somebody who verifies the chain. */
+MUST_CHECK int segment_step_unhashed(struct segment *segment, struct segment_position *at,
+                                     struct buf *scratch, struct batch *out, struct err *err);
 
 /* What is at `at`, where no whole batch begins: an end, a torn write, or E_CORRUPT with a sentence
  * that names file, offset and seq. Reads only. Of one that is open to read only. */
