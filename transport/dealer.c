@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "transport/descriptors.h"
+#include "transport/socket.h"
 #include "transport/wire.h"
 
 enum {
@@ -28,7 +29,6 @@ enum {
     HEARTBEAT_LOST_MS = 10000,
     GOODBYE_MS = 100, /* for what was sent before disconnecting */
     RECONNECT_NEVER = -1,
-    CURVE_OVERHEAD = 128,      /* MAXMSGSIZE counts the encrypted message */
     DESCRIPTORS_OF_START = 20, /* eleven today */
     DESCRIPTORS_OF_TRY = 8,    /* three today */
     ITEMS = 3,                 /* of a poll: wake, monitor, DEALER */
@@ -50,11 +50,6 @@ struct dealer {
     atomic_bool woken;
     zmq_msg_t message; /* the newest, which dealer_wait lends */
 };
-
-static int set_int(void *socket, int option, int value)
-{
-    return zmq_setsockopt(socket, option, &value, sizeof value);
-}
 
 /* ZeroMQ starts its threads with its first socket, and dies when it finds no descriptor then. */
 static int start(struct dealer *dealer, struct err *err)
@@ -113,7 +108,7 @@ static void drop(struct dealer *dealer, int linger_ms)
 {
     if (dealer->socket != NULL) {
         (void)zmq_socket_monitor(dealer->socket, NULL, 0);
-        (void)set_int(dealer->socket, ZMQ_LINGER, linger_ms);
+        (void)socket_set(dealer->socket, ZMQ_LINGER, linger_ms);
         (void)zmq_close(dealer->socket);
         dealer->socket = NULL;
     }
@@ -134,17 +129,14 @@ void dealer_disconnect(struct dealer *dealer)
 
 static int set_options(void *socket, const uint8_t server_key[KEY_SIZE], const struct key_pair *own)
 {
-    int failed = set_int(socket, ZMQ_LINGER, 0);
-    failed |= set_int(socket, ZMQ_IPV6, 1);
-    failed |= set_int(socket, ZMQ_RCVHWM, HIGH_WATER);
-    failed |= set_int(socket, ZMQ_SNDHWM, HIGH_WATER);
-    failed |= set_int(socket, ZMQ_CONNECT_TIMEOUT, CONNECT_MS);
-    failed |= set_int(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
-    failed |= set_int(socket, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS);
-    failed |= set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_LOST_MS);
-    failed |= set_int(socket, ZMQ_RECONNECT_IVL, RECONNECT_NEVER);
-    int64_t most = WIRE_FRAME_MAX + CURVE_OVERHEAD;
-    failed |= zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &most, sizeof most);
+    int failed = socket_set_remote(socket);
+    failed |= socket_set(socket, ZMQ_RCVHWM, HIGH_WATER);
+    failed |= socket_set(socket, ZMQ_SNDHWM, HIGH_WATER);
+    failed |= socket_set(socket, ZMQ_CONNECT_TIMEOUT, CONNECT_MS);
+    failed |= socket_set(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
+    failed |= socket_set(socket, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS);
+    failed |= socket_set(socket, ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_LOST_MS);
+    failed |= socket_set(socket, ZMQ_RECONNECT_IVL, RECONNECT_NEVER);
     failed |= zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, server_key, KEY_SIZE);
     failed |= zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, own->public_key, KEY_SIZE);
     failed |= zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, own->secret_key, KEY_SIZE);
@@ -158,24 +150,8 @@ static int open_monitor(struct dealer *dealer)
                        ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_CLOSED;
     char name[64];
     (void)snprintf(name, sizeof name, "inproc://kitbag.dealer.%u", dealer->tries++);
-    if (zmq_socket_monitor(dealer->socket, name, events) != 0) {
-        return -1;
-    }
-    dealer->monitor = zmq_socket(dealer->zmq, ZMQ_PAIR);
-    return dealer->monitor == NULL || set_int(dealer->monitor, ZMQ_LINGER, 0) != 0 ||
-                   set_int(dealer->monitor, ZMQ_RCVHWM, 0) != 0 ||
-                   zmq_connect(dealer->monitor, name) != 0
-               ? -1
-               : 0;
-}
-
-static int fd_of(void *socket)
-{
-    int fd = -1;
-    size_t size = sizeof fd;
-    int rc = zmq_getsockopt(socket, ZMQ_FD, &fd, &size);
-    ASSERT(rc == 0 && fd >= 0);
-    return fd;
+    dealer->monitor = socket_monitor(dealer->zmq, dealer->socket, name, events);
+    return dealer->monitor != NULL ? 0 : -1;
 }
 
 int dealer_connect(struct dealer *dealer, const char *endpoint, const uint8_t server_key[KEY_SIZE],
@@ -194,8 +170,8 @@ int dealer_connect(struct dealer *dealer, const char *endpoint, const uint8_t se
         dealer_disconnect(dealer);
         return rc;
     }
-    dealer->socket_fd = fd_of(dealer->socket);
-    dealer->monitor_fd = fd_of(dealer->monitor);
+    dealer->socket_fd = socket_fd(dealer->socket);
+    dealer->monitor_fd = socket_fd(dealer->monitor);
     if (zmq_connect(dealer->socket, endpoint) != 0) {
         rc = err_set(err, E_INVALID, "can't connect to %s: %s", endpoint, zmq_strerror(errno));
         dealer_disconnect(dealer);

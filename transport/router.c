@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "transport/connections.h"
 #include "transport/descriptors.h"
+#include "transport/socket.h"
 #include "transport/wire.h"
 #include "transport/zap.h"
 
@@ -35,7 +36,6 @@ enum {
     HANDSHAKE_MS = 10000,
     BACKLOG = 1024,
     DESCRIPTORS_KEPT = 64, /* at least, from connections: ZeroMQ's own are some twenty */
-    CURVE_OVERHEAD = 128,  /* MAXMSGSIZE counts the encrypted message; 33 bytes in CURVE today */
     SWALLOWED_MAX = 64,    /* bad messages that one router_receive passes over */
     BUSY_POLL_NS = 50000,
     OWN_ITEMS = 4,       /* of a poll: ROUTER, ZAP, monitor, wake */
@@ -84,42 +84,26 @@ static size_t connections_allowed(void)
     return most > others ? most - others : 1;
 }
 
-static int set_int(void *socket, int option, int value)
-{
-    return zmq_setsockopt(socket, option, &value, sizeof value);
-}
-
 static int set_options(void *socket, const struct key_pair *keys)
 {
-    int failed = set_int(socket, ZMQ_LINGER, 0);
-    failed |= set_int(socket, ZMQ_ROUTER_MANDATORY, 1);
-    failed |= set_int(socket, ZMQ_IPV6, 1);
-    failed |= set_int(socket, ZMQ_RCVHWM, RECEIVE_HWM);
-    failed |= set_int(socket, ZMQ_SNDHWM, SEND_HWM);
-    failed |= set_int(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
-    failed |= set_int(socket, ZMQ_BACKLOG, BACKLOG);
-    int64_t most = WIRE_FRAME_MAX + CURVE_OVERHEAD;
-    failed |= zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &most, sizeof most);
+    int failed = socket_set_remote(socket);
+    failed |= socket_set(socket, ZMQ_ROUTER_MANDATORY, 1);
+    failed |= socket_set(socket, ZMQ_RCVHWM, RECEIVE_HWM);
+    failed |= socket_set(socket, ZMQ_SNDHWM, SEND_HWM);
+    failed |= socket_set(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
+    failed |= socket_set(socket, ZMQ_BACKLOG, BACKLOG);
     failed |= zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, ZAP_DOMAIN, strlen(ZAP_DOMAIN));
-    failed |= set_int(socket, ZAP_ENFORCE_DOMAIN, 1);
-    failed |= set_int(socket, ZMQ_CURVE_SERVER, 1);
+    failed |= socket_set(socket, ZAP_ENFORCE_DOMAIN, 1);
+    failed |= socket_set(socket, ZMQ_CURVE_SERVER, 1);
     failed |= zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, keys->secret_key, KEY_SIZE);
     return failed;
 }
 
 static int open_monitor(struct router *router)
 {
-    if (zmq_socket_monitor(router->socket, MONITOR_ENDPOINT,
-                           ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED) != 0) {
-        return -1;
-    }
-    router->monitor = zmq_socket(router->zmq, ZMQ_PAIR);
-    /* Without a mark: at one, ZeroMQ's thread would wait for us. */
-    return router->monitor == NULL || set_int(router->monitor, ZMQ_LINGER, 0) != 0 ||
-                   set_int(router->monitor, ZMQ_RCVHWM, 0) != 0 ||
-                   zmq_connect(router->monitor, MONITOR_ENDPOINT) != 0
-               ? -1
-               : 0;
+    router->monitor = socket_monitor(router->zmq, router->socket, MONITOR_ENDPOINT,
+                                     ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED);
+    return router->monitor != NULL ? 0 : -1;
 }
 
 static int listen_error(const char *endpoint, struct err *err)
@@ -177,15 +161,6 @@ static void read_monitor(struct router *router)
     }
 }
 
-static int fd_of(void *socket)
-{
-    int fd = -1;
-    size_t size = sizeof fd;
-    int rc = zmq_getsockopt(socket, ZMQ_FD, &fd, &size);
-    ASSERT(rc == 0 && fd >= 0);
-    return fd;
-}
-
 static int start(struct router *router, const struct router_options *options, struct err *err)
 {
     int rc = descriptors_need(DESCRIPTORS_MAX, err);
@@ -209,8 +184,8 @@ static int start(struct router *router, const struct router_options *options, st
         open_monitor(router) != 0) {
         return err_set(err, E_SYSTEM, "ZeroMQ gives no socket: %s", zmq_strerror(errno));
     }
-    const int fds[OWN_ITEMS] = {fd_of(router->socket), fd_of(router->zap.socket),
-                                fd_of(router->monitor), router->wake_fd};
+    const int fds[OWN_ITEMS] = {socket_fd(router->socket), socket_fd(router->zap.socket),
+                                socket_fd(router->monitor), router->wake_fd};
     for (size_t i = 0; i < OWN_ITEMS; i++) {
         router->own[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
     }

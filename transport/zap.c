@@ -9,6 +9,8 @@
 #include <string.h>
 #include <zmq.h>
 
+#include "transport/socket.h"
+
 enum {
     ZAP_VERSION,
     ZAP_REQUEST,
@@ -33,9 +35,7 @@ int zap_open(struct zap *zap, void *zmq_context,
     ASSERT(admit != NULL);
     *zap = (struct zap){.admit = admit, .context = context};
     zap->socket = zmq_socket(zmq_context, ZMQ_REP);
-    int linger = 0;
-    if (zap->socket == NULL ||
-        zmq_setsockopt(zap->socket, ZMQ_LINGER, &linger, sizeof linger) != 0 ||
+    if (zap->socket == NULL || socket_set(zap->socket, ZMQ_LINGER, 0) != 0 ||
         zmq_bind(zap->socket, "inproc://zeromq.zap.01") != 0) {
         int rc = err_set(err, E_SYSTEM, "can't answer who may connect: %s", zmq_strerror(errno));
         zap_close(zap);
