@@ -388,6 +388,10 @@ void admin_route_run(const struct admin_route *route, const struct admin_request
 {
     struct err err = {0};
     int rc = route->run(request, response, &err);
+    response->deferred = rc == E_DEFERRED && request->at_once;
+    if (response->deferred) {
+        return;
+    }
     if (rc == 0 && response->stream == NULL) {
         response->status = response->status != 0 ? response->status : 200;
         if (response->is_raw) {

@@ -21,6 +21,7 @@ enum {
     ADMIN_RESPONSE_MAX_BYTES = 64 << 20,
     ADMIN_ALLOW_MAX = 40, /* "GET, PUT, DELETE" */
     ADMIN_IF_MATCH_MAX = 64,
+    ADMIN_EVENT_ID_MAX = 64,
     ADMIN_COOKIE_MAX = 256,
     ADMIN_FILE_NAME_MAX = 64, /* a download's file name: letters, digits, '.', '-' and '_' */
     ADMIN_SSE_QUIET_MS = 15000,
@@ -37,7 +38,8 @@ enum admin_lane {
     ADMIN_LANE_PASSWORD,
     ADMIN_LANES,
     /* No thread of its own: the loop's thread answers at once. For what takes microseconds, and
-     * neither waits nor reads a disk. */
+     * neither waits nor reads a disk. A function that finds that it would have to returns
+     * E_DEFERRED when `at_once` is set, and is run again by ADMIN_LANE_QUICK. */
     ADMIN_LANE_LOOP = ADMIN_LANES,
 };
 
@@ -76,11 +78,13 @@ struct admin_request {
     const char *parts[ADMIN_PARTS_MAX]; /* the path's {}, in order */
     size_t query_count;
     struct admin_pair query[ADMIN_QUERY_MAX];
-    char if_match[ADMIN_IF_MATCH_MAX]; /* the header, "" when there is none */
-    struct span body;                  /* of routes without ADMIN_BODY_FILE */
-    int file;                          /* of routes with it: read from offset 0; else -1 */
-    const atomic_bool *given_up;       /* nobody waits for the answer any more: long work may end */
-    char *memory;                      /* parts and query point into it */
+    char if_match[ADMIN_IF_MATCH_MAX];      /* the header, "" when there is none */
+    char last_event_id[ADMIN_EVENT_ID_MAX]; /* the header, "" when there is none */
+    bool at_once;     /* the loop's thread asks: a function that would have to wait is E_DEFERRED */
+    struct span body; /* of routes without ADMIN_BODY_FILE */
+    int file;         /* of routes with it: read from offset 0; else -1 */
+    const atomic_bool *given_up; /* nobody waits for the answer any more: long work may end */
+    char *memory;                /* parts and query point into it */
 };
 
 /* Bytes that come while somebody listens. The loop's thread calls both. */
@@ -105,6 +109,7 @@ struct admin_response {
     struct buf raw;              /* an item's bytes, when `is_raw`; freed by who runs the route */
     bool is_raw;
     uint64_t etag;                     /* the seq that stands for the content; 0: none */
+    bool deferred;                     /* not answered yet: it goes to ADMIN_LANE_QUICK */
     char allow[ADMIN_ALLOW_MAX];       /* of a 405 */
     const char *content_type;          /* a literal; NULL: what the kind of the answer says */
     char set_cookie[ADMIN_COOKIE_MAX]; /* the header's value, "": none */

@@ -130,6 +130,8 @@ static int begin_request(struct admin_connection *c, const struct admin_http_hea
     if (head->if_match.size > 0) {
         memcpy(job->request.if_match, head->if_match.data, head->if_match.size);
     }
+    (void)snprintf(job->request.last_event_id, sizeof job->request.last_event_id, "%.*s",
+                   (int)head->last_event_id.size, (const char *)head->last_event_id.data);
     rc = admin_request_fill(&job->request, job->route, head->path, head->query, err);
     return rc == 0 ? check_body(c, err) : rc;
 }

@@ -138,6 +138,8 @@ static int read_known_header(struct reading *reading, struct span name, struct s
             return malformed(reading, "it has more than one If-Match");
         }
         reading->head.if_match = value;
+    } else if (same_word(name, "last-event-id")) {
+        reading->head.last_event_id = value;
     } else if (same_word(name, "connection")) {
         read_connection(reading, value);
     } else if (same_word(name, "expect")) {

@@ -15,9 +15,10 @@ enum { HTTP_HEAD_MAX_BYTES = 16 << 10, HTTP_HEADERS_MAX = 100 };
 struct admin_http_head {
     size_t size; /* of the head in bytes, with the empty line that ends it */
     struct span method;
-    struct span path;     /* as sent: percent-encoded, begins with '/' */
-    struct span query;    /* behind the '?', without it; may be empty */
-    struct span if_match; /* its value; empty when there is none */
+    struct span path;          /* as sent: percent-encoded, begins with '/' */
+    struct span query;         /* behind the '?', without it; may be empty */
+    struct span if_match;      /* its value; empty when there is none */
+    struct span last_event_id; /* the same */
     bool keep_alive;
     bool expects_continue; /* the sender waits for "100 Continue" before the body */
     uint64_t body_size;    /* Content-Length, 0 when there is none */

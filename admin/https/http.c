@@ -81,12 +81,18 @@ static void run_lane(struct thread *self, void *context)
 
 int admin_http_dispatch(struct admin_http *http, struct admin_job *job)
 {
-    if (job->route->lane == ADMIN_LANE_LOOP) {
+    enum admin_lane lane = job->route->lane;
+    if (lane == ADMIN_LANE_LOOP) {
+        job->request.at_once = true;
         admin_route_run(job->route, &job->request, &job->response, &job->body_out);
-        admin_connection_answer(job->connection);
-        return 0;
+        job->request.at_once = false;
+        if (!job->response.deferred) {
+            admin_connection_answer(job->connection);
+            return 0;
+        }
+        lane = ADMIN_LANE_QUICK;
     }
-    return queue_push(http->lanes[job->route->lane].jobs, job, 0);
+    return queue_push(http->lanes[lane].jobs, job, 0);
 }
 
 /* --- the loop's events --- */
