@@ -18,7 +18,8 @@ struct window {
 
 static int window_open(struct window *window, const struct tail_file *file, struct err *err)
 {
-    *window = (struct window){.file = file, .bytes = malloc(WINDOW_SIZE), .at = -1};
+    size_t size = file->size < WINDOW_SIZE ? (size_t)file->size : WINDOW_SIZE;
+    *window = (struct window){.file = file, .bytes = malloc(size), .at = -1};
     return window->bytes != NULL ? 0 : err_set(err, E_NOMEM, "out of memory");
 }
 
