@@ -5,20 +5,10 @@
  * an id that makes a path, and JSON. Reading twice gives the same.
  */
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "admin/ldif.h"
 #include "admin/people.h"
-#include "tests/fuzz/fuzz.h"
-
-static int file_of(const uint8_t *data, size_t size)
-{
-    int fd = memfd_create("ldif", MFD_CLOEXEC);
-    FUZZ_CHECK(fd >= 0);
-    FUZZ_CHECK(write(fd, data, size) == (ssize_t)size);
-    return fd;
-}
+#include "tests/fuzz/file.h"
 
 static void check_record(const struct admin_ldif_record *record, uint64_t *line)
 {
@@ -97,11 +87,10 @@ static size_t read_people(int fd)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    int fd = file_of(data, size);
+    int fd = fuzz_file(data, size);
     size_t records = read_records(fd);
     FUZZ_CHECK(read_records(fd) == records);
     size_t seen = read_people(fd);
     FUZZ_CHECK(seen == 0 || seen >= records);
-    (void)close(fd);
     return 0;
 }

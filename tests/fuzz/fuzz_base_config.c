@@ -3,11 +3,9 @@
  * Each key stays within its limits, and what is refused is refused with a sentence.
  */
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/config.h"
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/file.h"
 
 static const struct config_key keys[] = {
     {"server.listen", CONFIG_TEXT, "tcp://0.0.0.0:8443", "Where clients connect.", 0, 0},
@@ -32,16 +30,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct config *config = NULL;
     struct err err = {0};
-    char path[32];
-    int fd = memfd_create("config", MFD_CLOEXEC);
-    FUZZ_CHECK(fd >= 0);
-    FUZZ_CHECK(size == 0 || write(fd, data, size) == (ssize_t)size);
-    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     FUZZ_CHECK(config_new(&config, keys, NULL) == 0);
-    int rc = config_load(config, "kitbag-fuzz", path, &err);
+    int rc = config_load(config, "kitbag-fuzz", fuzz_file_path(data, size), &err);
     FUZZ_CHECK(rc == err.code && (rc == 0 || err.text[0] != '\0'));
     check_values(config);
     config_free(&config);
-    (void)close(fd);
     return 0;
 }

@@ -5,28 +5,23 @@
  * sentence; what was loaded is whole and its texts end.
  */
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/hash.h"
 #include "client/identity.h"
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/file.h"
 
-enum { WITH_SUM = 1, TEXT_MAX = 32 << 10 };
+enum { WITH_SUM = 1, TEXT_MAX = 32 << 10, SUM_LINE_MAX = 32 };
 
-static int file_of(struct span text, bool with_sum)
+static const char *file_of(struct span text, bool with_sum)
 {
-    char sum[32];
-    int fd = memfd_create("identity", MFD_CLOEXEC);
-    FUZZ_CHECK(fd >= 0 && fchmod(fd, 0600) == 0);
-    FUZZ_CHECK(write(fd, text.data, text.size) == (ssize_t)text.size);
+    static char bytes[TEXT_MAX + SUM_LINE_MAX];
+    size_t size = text.size;
+    memcpy(bytes, text.data, size);
     if (with_sum) {
-        int size =
-            snprintf(sum, sizeof sum, "sum = %016llx\n", (unsigned long long)hash64(text, 0));
-        FUZZ_CHECK(write(fd, sum, (size_t)size) == size);
+        size += (size_t)snprintf(bytes + size, SUM_LINE_MAX, "sum = %016llx\n",
+                                 (unsigned long long)hash64(text, 0));
     }
-    return fd;
+    return fuzz_file_path(bytes, size);
 }
 
 static void check_identity(const struct identity *identity)
@@ -46,13 +41,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 1 || size > TEXT_MAX) {
         return 0;
     }
-    char path[64];
     struct identity identity = untouched;
     struct err err = {0};
-    int fd = file_of(span_of(data + 1, size - 1), (data[0] & WITH_SUM) != 0);
-    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    const char *path = file_of(span_of(data + 1, size - 1), (data[0] & WITH_SUM) != 0);
     int rc = identity_load(&identity, path, &err);
-    (void)close(fd);
     if (rc == 0) {
         check_identity(&identity);
     } else {

@@ -8,13 +8,11 @@
  *      checked like before it is given to LMDB: whole, or damaged, and said so
  */
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "client/replica_check.h"
 #include "client/replica_inside.h"
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/file.h"
 
 enum { MAP_BYTES = 1 << 24, MODES = 3 };
 
@@ -94,27 +92,32 @@ static const struct buf *good_file(void)
     return &good;
 }
 
+/* Where a change of the list is made. */
+static size_t place_of(const uint8_t change[4], const struct buf *good)
+{
+    return ((size_t)change[0] << 16 | (size_t)change[1] << 8 | change[2]) % good->size;
+}
+
 static void check_file(struct span changes)
 {
-    static int fd = -1;
-    static uint8_t *bytes;
+    static char path[64];
+    static uint8_t *bytes; /* of the file: the good ones, between two inputs */
     const struct buf *good = good_file();
-    char path[64];
-    if (fd < 0) {
-        fd = memfd_create("replica", MFD_CLOEXEC);
-        FUZZ_CHECK(fd >= 0 && ftruncate(fd, (off_t)good->size) == 0);
+    if (bytes == NULL) {
+        int fd = fuzz_file(good->data, good->size);
         bytes = mmap(NULL, good->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         FUZZ_CHECK(bytes != MAP_FAILED);
+        (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     }
-    memcpy(bytes, good->data, good->size);
     for (size_t i = 0; i + 4 <= changes.size; i += 4) {
-        const uint8_t *at = changes.data + i;
-        size_t place = ((size_t)at[0] << 16 | (size_t)at[1] << 8 | at[2]) % good->size;
-        bytes[place] = at[3];
+        bytes[place_of(changes.data + i, good)] = changes.data[i + 3];
     }
     struct err err = {0};
-    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     int rc = replica_check_file(path, tables, TABLES, &err);
+    for (size_t i = 0; i + 4 <= changes.size; i += 4) {
+        size_t place = place_of(changes.data + i, good);
+        bytes[place] = good->data[place];
+    }
     FUZZ_CHECK(rc == 0 || (rc == E_CORRUPT && err.text[0] != '\0'));
     FUZZ_CHECK(changes.size >= 4 || rc == 0);
 }
