@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/log_ring.h"
 
 enum {
     TEXT_MAX = 2048,                  /* of one event, before escaping */
@@ -111,12 +112,14 @@ void log_event(enum log_level level, const char *module, const char *event, cons
         return;
     }
     char text[TEXT_MAX];
-    clock_format(clock_wall_ms(&clock_system), text);
+    uint64_t now_ms = clock_wall_ms(&clock_system);
+    clock_format(now_ms, text);
     size_t used = strlen(text);
     int len = snprintf(text + used, sizeof text - used, " %s %s %s%s", level_names[level], module,
                        event, format != NULL ? " " : "");
     ASSERT(len > 0 && (size_t)len < sizeof text - used); /* our own words, never long */
     used += (size_t)len;
+    size_t words = used; /* behind them the pairs begin */
     if (format != NULL) {
         va_list args;
         va_start(args, format);
@@ -130,6 +133,7 @@ void log_event(enum log_level level, const char *module, const char *event, cons
     }
     char line[LINE_MAX_BYTES];
     size_t size = escape_line(text, line);
+    log_ring_add(now_ms, level, module, event, span_of(line + words, size - words - 1));
     ssize_t written = write(log_fd, line, size);
     (void)written; /* there is no place to tell that a log line was lost */
 }
