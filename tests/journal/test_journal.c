@@ -9,40 +9,7 @@
 
 #include <cmocka.h>
 
-#include "tests/journal/journal_samples.h"
-#include "tests/support/crash_disk.h"
-
-enum { MIB = 1 << 20 };
-
-static struct crash_disk disk;
-static struct journal *journal;
-static struct journal_opened opened;
-
-static void reopen(const struct disk *with)
-{
-    struct err err = {0};
-    if (sample_open(&journal, with, &opened, &err) != 0) {
-        fail_msg("%s", err.text);
-    }
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    tmp_folder_make(sample_dir);
-    crash_disk_init(&disk);
-    reopen(&disk.disk);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    journal_close(&journal, false);
-    crash_disk_free(&disk);
-    tmp_folder_remove(sample_dir);
-    return 0;
-}
+#include "tests/journal/journal_ground.h"
 
 static bool has_file(const char *name)
 {

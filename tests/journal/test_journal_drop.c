@@ -9,33 +9,8 @@
 
 #include "journal/folder.h"
 #include "journal/verify.h"
-#include "tests/journal/journal_samples.h"
-#include "tests/support/crash_disk.h"
+#include "tests/journal/journal_ground.h"
 #include "tests/support/fail_alloc.h"
-
-enum { MIB = 1 << 20 };
-
-static struct journal *journal;
-static struct journal_opened opened;
-static struct crash_disk disk;
-
-static int setup(void **state)
-{
-    (void)state;
-    tmp_folder_make(sample_dir);
-    crash_disk_init(&disk);
-    assert_int_equal(sample_open(&journal, &disk.disk, &opened, NULL), 0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    journal_close(&journal, false);
-    crash_disk_free(&disk);
-    tmp_folder_remove(sample_dir);
-    return 0;
-}
 
 /* Changes of 1 MiB up to `head`, one in each batch; seven fill a segment. Segments begin with 1,
  * 9, 16, 23, ... */

@@ -7,33 +7,8 @@
 #include <cmocka.h>
 
 #include "journal/verify.h"
-#include "tests/journal/journal_samples.h"
-#include "tests/support/crash_disk.h"
+#include "tests/journal/journal_ground.h"
 #include "tests/support/fail_alloc.h"
-
-enum { MIB = 1 << 20 };
-
-static struct journal *journal;
-static struct journal_opened opened;
-static struct crash_disk disk;
-
-static int setup(void **state)
-{
-    (void)state;
-    tmp_folder_make(sample_dir);
-    crash_disk_init(&disk);
-    assert_int_equal(sample_open(&journal, &disk.disk, &opened, NULL), 0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    journal_close(&journal, false);
-    crash_disk_free(&disk);
-    tmp_folder_remove(sample_dir);
-    return 0;
-}
 
 static const uint8_t *history(uint8_t number)
 {
@@ -54,15 +29,6 @@ static void assert_lineage(const uint8_t *of, uint64_t expected)
     uint64_t resume = 0;
     assert_int_equal(journal_lineage(journal, of, &resume, NULL), 0);
     assert_int_equal(resume, expected);
-}
-
-static void reopen(const struct disk *with)
-{
-    struct err err = {0};
-    journal_close(&journal, false);
-    if (sample_open(&journal, with, &opened, &err) != 0) {
-        fail_msg("%s", err.text);
-    }
 }
 
 static void assert_whole(uint64_t first, uint64_t last)

@@ -138,6 +138,18 @@ UNUSED static void net_free(struct net *net)
     free(net);
 }
 
+UNUSED static int net_setup(void **state)
+{
+    *state = net_new();
+    return 0;
+}
+
+UNUSED static int net_teardown(void **state)
+{
+    net_free(*state);
+    return 0;
+}
+
 UNUSED static struct peer net_peer(uint8_t number)
 {
     return (struct peer){.size = 1, .id = {number}};

@@ -3,18 +3,6 @@
 
 #include "tests/server/sessions_fixture.h"
 
-static int setup(void **state)
-{
-    *state = net_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    net_free(*state);
-    return 0;
-}
-
 static void a_machine_joins_and_says_hello(void **state)
 {
     struct net *net = *state;
@@ -295,7 +283,7 @@ static void a_state_that_is_behind_tells_nothing(void **state)
     net_expect_error(net, 3, E_READ_ONLY);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, net_setup, net_teardown)
 
 int main(void)
 {
@@ -306,9 +294,9 @@ int main(void)
         TEST(only_what_it_may_have),
         TEST(a_sign_in_that_names_a_bag_that_is_gone),
         TEST(a_flood_of_sign_ins_is_held_back),
-        cmocka_unit_test_setup_teardown(a_state_that_lags_is_waited_for, setup_slow, teardown),
+        cmocka_unit_test_setup_teardown(a_state_that_lags_is_waited_for, setup_slow, net_teardown),
         cmocka_unit_test_setup_teardown(a_state_that_is_behind_tells_nothing, setup_failing,
-                                        teardown),
+                                        net_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

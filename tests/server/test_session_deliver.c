@@ -2,18 +2,6 @@
 #include "server/sessions_inside.h"
 #include "tests/server/sessions_fixture.h"
 
-static int setup(void **state)
-{
-    *state = net_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    net_free(*state);
-    return 0;
-}
-
 static void a_write_is_answered_and_seen_by_others(void **state)
 {
     struct net *net = *state;
@@ -286,7 +274,7 @@ static void what_failed_at_the_commit_holds_back_as_well(void **state)
     assert_int_equal(wire_outcome_at(&message->outcome.entries, 1).code, 0);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, net_setup, net_teardown)
 
 int main(void)
 {

@@ -1,18 +1,6 @@
 /* Who says HELLO, and whether what they hold lies on our line of changes. */
 #include "tests/server/sessions_fixture.h"
 
-static int setup(void **state)
-{
-    *state = net_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    net_free(*state);
-    return 0;
-}
-
 static struct wire_hello at_head(struct net *net, const struct machine *machine)
 {
     struct journal_position head;
@@ -255,7 +243,7 @@ static void rights_are_told(void **state)
     }
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, net_setup, net_teardown)
 
 int main(void)
 {

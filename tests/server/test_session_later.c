@@ -4,18 +4,6 @@
 #include "server/sessions_inside.h"
 #include "tests/server/sessions_fixture.h"
 
-static int setup(void **state)
-{
-    *state = net_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    net_free(*state);
-    return 0;
-}
-
 static void make_owner(struct net *net, const char *name, int number)
 {
     char owner[OWNER_TEXT_MAX];
@@ -277,7 +265,7 @@ static void more_bags_than_the_limit_end_the_session(void **state)
     net_next_error(net, E_QUOTA);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, net_setup, net_teardown)
 
 int main(void)
 {

@@ -9,18 +9,6 @@ struct copy {
     size_t messages;
 };
 
-static int setup(void **state)
-{
-    *state = net_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    net_free(*state);
-    return 0;
-}
-
 static void fill(struct net *net, size_t count, size_t size)
 {
     static char big[1 << 20];
@@ -304,7 +292,7 @@ static void a_right_that_ends_ends_the_mirror(void **state)
     }
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, net_setup, net_teardown)
 
 int main(void)
 {

@@ -5,18 +5,6 @@
 #include "server/access.h"
 #include "tests/server/sessions_fixture.h"
 
-static int setup(void **state)
-{
-    *state = net_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    net_free(*state);
-    return 0;
-}
-
 static void a_removed_machine_is_cut_before_the_answer(void **state)
 {
     struct net *net = *state;
@@ -383,7 +371,7 @@ static void what_is_kept_does_not_hang_on_people(void **state)
     assert_false(net->cut[1]);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, net_setup, net_teardown)
 
 int main(void)
 {

@@ -1,18 +1,6 @@
 /* One session's end is nobody else's. */
 #include "tests/server/sessions_fixture.h"
 
-static int setup(void **state)
-{
-    *state = net_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    net_free(*state);
-    return 0;
-}
-
 static void bad_bytes_end_one_session_only(void **state)
 {
     struct net *net = *state;
@@ -155,7 +143,7 @@ static void what_a_machine_tells_is_noted(void **state)
     }
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, net_setup, net_teardown)
 
 int main(void)
 {

@@ -2,18 +2,6 @@
 #include "tests/server/sessions_fixture.h"
 #include "tests/support/fail_alloc.h"
 
-static int setup(void **state)
-{
-    *state = net_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    net_free(*state);
-    return 0;
-}
-
 static void strangers_get_nothing(void **state)
 {
     struct net *net = *state;
@@ -174,7 +162,7 @@ static void without_memory(void **state)
     (void)net_hello(net, 2, &a);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, net_setup, net_teardown)
 
 int main(void)
 {
