@@ -312,6 +312,17 @@ static int find_maker(struct outbox *outbox, struct outbox_target *target, struc
     return 0;
 }
 
+int outbox_commit_new(struct outbox *outbox, const struct entry *entry, uint64_t *id,
+                      struct err *err)
+{
+    uint64_t given = entry->id;
+    int rc = outbox_commit(outbox, entry->ticket, err); /* may take the entry back */
+    if (rc == 0 && id != NULL) {
+        *id = given;
+    }
+    return rc;
+}
+
 static int add_write(struct outbox *outbox, struct outbox_target target,
                      const struct operation_write *writes, size_t count, uint64_t time_ms,
                      struct entry **out, struct err *err)
@@ -365,13 +376,7 @@ int outbox_write(struct outbox *outbox, const struct outbox_target *target,
     (void)pthread_mutex_lock(&outbox->lock);
     int rc = outbox_make_room(outbox, size, err);
     rc = rc != 0 ? rc : add_write(outbox, *target, writes, count, time_ms, &entry, err);
-    if (rc == 0) {
-        uint64_t given = entry->id;
-        rc = outbox_commit(outbox, entry->ticket, err); /* may take the entry back */
-        if (rc == 0 && id != NULL) {
-            *id = given;
-        }
-    }
+    rc = rc != 0 ? rc : outbox_commit_new(outbox, entry, id, err);
     (void)pthread_mutex_unlock(&outbox->lock);
     return rc;
 }
@@ -396,11 +401,7 @@ int outbox_create(struct outbox *outbox, const struct owner *owner, uint64_t tim
         rc = enqueue(outbox, entry, err);
     }
     if (rc == 0) {
-        uint64_t given = entry->id;
-        rc = outbox_commit(outbox, entry->ticket, err);
-        if (rc == 0 && id != NULL) {
-            *id = given;
-        }
+        rc = outbox_commit_new(outbox, entry, id, err);
     } else {
         outbox_entry_free(&entry);
     }

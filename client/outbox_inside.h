@@ -127,6 +127,10 @@ int outbox_full(const struct outbox *outbox, struct err *err);
 size_t outbox_size_of(const struct operation_write *writes, size_t count);
 /* Room in the batch that waits for so many bytes; may wait. */
 MUST_CHECK int outbox_make_room(struct outbox *outbox, size_t size, struct err *err);
+/* Until what was queued as `entry`, which may be gone then, is durable; its id, when `id` is not
+ * NULL. As outbox_commit. */
+MUST_CHECK int outbox_commit_new(struct outbox *outbox, const struct entry *entry, uint64_t *id,
+                                 struct err *err);
 /* `maker`: the number of the CREATE that makes the target's bag, 0: it has its id. */
 MUST_CHECK int outbox_encode_write(struct buf *out, uint64_t number,
                                    const struct outbox_target *target, uint64_t maker,

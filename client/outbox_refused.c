@@ -70,13 +70,7 @@ int outbox_refuse(struct outbox *outbox, const struct outbox_target *target,
     int rc = outbox_make_room(outbox, size, err);
     rc =
         rc != 0 ? rc : add_refused(outbox, target, writes, count, time_ms, code, text, &entry, err);
-    if (rc == 0) {
-        uint64_t given = entry->id;
-        rc = outbox_commit(outbox, entry->ticket, err); /* may take the entry back */
-        if (rc == 0 && id != NULL) {
-            *id = given;
-        }
-    }
+    rc = rc != 0 ? rc : outbox_commit_new(outbox, entry, id, err);
     (void)pthread_mutex_unlock(&outbox->lock);
     return rc;
 }
