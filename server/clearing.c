@@ -17,7 +17,6 @@ enum {
     NOTE_NAME_MAX = 32,
 };
 
-static const char ACTOR[] = "kitbagd";
 static const char FENCES[] = "@fence/";
 
 /* An item that is to go. */
@@ -196,18 +195,18 @@ static int check_fence(struct clearing *clearing, struct kv *kv, const struct ba
 
 /* --- submitting --- */
 
-/* 0: it was done. Else what the submit was answered with. */
-static int hand_in(struct clearing *clearing, const struct owner *owner,
+int clearing_write(const struct clearing_submit *by, const struct owner *owner,
                    const struct operation_write *writes, size_t count, struct err *err)
 {
+    ASSERT(by != NULL && owner != NULL && writes != NULL && count > 0);
     struct submit submit = {
         .kind = SUBMIT_WRITE,
-        .actor = ACTOR,
+        .actor = "kitbagd",
         .owner = *owner,
         .writes = writes,
         .write_count = count,
     };
-    int rc = clearing->submit.submit(clearing->submit.context, &submit, 1, err);
+    int rc = by->submit(by->context, &submit, 1, err);
     return rc != 0 || submit.code == 0 ? rc : err_set(err, submit.code, "%s", submit.text);
 }
 
@@ -277,7 +276,7 @@ static int remove_items(struct clearing *clearing, const struct owner *owner, st
         };
     }
     struct err why = {0};
-    int rc = hand_in(clearing, owner, writes, clearing->item_count, &why);
+    int rc = clearing_write(&clearing->submit, owner, writes, clearing->item_count, &why);
     if (rc == 0) {
         clearing->removed += clearing->item_count;
     } else {
@@ -351,7 +350,7 @@ static int mark_fence(struct clearing *clearing, const struct bag_row *fleet, st
         .if_seq = clearing->seq,
     };
     struct err why = {0};
-    int rc = hand_in(clearing, &fleet->owner, &write, 1, &why);
+    int rc = clearing_write(&clearing->submit, &fleet->owner, &write, 1, &why);
     let_go(clearing);
     return rc == 0 || is_moot(rc) ? 0 : err_set(err, rc, "%s", why.text);
 }

@@ -21,6 +21,11 @@ struct clearing_submit {
     void *context;
 };
 
+/* Writes to the owner's bag as the server itself, in one change set. 0: it was done; else what the
+ * submit was refused or answered with. */
+MUST_CHECK int clearing_write(const struct clearing_submit *by, const struct owner *owner,
+                              const struct operation_write *writes, size_t count, struct err *err);
+
 MUST_CHECK int clearing_new(struct clearing **out, const struct clearing_submit *submit);
 void clearing_free(struct clearing **clearing);
 

@@ -47,11 +47,12 @@ static int each_token(void *context, struct span path, const struct item_row *ro
     return expiry->count == TOKEN_EXPIRY_AT_ONCE ? FULL : 0;
 }
 
+static const struct owner SERVER = {.kind = OWNER_SERVER};
+
 static int find(struct expiry *expiry, struct kv *kv, struct err *err)
 {
-    static const struct owner server = {.kind = OWNER_SERVER};
     struct bag_row bag = {0};
-    int rc = kv_bag_of(kv, NULL, &server, &bag, err);
+    int rc = kv_bag_of(kv, NULL, &SERVER, &bag, err);
     if (rc == 0) {
         rc = rows_each(kv, bag.bag_id, SPAN_LITERAL("token/"), each_token, expiry, err);
     }
@@ -71,15 +72,7 @@ static int remove_all(const struct expiry *expiry, const struct clearing_submit 
             .if_seq = over->seq,
         };
     }
-    struct submit set = {
-        .kind = SUBMIT_WRITE,
-        .actor = "kitbagd",
-        .owner = {.kind = OWNER_SERVER},
-        .writes = writes,
-        .write_count = expiry->count,
-    };
-    int rc = submit->submit(submit->context, &set, 1, err);
-    return rc != 0 || set.code == 0 ? rc : err_set(err, set.code, "%s", set.text);
+    return clearing_write(submit, &SERVER, writes, expiry->count, err);
 }
 
 int token_expiry_turn(struct kv *kv, const struct clearing_submit *submit, uint64_t now_ms,
