@@ -23,7 +23,8 @@
  *   F  version 4
  *   M  history 16, seq 8, hash 32, users 8, groups 8, bags 8, items 8, bytes 8
  *   B  parent 8, last_seq 8, items 8, bytes 8, purged_to 8, digest 16, owner kind 1, device 8,
- *   G  shown size 1, shown, folded size 1, folded
+ *      shown size 1, shown, folded size 1, folded
+ *   G  the same
  *   O  bag_id 8
  *   C  bag_id 8
  *   D  bag_id 8, stage 1 (enum kv_doom_stage)
