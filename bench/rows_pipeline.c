@@ -1,6 +1,5 @@
 /* bench/rows_pipeline.c - writes in flight. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "bench/bench.h"
 #include "bench/stream.h"
@@ -10,14 +9,9 @@ static void hot(struct bench *bench, const char *name, size_t connections, size_
                 double target)
 {
     static struct stream streams[STREAMS_MAX];
-    char user[32];
     streams_open(bench, &bench->server, streams, connections);
+    streams_sign_in(streams, connections, "stream", 1);
     for (size_t i = 0; i < connections; i++) {
-        (void)snprintf(user, sizeof user, "stream.%zu", i);
-        streams[i].bags = calloc(1, sizeof *streams[i].bags);
-        ASSERT(streams[i].bags != NULL);
-        streams[i].bags[0] = peer_sign_in(&streams[i].peer, user);
-        streams[i].bag_count = 1;
         streams[i].paths = PATHS;
         streams[i].window = in_flight / connections;
     }

@@ -39,14 +39,9 @@ static void let_mirror(const struct bench_server *server, uint64_t device)
 static void fill(struct bench *bench, const struct bench_server *server, size_t changes)
 {
     static struct stream streams[STREAMS_MAX];
-    char user[32];
     streams_open(bench, server, streams, STREAMS_MAX);
+    streams_sign_in(streams, STREAMS_MAX, "replay", 1);
     for (size_t i = 0; i < STREAMS_MAX; i++) {
-        (void)snprintf(user, sizeof user, "replay.%zu", i);
-        streams[i].bags = calloc(1, sizeof *streams[i].bags);
-        ASSERT(streams[i].bags != NULL);
-        streams[i].bags[0] = peer_sign_in(&streams[i].peer, user);
-        streams[i].bag_count = 1;
         streams[i].paths = PATHS;
         streams[i].window = STREAM_WINDOW;
     }

@@ -74,20 +74,12 @@ static void crash(struct bench *bench)
     static struct stream streams[STREAMS_MAX];
     size_t changes = bench->quick ? 200000 : 1000000;
     char name[80];
-    char user[32];
     server_start(&server, bench->server.bin, options);
     streams_open(bench, &server, streams, STREAMS_MAX);
+    streams_sign_in(streams, STREAMS_MAX, "crash", CRASH_USERS / STREAMS_MAX);
     for (size_t i = 0; i < STREAMS_MAX; i++) {
-        struct stream *stream = &streams[i];
-        stream->bag_count = CRASH_USERS / STREAMS_MAX;
-        stream->bags = calloc(stream->bag_count, sizeof *stream->bags);
-        ASSERT(stream->bags != NULL);
-        for (size_t bag = 0; bag < stream->bag_count; bag++) {
-            (void)snprintf(user, sizeof user, "crash.%zu.%zu", i, bag);
-            stream->bags[bag] = peer_sign_in(&stream->peer, user);
-        }
-        stream->paths = CRASH_ITEMS;
-        stream->window = STREAM_WINDOW;
+        streams[i].paths = CRASH_ITEMS;
+        streams[i].window = STREAM_WINDOW;
     }
     (void)streams_run(streams, STREAMS_MAX, 0, changes);
     streams_close(streams, STREAMS_MAX);

@@ -156,12 +156,29 @@ static void fill_bags(struct stream *streams, size_t count, size_t bags)
     }
 }
 
+static void make_room(struct stream *stream, size_t bags)
+{
+    stream->bags = calloc(bags, sizeof *stream->bags);
+    ASSERT(stream->bags != NULL);
+    stream->bag_count = bags;
+}
+
+void streams_sign_in(struct stream *streams, size_t count, const char *prefix, size_t bags)
+{
+    char user[48];
+    for (size_t i = 0; i < count; i++) {
+        make_room(&streams[i], bags);
+        for (size_t bag = 0; bag < bags; bag++) {
+            (void)snprintf(user, sizeof user, "%s.%zu.%zu", prefix, i, bag);
+            streams[i].bags[bag] = peer_sign_in(&streams[i].peer, user);
+        }
+    }
+}
+
 void streams_populate(struct stream *streams, size_t count, const char *prefix, size_t bags)
 {
     for (size_t i = 0; i < count; i++) {
-        streams[i].bags = calloc(bags, sizeof *streams[i].bags);
-        ASSERT(streams[i].bags != NULL);
-        streams[i].bag_count = bags;
+        make_room(&streams[i], bags);
         streams[i].paths = STREAM_BAG_ITEMS;
     }
     create_bags(streams, count, prefix, bags);

@@ -31,6 +31,8 @@ void streams_close(struct stream *streams, size_t count);
 /* Users PREFIX.STREAM.0, PREFIX.STREAM.1, ... `bags` of each stream, with STREAM_BAG_ITEMS items
  * each: sets bags, bag_count and paths. */
 void streams_populate(struct stream *streams, size_t count, const char *prefix, size_t bags);
+/* Users with the same names, signed in and without items: sets bags and bag_count. */
+void streams_sign_in(struct stream *streams, size_t count, const char *prefix, size_t bags);
 /* Writes for so many seconds or, when that is 0, until at least so many changes are acknowledged,
  * and waits for all answers; writes acknowledged a second. One bag is written path by path, several
  * at random. */
