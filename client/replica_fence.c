@@ -64,17 +64,13 @@ int replica_fence_note(struct replica *replica, MDB_txn *txn, const struct repli
 
 /* --- reading --- */
 
-static int put_fence(struct fence_cache *fences, const MDB_val *key, const MDB_val *data,
-                     struct err *err)
+static int put_fence(void *context, struct span path, const struct item_row *row, struct err *err)
 {
-    struct span bytes;
-    struct item_row row;
-    if (!replica_record_check(TABLE_ITEMS, key, data, &bytes) ||
-        !replica_record_item(bytes, &row)) {
+    struct fence_cache *fences = context;
+    if (row == NULL) {
         return err_set(err, E_CORRUPT, "a fence is damaged");
     }
-    struct span path = span_of((const uint8_t *)key->mv_data + ITEM_KEY, key->mv_size - ITEM_KEY);
-    int rc = fences_put(&fences->set, path, row.seq, row.value, err);
+    int rc = fences_put(&fences->set, path, row->seq, row->value, err);
     /* What the server's own version took for a fence and this one does not is none here. */
     return rc == E_MALFORMED || rc == E_QUOTA ? 0 : rc;
 }
@@ -83,29 +79,13 @@ static int load(struct replica *replica, MDB_txn *txn, uint64_t local, struct fe
                 struct err *err)
 {
     struct replica_bag fleet;
-    MDB_cursor *cursor = NULL;
     int rc = replica_bag_get(replica, txn, local, &fleet, err);
     if (rc != 0) {
         return rc == E_NOT_FOUND ? err_set(err, E_CORRUPT, "the fleet's bag is damaged") : rc;
     }
-    rc = mdb_cursor_open(txn, replica->tables[TABLE_ITEMS], &cursor);
-    if (rc != 0) {
-        return replica_error(replica, rc, "read fences", err);
-    }
     struct record_key prefix = replica_key_item(local, fleet.copy, span_str(PREFIX));
-    MDB_val key = {prefix.size, prefix.bytes};
-    MDB_val data;
-    int put = 0;
-    rc = mdb_cursor_get(cursor, &key, &data, MDB_SET_RANGE);
-    while (rc == 0 && put == 0 && replica_key_begins(&key, &prefix)) {
-        put = put_fence(fences, &key, &data, err);
-        rc = mdb_cursor_get(cursor, &key, &data, MDB_NEXT);
-    }
-    mdb_cursor_close(cursor);
-    if (put != 0) {
-        return put;
-    }
-    return rc == 0 || rc == MDB_NOTFOUND ? 0 : replica_error(replica, rc, "read fences", err);
+    return replica_record_items(replica, txn, TABLE_ITEMS, &prefix, put_fence, fences,
+                                "read fences", err);
 }
 
 /* The one in the replica, if it is of this generation. */

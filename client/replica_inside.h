@@ -126,6 +126,12 @@ bool replica_record_check(enum table table, const MDB_val *key, const MDB_val *d
 MUST_CHECK int replica_record_delete_all(struct replica *replica, MDB_txn *txn, enum table table,
                                          const struct record_key *prefix, struct err *err);
 bool replica_key_begins(const MDB_val *key, const struct record_key *prefix);
+/* Each item in `table` whose key begins with `prefix`, in order, until `each` returns something
+ * else than 0: that is returned. `row` NULL: its record is damaged (and so may be the path).
+ * `doing` is for the sentence: "read". */
+MUST_CHECK int replica_record_items(struct replica *replica, MDB_txn *txn, enum table table,
+                                    const struct record_key *prefix, replica_item_fn *each,
+                                    void *context, const char *doing, struct err *err);
 /* An item's record by a cursor on `table`; `flags` 0 or MDB_APPEND (behind all that is there). */
 MUST_CHECK int replica_record_put_item(struct replica *replica, MDB_cursor *cursor,
                                        enum table table, const struct record_key *key,

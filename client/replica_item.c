@@ -275,45 +275,18 @@ struct listing {
     uint64_t bytes;
 };
 
-static int tell(struct listing *listing, const MDB_val *key, const MDB_val *data, struct err *err)
+static int tell(void *context, struct span path, const struct item_row *row, struct err *err)
 {
-    struct span bytes;
-    struct item_row row;
-    if (!replica_record_check(TABLE_ITEMS, key, data, &bytes) ||
-        !replica_record_item(bytes, &row)) {
+    struct listing *listing = context;
+    if (row == NULL) {
         listing->damaged = true;
         return 0;
     }
-    const uint8_t *name = key->mv_data;
-    struct span path = span_of(name + ITEM_KEY, key->mv_size - ITEM_KEY);
     listing->items++;
-    listing->bytes += path.size + row.value.size;
-    return replica_fence_hides(listing->fences, listing->bag.owner.kind, path, row.seq)
+    listing->bytes += path.size + row->value.size;
+    return replica_fence_hides(listing->fences, listing->bag.owner.kind, path, row->seq)
                ? 0
-               : listing->each(listing->context, path, &row, err);
-}
-
-static int walk_items(struct listing *listing, MDB_txn *txn, struct span prefix, struct err *err)
-{
-    MDB_cursor *cursor = NULL;
-    int rc = mdb_cursor_open(txn, listing->replica->tables[TABLE_ITEMS], &cursor);
-    if (rc != 0) {
-        return replica_error(listing->replica, rc, "read", err);
-    }
-    struct record_key first = replica_key_item(listing->bag.local, listing->bag.copy, prefix);
-    MDB_val key = {first.size, first.bytes};
-    MDB_val data;
-    int told = 0;
-    rc = mdb_cursor_get(cursor, &key, &data, MDB_SET_RANGE);
-    while (rc == 0 && told == 0 && replica_key_begins(&key, &first)) {
-        told = tell(listing, &key, &data, err);
-        rc = told != 0 ? 0 : mdb_cursor_get(cursor, &key, &data, MDB_NEXT);
-    }
-    mdb_cursor_close(cursor);
-    if (told != 0) {
-        return told;
-    }
-    return rc == 0 || rc == MDB_NOTFOUND ? 0 : replica_error(listing->replica, rc, "read", err);
+               : listing->each(listing->context, path, row, err);
 }
 
 /* `fleet` gets the local number of the fleet's bag when its fences can't be read. */
@@ -334,7 +307,10 @@ static int list_items(struct listing *listing, uint64_t local, struct span prefi
         *notes = rc == E_CORRUPT && *fleet == 0;
         *fleet = rc == E_CORRUPT ? *fleet : 0;
     }
-    rc = rc != 0 ? rc : walk_items(listing, txn, prefix, err);
+    if (rc == 0) {
+        struct record_key first = replica_key_item(listing->bag.local, listing->bag.copy, prefix);
+        rc = replica_record_items(replica, txn, TABLE_ITEMS, &first, tell, listing, "read", err);
+    }
     mdb_txn_abort(txn);
     replica_fence_put_back(replica, &listing->fences);
     return rc;

@@ -18,49 +18,26 @@ static bool is_ahead(const struct replica_bag *bag, uint64_t resume_seq)
     return bag->bag_id != 0 && (!bag->complete || bag->cursor > resume_seq);
 }
 
-static int tell_item(const struct rebase *rebase, const struct replica_bag *bag, const MDB_val *key,
-                     const MDB_val *data, struct err *err)
+struct ahead {
+    const struct rebase *rebase;
+    const struct replica_bag *bag;
+};
+
+static int tell_item(void *context, struct span path, const struct item_row *row, struct err *err)
 {
-    struct span bytes;
-    struct item_row row;
-    const uint8_t *name = key->mv_data;
-    struct span path = span_of(name + ITEM_KEY, key->mv_size - ITEM_KEY);
-    if (!replica_record_check(TABLE_ITEMS, key, data, &bytes) ||
-        !replica_record_item(bytes, &row) || row.seq <= rebase->resume_seq || path_reserved(path)) {
+    const struct ahead *ahead = context;
+    const struct rebase *rebase = ahead->rebase;
+    if (row == NULL || row->seq <= rebase->resume_seq || path_reserved(path)) {
         return 0; /* a damaged one is lost, like the bag's cursor */
     }
-    return rebase->lost(rebase->context, bag, path, &row, err);
-}
-
-static int tell_items(const struct rebase *rebase, MDB_txn *txn, const struct replica_bag *bag,
-                      struct err *err)
-{
-    MDB_cursor *cursor = NULL;
-    struct replica *replica = rebase->replica;
-    int rc = mdb_cursor_open(txn, replica->tables[TABLE_ITEMS], &cursor);
-    if (rc != 0) {
-        return replica_error(replica, rc, "read", err);
-    }
-    struct record_key prefix = replica_key_item(bag->local, bag->copy, (struct span){NULL, 0});
-    MDB_val key = {prefix.size, prefix.bytes};
-    MDB_val data;
-    int told = 0;
-    rc = mdb_cursor_get(cursor, &key, &data, MDB_SET_RANGE);
-    while (rc == 0 && told == 0 && replica_key_begins(&key, &prefix)) {
-        told = tell_item(rebase, bag, &key, &data, err);
-        rc = told != 0 ? 0 : mdb_cursor_get(cursor, &key, &data, MDB_NEXT);
-    }
-    mdb_cursor_close(cursor);
-    if (told != 0) {
-        return told;
-    }
-    return rc == 0 || rc == MDB_NOTFOUND ? 0 : replica_error(replica, rc, "read", err);
+    return rebase->lost(rebase->context, ahead->bag, path, row, err);
 }
 
 /* Behind a fence too: the fence may be among what was lost. */
 static int tell_bag(void *context, const struct replica_bag *bag, struct err *err)
 {
     const struct rebase *rebase = context;
+    struct ahead ahead = {.rebase = rebase, .bag = bag};
     MDB_txn *txn = NULL;
     bool by_machines = bag->owner.kind != OWNER_FLEET && bag->owner.kind != OWNER_SERVER;
     if (!by_machines || !is_ahead(bag, rebase->resume_seq)) {
@@ -70,7 +47,9 @@ static int tell_bag(void *context, const struct replica_bag *bag, struct err *er
     if (rc != 0) {
         return rc;
     }
-    rc = tell_items(rebase, txn, bag, err);
+    struct record_key prefix = replica_key_item(bag->local, bag->copy, (struct span){NULL, 0});
+    rc = replica_record_items(rebase->replica, txn, TABLE_ITEMS, &prefix, tell_item, &ahead, "read",
+                              err);
     mdb_txn_abort(txn);
     return rc;
 }

@@ -220,3 +220,41 @@ bool replica_record_item(struct span bytes, struct item_row *row)
     };
     return true;
 }
+
+static int tell_item(enum table table, const MDB_val *key, const MDB_val *data,
+                     replica_item_fn *each, void *context, struct err *err)
+{
+    struct span bytes;
+    struct item_row row;
+    struct span path = {NULL, 0};
+    if (key->mv_size > ITEM_KEY) {
+        path = span_of((const uint8_t *)key->mv_data + ITEM_KEY, key->mv_size - ITEM_KEY);
+    }
+    bool good = path.size > 0 && replica_record_check(table, key, data, &bytes) &&
+                replica_record_item(bytes, &row);
+    return each(context, path, good ? &row : NULL, err);
+}
+
+int replica_record_items(struct replica *replica, MDB_txn *txn, enum table table,
+                         const struct record_key *prefix, replica_item_fn *each, void *context,
+                         const char *doing, struct err *err)
+{
+    MDB_cursor *cursor = NULL;
+    int rc = mdb_cursor_open(txn, replica->tables[table], &cursor);
+    if (rc != 0) {
+        return replica_error(replica, rc, doing, err);
+    }
+    MDB_val key = {prefix->size, (void *)(uintptr_t)prefix->bytes};
+    MDB_val data;
+    int told = 0;
+    rc = mdb_cursor_get(cursor, &key, &data, MDB_SET_RANGE);
+    while (rc == 0 && told == 0 && replica_key_begins(&key, prefix)) {
+        told = tell_item(table, &key, &data, each, context, err);
+        rc = told != 0 ? 0 : mdb_cursor_get(cursor, &key, &data, MDB_NEXT);
+    }
+    mdb_cursor_close(cursor);
+    if (told != 0) {
+        return told;
+    }
+    return rc == 0 || rc == MDB_NOTFOUND ? 0 : replica_error(replica, rc, doing, err);
+}

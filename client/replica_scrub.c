@@ -10,40 +10,25 @@ struct scrub {
     bool damaged; /* a record fails */
 };
 
-static void add(struct scrub *scrub, const MDB_val *key, const MDB_val *data)
+static int add(void *context, struct span path, const struct item_row *row, struct err *err)
 {
-    struct span bytes;
-    struct item_row row;
-    if (!replica_record_check(TABLE_ITEMS, key, data, &bytes) ||
-        !replica_record_item(bytes, &row)) {
+    struct scrub *scrub = context;
+    (void)err;
+    if (row == NULL) {
         scrub->damaged = true;
-        return;
+        return 0;
     }
-    const uint8_t *name = key->mv_data;
-    struct span path = span_of(name + ITEM_KEY, key->mv_size - ITEM_KEY);
     scrub->items++;
-    scrub->bytes += path.size + row.value.size;
-    digest_add(&scrub->digest, path, row.seq, row.value);
+    scrub->bytes += path.size + row->value.size;
+    digest_add(&scrub->digest, path, row->seq, row->value);
+    return 0;
 }
 
 static int read_bag(struct replica *replica, MDB_txn *txn, struct scrub *scrub, struct err *err)
 {
-    MDB_cursor *cursor = NULL;
-    int rc = mdb_cursor_open(txn, replica->tables[TABLE_ITEMS], &cursor);
-    if (rc != 0) {
-        return replica_error(replica, rc, "scrub", err);
-    }
     struct record_key prefix =
         replica_key_item(scrub->bag.local, scrub->bag.copy, (struct span){NULL, 0});
-    MDB_val key = {prefix.size, prefix.bytes};
-    MDB_val data;
-    rc = mdb_cursor_get(cursor, &key, &data, MDB_SET_RANGE);
-    while (rc == 0 && replica_key_begins(&key, &prefix)) {
-        add(scrub, &key, &data);
-        rc = mdb_cursor_get(cursor, &key, &data, MDB_NEXT);
-    }
-    mdb_cursor_close(cursor);
-    return rc == 0 || rc == MDB_NOTFOUND ? 0 : replica_error(replica, rc, "scrub", err);
+    return replica_record_items(replica, txn, TABLE_ITEMS, &prefix, add, scrub, "scrub", err);
 }
 
 int replica_scrub_bag(struct replica *replica, uint64_t local, uint64_t *bytes, bool *wrong,

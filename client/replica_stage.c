@@ -196,46 +196,22 @@ static int stage_rows(struct staging *staging, const struct replica_row *rows, s
     return rc;
 }
 
-static int move_one(struct staging *staging, const MDB_val *key, const MDB_val *data,
-                    struct err *err)
+static int move_one(void *context, struct span path, const struct item_row *row, struct err *err)
 {
-    struct span bytes;
-    struct item_row row;
-    if (key->mv_size <= ITEM_KEY || !replica_record_check(TABLE_STAGE, key, data, &bytes) ||
-        !replica_record_item(bytes, &row)) {
-        return err_set(err, E_CORRUPT, "a staged page in '%s' is damaged",
-                       staging->writer->replica->path);
-    }
-    const uint8_t *name = key->mv_data;
-    struct span path = span_of(name + ITEM_KEY, key->mv_size - ITEM_KEY);
-    return replica_item_put(staging->writer, &staging->touched->bag, path, &row, err);
+    const struct staging *staging = context;
+    return row == NULL ? err_set(err, E_CORRUPT, "a staged page in '%s' is damaged",
+                                 staging->writer->replica->path)
+                       : replica_item_put(staging->writer, &staging->touched->bag, path, row, err);
 }
 
 static int move_staged(struct staging *staging, struct err *err)
 {
-    MDB_cursor *cursor = NULL;
     struct replica *replica = staging->writer->replica;
-    int rc = mdb_cursor_open(staging->writer->txn, replica->tables[TABLE_STAGE], &cursor);
-    if (rc != 0) {
-        return replica_error(replica, rc, "move staged pages", err);
-    }
+    MDB_txn *txn = staging->writer->txn;
     struct record_key prefix = replica_key_number(staging->touched->bag.local);
-    MDB_val key = {prefix.size, prefix.bytes};
-    MDB_val data;
-    int moved = 0;
-    rc = mdb_cursor_get(cursor, &key, &data, MDB_SET_RANGE);
-    while (rc == 0 && moved == 0 && replica_key_begins(&key, &prefix)) {
-        moved = move_one(staging, &key, &data, err);
-        rc = moved != 0 ? 0 : mdb_cursor_get(cursor, &key, &data, MDB_NEXT);
-    }
-    mdb_cursor_close(cursor);
-    if (moved != 0) {
-        return moved;
-    }
-    if (rc != 0 && rc != MDB_NOTFOUND) {
-        return replica_error(replica, rc, "move staged pages", err);
-    }
-    return replica_record_delete_all(replica, staging->writer->txn, TABLE_STAGE, &prefix, err);
+    int rc = replica_record_items(replica, txn, TABLE_STAGE, &prefix, move_one, staging,
+                                  "move staged pages", err);
+    return rc != 0 ? rc : replica_record_delete_all(replica, txn, TABLE_STAGE, &prefix, err);
 }
 
 static int put_difference(struct staging *staging, const struct replica_row *rows, size_t count,
