@@ -7,6 +7,7 @@
 The parts, in this order:
     lint/RULE           one rule of the gate; lint/self-test proves that it bites
     FOLDER/NAME         a unit test program, tests/FOLDER/test_NAME.c, under ASan and UBSan
+    console/NAME        tests/admin/console/test_NAME.mjs, by Node
     fuzz/NAME           the kept inputs of a fuzz target, under ASan and UBSan
     plain/FOLDER/NAME   the unit tests that leave something out under a sanitizer, without one
     threads/FOLDER/NAME the unit tests about threads once more, under TSan
@@ -96,6 +97,12 @@ def unit_parts():
         yield Part(name, [str(ROOT / "build/asan/tests" / program)], UNIT_TIMEOUT_S, SANITIZERS)
 
 
+def console_parts():
+    for path in sorted((ROOT / "tests/admin/console").glob("test_*.mjs")):
+        yield Part(f"console/{path.stem[5:]}",
+                   ["node", "--test-reporter=tap", str(path)], UNIT_TIMEOUT_S)
+
+
 def fuzz_parts():
     for source in sorted((ROOT / "tests/fuzz").glob("fuzz_*.c")):
         name = source.stem[5:]
@@ -142,8 +149,8 @@ def e2e_parts():
 
 
 def plan(name):
-    makers = (lint_parts, unit_parts, fuzz_parts, plain_parts, threads_parts, sim_parts,
-              e2e_parts)
+    makers = (lint_parts, unit_parts, console_parts, fuzz_parts, plain_parts, threads_parts,
+              sim_parts, e2e_parts)
     return [part for maker in makers for part in maker() if name in part.name]
 
 

@@ -25,7 +25,7 @@ class Tree:
                 yield script
         for folder in FOLDERS:
             for path in (self.root / folder).rglob("*"):
-                if "__pycache__" in path.parts or "corpus" in path.parts:
+                if {"__pycache__", "corpus", "node_modules"} & set(path.parts):
                     continue
                 if path.suffix in SUFFIXES or self._is_script(path):
                     yield path.relative_to(self.root).as_posix()

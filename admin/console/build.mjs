@@ -1,0 +1,143 @@
+/* build.mjs - bundles the console and writes it as a C file.
+ *
+ *   node build.mjs OUT      OUT/files: the pages' files, with the hash of their content in the name
+ *                           OUT/assets.c: admin_console_assets (admin/https/asset.h), each file
+ *                           plain and as gzip
+ *
+ * The same sources give the same bytes. The texts of a language (src/locales/LANGUAGE/FILE.json)
+ * become one module, "locale:LANGUAGE", with the keys FILE.KEY. */
+import { createHash } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, extname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+const SOURCES = join(HERE, "src");
+
+const TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+};
+
+function fail(sentence) {
+    process.stderr.write(`${sentence}\n`);
+    process.exit(1);
+}
+
+async function bundler() {
+    const [major] = process.versions.node.split(".");
+    if (Number(major) < 18) {
+        fail(`The console is bundled with Node 18 or later; this is ${process.versions.node}.`);
+    }
+    try {
+        return await import("esbuild");
+    } catch {
+        fail("The console's npm packages are not installed: run 'npm ci' in admin/console" +
+            " (./dev does it by itself).");
+    }
+}
+
+/* All texts of a language: {"portal.title": "Portal"}. */
+export function catalogue(language) {
+    const texts = {};
+    const folder = join(SOURCES, "locales", language);
+    for (const file of readdirSync(folder).filter((name) => name.endsWith(".json")).sort()) {
+        const page = JSON.parse(readFileSync(join(folder, file), "utf8"));
+        for (const [key, text] of Object.entries(page)) {
+            texts[`${basename(file, ".json")}.${key}`] = text;
+        }
+    }
+    return texts;
+}
+
+const locales = {
+    name: "locales",
+    setup(build) {
+        build.onResolve({ filter: /^locale:/ }, ({ path }) => (
+            { path: path.slice("locale:".length), namespace: "locale" }));
+        build.onLoad({ filter: /.*/, namespace: "locale" }, ({ path }) => (
+            { contents: JSON.stringify(catalogue(path)), loader: "json" }));
+    },
+};
+
+async function bundle(esbuild, out) {
+    const built = await esbuild.build({
+        entryPoints: { app: join(SOURCES, "main.js"), style: join(SOURCES, "style.css") },
+        outdir: out, bundle: true, splitting: true, format: "esm", target: "es2022", minify: true,
+        entryNames: "[name]-[hash]", chunkNames: "[name]-[hash]", assetNames: "[name]-[hash]",
+        charset: "utf8", legalComments: "none", metafile: true, plugins: [locales],
+        loader: { ".svg": "file" }, logLevel: "warning", absWorkingDir: HERE,
+    });
+    return Object.keys(built.metafile.outputs).map((file) => basename(file));
+}
+
+/* The hash of a file that esbuild does not see, as part of its name. */
+function named(out, file) {
+    const bytes = readFileSync(join(SOURCES, file));
+    const hash = createHash("sha256").update(bytes).digest("hex").slice(0, 8).toUpperCase();
+    const name = `${basename(file, extname(file))}-${hash}${extname(file)}`;
+    writeFileSync(join(out, name), bytes);
+    return name;
+}
+
+function page(out, files) {
+    const find = (start, end) => files.find((name) => name.startsWith(start) && name.endsWith(end));
+    const text = readFileSync(join(SOURCES, "index.html"), "utf8")
+        .replace("{app}", find("app-", ".js"))
+        .replace("{style}", find("style-", ".css"))
+        .replace("{icon}", named(out, "favicon.svg"));
+    writeFileSync(join(out, "index.html"), text);
+}
+
+/* --- the C file --- */
+
+function array(name, bytes) {
+    const lines = [];
+    for (let at = 0; at < bytes.length; at += 24) {
+        lines.push(`    ${bytes.subarray(at, at + 24).join(",")},`);
+    }
+    return `static const unsigned char ${name}[] = {\n${lines.join("\n")}\n};\n`;
+}
+
+function row(file, i, plain, gzip) {
+    const etag = createHash("sha256").update(plain).digest("hex").slice(0, 32);
+    const packed = gzip ? `gzip_${i}, sizeof gzip_${i}` : "NULL, 0";
+    const path = file === "index.html" ? "/" : `/${file}`;
+    return `    {"${path}", "${TYPES[extname(file)]}", plain_${i}, sizeof plain_${i}, ${packed},\n` +
+        `     "${etag}", ${file !== "index.html"}},\n`;
+}
+
+function source(folder) {
+    const arrays = [];
+    const rows = [];
+    for (const [i, file] of readdirSync(folder).sort().entries()) {
+        const plain = readFileSync(join(folder, file));
+        const packed = gzipSync(plain, { level: 9 });
+        const gzip = packed.length < plain.length * 0.9 ? packed : null;
+        arrays.push(array(`plain_${i}`, plain), gzip ? array(`gzip_${i}`, gzip) : "");
+        rows.push(row(file, i, plain, gzip));
+    }
+    return "/* Made by admin/console/build.mjs of the files in admin/console/src. */\n" +
+        '#include "admin/https/asset.h"\n\n' +
+        `${arrays.join("")}\nconst struct admin_asset admin_console_assets[] = {\n` +
+        `${rows.join("")}    {0},\n};\n`;
+}
+
+async function main([out]) {
+    if (!out) {
+        fail("Usage: node build.mjs OUT");
+    }
+    const esbuild = await bundler();
+    const files = join(out, "files");
+    rmSync(files, { recursive: true, force: true });
+    mkdirSync(files, { recursive: true });
+    page(files, await bundle(esbuild, files));
+    writeFileSync(join(out, "assets.c"), source(files));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+    await main(process.argv.slice(2));
+}

@@ -1,0 +1,12 @@
+/* lib.js - what every component needs of the libraries, from one place.
+ *
+ *   import { html, useState, signal } from "../lib.js";
+ *
+ * Templates are htm's: html`<${Badge} kind="ok">text<//>`. No style attribute with text in it: the
+ * page's policy forbids inline styles. */
+export { html } from "htm/preact";
+export { Fragment, render } from "preact";
+export { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+export {
+    batch, computed, effect, signal, useComputed, useSignal, useSignalEffect,
+} from "@preact/signals";

@@ -1,0 +1,33 @@
+/* routes.js - which page is at which place, and what stands in the navigation.
+ *
+ * A page is a module with a component as its default export; it is fetched when it is first shown
+ * and gets the params of its pattern as props. `nav` names the entry that is marked as current. */
+
+export const ROUTES = [
+    { pattern: "/portal", nav: "/portal", page: () => import("./pages/portal.js") },
+    { pattern: "/sync", nav: "/sync", page: () => import("./pages/sync.js") },
+];
+
+/* The navigation, in the words of the procedures. `role`: the least that sees it. */
+export const NAVIGATION = [
+    { items: [{ at: "/portal", text: "nav.portal" }, { at: "/sync", text: "nav.sync" }] },
+    { title: "nav.user_data", items: [{ at: "/user-data", text: "nav.delete_user_data" }] },
+    {
+        title: "nav.device",
+        items: [
+            { at: "/devices", text: "nav.confirm_device" },
+            { at: "/join-tokens", text: "nav.join_tokens" },
+        ],
+    },
+    {
+        title: "nav.records",
+        items: [
+            { at: "/journal", text: "nav.journal" },
+            { at: "/log", text: "nav.log" },
+            { at: "/audit", text: "nav.audit" },
+        ],
+    },
+    { items: [{ at: "/accounts", text: "nav.accounts", role: "admin" }] },
+];
+
+export const HOME = "/portal";
