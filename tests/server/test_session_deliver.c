@@ -197,6 +197,22 @@ static void many_runs_are_not_kept(void **state)
     assert_int_equal(net_expect(net, 1, WIRE_LIVE)->live.changes.count, 1);
 }
 
+/* Even to those that are offered every change. */
+static void what_is_the_server_s_own_is_not_even_encoded(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    fx_join(net->fx, &a, 1);
+    (void)net_hello(net, 1, &a);
+    sessions_widen(net->sessions, sessions_find_device(net->sessions, a.device));
+    assert_int_equal(fx_submit(net->fx, SUBMIT_WRITE, "fleet", "p", "v").code, 0);
+    net_run(net);
+    assert_true(net->sessions->stream.size > 0);
+    assert_int_equal(fx_submit(net->fx, SUBMIT_WRITE, "server", "p", "v").code, 0);
+    net_run(net);
+    assert_int_equal(net->sessions->stream.size, 0);
+}
+
 static void a_new_history_makes_all_say_hello_again(void **state)
 {
     struct net *net = *state;
@@ -284,6 +300,7 @@ int main(void)
         TEST(each_gets_what_it_follows),
         TEST(who_keeps_everybody_gets_what_it_asked_for),
         TEST(many_runs_are_not_kept),
+        TEST(what_is_the_server_s_own_is_not_even_encoded),
         TEST(a_new_history_makes_all_say_hello_again),
         TEST(a_deferred_operation_holds_back_those_behind_it),
         TEST(what_failed_at_the_commit_holds_back_as_well),

@@ -3,7 +3,8 @@
 #include "tests/server/fixture.h"
 #include "tests/support/fail_alloc.h"
 
-static int code_of_all; /* what every submit is answered with */
+static int code_of_all;             /* what every submit is answered with */
+static const char *changed_in_time; /* the path of an item that somebody writes before it */
 
 /* The main thread's part, here on this one. */
 static int hand_in(void *context, struct submit *submits, size_t count, struct err *err)
@@ -13,6 +14,10 @@ static int hand_in(void *context, struct submit *submits, size_t count, struct e
     if (code_of_all != 0) {
         submits->code = code_of_all;
         return 0;
+    }
+    if (changed_in_time != NULL) {
+        assert_int_equal(fx_submit(fx, SUBMIT_WRITE, "server", changed_in_time, "{}").code, 0);
+        changed_in_time = NULL;
     }
     int rc = committer_submit(fx->committer, submits, fx, 1);
     if (rc != 0) {
@@ -109,6 +114,22 @@ static void a_refusal_is_told(void **state)
     assert_int_equal(removed_at(fx, fx->time.wall_ms + 2 * (uint64_t)TOKEN_EXPIRY_MS), 1);
 }
 
+static void one_that_changed_meanwhile_stays(void **state)
+{
+    struct fixture *fx = *state;
+    uint8_t key[KEY_SIZE] = {6};
+    char path[RECORD_PATH_MAX];
+    struct span item = record_token_path(path, key);
+    path[item.size] = '\0';
+    fx_token(fx, key, fx->time.wall_ms);
+    size_t removed = 99;
+    changed_in_time = path;
+    assert_int_equal(run(fx, fx->time.wall_ms + 2 * (uint64_t)TOKEN_EXPIRY_MS, &removed),
+                     E_CONDITION);
+    assert_int_equal(removed, 0);
+    assert_string_equal(fx_value(fx, committer_server_bag(fx->committer), path), "{}");
+}
+
 static void without_memory_they_stay(void **state)
 {
     struct fixture *fx = *state;
@@ -139,9 +160,10 @@ static void without_memory_they_stay(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(expired_tokens_go), TEST(used_tokens_go_and_their_machines_stay),
-        TEST(many_go_in_pieces), TEST(what_can_not_be_understood_stays),
-        TEST(a_refusal_is_told), TEST(without_memory_they_stay),
+        TEST(expired_tokens_go),        TEST(used_tokens_go_and_their_machines_stay),
+        TEST(many_go_in_pieces),        TEST(what_can_not_be_understood_stays),
+        TEST(a_refusal_is_told),        TEST(one_that_changed_meanwhile_stays),
+        TEST(without_memory_they_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
