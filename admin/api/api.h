@@ -9,6 +9,18 @@
 /* Ends with a row whose method is NULL. */
 extern const struct admin_route admin_api_routes[];
 
+admin_handler admin_api_session_begin; /* session.c */
+admin_handler admin_api_session;
+admin_handler admin_api_session_end;
+admin_handler admin_api_session_password;
+admin_handler admin_api_accounts; /* accounts.c */
+admin_handler admin_api_accounts_add;
+admin_handler admin_api_accounts_change;
+admin_handler admin_api_accounts_delete;
+admin_handler admin_api_tokens; /* tokens.c */
+admin_handler admin_api_tokens_add;
+admin_handler admin_api_tokens_delete;
+admin_handler admin_api_audit;  /* audit.c */
 admin_handler admin_api_status; /* status.c */
 admin_handler admin_api_owners; /* owners.c */
 admin_handler admin_api_owner;

@@ -20,7 +20,7 @@ struct admin_auth;
 
 enum {
     ADMIN_CSRF_DIGITS = 64,
-    ADMIN_PASSWORD_MIN_BYTES = 8,
+    ADMIN_PASSWORD_MIN_CHARACTERS = 8,
     ADMIN_PASSWORD_MAX_BYTES = 1024,
     ADMIN_MADE_UP_MAX = 24, /* a password that was made up, with its NUL */
     ADMIN_SESSION_IDLE_MS = 30 * 60 * 1000,
