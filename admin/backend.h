@@ -7,6 +7,7 @@
 #ifndef KITBAG_ADMIN_BACKEND_H
 #define KITBAG_ADMIN_BACKEND_H
 
+#include "journal/change.h"
 #include "journal/fence.h"
 #include "journal/journal.h"
 #include "journal/operation.h"
@@ -52,22 +53,42 @@ struct retention_line {
 };
 enum { RETENTION_LINES = 3 };
 
+/* The replicas of the machines, all together; about a second old. */
+struct server_replicas {
+    uint64_t lag;        /* changes that the connected one furthest behind had not told to have */
+    uint64_t behind;     /* connected ones that had not told to have all */
+    uint64_t diverged;   /* registered, and refused because they hold what the server never had */
+    uint64_t unverified; /* connected, and nothing of them was compared for a day */
+};
+
 struct server_status {
     enum server_state state;
     char state_text[ERR_TEXT_MAX]; /* why it is read-only */
     uint64_t uptime_ms;
     uint64_t sessions; /* connected client machines */
+    uint64_t waiting;  /* of them, those that told of writes that the server has not */
     uint64_t devices;  /* registered, not removed */
     uint64_t writes;   /* changes committed since the start */
     uint64_t flushed_seq;
+    /* Synchronization, as an administrator left it. `state` is SERVER_STOPPED when it is stopped
+     * and the server could take writes. */
+    bool sync_stopped;
+    uint64_t sync_since_ms;            /* since 1970; 0: it was never changed */
+    char sync_by[ACTOR_MAX_BYTES + 1]; /* who changed it last */
+    uint64_t users;                    /* registered */
+    uint64_t users_limit;
+    bool users_evict; /* at the limit, who signed in longest ago makes room; else new ones are
+                         refused */
     uint8_t history[HISTORY_SIZE];
     struct journal_position head;
     struct retention_line retention[RETENTION_LINES];
     uint64_t undo_keep_ms; /* for how long a deletion or a fence can be taken back */
     bool clock_stepped; /* nothing is dropped for its age until a day has passed or it was confirmed
                          */
-    uint64_t room_bytes;    /* free on the disk */
-    uint64_t reserve_bytes; /* with less, writes are deferred */
+    struct server_replicas replicas;
+    uint64_t journal_max_bytes; /* beyond it the oldest changes go; 0: no limit */
+    uint64_t room_bytes;        /* free on the disk */
+    uint64_t reserve_bytes;     /* with less, writes are deferred */
     struct {
         uint64_t bags;     /* whose digest was recomputed since the start */
         uint64_t wrong;    /* that differed from their rows */
@@ -86,16 +107,20 @@ struct device_live {
     uint64_t current_seq;  /* all of them are complete to here */
     uint64_t mirror_seq;   /* it was sent the journal to here; 0: it mirrors nothing now */
     uint64_t healed;       /* bags that it fetched anew for their digest, ever */
+    uint64_t waiting;      /* writes that it holds and the server has not, as it told last */
     uint64_t verified_ms;  /* since 1970: when digests were last sent to compare; 0: not yet */
     int refused;           /* why it is not served (E_DIVERGED...), 0: it is */
     char address[64];
     char software[64];
 };
 
+struct admin_board;
+
 struct admin_backend {
     void *context;
-    struct kv *kv;           /* read only */
-    struct journal *journal; /* read only: cursors, stat */
+    struct admin_board *board; /* how the server is, for all who ask (board.h) */
+    struct kv *kv;             /* read only */
+    struct journal *journal;   /* read only: cursors, stat */
     const char *journal_dir;
     int (*submit)(void *context, struct submit *submits, size_t count, struct err *err);
     int (*status)(void *context, struct server_status *out, struct err *err);
@@ -105,6 +130,8 @@ struct admin_backend {
      * `expires_ms` is a point in time, since 1970. */
     int (*enroll)(void *context, uint64_t expires_ms, const char *actor, char *out, size_t out_size,
                   struct err *err);
+    /* Start or stop synchronization: `seq` is that of the change, 0 when it was so already. */
+    int (*sync)(void *context, bool run, const char *actor, uint64_t *seq, struct err *err);
     /* The clock was set on purpose: dropping for age goes on. */
     int (*confirm_clock)(void *context, struct err *err);
 };

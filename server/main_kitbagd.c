@@ -4,7 +4,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/log.h"
+#include "base/clock.h"
+#include "base/log_ring.h"
 #include "server/options.h"
 #include "server/start.h"
 #include "server/tokens.h"
@@ -86,6 +87,9 @@ static int serve(struct options *options, const struct settings *settings)
     struct server *server = NULL;
     set_memory();
     (void)umask(0077);
+    if (log_ring_open(clock_wall_ms(&clock_system), &err) != 0) {
+        return complain(&err);
+    }
     log_set_level(settings->log_level);
     if (options->console || options->admin_password_file) {
         log_event(LOG_INFO, "server", "console.later",

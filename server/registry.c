@@ -113,6 +113,13 @@ bool registry_knows(const struct registry *registry, uint64_t device)
     return find_device(registry, device) != NULL;
 }
 
+bool registry_active(const struct registry *registry, uint64_t device)
+{
+    ASSERT(registry != NULL);
+    const struct entry *entry = find_device(registry, device);
+    return entry != NULL && entry->kind == REGISTRY_DEVICE;
+}
+
 struct registry_rights registry_rights(const struct registry *registry, uint64_t device)
 {
     ASSERT(registry != NULL);

@@ -37,7 +37,8 @@ struct registry_rights registry_rights(const struct registry *registry, uint64_t
 struct registry_peer registry_peer(const struct registry *registry, const uint8_t key[KEY_SIZE]);
 /* Is this still the key of the device, and the device not removed? */
 bool registry_holds(const struct registry *registry, uint64_t device, const uint8_t key[KEY_SIZE]);
-bool registry_knows(const struct registry *registry, uint64_t device); /* removed or not */
-uint64_t registry_devices(const struct registry *registry);            /* not removed */
+bool registry_knows(const struct registry *registry, uint64_t device);  /* removed or not */
+bool registry_active(const struct registry *registry, uint64_t device); /* not removed */
+uint64_t registry_devices(const struct registry *registry);             /* not removed */
 
 #endif

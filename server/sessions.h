@@ -72,6 +72,7 @@ void sessions_end_all(struct sessions *sessions, int code, const char *text);
 
 /* Bags that devices fetched anew because their digest differed, as they told since the start. */
 uint64_t sessions_healed(const struct sessions *sessions);
+void sessions_replicas(struct sessions *sessions, struct server_replicas *out);
 uint64_t sessions_count(const struct sessions *sessions); /* of devices that said HELLO */
 /* E_NOT_FOUND: never seen since the start. */
 MUST_CHECK int sessions_device(const struct sessions *sessions, uint64_t device,

@@ -4,6 +4,7 @@
  * the questions of a feed; session_hello.c the first of them, session_later.c those that are
  * answered a slice at a time, session_mirror.c those about the journal. session_deliver.c: answers
  * and changes that the committer delivers. session_rights.c: what a change takes from whom.
+ * session_replicas.c: how the replicas are, all together.
  */
 #ifndef KITBAG_SERVER_SESSIONS_INSIDE_H
 #define KITBAG_SERVER_SESSIONS_INSIDE_H
@@ -122,6 +123,9 @@ struct sessions {
     uint64_t delivered;                      /* the newest change that was handed to sessions */
     uint64_t newest_bag[KEEP_EVERYBODY + 1]; /* made since the start, that one has to list */
     uint64_t healed;                         /* bags, on all devices, since the start */
+    struct server_replicas replicas;         /* as found at replicas_ms */
+    uint64_t replicas_ms;                    /* monotonic */
+    uint64_t replicas_began_ms;              /* since 1970: when they were first looked at */
     struct bag_row *listed;                  /* of one OWNERS */
     struct buf batches;                      /* of one BATCHES */
     uint64_t batch;                          /* that is delivered */

@@ -12,6 +12,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "admin/api/api.h"
 #include "admin/local.h"
 #include "admin/local_request.h"
 #include "base/clock.h"
@@ -49,6 +50,7 @@ struct server {
     bool unclean;         /* the state was not closed in order the last time */
     uint64_t flushed_seq; /* it was on disk up to here when it was opened */
     struct admin_backend backend;
+    struct admin_board *board;
     struct admin_local *local;
 };
 
@@ -152,9 +154,11 @@ static void desk_status(void *context, struct server_status *out)
         .devices = registry_devices(server->registry),
         .writes = committer_changes(server->committer),
         .undo_keep_ms = server->options.settings->retention.undo_keep_ms,
+        .journal_max_bytes = server->options.settings->retention.journal_max_bytes,
     };
     housekeeping_status(server->housekeeping, out);
     out->digests.healed = sessions_healed(server->sessions);
+    sessions_replicas(server->sessions, &out->replicas);
     if (!running) {
         (void)snprintf(out->state_text, sizeof out->state_text, "%s",
                        committer_state_text(server->committer));
@@ -388,6 +392,13 @@ static int start_housekeeping(struct server *server, struct err *err)
 
 static int start_administration(struct server *server, struct err *err)
 {
+    struct admin_board_options board = {
+        .backend = &server->backend, .clock = &clock_system, .render = admin_api_status_text};
+    int rc = admin_board_start(&server->board, &board, err);
+    if (rc != 0) {
+        return rc;
+    }
+    server->backend.board = server->board;
     return admin_local_start(&server->local, &server->backend, server->socket_path, err);
 }
 
@@ -440,6 +451,7 @@ static void stop_administration(struct server *server)
         desk_close(server->desk);
     }
     admin_local_stop(&server->local);
+    admin_board_stop(&server->board);
     housekeeping_stop(&server->housekeeping);
     desk_free(&server->desk);
 }

@@ -2,6 +2,7 @@
 #ifndef KITBAG_ADMIN_API_H
 #define KITBAG_ADMIN_API_H
 
+#include "admin/board.h"
 #include "admin/devices.h"
 #include "admin/past.h"
 #include "admin/route.h"
@@ -22,6 +23,7 @@ admin_handler admin_api_tokens_add;
 admin_handler admin_api_tokens_delete;
 admin_handler admin_api_audit;  /* audit.c */
 admin_handler admin_api_status; /* status.c */
+admin_handler admin_api_status_samples;
 admin_handler admin_api_owners; /* owners.c */
 admin_handler admin_api_owner;
 admin_handler admin_api_items; /* items.c */
@@ -37,7 +39,11 @@ admin_handler admin_api_device;         /* device.c */
 admin_handler admin_api_device_patch;
 admin_handler admin_api_devices_delete; /* devices.c */
 admin_handler admin_api_enrollments;
-admin_handler admin_api_changes;      /* changes.c */
+admin_handler admin_api_changes; /* changes.c */
+admin_handler admin_api_log;     /* log.c */
+admin_handler admin_api_livez;   /* health.c */
+admin_handler admin_api_readyz;
+admin_handler admin_api_metrics;
 admin_handler admin_api_journal_stat; /* journal.c */
 admin_handler admin_api_history_fork;
 admin_handler admin_api_clock_confirm;
@@ -70,6 +76,10 @@ json_t *admin_api_retention(const struct server_status *status);
 /* An item with all that is told of it, as a row of a list (new; NULL: out of memory). */
 json_t *admin_api_item_row(const struct admin_past_item *item, bool values);
 const char *admin_api_change_kind(enum change_kind kind); /* "item.set" */
+/* The status as the board keeps it: a document on one line. */
+MUST_CHECK int admin_api_status_text(const struct admin_board_facts *facts, struct buf *out,
+                                     struct err *err);
+double admin_api_round(double value); /* to a tenth; not negative */
 /* "2026-11-22T17:51:37.123Z", or null for 0. */
 json_t *admin_api_time(uint64_t ms);
 json_t *admin_api_seq(uint64_t seq); /* a string */

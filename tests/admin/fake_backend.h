@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "admin/backend.h"
+#include "admin/api/api.h"
 #include "tests/support/tmp_folder.h"
 
 enum { FAKE_CHANGES_MAX = 4096, FAKE_DEVICE = 0x1234 };
@@ -40,6 +40,7 @@ struct fake_backend {
     struct device_live live;                      /* told of FAKE_DEVICE when live.device is set */
     void (*meanwhile)(struct fake_backend *fake); /* done once, before the next submits */
     /* What came. */
+    char actor[ACTOR_MAX_BYTES + 1]; /* of the newest set */
     size_t largest_set;   /* writes of one set */
     size_t largest_bytes; /* of their values */
 };
@@ -64,7 +65,7 @@ static inline struct change *fake_change(struct fake_set *set, enum change_kind 
         .kind = kind,
         .bag_id = set->bag.bag_id,
         .prev = set->bag.last_seq,
-        .actor = set->fake->origin == 0 ? SPAN_LITERAL("admin") : SPAN_LITERAL(""),
+        .actor = set->fake->origin == 0 ? span_str(set->fake->actor) : SPAN_LITERAL(""),
         .origin = set->fake->origin,
         .conflict = set->fake->conflict && kind == CHANGE_ITEM_SET,
     };
@@ -285,7 +286,7 @@ static inline int fake_submit(void *context, struct submit *submits, size_t coun
     (void)pthread_mutex_lock(&fake->lock);
     for (size_t i = 0; i < count; i++) {
         struct submit *submit = &submits[i];
-        assert_string_equal(submit->actor, "admin");
+        (void)snprintf(fake->actor, sizeof fake->actor, "%s", submit->actor);
         fake_measure(fake, submit);
         submit->code = fake_submit_one(fake, submit);
         if (submit->code != 0) {
@@ -344,9 +345,35 @@ static inline int fake_enroll(void *context, uint64_t expires_ms, const char *ac
     return 0;
 }
 
+static inline int fake_sync(void *context, bool run, const char *actor, uint64_t *seq,
+                            struct err *err)
+{
+    struct fake_backend *fake = context;
+    if (fake->fail_code != 0) {
+        return err_set(err, fake->fail_code, "the fake was told to fail");
+    }
+    *seq = fake->status.sync_stopped == run ? 77 : 0;
+    if (*seq != 0) {
+        fake->status.sync_stopped = !run;
+        fake->status.sync_since_ms = fake->time_ms;
+        (void)snprintf(fake->status.sync_by, sizeof fake->status.sync_by, "%s", actor);
+    }
+    return 0;
+}
+
+/* Its thread has looked once, and is quiet for some seconds unless it is asked. */
+static inline void fake_board(struct fake_backend *fake)
+{
+    struct admin_board_options options = {
+        .backend = &fake->backend, .clock = &clock_system, .render = admin_api_status_text};
+    struct admin_board_facts facts;
+    assert_int_equal(admin_board_start(&fake->backend.board, &options, NULL), 0);
+    assert_int_equal(admin_board_facts(fake->backend.board, true, &facts, NULL), 0);
+}
+
 static inline void fake_open(struct fake_backend *fake)
 {
-    *fake = (struct fake_backend){.time_ms = 1700000000000};
+    *fake = (struct fake_backend){.time_ms = 1700000000000, .actor = "admin"};
     char kv_dir[TMP_FOLDER_MAX];
     struct journal_opened opened;
     struct err err = {0};
@@ -367,6 +394,7 @@ static inline void fake_open(struct fake_backend *fake)
     fake->backend.status = fake_status;
     fake->backend.device = fake_device;
     fake->backend.enroll = fake_enroll;
+    fake->backend.sync = fake_sync;
     fake->backend.confirm_clock = fake_confirm_clock;
     struct fake_set set;
     fake_begin(&set, fake);
@@ -374,10 +402,12 @@ static inline void fake_open(struct fake_backend *fake)
     memcpy(change->history.id, history, HISTORY_SIZE);
     fake_commit(&set);
     fake_end(&set);
+    fake_board(fake);
 }
 
 static inline void fake_close(struct fake_backend *fake)
 {
+    admin_board_stop(&fake->backend.board);
     kv_close(&fake->backend.kv, false);
     journal_close(&fake->backend.journal, true);
     tmp_folder_remove(fake->folder);

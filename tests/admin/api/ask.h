@@ -83,7 +83,9 @@ static inline struct answer ask(struct fake_backend *fake, const char *method, c
     ask_fails.failed = ask_fails.nth != 0 && fail_alloc_stop();
     struct answer answer = {
         .status = response.status, .stream = response.stream, .etag = response.etag};
-    if (response.is_raw) {
+    bool document = response.is_raw && response.content_type != NULL &&
+                    strcmp(response.content_type, "application/json") == 0;
+    if (response.is_raw && !document) {
         (void)snprintf(answer.raw, sizeof answer.raw, "%.*s", (int)out.size,
                        out.size > 0 ? (const char *)out.data : "");
     } else if (response.stream == NULL && buf_error(&out) == 0) {
