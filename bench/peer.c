@@ -49,7 +49,7 @@ static void credit(struct bench_peer *peer, enum wire_type type, size_t size)
     }
     peer->received += size;
     peer->frames++;
-    if (peer->received - peer->credited >= WIRE_WINDOW_MAX / 4 ||
+    if (peer->received - peer->credited >= peer->window / 4 ||
         peer->frames >= WIRE_CREDIT_FRAMES / 2) {
         peer->credited = peer->received;
         peer->frames = 0;
@@ -69,6 +69,9 @@ static bool receive(struct bench_peer *peer, int flags, struct wire_message *out
     struct span bytes = {frame, (size_t)size};
     if (wire_decode(bytes, &scratch, out, &err) != 0) {
         bench_fail("the server's message", &err);
+    }
+    if (out->type == WIRE_WELCOME) {
+        peer->window = out->welcome.window;
     }
     credit(peer, out->type, bytes.size);
     if (out->type == WIRE_ERROR) {
@@ -168,7 +171,7 @@ void peer_begin_open(struct bench_peer *peer, void *zmq, const struct peer_ident
     struct wire_hello hello = {.version = WIRE_VERSION,
                                .device = identity->device,
                                .writer = peer->writer,
-                               .window = WIRE_WINDOW_MAX,
+                               .window = WIRE_WINDOW_MIRROR, /* granted to who may mirror */
                                .software = SPAN_LITERAL("kitbag-bench")};
     wire_put_hello(&peer->out, &hello);
     send_out(peer);

@@ -23,6 +23,7 @@ struct bench_peer {
     uint64_t received; /* bytes that count against the credit */
     uint64_t credited;
     uint64_t frames; /* since the last CREDIT */
+    uint64_t window; /* granted; 0 before WELCOME */
     struct buf out;
 };
 

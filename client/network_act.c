@@ -118,7 +118,7 @@ static void identify(struct network *network, struct follow_event *answer)
         .has_history = true,
         .writer = outbox_writer(network->kb->outbox),
         .software = SPAN_LITERAL("kitbag " KITBAG_VERSION),
-        .window = WIRE_WINDOW_MAX,
+        .window = network->kb->mirror_dir[0] != '\0' ? WIRE_WINDOW_MIRROR : WIRE_WINDOW_MAX,
     };
     memcpy(hello->history, position->has_history ? position->history : network->identity.history,
            HISTORY_SIZE);

@@ -171,25 +171,40 @@ static int stand_at(struct mirroring *mirror, struct journal *journal, uint64_t 
     return journal_cursor_open(&mirror->cursor, journal, after_seq + 1, err);
 }
 
-/* As many whole batches as the budget allows, but one. 0; E_NOT_FOUND: there are no more. */
-static int gather(struct mirroring *mirror, size_t budget_bytes, struct buf *out, struct err *err)
+/* The batch that is next is at hand. 0; E_NOT_FOUND: there are no more. */
+static int have_next(struct mirroring *mirror, struct err *err)
 {
-    int rc = 0;
-    while (rc == 0) {
-        if (mirror->batch.count == 0) {
-            rc = journal_cursor_next_raw(mirror->cursor, &mirror->batch, &mirror->raw, err);
-            if (rc != 0) {
-                mirror->batch.count = 0;
-                break;
-            }
-        }
-        if (out->size > 0 && out->size + mirror->raw.size > budget_bytes) {
-            break;
-        }
-        rc = buf_append_span(out, mirror->raw);
-        mirror->at = mirror->batch.base_seq + mirror->batch.count - 1;
-        mirror->batch.count = 0;
+    if (mirror->batch.count > 0) {
+        return 0;
     }
+    int rc = journal_cursor_next_raw(mirror->cursor, &mirror->batch, &mirror->raw, err);
+    mirror->batch.count = rc == 0 ? mirror->batch.count : 0;
+    return rc;
+}
+
+static void pass(struct mirroring *mirror)
+{
+    mirror->at = mirror->batch.base_seq + mirror->batch.count - 1;
+    mirror->batch.count = 0;
+}
+
+/* As many whole batches as the budget allows, but one. One that fills it lies where it was read,
+ * until the next is; smaller ones are put together in `room`. 0; E_NOT_FOUND: there are no more. */
+static int gather(struct mirroring *mirror, size_t budget_bytes, struct buf *room, struct span *out,
+                  struct err *err)
+{
+    int rc = have_next(mirror, err);
+    if (rc == 0 && mirror->raw.size >= budget_bytes) {
+        *out = mirror->raw;
+        pass(mirror);
+        return 0;
+    }
+    while (rc == 0 && (room->size == 0 || room->size + mirror->raw.size <= budget_bytes)) {
+        rc = buf_append_span(room, mirror->raw);
+        pass(mirror);
+        rc = rc != 0 ? rc : have_next(mirror, err);
+    }
+    *out = buf_span(room);
     return rc;
 }
 
@@ -203,13 +218,13 @@ bool session_read_journal(struct sessions *sessions, struct session *session, ui
     struct err err = {0};
     *answer = (struct feed_event){.kind = FEED_BATCHES};
     buf_reset(&sessions->batches);
+    struct span bytes = {NULL, 0};
     int rc = stand_at(mirror, journal, after_seq, &err);
     if (rc == 0) {
-        rc = gather(mirror, budget_bytes, &sessions->batches, &err);
+        rc = gather(mirror, budget_bytes, &sessions->batches, &bytes, &err);
     }
     struct journal_position head;
     journal_head(journal, &head);
-    answer->batches.bytes = buf_span(&sessions->batches);
     answer->batches.last_seq = mirror->at;
     answer->batches.head_seq = head.seq;
     answer->batches.end = rc == E_NOT_FOUND;
@@ -221,6 +236,7 @@ bool session_read_journal(struct sessions *sessions, struct session *session, ui
         answer->batches.code = rc;
         session_mirror_stop(sessions, session);
     } else {
+        answer->batches.bytes = bytes;
         note(session, mirror->at);
     }
     return true;

@@ -25,7 +25,7 @@ enum {
     CONNECTION_AHEAD_MAX = 2 << 20,
     CONNECTION_UNREAD_MAX =
         1 << 20,                 /* bytes sent that its machine has not acknowledged: what credit
-                                    allows (256 KiB and a part), and as much again of answers */
+                                    allows (768 KiB at most, and a part), and some answers */
     CONNECTION_GRACE_MS = 100,   /* from connections_cut to the cut: a last ERROR gets through */
     CONNECTION_SCAN_MS = 50,     /* between two looks */
     CONNECTION_SCAN_COUNT = 512, /* connections of one look */

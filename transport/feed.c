@@ -113,8 +113,7 @@ static void on_greeting(struct feed *feed, const struct wire_message *message)
     feed->phase = FEED_ASKED;
     struct feed_action *action = feed_act(feed, is_hello ? FEED_DO_HELLO : FEED_DO_JOIN);
     if (is_hello) {
-        feed->window =
-            message->hello.window < WIRE_WINDOW_MAX ? message->hello.window : WIRE_WINDOW_MAX;
+        feed->window = message->hello.window;
         action->hello = message->hello;
     } else {
         action->join = message->join;
@@ -303,6 +302,8 @@ static void on_welcome(struct feed *feed, const struct feed_event *event)
     struct wire_welcome welcome = event->welcome;
     welcome.version = WIRE_VERSION;
     welcome.heartbeat_ms = feed->heartbeat_ms;
+    uint64_t window_max = welcome.mirror ? WIRE_WINDOW_MIRROR : WIRE_WINDOW_MAX;
+    feed->window = feed->window < window_max ? feed->window : window_max;
     welcome.window = feed->window;
     feed->head_seq = welcome.head_seq;
     feed->fleet_bag = welcome.fleet_bag;

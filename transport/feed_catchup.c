@@ -295,8 +295,7 @@ static int send_page(struct feed *feed, const struct feed_bag *bag, const struct
     wire_begin_page(message, feed->session, bag->id, flags, bag->whole ? 0 : bag->sent,
                     page->last_seq, &page->position, page->row_count);
     (void)buf_append_span(message, page->rows);
-    int rc = buf_error(message);
-    return rc != 0 ? rc : feed_send_data(feed, buf_span(message));
+    return feed_send_message(feed);
 }
 
 /* Where the bag goes after its page was sent. */

@@ -36,7 +36,7 @@ void feed_listed(struct feed *feed, const struct feed_event *event)
     buf_reset(message);
     wire_put_owners(message, feed->session, event->listed.code, event->listed.end,
                     event->listed.bags, event->listed.count);
-    int rc = buf_error(message) != 0 ? E_NOMEM : feed_send_data(feed, buf_span(message));
+    int rc = feed_send_message(feed);
     feed->list = LIST_NONE;
     if (rc == E_BUSY) {
         feed->list = LIST_WANTED;

@@ -137,10 +137,7 @@ static void send_chosen(struct feed *feed, const struct feed_event *event, struc
     buf_reset(message);
     wire_begin_live(message, feed->session, &event->committed.position, chosen.count);
     put_chosen(feed, event, message);
-    int rc = buf_error(message);
-    if (rc == 0) {
-        rc = feed_send_data(feed, buf_span(message));
-    }
+    int rc = feed_send_message(feed);
     if (rc != 0) {
         feed->pool->failed = rc;
     }

@@ -55,7 +55,7 @@ static void send_batches(struct feed *feed, const struct feed_batches *batches)
     ASSERT(batches->last_seq > feed->mirror_seq);
     buf_reset(message);
     wire_put_batches(message, feed->session, batches->head_seq, batches->bytes);
-    int rc = buf_error(message) != 0 ? buf_error(message) : feed_send_data(feed, buf_span(message));
+    int rc = feed_send_message(feed);
     if (rc == E_BUSY) {
         feed->starved = true;
         feed->mirror = MIRROR_DUE;

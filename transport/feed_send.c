@@ -255,14 +255,36 @@ bool feed_outgoing(const struct feed *feed)
 
 void feed_outgoing_drop(struct feed *feed)
 {
+    struct buf *message = &feed->pool->message;
     feed_pool_give_back(feed->pool, feed->outgoing.size);
+    if (message->data == NULL) { /* the next one is made in it */
+        *message = feed->outgoing;
+        buf_init(&feed->outgoing, WIRE_MESSAGE_MAX);
+    }
     buf_free(&feed->outgoing);
     feed->outgoing_offset = 0;
 }
 
-int feed_send_data(struct feed *feed, struct span message)
+/* The message waits in the memory that it was made in, unless that is much too large for it. */
+static int keep_message(struct feed *feed)
+{
+    struct buf *message = &feed->pool->message;
+    if (message->size < message->capacity / 2) {
+        return buf_append_span(&feed->outgoing, buf_span(message));
+    }
+    buf_free(&feed->outgoing);
+    feed->outgoing = *message;
+    buf_init(message, WIRE_MESSAGE_MAX);
+    return 0;
+}
+
+int feed_send_message(struct feed *feed)
 {
     ASSERT(!feed_outgoing(feed));
+    struct span message = buf_span(&feed->pool->message);
+    if (buf_error(&feed->pool->message) != 0) {
+        return buf_error(&feed->pool->message);
+    }
     feed->part_id++;
     if (parts_out_all_bytes(feed->session, feed->part_id, message.size) <= feed_credit(feed)) {
         (void)send_some(feed, message, 0);
@@ -271,7 +293,7 @@ int feed_send_data(struct feed *feed, struct span message)
     if (!feed_pool_charge(feed->pool, message.size)) {
         return E_BUSY;
     }
-    if (buf_append_span(&feed->outgoing, message) != 0) {
+    if (keep_message(feed) != 0) {
         feed_pool_give_back(feed->pool, message.size);
         buf_reset(&feed->outgoing);
         return E_NOMEM;

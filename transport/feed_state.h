@@ -163,9 +163,10 @@ bool feed_may_send(const struct feed *feed, size_t size);
 /* A data frame was sent. */
 void feed_count(struct feed *feed, size_t frame_bytes);
 
-/* A data message (nothing must be outgoing): at once as far as credit goes, the rest is kept.
- * E_BUSY: it does not fit the budget, E_NOMEM; nothing was sent. */
-MUST_CHECK int feed_send_data(struct feed *feed, struct span message);
+/* The data message in pool->message (nothing must be outgoing): at once as far as credit goes, the
+ * rest is kept. E_BUSY: it does not fit the budget; E_NOMEM, or the buffer's error; nothing was
+ * sent. What the buffer holds afterwards is not told. */
+MUST_CHECK int feed_send_message(struct feed *feed);
 void feed_send_more(struct feed *feed); /* of what is outgoing */
 bool feed_outgoing(const struct feed *feed);
 void feed_outgoing_drop(struct feed *feed);

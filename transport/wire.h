@@ -18,11 +18,12 @@ enum {
     WIRE_MESSAGE_MAX = 4259840, /* 4 MiB and 64 KiB: the journal's largest batch, in parts */
     WIRE_PART_BYTES = 61440,    /* of a logical message in one PART frame */
     WIRE_WINDOW_MAX = 262144,
-    WIRE_CREDIT_FRAMES = 256, /* data frames after which a client acknowledges, at the latest */
-    WIRE_BAGS_MAX = 1000,     /* of one FOLLOW or UNFOLLOW */
-    WIRE_OWNERS_MAX = 200,    /* of one OWNERS: it fits a frame */
-    WIRE_GROUPS_MAX = 64,     /* of one SIGN_IN */
-    WIRE_OPS_MAX = 1000,      /* of one WRITE */
+    WIRE_WINDOW_MIRROR = 786432, /* of one that may mirror; under CONNECTION_UNREAD_MAX */
+    WIRE_CREDIT_FRAMES = 256,    /* data frames after which a client acknowledges, at the latest */
+    WIRE_BAGS_MAX = 1000,        /* of one FOLLOW or UNFOLLOW */
+    WIRE_OWNERS_MAX = 200,       /* of one OWNERS: it fits a frame */
+    WIRE_GROUPS_MAX = 64,        /* of one SIGN_IN */
+    WIRE_OPS_MAX = 1000,         /* of one WRITE */
     WIRE_OPS_UNANSWERED = 1024,
     WIRE_OPS_BYTES_UNANSWERED = 4 << 20,
     WIRE_ELEMENTS_MAX = 200000, /* msgpack objects of one logical message */

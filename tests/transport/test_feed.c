@@ -34,6 +34,18 @@ static void a_small_window_is_taken_as_it_is(void **state)
     assert_int_equal(rig_sent(0, WIRE_WELCOME)->welcome.window, 1000);
 }
 
+static void who_may_mirror_has_a_larger_window(void **state)
+{
+    (void)state;
+    rig_hello(WIRE_WINDOW_MIRROR + 1);
+    struct feed_event event = {.kind = FEED_WELCOME};
+    event.welcome = (struct wire_welcome){.state = WIRE_RUNNING, .device = 3, .mirror = true};
+    event.welcome.device_bag = 5;
+    event.welcome.fleet_bag = 2;
+    rig_step(event);
+    assert_int_equal(rig_sent(0, WIRE_WELCOME)->welcome.window, WIRE_WINDOW_MIRROR);
+}
+
 static void a_refused_hello(void **state)
 {
     (void)state;
@@ -557,6 +569,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(hello_is_checked_and_welcomed),
         TEST(a_small_window_is_taken_as_it_is),
+        TEST(who_may_mirror_has_a_larger_window),
         TEST(a_refused_hello),
         TEST(another_version),
         TEST(join_is_checked_and_answered),

@@ -187,6 +187,53 @@ static void the_largest_batch(void **state)
     assert_true(sent > size);
 }
 
+/* The bytes of the PARTs that this step sent, all of one value. */
+static size_t parts_of(uint8_t value)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < rig_count(FEED_DO_SEND); i++) {
+        struct span bytes = rig_sent(i, WIRE_PART)->part.bytes;
+        bool first = rig.message.part.offset == 0; /* begins with the head of BATCHES */
+        for (size_t at = first ? 64 : 0; at < bytes.size; at++) {
+            assert_int_equal(bytes.data[at], value);
+        }
+        size += bytes.size;
+    }
+    return size;
+}
+
+/* What waits for credit waits in memory of its own, whatever the pool's other feeds send: in that
+ * which it was made in, or, when a longer message was made there before, in a copy. */
+static void what_waits_is_not_written_over(void **state)
+{
+    (void)state;
+    const size_t sizes[] = {300000, 70000};
+    for (size_t i = 0; i < 2; i++) {
+        memset(batch, 1, sizeof batch);
+        begin(66000, 10);
+        answer(11, sizes[i], false);
+        uint64_t sent = rig_frame(0).size;
+        size_t bytes = parts_of(1);
+        assert_true(feed_outgoing(rig.feed));
+        struct feed *waiting = rig.feed;
+        rig_new_feed();
+        memset(batch, 2, sizeof batch);
+        begin(WIRE_WINDOW_MAX, 10);
+        answer(11, 200000, false);
+        assert_true(parts_of(2) > 200000);
+        feed_free(&rig.feed);
+        rig.feed = waiting;
+        while (feed_outgoing(rig.feed)) {
+            rig_credit(sent);
+            sent += rig_frame(0).size;
+            bytes += parts_of(1);
+        }
+        assert_true(bytes > sizes[i]);
+        feed_free(&rig.feed);
+        rig_new_feed();
+    }
+}
+
 static void without_credit_nothing_is_read(void **state)
 {
     (void)state;
@@ -261,6 +308,7 @@ int main(void)
         TEST(asked_while_it_runs),
         TEST(answers_that_nobody_waits_for),
         TEST(the_largest_batch),
+        TEST(what_waits_is_not_written_over),
         TEST(without_credit_nothing_is_read),
         TEST(no_budget_for_batches),
         TEST(turns_with_bags),
