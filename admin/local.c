@@ -87,7 +87,7 @@ static int take_path(struct admin_local *local, const char *path, struct err *er
 }
 
 int admin_local_start(struct admin_local **out, const struct admin_backend *backend,
-                      const char *socket_path, struct err *err)
+                      struct admin_auth *auth, const char *socket_path, struct err *err)
 {
     ASSERT(out != NULL && backend != NULL && socket_path != NULL);
 
@@ -102,10 +102,12 @@ int admin_local_start(struct admin_local **out, const struct admin_backend *back
     }
     if (rc == 0) {
         struct admin_http_options options = {
-            .listener = fd,
+            .listeners = &fd,
+            .listener_count = 1,
             .routes = admin_api_routes,
             .backend = backend,
-            .actor = "admin",
+            .auth = auth,
+            .local = true,
             .spool_dir = local->folder,
             .limits = &admin_http_usual,
         };

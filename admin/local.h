@@ -6,7 +6,7 @@
 #ifndef KITBAG_ADMIN_LOCAL_H
 #define KITBAG_ADMIN_LOCAL_H
 
-#include "admin/backend.h"
+#include "admin/auth/auth.h"
 
 struct admin_local;
 
@@ -14,13 +14,15 @@ struct admin_local;
  * folder: a socket that is there already is left over from a crash and is replaced.
  *
  *   backend      borrowed until admin_local_stop
+ *   auth         who may sign in elsewhere, for the routes that administer that; borrowed as the
+ *                backend is; may be NULL
  *   socket_path  copied; admin_local_request wants "DIR/" ADMIN_SOCKET_NAME
  *
  * Returns 0 when it listens; E_INVALID (the path is too long for a socket), E_EXISTS (something
  * that is no socket is there), E_PERMISSION, E_NOMEM, E_SYSTEM.
  */
 MUST_CHECK int admin_local_start(struct admin_local **out, const struct admin_backend *backend,
-                                 const char *socket_path, struct err *err);
+                                 struct admin_auth *auth, const char *socket_path, struct err *err);
 
 /* Stop listening, cut the connections, end the threads, remove the socket. Waits for calls of the
  * backend that are under way: before this, make them return E_CLOSED, or answer them meanwhile from

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "admin/auth/auth.h"
+
 /* --- finding --- */
 
 /* The piece up to the next `end`, taken off the front of `rest` with that end. */
@@ -51,16 +53,19 @@ const struct admin_route *admin_route_find(const struct admin_route *routes, str
     ASSERT(routes != NULL && allow != NULL && code != NULL);
     size_t used = 0;
     allow[0] = '\0';
+    /* a HEAD is answered as a GET, without the body */
+    struct span wanted = span_equal(method, SPAN_LITERAL("HEAD")) ? SPAN_LITERAL("GET") : method;
     for (const struct admin_route *route = routes; route->method != NULL; route++) {
         if (!matches(route->pattern, path, NULL)) {
             continue;
         }
-        if (span_equal(method, span_str(route->method))) {
+        if (span_equal(wanted, span_str(route->method))) {
             *code = 0;
             return route;
         }
-        int size = snprintf(allow + used, ADMIN_ALLOW_MAX - used, "%s%s", used > 0 ? ", " : "",
-                            route->method);
+        bool get = strcmp(route->method, "GET") == 0;
+        int size = snprintf(allow + used, ADMIN_ALLOW_MAX - used, "%s%s%s", used > 0 ? ", " : "",
+                            route->method, get ? ", HEAD" : "");
         used += (size_t)size;
         ASSERT(used < ADMIN_ALLOW_MAX); /* the table is ours */
     }
@@ -383,6 +388,12 @@ void admin_problem(struct admin_response *response, int code, const struct err *
     response->json = NULL;
 }
 
+/* It only told what it would do. */
+static bool is_dry_run(const struct admin_response *response)
+{
+    return json_is_true(json_object_get(response->json, "dry_run"));
+}
+
 void admin_route_run(const struct admin_route *route, const struct admin_request *request,
                      struct admin_response *response, struct buf *body)
 {
@@ -394,6 +405,9 @@ void admin_route_run(const struct admin_route *route, const struct admin_request
     }
     if (rc == 0 && response->stream == NULL) {
         response->status = response->status != 0 ? response->status : 200;
+        if (route->action != NULL && !is_dry_run(response)) {
+            admin_audit(request, route, response);
+        }
         if (response->is_raw) {
             buf_reset(body);
             (void)buf_append_span(body, buf_span(&response->raw)); /* the buffer keeps its error */

@@ -19,7 +19,7 @@ enum {
     ADMIN_QUERY_MAX = 16,             /* parameters */
     ADMIN_TEXT_MAX = 1024,            /* a part or a parameter, decoded */
     ADMIN_RESPONSE_MAX_BYTES = 64 << 20,
-    ADMIN_ALLOW_MAX = 40, /* "GET, PUT, DELETE" */
+    ADMIN_ALLOW_MAX = 40, /* "GET, HEAD, PUT, DELETE" */
     ADMIN_IF_MATCH_MAX = 64,
     ADMIN_EVENT_ID_MAX = 64,
     ADMIN_COOKIE_MAX = 256,
@@ -136,7 +136,8 @@ struct admin_route {
 };
 
 /* The route of a method and a path as sent. Returns NULL and a code: E_NOT_FOUND, or E_NOT_ALLOWED
- * with the methods that the path takes in `allow` (ADMIN_ALLOW_MAX bytes). */
+ * with the methods that the path takes in `allow` (ADMIN_ALLOW_MAX bytes). HEAD finds what GET
+ * does. */
 const struct admin_route *admin_route_find(const struct admin_route *routes, struct span method,
                                            struct span path, char *allow, int *code,
                                            struct err *err);
@@ -178,7 +179,8 @@ MUST_CHECK int admin_json_read(struct span bytes, json_t **out, struct err *err)
 int admin_json_append(struct buf *out, const json_t *json);
 
 /* Run the function and turn its result into bytes: the status and the document of a success or a
- * problem (RFC 9457). A stream stays in the response. */
+ * problem (RFC 9457). A stream stays in the response. A change that was made, and no dry run, is
+ * told to the audit. Whether who asks may was looked at before. */
 void admin_route_run(const struct admin_route *route, const struct admin_request *request,
                      struct admin_response *response, struct buf *body);
 /* The same for what never reached a function. */

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "admin/https/asset.h"
 #include "base/clock.h"
 #include "base/log_ring.h"
 #include "server/options.h"
@@ -51,8 +52,9 @@ static int ask_for_tokens(const struct options *options, const struct settings *
     return code;
 }
 
-/* SIGHUP: of all settings the log's level can change while the server runs. */
-static void reload(void *context)
+/* SIGHUP: of all settings the log's level, the console's certificate and how long its sessions last
+ * can change while the server runs. */
+static void reload(void *context, struct server *server)
 {
     const struct options *options = context;
     struct config *config = NULL;
@@ -64,6 +66,7 @@ static void reload(void *context)
     }
     if (rc == 0) {
         log_set_level(settings.log_level);
+        server_reload(server, &settings);
         log_event(LOG_INFO, "server", "reloaded", "log_level=%s",
                   log_level_name(settings.log_level));
     } else {
@@ -91,11 +94,13 @@ static int serve(struct options *options, const struct settings *settings)
         return complain(&err);
     }
     log_set_level(settings->log_level);
-    if (options->console || options->admin_password_file) {
-        log_event(LOG_INFO, "server", "console.later",
-                  "text=\"the web console and its accounts come with a later version\"");
-    }
-    struct server_options wanted = {.settings = settings, .reload = reload, .context = options};
+    struct server_options wanted = {
+        .settings = settings,
+        .admin_password_file = options->admin_password_file,
+        .assets = admin_console_assets,
+        .reload = reload,
+        .context = options,
+    };
     int rc = server_start(&server, &wanted, &err);
     if (rc != 0) {
         return complain(&err);

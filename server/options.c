@@ -24,8 +24,10 @@ const char options_help[] =
     "  --log-level LEVEL           debug, info, warning or error\n"
     "  --check-config              say whether the configuration is valid, and exit\n"
     "  --sample-config             print a commented configuration, and exit\n"
-    "  --console HOST:PORT         accepted; the web console comes with a later version\n"
-    "  --admin-password-file FILE  accepted; accounts come with a later version\n"
+    "  --console HOST:PORT         the web console and the HTTPS API (0.0.0.0:8444); none: not at "
+    "all\n"
+    "  --admin-password-file FILE  first start: the account admin gets the password in its first\n"
+    "                              line; without it one is made up and shown once\n"
     "  --help, --version\n"
     "\n"
     "token:\n"
@@ -143,10 +145,9 @@ static int take_option(struct options *out, int option, char *argument, struct e
         out->verb = VERB_SAMPLE_CONFIG;
         return 0;
     case OPT_CONSOLE:
-        out->console = true;
         return add_flag(out, "server.console", argument, "--console", err);
     case OPT_ADMIN_PASSWORD_FILE:
-        out->admin_password_file = true;
+        out->admin_password_file = argument;
         return 0;
     case OPT_HELP:
         out->verb = VERB_HELP;

@@ -28,8 +28,7 @@ struct options {
     struct options_flag flags[OPTIONS_FLAGS_MAX];
     size_t flag_count;
     char advertise[OPTIONS_ADVERTISE_MAX]; /* --advertise may be given several times */
-    bool console;                          /* --console was given */
-    bool admin_password_file;              /* --admin-password-file was given */
+    const char *admin_password_file;       /* NULL when it was not given; borrowed from argv */
     uint64_t count;                        /* of `token` */
     uint64_t expires_ms;                   /* of `token`: from now on */
 };

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/https/listen.h"
+
 const struct config_key settings_keys[] = {
     {"server.data", CONFIG_TEXT, "/var/lib/kitbagd",
      "The data folder: journal, state, keys. It is made at the first start, for this account "
@@ -18,12 +20,31 @@ const struct config_key settings_keys[] = {
      "are separated by commas. They go into join tokens. Empty: the addresses of this machine.",
      0, 0},
     {"server.console", CONFIG_TEXT, "0.0.0.0:8444",
-     "Where the web console will wait for browsers. It comes with a later version.", 0, 0},
+     "Where the web console and the HTTPS API wait: HOST:PORT or [IPv6]:PORT, several separated by "
+     "commas; none switches them off.",
+     0, 0},
     {"server.log_level", CONFIG_TEXT, "info",
      "The least level that is logged: debug, info, warning or error. The log goes to standard "
      "error. "
-     "Of all settings only this one is read again at SIGHUP (systemctl reload kitbagd).",
+     "Read again at SIGHUP (systemctl reload kitbagd).",
      0, 0},
+    {"console.certificate", CONFIG_TEXT, "",
+     "The console's certificate, a PEM file, with those that lead to a known authority behind it. "
+     "Empty: one that the server signs for itself, keys/console.crt in the data folder, made at "
+     "the first start. Read again at SIGHUP, as is the key.",
+     0, 0},
+    {"console.key", CONFIG_TEXT, "",
+     "The key that belongs to console.certificate: a PEM file without a passphrase.", 0, 0},
+    {"console.session_idle", CONFIG_DURATION, "30m",
+     "Who does nothing for so long in the console is signed out. Read again at SIGHUP.", 60000, 0},
+    {"console.session_max", CONFIG_DURATION, "12h",
+     "For so long a session lasts at most. Read again at SIGHUP.", 60000, 0},
+    {"console.connections", CONFIG_NUMBER, "1024",
+     "How many connections the console takes at once. When there are so many, those that have "
+     "waited longest for a request to be whole make room.",
+     16, 65536},
+    {"console.connections_per_address", CONFIG_NUMBER, "64",
+     "How many of them from one address (of IPv6: from one /64).", 4, 65536},
     {"journal.segment_size", CONFIG_SIZE, "64M",
      "The size of one file of the journal. The next one is written ahead of need.", 8 << 20,
      1 << 30},
@@ -173,6 +194,30 @@ static int read_advertise(struct settings *out, const struct config *config, str
     return 0;
 }
 
+/* Addresses, certificate, sessions of the console. */
+static int read_console(struct settings *out, const struct config *config, struct err *err)
+{
+    struct err why = {0};
+    out->console = config_text(config, "server.console");
+    out->console_certificate = config_text(config, "console.certificate");
+    out->console_key = config_text(config, "console.key");
+    out->console_session_idle_ms = config_u64(config, "console.session_idle");
+    out->console_session_max_ms = config_u64(config, "console.session_max");
+    out->console_connections = config_u64(config, "console.connections");
+    out->console_connections_per_address = config_u64(config, "console.connections_per_address");
+    if (admin_listen_check(out->console, &why) != 0) {
+        return bad(config, "server.console",
+                   "it looks like 0.0.0.0:8444 or [::]:8444, several with commas; or it is none",
+                   err);
+    }
+    bool certificate = out->console_certificate[0] != '\0';
+    if (certificate != (out->console_key[0] != '\0')) {
+        return bad(config, certificate ? "console.key" : "console.certificate",
+                   "console.certificate and console.key are set both, or neither", err);
+    }
+    return 0;
+}
+
 int settings_read(struct settings *out, const struct config *config, struct err *err)
 {
     ASSERT(out != NULL && config != NULL);
@@ -184,6 +229,9 @@ int settings_read(struct settings *out, const struct config *config, struct err 
     int rc = read_listen(out, config, err);
     if (rc == 0) {
         rc = read_advertise(out, config, err);
+    }
+    if (rc == 0) {
+        rc = read_console(out, config, err);
     }
     if (rc != 0) {
         return rc;

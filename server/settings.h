@@ -20,6 +20,13 @@ struct settings {
     char listen_text[2048];
     size_t advertise_count;
     char advertise[TOKEN_ADDRESSES_MAX][ADDRESS_MAX_BYTES + 1]; /* HOST or HOST:PORT */
+    const char *console;                                        /* "0.0.0.0:8444", or "none" */
+    const char *console_certificate; /* both "": of the server's own making */
+    const char *console_key;
+    uint64_t console_session_idle_ms;
+    uint64_t console_session_max_ms;
+    uint64_t console_connections;
+    uint64_t console_connections_per_address;
     enum log_level log_level;
     uint64_t segment_bytes;
     uint64_t memtable_bytes;

@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/notify.h"
 #include "server/addresses.h"
+#include "server/console.h"
 #include "server/data_folder.h"
 #include "server/housekeeping.h"
 #include "server/loop.h"
@@ -52,6 +53,7 @@ struct server {
     struct admin_backend backend;
     struct admin_board *board;
     struct admin_local *local;
+    struct console *console;
 };
 
 /* --- glue --- */
@@ -183,9 +185,9 @@ static void on_progress(void *context, uint64_t seq, uint64_t head)
 
 static void on_reload(void *context)
 {
-    const struct server *server = context;
+    struct server *server = context;
     if (server->options.reload != NULL) {
-        server->options.reload(server->options.context);
+        server->options.reload(server->options.context, server);
     }
 }
 
@@ -254,6 +256,16 @@ static int start_stores(struct server *server, struct err *err)
         .segment_bytes = settings->segment_bytes,
         .memtable_bytes = settings->memtable_bytes,
         .cache_bytes = settings->cache_bytes,
+static int start_console(struct server *server, struct err *err)
+{
+    const struct console_options options = {
+        .settings = server->options.settings,
+        .admin_password_file = server->options.admin_password_file,
+        .assets = server->options.assets,
+    };
+    return console_start(&server->console, &options, err);
+}
+
         .progress = on_progress,
     };
     int rc = recovery_open(&recovered, &server->recovery, err);
@@ -399,14 +411,18 @@ static int start_administration(struct server *server, struct err *err)
         return rc;
     }
     server->backend.board = server->board;
-    return admin_local_start(&server->local, &server->backend, server->socket_path, err);
+    rc = console_open(server->console, &server->backend, err);
+    return rc != 0 ? rc
+                   : admin_local_start(&server->local, &server->backend,
+                                       console_auth(server->console), server->socket_path, err);
 }
 
 static int start_all(struct server *server, struct err *err)
 {
     int (*const steps[])(struct server *, struct err *) = {
-        start_signals,   start_files,  start_folder, start_stores,       start_keeping,
-        start_committer, start_stream, start_desk,   start_housekeeping, start_administration};
+        start_signals, start_files,        start_folder,        start_console,
+        start_stores,  start_keeping,      start_committer,     start_stream,
+        start_desk,    start_housekeeping, start_administration};
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         int rc = steps[i](server, err);
         if (rc != 0) {
@@ -444,13 +460,20 @@ int server_port(const struct server *server)
 
 /* --- the state is opened again --- */
 
-/* Whoever waits at the desk is sent home first: housekeeping could wait there for ever. */
-static void stop_administration(struct server *server)
+/* Whoever waits at the desk is sent home first: housekeeping could wait there for ever. The console
+ * goes on to say that it can't answer now, unless it is for good. */
+static void stop_administration(struct server *server, bool for_good)
 {
     if (server->desk != NULL) {
         desk_close(server->desk);
     }
     admin_local_stop(&server->local);
+void server_reload(struct server *server, const struct settings *settings)
+{
+    ASSERT(server != NULL && settings != NULL);
+    console_reload(server->console, settings);
+}
+
     admin_board_stop(&server->board);
     housekeeping_stop(&server->housekeeping);
     desk_free(&server->desk);
@@ -459,6 +482,11 @@ static void stop_administration(struct server *server)
 /* One try: 0, or what went wrong. */
 static int reopen(struct server *server, struct err *err)
 {
+    if (for_good) {
+        console_stop(&server->console);
+    } else {
+        console_close(server->console);
+    }
     uint64_t replayed = 0;
     int rc = recovery_open_state(&server->kv, server->journal, &server->recovery, &replayed, err);
     if (rc == 0) {
@@ -480,7 +508,7 @@ static int recover(void *context, struct err *err)
 {
     struct server *server = context;
     struct err fault = {0};
-    stop_administration(server);
+    stop_administration(server, false);
     sessions_end_all(server->sessions, E_READ_ONLY, err_meaning(E_READ_ONLY));
     int rc = committer_release(server->committer, err);
     if (rc != 0) {
@@ -549,7 +577,7 @@ void server_stop(struct server **server)
     if (gone->kv != NULL) {
         say_farewell(gone);
     }
-    stop_administration(gone); /* notes where the devices are */
+    stop_administration(gone, true); /* notes where the devices are */
     sessions_free(&gone->sessions);
     router_close(&gone->router);
     bool clean = gone->committer != NULL && committer_state(gone->committer) == COMMITTER_RUNNING;

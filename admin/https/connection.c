@@ -3,21 +3,22 @@
  * All of it runs on the loop's thread. A connection is in one state at a time; its timer belongs to
  * the state. What a client sends ahead waits, at most INPUT_MAX_BYTES of it.
  */
-#include <errno.h>
 #include <event2/buffer.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
+#include <event2/bufferevent_ssl.h>
+#include <linux/sockios.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "admin/https/inside.h"
+#include "base/clock.h"
 #include "base/file.h"
 
 enum {
-    INPUT_MAX_BYTES = 64 << 10,
+    INPUT_MAX_BYTES = 32 << 10,
     STREAM_PIECE_BYTES = 12 << 20, /* the most a stream may give at once: some changes */
     STALL_BYTES = 64 << 10,        /* what a body has to move on by in stall_ms */
     LINGER_MS = 2000,              /* for reading what a refused client still sends */
@@ -33,6 +34,10 @@ static void drop_job(struct admin_connection *c)
     if (c->state == ADMIN_STATE_STREAM) {
         c->http->stream_count--;
     }
+    c->http->body_bytes -= c->body_reserved;
+    c->http->answer_bytes -= c->answer_size;
+    c->body_reserved = 0;
+    c->answer_size = 0;
     if (c->job != NULL && c->state == ADMIN_STATE_RUNNING) {
         atomic_store(&c->job->given_up, true); /* its lane has it and hands it back later */
         c->job->connection = NULL;
@@ -41,8 +46,32 @@ static void drop_job(struct admin_connection *c)
     admin_job_free(&c->job);
 }
 
+/* Bytes that the system holds and the other side has not taken. */
+static int unsent(const struct admin_connection *c)
+{
+    int bytes = 0;
+    (void)ioctl(bufferevent_getfd(c->bev), SIOCOUTQ, &bytes); /* then there are none */
+    return bytes;
+}
+
+/* Nothing more is said: TLS tells the other side that this was all. */
+static void say_end(const struct admin_connection *c)
+{
+    if (c->ssl != NULL && c->state != ADMIN_STATE_HANDSHAKE) {
+        (void)SSL_shutdown(c->ssl); /* once: nobody waits for the answer to it */
+        ERR_clear_error();
+    }
+}
+
 void admin_connection_close(struct admin_connection *c)
 {
+    if (c->cut) {
+        struct linger now = {.l_onoff =
+                                 1}; /* what was not sent is not kept for who does not read */
+        (void)setsockopt(bufferevent_getfd(c->bev), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    } else {
+        say_end(c);
+    }
     drop_job(c);
     *c->link = c->next;
     if (c->next != NULL) {
@@ -58,97 +87,30 @@ void admin_connection_close(struct admin_connection *c)
 
 /* --- receiving --- */
 
-/* A file without a name in the server's folder: gone when it is closed, and after a crash. */
-static int open_spool(struct admin_connection *c, struct err *err)
-{
-    struct admin_http *http = c->http;
-    if (http->file_count >= http->options.limits->files) {
-        return err_set(err, E_BUSY, "%u files are being received already: try again later",
-                       http->file_count);
-    }
-    char path[PATH_MAX];
-    int rc = path_join(path, sizeof path, http->options.spool_dir, "upload-XXXXXX");
-    if (rc != 0) {
-        return err_set(err, rc, "the path of the data folder is too long");
-    }
-    int fd = mkostemp(path, O_CLOEXEC);
-    if (fd < 0) {
-        return err_sys(err, "make a file for the upload in", http->options.spool_dir);
-    }
-    (void)unlink(path);
-    c->job->request.file = fd;
-    c->has_file = true;
-    http->file_count++;
-    return 0;
-}
-
-static int check_body(struct admin_connection *c, struct err *err)
-{
-    static const uint64_t limits[] = {
-        [ADMIN_BODY_NONE] = 0,
-        [ADMIN_BODY_JSON] = ADMIN_BODY_MAX_BYTES,
-        [ADMIN_BODY_RAW] = VALUE_MAX_BYTES,
-        [ADMIN_BODY_FILE] = ADMIN_FILE_MAX_BYTES,
-    };
-    uint64_t limit = limits[c->job->route->body];
-    if (c->body_left > limit) {
-        return err_set(err, E_TOO_LARGE, "the body has %llu bytes; at most %llu are taken here",
-                       (unsigned long long)c->body_left, (unsigned long long)limit);
-    }
-    return c->job->route->body == ADMIN_BODY_FILE ? open_spool(c, err) : 0;
-}
-
-/* The head is whole: who answers, and may the body come? */
-static int begin_request(struct admin_connection *c, const struct admin_http_head *head,
-                         struct err *err)
-{
-    const struct admin_http_options *options = &c->http->options;
-    c->job = admin_job_new();
-    if (c->job == NULL) {
-        return err_set(err, E_NOMEM, "out of memory");
-    }
-    struct admin_job *job = c->job;
-    int rc = 0;
-    job->connection = c;
-    job->request.backend = options->backend;
-    job->request.actor = options->actor;
-    job->request.role = ADMIN_ROLE_ADMIN;
-    job->request.via = ADMIN_VIA_LOCAL;
-    job->request.address = "";
-    job->route =
-        admin_route_find(options->routes, head->method, head->path, job->response.allow, &rc, err);
-    if (job->route == NULL) {
-        job->response.status = rc == E_NOT_ALLOWED ? 405 : 0;
-        return rc;
-    }
-    c->close_after = !head->keep_alive;
-    c->body_left = head->body_size;
-    c->expects_continue = head->expects_continue && head->body_size > 0;
-    if (head->if_match.size >= sizeof job->request.if_match) {
-        return err_set(err, E_INVALID, "'If-Match' is longer than any seq");
-    }
-    if (head->if_match.size > 0) {
-        memcpy(job->request.if_match, head->if_match.data, head->if_match.size);
-    }
-    (void)snprintf(job->request.last_event_id, sizeof job->request.last_event_id, "%.*s",
-                   (int)head->last_event_id.size, (const char *)head->last_event_id.data);
-    rc = admin_request_fill(&job->request, job->route, head->path, head->query, err);
-    return rc == 0 ? check_body(c, err) : rc;
-}
-
 static void run(struct admin_connection *c)
 {
     struct admin_job *job = c->job;
     (void)evtimer_del(c->timer);
     job->request.body = buf_span(&job->body_in);
-    c->state = ADMIN_STATE_RUNNING;
+    admin_connection_enter(c, ADMIN_STATE_RUNNING);
     int rc = admin_http_dispatch(c->http, job);
     if (rc != 0) {
         struct err err = {0};
         c->state = ADMIN_STATE_BODY; /* it is ours still */
+        job->response.retry_after_s = 1;
         admin_connection_refuse(
-            c, err_set(&err, rc, "the server has too much to do: try again later"), &err);
+            c, true, err_set(&err, rc, "the server has too much to do: try again later"), &err);
     }
+}
+
+/* It can't be told where the next request begins. */
+static void refuse_head(struct admin_connection *c, int code, const struct err *err)
+{
+    c->job = admin_job_new();
+    if (c->job != NULL) {
+        c->job->response.status = code == E_TOO_LARGE ? 431 : code == E_PROTOCOL ? 505 : 0;
+    }
+    admin_connection_refuse(c, false, code, err);
 }
 
 /* True when the state has changed and there may be more to do. */
@@ -167,18 +129,28 @@ static bool read_head(struct admin_connection *c)
     if (rc == E_BUSY) {
         return false;
     }
-    if (rc == 0) {
-        rc = begin_request(c, &head, &err);
-    }
     if (rc != 0) {
-        admin_connection_refuse(c, rc, &err);
+        refuse_head(c, rc, &err);
         return false;
     }
+    const struct admin_asset *asset = NULL;
+    rc = admin_connection_begin(c, &head, &asset, &err);
+    if (asset != NULL) {
+        admin_job_free(&c->job);
+        admin_connection_send_file(c, asset, &head);
+    }
     (void)evbuffer_drain(in, head.size);
+    if (asset != NULL) {
+        return false;
+    }
+    if (rc != 0) {
+        admin_connection_refuse(c, head.body_size == 0, rc, &err);
+        return false;
+    }
     if (c->expects_continue) {
         (void)bufferevent_write(c->bev, "HTTP/1.1 100 Continue\r\n\r\n", 25);
     }
-    c->state = ADMIN_STATE_BODY;
+    admin_connection_enter(c, ADMIN_STATE_BODY);
     admin_connection_timer(c, c->http->options.limits->stall_ms);
     return true;
 }
@@ -209,7 +181,7 @@ static bool read_body(struct admin_connection *c)
         struct err err = {0};
         int rc = keep(c, span_of(evbuffer_pullup(in, (ev_ssize_t)size), size), &err);
         if (rc != 0) {
-            admin_connection_refuse(c, rc, &err);
+            admin_connection_refuse(c, false, rc, &err);
             return false;
         }
         (void)evbuffer_drain(in, size);
@@ -247,15 +219,17 @@ static void on_answered(struct admin_connection *c)
     bool linger = c->linger_after;
     bool end = c->close_after;
     drop_job(c);
+    c->head_only = false;
     if (linger) {
-        c->state = ADMIN_STATE_LINGER;
+        say_end(c);
+        admin_connection_enter(c, ADMIN_STATE_LINGER);
         (void)shutdown(bufferevent_getfd(c->bev), SHUT_WR);
         admin_connection_timer(c, LINGER_MS);
         advance(c);
     } else if (end) {
         admin_connection_close(c);
     } else {
-        c->state = ADMIN_STATE_HEAD;
+        admin_connection_enter(c, ADMIN_STATE_HEAD);
         c->file_offset = 0;
         admin_connection_timer(c, c->http->options.limits->head_ms);
         advance(c);
@@ -273,16 +247,50 @@ static void on_written(struct bufferevent *bev, void *context)
     }
 }
 
-/* The other side is gone, or a call failed. Who only says that nothing more will come may still
- * read the answer. */
+/* Somebody speaks HTTP without TLS: the answer is in HTTP without TLS. */
+static bool is_plain(const struct admin_connection *c)
+{
+    unsigned long code = 0;
+    while ((code = bufferevent_get_openssl_error(c->bev)) != 0) {
+        int reason = ERR_GET_REASON(code);
+        if (reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void answer_plain(const struct admin_connection *c)
+{
+    static const char answer[] =
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        "Content-Length: 71\r\nConnection: close\r\n\r\n"
+        "This port speaks HTTPS only: the address has to begin with 'https://'.\n";
+    char rest[4096];
+    int fd = bufferevent_getfd(c->bev);
+    while (recv(fd, rest, sizeof rest, MSG_DONTWAIT) == (ssize_t)sizeof rest) {
+        /* what lies unread when the connection is closed would make the answer be lost */
+    }
+    (void)send(fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL); /* or they wait */
+}
+
+/* TLS is agreed on, or the other side is gone, or a call failed. Who only says that nothing more
+ * will come may still read the answer. */
 static void on_event(struct bufferevent *bev, short what, void *context)
 {
     (void)bev;
     struct admin_connection *c = context;
-    if ((what & BEV_EVENT_EOF) != 0 && c->state == ADMIN_STATE_ANSWER) {
+    if ((what & BEV_EVENT_CONNECTED) != 0) {
+        c->state = ADMIN_STATE_HEAD; /* its time goes on: that of the handshake counts */
+        return;
+    }
+    if ((what & BEV_EVENT_EOF) != 0 && c->state == ADMIN_STATE_ANSWER && c->ssl == NULL) {
         c->close_after = true;
         c->linger_after = false;
         return;
+    }
+    if (c->state == ADMIN_STATE_HANDSHAKE && is_plain(c)) {
+        answer_plain(c);
     }
     admin_connection_close(c);
 }
@@ -291,14 +299,18 @@ static void on_event(struct bufferevent *bev, short what, void *context)
 static void on_stall(struct admin_connection *c)
 {
     uint64_t wanted = STALL_BYTES < c->body_left ? STALL_BYTES : c->body_left;
-    size_t waiting = evbuffer_get_length(bufferevent_get_output(c->bev));
+    size_t waiting = evbuffer_get_length(bufferevent_get_output(c->bev)) + (size_t)unsent(c);
+    size_t most = STALL_BYTES < c->waiting ? c->waiting - STALL_BYTES : 0;
     if (c->state == ADMIN_STATE_BODY && c->moved < wanted) {
         struct err err = {0};
-        admin_connection_refuse(c, err_set(&err, E_TIMEOUT, "the body came too slowly"), &err);
-    } else if (c->state == ADMIN_STATE_ANSWER && waiting >= c->waiting) {
+        admin_connection_refuse(c, false, err_set(&err, E_TIMEOUT, "the body came too slowly"),
+                                &err);
+    } else if (c->state == ADMIN_STATE_ANSWER && waiting > most) {
+        c->cut = true;
         admin_connection_close(c);
     } else {
         admin_connection_timer(c, c->http->options.limits->stall_ms);
+        c->waiting = waiting;
     }
 }
 
@@ -313,21 +325,57 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
     } else if (c->state == ADMIN_STATE_HEAD && !silent) {
         struct err err = {0};
         admin_connection_refuse(
-            c, err_set(&err, E_TIMEOUT, "the head of the request came too slowly"), &err);
-    } else if (c->state == ADMIN_STATE_HEAD || c->state == ADMIN_STATE_LINGER) {
+            c, false, err_set(&err, E_TIMEOUT, "the head of the request came too slowly"), &err);
+    } else if (c->state == ADMIN_STATE_HANDSHAKE || c->state == ADMIN_STATE_HEAD ||
+               c->state == ADMIN_STATE_LINGER) {
+        c->cut = c->state == ADMIN_STATE_HEAD && unsent(c) > 0; /* who does not read */
         admin_connection_close(c);
     } else {
         on_stall(c);
     }
 }
 
-void admin_connection_open(struct admin_http *http, int fd)
+void admin_connection_enter(struct admin_connection *c, enum admin_state state)
 {
-    struct admin_connection *c = calloc(1, sizeof *c);
-    struct bufferevent *bev = bufferevent_socket_new(http->base, fd, BEV_OPT_CLOSE_ON_FREE);
+    c->state = state;
+    c->since_ms = clock_mono_ms(&clock_system);
+}
+
+/* The descriptor is closed when that fails. */
+static struct bufferevent *buffer_of(struct admin_http *http, int fd, struct ssl_st **ssl)
+{
+    struct bufferevent *bev = NULL;
+    *ssl = http->options.tls != NULL ? admin_tls_accept(http->options.tls) : NULL;
+    if (*ssl != NULL) {
+        bev = bufferevent_openssl_socket_new(http->base, fd, *ssl, BUFFEREVENT_SSL_ACCEPTING,
+                                             BEV_OPT_CLOSE_ON_FREE);
+    } else if (http->options.tls == NULL) {
+        bev = bufferevent_socket_new(http->base, fd, BEV_OPT_CLOSE_ON_FREE);
+    }
     if (bev == NULL) {
+        SSL_free(*ssl);
         (void)close(fd);
     }
+    return bev;
+}
+
+static void add_to_list(struct admin_connection *c)
+{
+    struct admin_http *http = c->http;
+    c->next = http->connections;
+    c->link = &http->connections;
+    if (c->next != NULL) {
+        c->next->link = &c->next;
+    }
+    http->connections = c;
+    admin_http_count(http, 1);
+}
+
+void admin_connection_open(struct admin_http *http, int fd, const struct admin_peer *peer)
+{
+    struct ssl_st *ssl = NULL;
+    struct admin_connection *c = calloc(1, sizeof *c);
+    struct bufferevent *bev = buffer_of(http, fd, &ssl);
     struct event *timer = c != NULL && bev != NULL ? evtimer_new(http->base, on_timer, c) : NULL;
     if (timer == NULL) {
         if (bev != NULL) {
@@ -338,17 +386,14 @@ void admin_connection_open(struct admin_http *http, int fd)
     }
     c->http = http;
     c->bev = bev;
+    c->ssl = ssl;
     c->timer = timer;
+    c->peer = *peer;
+    admin_connection_enter(c, ssl != NULL ? ADMIN_STATE_HANDSHAKE : ADMIN_STATE_HEAD);
     buf_init(&c->piece, STREAM_PIECE_BYTES);
-    c->next = http->connections;
-    c->link = &http->connections;
-    if (c->next != NULL) {
-        c->next->link = &c->next;
-    }
-    http->connections = c;
+    add_to_list(c);
     bufferevent_setcb(bev, on_read, on_written, on_event, c);
     bufferevent_setwatermark(bev, EV_READ, 0, INPUT_MAX_BYTES);
-    admin_http_count(http, 1);
     admin_connection_timer(c, http->options.limits->head_ms);
     (void)bufferevent_enable(bev, EV_READ | EV_WRITE);
 }

@@ -1,6 +1,7 @@
 /* admin/https/head.c - line by line; RFC 9112 without what is obsolete. */
 #include "admin/https/head.h"
 
+#include <stddef.h>
 #include <string.h>
 #include <strings.h>
 
@@ -19,10 +20,15 @@ static int malformed(const struct reading *reading, const char *what)
     return err_set(reading->err, E_MALFORMED, "the request is not valid HTTP: %s", what);
 }
 
+static bool is_digit(uint8_t c)
+{
+    return c >= '0' && c <= '9';
+}
+
 /* A character of a token: methods and names of headers. */
 static bool is_token(uint8_t c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+    return is_digit(c) || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
            (c != 0 && strchr("!#$%&'*+-.^_`|~", c) != NULL);
 }
 
@@ -81,6 +87,11 @@ static int read_request_line(struct reading *reading, struct span line)
         !take_until(&line, " ", &target)) {
         return malformed(reading, "its first line is not 'METHOD TARGET HTTP/1.1'");
     }
+    if (line.size == 8 && memcmp(line.data, "HTTP/", 5) == 0 && is_digit(line.data[5]) &&
+        line.data[6] == '.' && is_digit(line.data[7]) && memcmp(line.data + 5, "1.1", 3) != 0) {
+        return err_set(reading->err, E_PROTOCOL, "this server speaks HTTP/1.1, not %.8s",
+                       (const char *)line.data);
+    }
     if (!span_equal(line, SPAN_LITERAL("HTTP/1.1"))) {
         return malformed(reading, "its version is not HTTP/1.1");
     }
@@ -96,7 +107,7 @@ static int read_length(struct reading *reading, struct span value)
         return malformed(reading, "its Content-Length is not a number");
     }
     for (size_t i = 0; i < value.size; i++) {
-        if (value.data[i] < '0' || value.data[i] > '9') {
+        if (!is_digit(value.data[i])) {
             return malformed(reading, "its Content-Length is not a number");
         }
         reading->head.body_size = reading->head.body_size * 10 + (value.data[i] - '0');
@@ -120,6 +131,61 @@ static void read_connection(struct reading *reading, struct span value)
     }
 }
 
+/* A name or a number, and perhaps a port: only what can stand there. */
+static int read_host(struct reading *reading, struct span value)
+{
+    if (reading->has_host) {
+        return malformed(reading, "it has more than one Host");
+    }
+    for (size_t i = 0; i < value.size; i++) {
+        uint8_t c = value.data[i];
+        if (!is_digit(c) && !(c >= 'A' && c <= 'Z') && !(c >= 'a' && c <= 'z') &&
+            strchr("-._~:[]%", c) == NULL) {
+            return malformed(reading, "its Host is not the name or address of a machine");
+        }
+    }
+    if (value.size == 0) {
+        return malformed(reading, "its Host is empty");
+    }
+    reading->has_host = true;
+    return 0;
+}
+
+/* Headers whose values are kept as they are. */
+static const struct {
+    const char *name;
+    size_t offset; /* of the value in the head */
+    bool many;     /* it may be there again: the first one counts */
+} kept[] = {
+    {"If-Match", offsetof(struct admin_http_head, if_match), false},
+    {"If-None-Match", offsetof(struct admin_http_head, if_none_match), false},
+    {"If-Range", offsetof(struct admin_http_head, if_range), false},
+    {"Range", offsetof(struct admin_http_head, range), false},
+    {"Accept-Encoding", offsetof(struct admin_http_head, accept_encoding), true},
+    {"Last-Event-ID", offsetof(struct admin_http_head, last_event_id), false},
+    {"Cookie", offsetof(struct admin_http_head, cookie), false},
+    {"Authorization", offsetof(struct admin_http_head, authorization), false},
+    {"X-CSRF-Token", offsetof(struct admin_http_head, csrf), false},
+    {"Sec-Fetch-Site", offsetof(struct admin_http_head, fetch_site), false},
+};
+
+static int keep_header(struct reading *reading, struct span name, struct span value)
+{
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
+        if (!same_word(name, kept[i].name)) {
+            continue;
+        }
+        struct span *to = (struct span *)((char *)&reading->head + kept[i].offset);
+        if (to->data != NULL && !kept[i].many) {
+            return err_set(reading->err, E_MALFORMED,
+                           "the request is not valid HTTP: it has more than one %s", kept[i].name);
+        }
+        *to = to->data == NULL ? value : *to;
+        return 0;
+    }
+    return 0;
+}
+
 static int read_known_header(struct reading *reading, struct span name, struct span value)
 {
     if (same_word(name, "content-length")) {
@@ -129,18 +195,9 @@ static int read_known_header(struct reading *reading, struct span name, struct s
         return malformed(reading, "a body needs a Content-Length, Transfer-Encoding is not taken");
     }
     if (same_word(name, "host")) {
-        if (reading->has_host) {
-            return malformed(reading, "it has more than one Host");
-        }
-        reading->has_host = true;
-    } else if (same_word(name, "if-match")) {
-        if (reading->head.if_match.size > 0) {
-            return malformed(reading, "it has more than one If-Match");
-        }
-        reading->head.if_match = value;
-    } else if (same_word(name, "last-event-id")) {
-        reading->head.last_event_id = value;
-    } else if (same_word(name, "connection")) {
+        return read_host(reading, value);
+    }
+    if (same_word(name, "connection")) {
         read_connection(reading, value);
     } else if (same_word(name, "expect")) {
         if (!same_word(value, "100-continue")) {
@@ -148,7 +205,7 @@ static int read_known_header(struct reading *reading, struct span name, struct s
         }
         reading->head.expects_continue = true;
     }
-    return 0;
+    return keep_header(reading, name, value);
 }
 
 static struct span trim(struct span text)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -13,8 +14,20 @@
 enum {
     LANE_JOBS_MAX = 64,
     /* every job that can be there at once, so that a lane never waits for the loop */
-    DONE_JOBS_MAX = ADMIN_LANES * (LANE_JOBS_MAX + 1),
+    DONE_JOBS_MAX = ADMIN_LANES * (LANE_JOBS_MAX + ADMIN_LANE_THREADS_MAX),
     RESUME_MS = 500,
+};
+
+static const struct {
+    const char *name;
+    int threads;
+    size_t jobs; /* that wait at most */
+} lane_rows[ADMIN_LANES] = {
+    [ADMIN_LANE_QUICK] = {"admin-quick", 1, LANE_JOBS_MAX},
+    [ADMIN_LANE_LIST] = {"admin-list", 1, LANE_JOBS_MAX},
+    [ADMIN_LANE_PAST] = {"admin-past", 1, LANE_JOBS_MAX},
+    [ADMIN_LANE_LONG] = {"admin-long", 1, LANE_JOBS_MAX},
+    [ADMIN_LANE_PASSWORD] = {"admin-password", ADMIN_LANE_THREADS_MAX, 16},
 };
 
 const struct admin_http_limits admin_http_usual = {
@@ -23,7 +36,24 @@ const struct admin_http_limits admin_http_usual = {
     .files = 2,
     .head_ms = 15000,
     .stall_ms = 60000,
+    .stream_stall_ms = 600000, /* somebody looks at a page of "journal tail" */
     .stream_ms = 100,
+    .body_bytes = 64 << 20,
+    .answer_bytes = 512 << 20,
+};
+
+/* Who is slow is cut within 15 s: by then a head was not whole, or 64 KiB did not move. */
+const struct admin_http_limits admin_http_console = {
+    .connections = 1024,
+    .per_address = 64,
+    .streams = 256,
+    .files = 4,
+    .head_ms = 10000,
+    .stall_ms = 10000,
+    .stream_stall_ms = 12000,
+    .stream_ms = 100,
+    .body_bytes = 64 << 20,
+    .answer_bytes = 256 << 20,
 };
 
 /* --- jobs and lanes --- */
@@ -64,7 +94,8 @@ void admin_job_free(struct admin_job **job)
 
 static void run_lane(struct thread *self, void *context)
 {
-    struct admin_lane_thread *lane = context;
+    struct admin_lane_threads *lane = context;
+    const struct admin_http_options *options = &lane->http->options;
     thread_ready(self, 0, NULL);
     for (;;) {
         struct admin_job *job = queue_pop(lane->jobs, UINT_MAX);
@@ -73,8 +104,11 @@ static void run_lane(struct thread *self, void *context)
         }
         if (!atomic_load(&job->given_up)) {
             admin_route_run(job->route, &job->request, &job->response, &job->body_out);
+            if (!options->local) {
+                admin_auth_note(options->auth, options->backend);
+            }
         }
-        int rc = queue_push(lane->done, job, UINT_MAX);
+        int rc = queue_push(lane->http->done, job, UINT_MAX);
         ASSERT(rc == 0); /* it has room for all, and is closed after us */
     }
 }
@@ -101,9 +135,15 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
                       int peer_size, void *context)
 {
     (void)listener;
-    (void)peer;
     (void)peer_size;
-    admin_connection_open(context, fd);
+    struct admin_http *http = context;
+    struct admin_peer from = {0};
+    admin_peer_of(&from, peer);
+    if (!admin_crowd_admit(http, &from)) {
+        (void)evutil_closesocket(fd); /* nothing was read or written */
+        return;
+    }
+    admin_connection_open(http, fd, &from);
 }
 
 /* No descriptor or no memory for another connection: let the others end first. */
@@ -113,7 +153,7 @@ static void on_accept_error(struct evconnlistener *listener, void *context)
     struct timeval wait = {.tv_usec = RESUME_MS * 1000};
     log_event(LOG_WARNING, "admin", "accept.failed", "errno=%d", errno);
     (void)evconnlistener_disable(listener);
-    (void)event_add(http->resume, &wait);
+    (void)event_add(http->resume, &wait); /* enables all of them */
 }
 
 static void on_resume(evutil_socket_t fd, short what, void *context)
@@ -125,11 +165,15 @@ static void on_resume(evutil_socket_t fd, short what, void *context)
 
 void admin_http_count(struct admin_http *http, int change)
 {
+    const struct admin_http_limits *limits = http->options.limits;
     http->connection_count = (unsigned)((int)http->connection_count + change);
-    if (http->connection_count < http->options.limits->connections) {
-        (void)evconnlistener_enable(http->listener);
-    } else {
-        (void)evconnlistener_disable(http->listener);
+    bool room = limits->per_address > 0 || http->connection_count < limits->connections;
+    for (size_t i = 0; i < http->options.listener_count; i++) {
+        if (room) {
+            (void)evconnlistener_enable(http->listeners[i]);
+        } else {
+            (void)evconnlistener_disable(http->listeners[i]);
+        }
     }
 }
 
@@ -185,34 +229,47 @@ static int make_events(struct admin_http *http, struct err *err)
     if (http->base == NULL) {
         return err_set(err, E_NOMEM, "out of memory");
     }
-    http->listener =
-        evconnlistener_new(http->base, on_accept, http, LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_DISABLED, 0,
-                           http->options.listener);
     http->resume = evtimer_new(http->base, on_resume, http);
     http->stopped = event_new(http->base, http->stop_fd, EV_READ, on_stop, http);
     http->finished =
         event_new(http->base, queue_fd(http->done), EV_READ | EV_PERSIST, on_finished, http);
-    if (http->listener == NULL || http->resume == NULL || http->stopped == NULL ||
-        http->finished == NULL || event_add(http->stopped, NULL) != 0 ||
-        event_add(http->finished, NULL) != 0) {
+    if (http->resume == NULL || http->stopped == NULL || http->finished == NULL ||
+        event_add(http->stopped, NULL) != 0 || event_add(http->finished, NULL) != 0) {
         return err_set(err, E_NOMEM, "out of memory");
     }
-    evconnlistener_set_error_cb(http->listener, on_accept_error);
-    return evconnlistener_enable(http->listener) == 0 ? 0 : err_set(err, E_NOMEM, "out of memory");
+    return 0;
+}
+
+static int make_listeners(struct admin_http *http, struct err *err)
+{
+    for (size_t i = 0; i < http->options.listener_count; i++) {
+        struct evconnlistener *listener = evconnlistener_new(
+            http->base, on_accept, http, LEV_OPT_CLOSE_ON_EXEC, 0, http->listener_fds[i]);
+        if (listener == NULL) {
+            return err_set(err, E_NOMEM, "out of memory");
+        }
+        evconnlistener_set_error_cb(listener, on_accept_error);
+        http->listeners[i] = listener;
+    }
+    return 0;
+}
+
+static int start_lane(struct admin_http *http, int row, struct err *err)
+{
+    struct admin_lane_threads *lane = &http->lanes[row];
+    lane->http = http;
+    int rc = queue_new(&lane->jobs, lane_rows[row].jobs, err);
+    for (int i = 0; i < lane_rows[row].threads && rc == 0; i++) {
+        rc = thread_start(&lane->threads[i], lane_rows[row].name, run_lane, lane, err);
+    }
+    return rc;
 }
 
 static int start_threads(struct admin_http *http, struct err *err)
 {
-    static const char *const names[ADMIN_LANES] = {"admin-quick", "admin-list", "admin-past",
-                                                   "admin-long", "admin-password"};
     int rc = 0;
     for (int i = 0; i < ADMIN_LANES && rc == 0; i++) {
-        struct admin_lane_thread *lane = &http->lanes[i];
-        lane->done = http->done;
-        rc = queue_new(&lane->jobs, LANE_JOBS_MAX, err);
-        if (rc == 0) {
-            rc = thread_start(&lane->thread, names[i], run_lane, lane, err);
-        }
+        rc = start_lane(http, i, err);
     }
     return rc == 0 ? thread_start(&http->loop, "admin", run_loop, http, err) : rc;
 }
@@ -229,7 +286,9 @@ static void stop_threads(struct admin_http *http)
         if (http->lanes[i].jobs != NULL) {
             queue_close(http->lanes[i].jobs);
         }
-        thread_join(&http->lanes[i].thread);
+        for (int t = 0; t < ADMIN_LANE_THREADS_MAX; t++) {
+            thread_join(&http->lanes[i].threads[t]);
+        }
         queue_free(&http->lanes[i].jobs);
     }
 }
@@ -242,8 +301,10 @@ static void free_events(struct admin_http *http)
             event_free(events[i]);
         }
     }
-    if (http->listener != NULL) {
-        evconnlistener_free(http->listener); /* leaves the descriptor */
+    for (size_t i = 0; i < ADMIN_HTTP_LISTENERS_MAX; i++) {
+        if (http->listeners[i] != NULL) {
+            evconnlistener_free(http->listeners[i]); /* leaves the descriptor */
+        }
     }
     if (http->base != NULL) {
         event_base_free(http->base);
@@ -269,15 +330,22 @@ int admin_http_start(struct admin_http **out, const struct admin_http_options *o
                      struct err *err)
 {
     ASSERT(out != NULL && options != NULL);
-    ASSERT(options->listener >= 0 && options->routes != NULL && options->limits != NULL);
+    ASSERT(options->routes != NULL && options->limits != NULL);
+    ASSERT(options->local || options->auth != NULL);
+    ASSERT(options->listener_count > 0 && options->listener_count <= ADMIN_HTTP_LISTENERS_MAX);
 
     struct admin_http *http = calloc(1, sizeof *http);
     if (http == NULL) {
         return err_set(err, E_NOMEM, "out of memory");
     }
     http->options = *options;
+    memcpy(http->listener_fds, options->listeners, options->listener_count * sizeof(int));
+    http->options.listeners = http->listener_fds;
     http->stop_fd = -1;
     int rc = make_events(http, err);
+    if (rc == 0) {
+        rc = make_listeners(http, err);
+    }
     if (rc == 0) {
         rc = start_threads(http, err);
     }
@@ -294,8 +362,12 @@ void admin_http_stop(struct admin_http **http)
     if (http == NULL || *http == NULL) {
         return;
     }
-    int listener = (*http)->options.listener;
+    int fds[ADMIN_HTTP_LISTENERS_MAX];
+    size_t count = (*http)->options.listener_count;
+    memcpy(fds, (*http)->listener_fds, sizeof fds);
     tear_down(*http);
-    (void)close(listener); /* nothing was written to it */
+    for (size_t i = 0; i < count; i++) {
+        (void)close(fds[i]); /* nothing was written to it */
+    }
     *http = NULL;
 }

@@ -34,7 +34,7 @@ static int close_fake(void **state)
 static void start(void)
 {
     struct err err = {0};
-    if (admin_local_start(&local, &fake.backend, path, &err) != 0) {
+    if (admin_local_start(&local, &fake.backend, NULL, path, &err) != 0) {
         fail_msg("%s", err.text);
     }
 }
@@ -113,7 +113,7 @@ static void what_is_no_socket_stays(void **state)
     struct stat st;
     char wanted[TMP_FOLDER_MAX + 64];
     tmp_folder_write(path, "precious");
-    assert_int_equal(admin_local_start(&local, &fake.backend, path, &err), E_EXISTS);
+    assert_int_equal(admin_local_start(&local, &fake.backend, NULL, path, &err), E_EXISTS);
     (void)snprintf(wanted, sizeof wanted, "'%s' is in the way: move it somewhere else", path);
     assert_string_equal(err.text, wanted);
     assert_int_equal(stat(path, &st), 0);
@@ -132,17 +132,17 @@ static void a_path_has_a_size_limit(void **state)
     size_t size = strlen(longer);
     memset(longer + size, 'x', sizeof longer - size);
     longer[limit + 1] = '\0';
-    assert_int_equal(admin_local_start(&local, &fake.backend, longer, &err), E_INVALID);
+    assert_int_equal(admin_local_start(&local, &fake.backend, NULL, longer, &err), E_INVALID);
     assert_non_null(strstr(err.text, "is too long for a socket (107 bytes at most)"));
     longer[limit] = '\0';
-    assert_int_equal(admin_local_start(&local, &fake.backend, longer, &err), 0);
+    assert_int_equal(admin_local_start(&local, &fake.backend, NULL, longer, &err), 0);
 }
 
 static void a_folder_that_is_not_there_is_told(void **state)
 {
     (void)state;
     struct err err = {0};
-    assert_int_equal(admin_local_start(&local, &fake.backend, "/nowhere/at/all.sock", &err),
+    assert_int_equal(admin_local_start(&local, &fake.backend, NULL, "/nowhere/at/all.sock", &err),
                      E_NOT_FOUND);
     assert_string_equal(err.text, "bind '/nowhere/at/all.sock': No such file or directory");
 }

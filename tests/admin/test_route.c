@@ -77,6 +77,7 @@ static void a_path_finds_its_route(void **state)
     (void)state;
     struct err err = {0};
     assert_int_equal(find("GET", "/v1/things", &err), 0);
+    assert_int_equal(find("HEAD", "/v1/things", &err), 0);
     assert_int_equal(find("GET", "/v1/things/user/ann", &err), 2);
     assert_int_equal(find("GET", "/v1/things/user/ann/parts", &err), 3);
     assert_int_equal(find("POST", "/v1/things/delete", &err), 1);
@@ -106,11 +107,11 @@ static void a_wrong_method_is_told_apart(void **state)
     assert_null(admin_route_find(routes, SPAN_LITERAL("POST"), SPAN_LITERAL("/v1/things"), allow,
                                  &code, &err));
     assert_int_equal(code, E_NOT_ALLOWED);
-    assert_string_equal(allow, "GET");
-    assert_string_equal(err.text, "'/v1/things' takes GET only");
+    assert_string_equal(allow, "GET, HEAD");
+    assert_string_equal(err.text, "'/v1/things' takes GET, HEAD only");
     assert_int_equal(find("get", "/v1/things", &err), E_NOT_ALLOWED);
     assert_int_equal(find("DELETE", "/v1/things/user/ann", &err), E_NOT_ALLOWED);
-    assert_string_equal(err.text, "'/v1/things/user/ann' takes GET, PUT only");
+    assert_string_equal(err.text, "'/v1/things/user/ann' takes GET, HEAD, PUT only");
     assert_int_equal(find("PUT", "/v1/things/user/ann", &err), 4);
 }
 

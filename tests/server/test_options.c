@@ -57,7 +57,7 @@ static void verbs(void **state)
     assert_int_equal(parse("kitbagd --sample-config"), 0);
     assert_int_equal(options.verb, VERB_SAMPLE_CONFIG);
     assert_int_equal(parse("kitbagd --console 0:1 --admin-password-file f"), 0);
-    assert_true(options.console && options.admin_password_file);
+    assert_string_equal(options.admin_password_file, "f");
 }
 
 static void usage_errors_name_the_word(void **state)

@@ -208,10 +208,11 @@ static inline void http_open(void)
     assert_int_equal(listen(fd, 64), 0);
     static const struct admin_backend backend;
     struct admin_http_options options = {
-        .listener = fd,
+        .listeners = &fd,
+        .listener_count = 1,
+        .local = true,
         .routes = http_routes,
         .backend = &backend,
-        .actor = "admin",
         .spool_dir = http.folder,
         .limits = &http.limits,
     };

@@ -81,7 +81,8 @@ static void what_two_could_read_differently_is_refused(void **state)
         {" / HTTP/1.1\r\n\r\n", "its first line is not 'METHOD TARGET HTTP/1.1'"},
         {"G\tET / HTTP/1.1\r\n\r\n", "its first line is not 'METHOD TARGET HTTP/1.1'"},
         {"GET  / HTTP/1.1\r\nHost: x\r\n\r\n", "its version is not HTTP/1.1"},
-        {"GET / HTTP/1.0\r\nHost: x\r\n\r\n", "its version is not HTTP/1.1"},
+        {"GET / HTTP/1.1 \r\nHost: x\r\n\r\n", "its version is not HTTP/1.1"},
+        {"GET / HTTP/11\r\nHost: x\r\n\r\n", "its version is not HTTP/1.1"},
         {"GET / HTTP/2\r\nHost: x\r\n\r\n", "its version is not HTTP/1.1"},
         {"GET / http/1.1\r\nHost: x\r\n\r\n", "its version is not HTTP/1.1"},
         {"GET http://x/ HTTP/1.1\r\nHost: x\r\n\r\n", "its target does not begin with '/'"},
@@ -94,6 +95,12 @@ static void what_two_could_read_differently_is_refused(void **state)
          "its target holds a character that has to be encoded"},
         {"GET / HTTP/1.1\r\n\r\n", "it has no Host"},
         {GET "Host: y\r\n\r\n", "it has more than one Host"},
+        {"GET / HTTP/1.1\r\nHost:\r\n\r\n", "its Host is empty"},
+        {"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", "its Host is not the name or address of a machine"},
+        {"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", "its Host is not the name or address of a machine"},
+        {"GET / HTTP/1.1\r\nHost: a,b\r\n\r\n", "its Host is not the name or address of a machine"},
+        {"GET / HTTP/1.1\r\nHost: \xc3\xa9\r\n\r\n",
+         "its Host is not the name or address of a machine"},
         {GET "Content-Length: +4\r\n\r\n", "its Content-Length is not a number"},
         {GET "Content-Length: -4\r\n\r\n", "its Content-Length is not a number"},
         {GET "Content-Length: 0x4\r\n\r\n", "its Content-Length is not a number"},
@@ -116,6 +123,11 @@ static void what_two_could_read_differently_is_refused(void **state)
         {GET "X: a\rY: b\r\n\r\n", "a header holds a control character"},
         {GET "X: \x7f\r\n\r\n", "a header holds a control character"},
         {GET "If-Match: 1\r\nif-match: 1\r\n\r\n", "it has more than one If-Match"},
+        {GET "Cookie: a=1\r\ncookie: a=2\r\n\r\n", "it has more than one Cookie"},
+        {GET "Cookie:\r\ncookie: a=2\r\n\r\n", "it has more than one Cookie"},
+        {GET "Authorization: a\r\nAuthorization: b\r\n\r\n", "it has more than one Authorization"},
+        {GET "X-CSRF-Token: a\r\nX-Csrf-Token: b\r\n\r\n", "it has more than one X-CSRF-Token"},
+        {GET "Range: bytes=0-\r\nRange: bytes=1-\r\n\r\n", "it has more than one Range"},
         {GET "Expect: a miracle\r\n\r\n", "it expects what is not known here"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -128,6 +140,40 @@ static void what_two_could_read_differently_is_refused(void **state)
         assert_string_equal(err.text, wanted);
         assert_int_equal(head.body_size, 77);
     }
+}
+
+static void another_version_is_told_apart(void **state)
+{
+    (void)state;
+    struct admin_http_head head;
+    struct err err = {0};
+    assert_int_equal(read_head("GET / HTTP/1.0\r\nHost: x\r\n\r\n", &head, &err), E_PROTOCOL);
+    assert_string_equal(err.text, "this server speaks HTTP/1.1, not HTTP/1.0");
+    assert_int_equal(read_head("PRI * HTTP/2.0\r\n\r\n", &head, &err), E_PROTOCOL);
+}
+
+static void headers_that_count_are_kept(void **state)
+{
+    (void)state;
+    struct admin_http_head head;
+    assert_int_equal(read_head("GET / HTTP/1.1\r\nHost: [::1]:8444\r\nCOOKIE: a=b; c\r\n"
+                               "authorization: Bearer x\r\nX-CSRF-TOKEN: 12\r\n"
+                               "Range: bytes=1-2\r\nIf-Range: \"a\"\r\nIf-None-Match: \"b\"\r\n"
+                               "Accept-Encoding: gzip\r\nAccept-Encoding: br\r\n"
+                               "Last-Event-ID: 7\r\nSec-Fetch-Site: none\r\n\r\n",
+                               &head, NULL),
+                     0);
+    assert_true(span_equal(head.cookie, SPAN_LITERAL("a=b; c")));
+    assert_true(span_equal(head.authorization, SPAN_LITERAL("Bearer x")));
+    assert_true(span_equal(head.csrf, SPAN_LITERAL("12")));
+    assert_true(span_equal(head.range, SPAN_LITERAL("bytes=1-2")));
+    assert_true(span_equal(head.if_range, SPAN_LITERAL("\"a\"")));
+    assert_true(span_equal(head.if_none_match, SPAN_LITERAL("\"b\"")));
+    assert_true(span_equal(head.accept_encoding, SPAN_LITERAL("gzip")));
+    assert_true(span_equal(head.last_event_id, SPAN_LITERAL("7")));
+    assert_true(span_equal(head.fetch_site, SPAN_LITERAL("none")));
+    assert_int_equal(read_head(GET "\r\n", &head, NULL), 0);
+    assert_int_equal(head.cookie.size + head.authorization.size + head.csrf.size, 0);
 }
 
 static void a_nul_is_no_end(void **state)
@@ -172,10 +218,9 @@ static int read_counted(int headers, struct err *err)
     char text[8192] = "GET / HTTP/1.1\r\n";
     size_t size = strlen(text);
     for (int i = 0; i < headers; i++) {
-        size += (size_t)snprintf(text + size, sizeof text - size, "%s%d: x\r\n",
-                                 i == 0 ? "Host" : "X", i);
+        size +=
+            (size_t)snprintf(text + size, sizeof text - size, i == 0 ? "Host: x\r\n" : "X: x\r\n");
     }
-    memcpy(text + strlen("GET / HTTP/1.1\r\n"), "Host:", 5); /* "Host0:" to "Host::" */
     memcpy(text + size, "\r\n", 3);
     struct admin_http_head head;
     return read_head(text, &head, err);
@@ -198,6 +243,8 @@ int main(void)
         cmocka_unit_test(the_last_request_says_so),
         cmocka_unit_test(a_part_of_a_head_is_not_judged_yet),
         cmocka_unit_test(what_two_could_read_differently_is_refused),
+        cmocka_unit_test(another_version_is_told_apart),
+        cmocka_unit_test(headers_that_count_are_kept),
         cmocka_unit_test(a_nul_is_no_end),
         cmocka_unit_test(a_head_has_a_size_limit),
         cmocka_unit_test(a_head_has_a_number_of_headers),

@@ -167,7 +167,13 @@ static int start_and_stop(void)
     struct admin_http *other = NULL;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     struct admin_http_options options = {
-        .listener = fd, .routes = http_routes, .backend = &backend, .limits = &admin_http_usual};
+        .listeners = &fd,
+        .listener_count = 1,
+        .local = true,
+        .routes = http_routes,
+        .backend = &backend,
+        .limits = &admin_http_usual,
+    };
     int rc = admin_http_start(&other, &options, NULL);
     if (rc != 0) {
         (void)close(fd); /* the caller's still */
