@@ -46,7 +46,7 @@ KNOWS_SANITIZERS = re.compile(r"\bno_memory_begin\b|__SANITIZE_ADDRESS__")
 # Run under TSan too: tests that start threads, and tests of what starts threads by itself. A test
 # that forks while threads run is not for TSan, which ends the child.
 STARTS_THREADS = re.compile(r"\b(thread_start|pthread_create)\b")
-THREADED = ("admin/https/http", "admin/https/answer", "admin/https/connection", "admin/local",
+THREADED = ("admin/https/http", "admin/https/tls", "admin/web", "admin/https/answer", "admin/https/connection", "admin/local",
             "server/applier", "server/housekeeping")
 
 TAP = re.compile(r"^(?P<no>not )?ok\b(?: +(?P<number>\d+))?(?: *- *| +)?(?P<text>.*)$")
@@ -144,7 +144,9 @@ def e2e_parts():
     for path in sorted((ROOT / "tests/e2e").glob("test_*")):
         if os.access(path, os.X_OK) and path.is_file():
             yield Part(f"e2e/{path.stem[5:]}", [str(path)], E2E_TIMEOUT_S,
-                       {"KITBAG_BIN": str(BIN), "PATH": f"{BIN}:{os.environ['PATH']}"},
+                       {"KITBAG_BIN": str(BIN), "PATH": f"{BIN}:{os.environ['PATH']}",
+                        # its port is one for all; who needs the console says --console
+                        "KITBAG_SERVER_CONSOLE": "none"},
                        streamed=True)
 
 

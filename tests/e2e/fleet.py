@@ -21,6 +21,8 @@ BIN = Path(os.environ.get("KITBAG_BIN", ROOT / "build/release/bin"))
 SERVER = Path(os.environ.get("KITBAG_SERVER", BIN / "kitbagd"))
 PEOPLE = ROOT / "../shared/data/people-1000.ldif"
 PEOPLE_SMALL = ROOT / "../shared/data/people-small.ldif"
+# the console's port is one for all: a test that needs it gives --console
+os.environ.setdefault("KITBAG_SERVER_CONSOLE", "none")
 SAMPLE_PEOPLE = ROOT / "packaging/sample-people.ldif"
 
 
