@@ -85,8 +85,9 @@ export function relative(at, now = Date.now(), language = lang.value) {
 
 /* Date and time in the reader's zone, to the second. */
 export function absolute(at, language = lang.value) {
-    return new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" })
-        .format(new Date(at));
+    return new Intl.DateTimeFormat(language, {
+        dateStyle: "medium", timeStyle: "medium", hourCycle: "h23",
+    }).format(new Date(at));
 }
 
 /* The time of day, to the second: for lists of one day and axes. */

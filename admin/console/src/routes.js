@@ -31,3 +31,8 @@ export const NAVIGATION = [
 ];
 
 export const HOME = "/portal";
+
+/* Whether there is a page for an entry of the navigation. */
+export function hasPage(at) {
+    return ROUTES.some((route) => route.nav === at);
+}

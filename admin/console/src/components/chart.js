@@ -22,7 +22,10 @@ function colour(element, name) {
     return getComputedStyle(element).getPropertyValue(name).trim();
 }
 
-function options(element, { label, format, height }) {
+/* Steps of an axis of bytes: powers of two, so that its marks are round. */
+const BINARY_STEPS = Array.from({ length: 50 }, (_, i) => 2 ** i);
+
+function options(element, { label, format, height, binary }) {
     const ink = colour(element, "--ink-quiet");
     const line = colour(element, "--line");
     const accent = colour(element, "--accent");
@@ -31,14 +34,15 @@ function options(element, { label, format, height }) {
         grid: { stroke: line, width: 1 },
     };
     return {
-        width: element.clientWidth, height, padding: [8, 4, 0, 0],
+        width: element.clientWidth, height, padding: [6, 4, 0, 0],
         cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
         legend: { show: false },
         scales: { x: { time: true }, y: { range: (_, low, high) => range(low, high) } },
         axes: [
             { ...axis, size: 22, space: 70, grid: { show: false },
               values: (_, ticks) => ticks.map((s) => clock(s * 1000, lang.peek(), false)) },
-            { ...axis, size: 52, space: 26, values: (_, ticks) => ticks.map(format) },
+            { ...axis, size: 56, space: 26, ...(binary ? { incrs: BINARY_STEPS } : {}),
+              values: (_, ticks) => ticks.map(format) },
         ],
         series: [{}, { label, stroke: accent, width: 1.5, fill: colour(element, "--accent-wash"),
                        points: { show: false }, spanGaps: false }],
@@ -51,9 +55,9 @@ export function range(low, high) {
 }
 
 /* <${Chart} label="Writes per second" times=${[ms, ...]} values=${[n | null, ...]}
- * format=${compact} height=${110} summary="..." />: one line over time. `summary` is what a screen
- * reader says of it. What the pointer is at is shown above the line. */
-export function Chart({ label, times, values, format = String, height = 110, summary }) {
+ * format=${compact} height=${110} summary="..." />: one line over time; `binary` when the numbers
+ * are bytes. `summary` is what a screen reader says of it. What the pointer is at is shown above the line. */
+export function Chart({ label, times, values, format = String, height = 110, binary, summary }) {
     const box = useRef(null);
     const plot = useRef(null);
     const Plot = useLibrary();
@@ -67,7 +71,7 @@ export function Chart({ label, times, values, format = String, height = 110, sum
             return undefined;
         }
         const built = new Plot({
-            ...options(box.current, { label, format, height }),
+            ...options(box.current, { label, format, height, binary }),
             hooks: { setCursor: [(u) => setAt(u.cursor.idx ?? null)] },
         }, data, box.current);
         plot.current = built;

@@ -1,11 +1,14 @@
 /* layout.js - the frame of every page: mark, navigation, who is signed in, language and theme. */
 import { LANGUAGES, lang, setLanguage, t } from "../i18n.js";
 import { html, useEffect, useState } from "../lib.js";
+import { startLive, status } from "../live.js";
 import { href, place } from "../router.js";
-import { HOME, NAVIGATION, ROUTES } from "../routes.js";
+import { HOME, NAVIGATION, hasPage } from "../routes.js";
 import { can, session, signOut } from "../session.js";
 import { setTheme, theme, THEMES } from "../theme.js";
+import { PasswordDialog } from "./password.js";
 import { wordsOf } from "./problem.js";
+import { StateBadge } from "./state.js";
 import { toast } from "./toast.js";
 
 /* The mark: a bag with two straps. */
@@ -54,8 +57,7 @@ function Entry({ item, current }) {
 
 /* Only what leads somewhere and what the reader may see. */
 function shownItems(items) {
-    return items.filter((item) => (!item.role || can(item.role)) &&
-        ROUTES.some((route) => route.nav === item.at));
+    return items.filter((item) => (!item.role || can(item.role)) && hasPage(item.at));
 }
 
 function Navigation({ current }) {
@@ -73,6 +75,7 @@ function Navigation({ current }) {
 
 function Account() {
     const [leaving, setLeaving] = useState(false);
+    const [changing, setChanging] = useState(false);
     const leave = async () => {
         setLeaving(true);
         try {
@@ -82,18 +85,22 @@ function Account() {
             toast(wordsOf(problem).title, { kind: "bad" });
         }
     };
-    const { name, role } = session.value;
+    const { name, role, via } = session.value;
     return html`<div class="account">
         <p><strong translate="no">${name}</strong>
-            <span class="quiet">${t(`common.role_${role}`)}</span></p>
+            <span class="quiet">${t(`common.role_${role}`)}</span>
+            ${via === "session" && html`<button class="link" onClick=${() => setChanging(true)}>
+                ${t("password.title")}</button>`}</p>
         <button class="small outline" disabled=${leaving} onClick=${leave}>
             ${t("common.sign_out")}</button>
+        ${changing && html`<${PasswordDialog} onClose=${() => setChanging(false)} />`}
     </div>`;
 }
 
 export function Layout({ nav, children }) {
     const [open, setOpen] = useState(false);
     const path = place.value.path;
+    useEffect(startLive, []);
     useEffect(() => setOpen(false), [path]);
     const key = (event) => event.key === "Escape" && setOpen(false);
     const skip = (event) => {
@@ -105,7 +112,9 @@ export function Layout({ nav, children }) {
         <header class="side" onKeyDown=${key}>
             <div class="brand">
                 <a href=${href(HOME)} class="brand-link"><${Mark} /><span>Kitbag</span></a>
-                <button class="menu-button" aria-expanded=${String(open)} aria-controls="menu"
+                <span class="brand-state"><span class="hidden">${t("state.server")}: </span>
+                    ${status.value && html`<${StateBadge} state=${status.value.state} />`}</span>
+                <button class="menu-button outline" aria-expanded=${String(open)} aria-controls="menu"
                     onClick=${() => setOpen(!open)}>${t("nav.menu")}</button>
             </div>
             <div class="menu" id="menu">

@@ -23,10 +23,7 @@ export function SignInForm({ name: known, problem: first, children }) {
     const [problem, setProblem] = useState(first);
     const form = useRef(null);
     const id = useId();
-    useEffect(() => {
-        const field = known ? form.current.elements.password : form.current.elements.name;
-        field.focus();
-    }, []);
+    useEffect(() => form.current.querySelector("[autofocus]").focus(), []);
     const submit = async (event) => {
         event.preventDefault();
         const { name, password } = form.current.elements;
@@ -44,10 +41,10 @@ export function SignInForm({ name: known, problem: first, children }) {
     return html`<form ref=${form} class="sign-in-form" onSubmit=${submit}>
         <label for="${id}-name">${t("sign_in.name")}</label>
         <input id="${id}-name" name="name" autocomplete="username" autocapitalize="none"
-            spellcheck=${false} required value=${known} readonly=${Boolean(known)} />
+            spellcheck=${false} required value=${known} readonly=${Boolean(known)} autofocus=${!known} />
         <label for="${id}-password">${t("sign_in.password")}</label>
         <input id="${id}-password" name="password" type="password" required
-            autocomplete="current-password" />
+            autocomplete="current-password" autofocus=${Boolean(known)} />
         <${Failure} problem=${problem} />
         <div class="form-foot">${children}
             <button type="submit" aria-busy=${busy ? "true" : null} disabled=${busy}>

@@ -31,8 +31,8 @@ export function Time({ at, both, exact, never = "–" }) {
         return html`<time datetime=${iso} class="num">${moment}</time>`;
     }
     return both
-        ? html`<time datetime=${iso}><span class="num">${moment}</span>
-            <span class="quiet">(${ago})</span></time>`
+        ? html`<time datetime=${iso}><span class="num">${moment}</span> <span
+            class="quiet">(${ago})</span></time>`
         : html`<time datetime=${iso} title=${moment}>${ago}</time>`;
 }
 

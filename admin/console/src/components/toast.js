@@ -26,16 +26,16 @@ function Toast({ id, text, kind, action }) {
         drop(id);
         action.run();
     };
-    return html`<li class="toast toast-${kind}">
+    return html`<div class="toast toast-${kind}">
         <span>${text}</span>
         ${action && html`<button class="small outline" onClick=${act}>${action.text}</button>`}
         <button class="icon" aria-label=${t("common.close")} onClick=${() => drop(id)}>✕</button>
-    </li>`;
+    </div>`;
 }
 
 /* The place of the toasts; once, at the end of the page. */
 export function Toasts() {
-    return html`<ul class="toasts" role="status" aria-live="polite" aria-relevant="additions">
+    return html`<div class="toasts" role="status" aria-live="polite" aria-relevant="additions">
         ${toasts.value.map((one) => html`<${Toast} key=${one.id} ...${one} />`)}
-    </ul>`;
+    </div>`;
 }
