@@ -262,6 +262,8 @@ int client_login_end(struct kb *kb, struct request **request, bool give_up, stru
     bool absent = rc == E_UNREACHABLE || rc == E_TIMEOUT || rc == E_STOPPED;
     if (absent && is_kept(kb, &(*request)->user)) { /* the connection was lost just now */
         rc = note_sign_in(kb, &(*request)->user, &(*request)->groups, &why);
+    } else if (rc == E_STOPPED && (*request)->state == REQUEST_DONE) { /* by the server */
+        (void)err_prefix(&why, "'%.100s' is not kept on this machine: ", (*request)->user.shown);
     }
     free(*request);
     *request = NULL;

@@ -56,6 +56,10 @@ void network_tell_status(struct network *network, const struct follow_action *st
         network->open = true;
         atomic_fetch_or(&network->news, NETWORK_REQUESTS);
     }
+    if (open && code == 0 && network->troubled) { /* what was put off is told now */
+        network->put_off_at_ms = network->put_off_at_ms != 0 ? network->now_ms : 0;
+        network->due_at_ms = network->now_ms;
+    }
     network->troubled = open && code != 0;
 }
 

@@ -424,6 +424,18 @@ const char *committer_state_text(const struct committer *committer)
     return committer->state == COMMITTER_RUNNING ? "" : committer->why.text;
 }
 
+const struct sync_record *committer_sync(const struct committer *committer)
+{
+    ASSERT(committer != NULL);
+    return &committer->plan.sync;
+}
+
+uint64_t committer_users(const struct committer *committer)
+{
+    ASSERT(committer != NULL);
+    return committer->plan.users;
+}
+
 uint64_t committer_changes(const struct committer *committer)
 {
     ASSERT(committer != NULL);

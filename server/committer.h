@@ -115,6 +115,10 @@ bool committer_bag_lags(struct committer *committer, uint64_t bag_id);
 enum committer_state committer_state(const struct committer *committer);
 /* Why it is not running; "" when it is. */
 const char *committer_state_text(const struct committer *committer);
+/* Whether machines are synchronized. Valid until the next request. */
+const struct sync_record *committer_sync(const struct committer *committer);
+uint64_t
+committer_users(const struct committer *committer); /* registered, as of the last request */
 uint64_t committer_changes(const struct committer *committer); /* committed since the start */
 uint64_t committer_server_bag(const struct committer *committer);
 uint64_t committer_fleet_bag(const struct committer *committer);

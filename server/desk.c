@@ -1,10 +1,14 @@
 /* server/desk.c - a list of tickets under a lock. */
 #include "server/desk.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
 
 enum {
     PIECE_BYTES = 256 << 10, /* of values, before machines get their turn */
@@ -94,6 +98,30 @@ static int backend_confirm_clock(void *context, struct err *err)
     return hand_in(context, &ticket, err);
 }
 
+/* One item of the server's bag; `seq` may be NULL. */
+static int submit_record(struct desk *desk, struct span path, const struct buf *text,
+                         const char *actor, uint64_t *seq, struct err *err)
+{
+    struct operation_write write = {.path = path, .value = buf_span(text)};
+    struct submit submit = {
+        .kind = SUBMIT_WRITE,
+        .actor = actor,
+        .owner = {.kind = OWNER_SERVER},
+        .writes = &write,
+        .write_count = 1,
+    };
+    int rc = buf_error(text) != 0
+                 ? err_set(err, buf_error(text), "a record of the server: out of memory")
+                 : backend_submit(desk, &submit, 1, err);
+    if (rc == 0 && submit.code != 0) {
+        rc = err_set(err, submit.code, "%s", submit.text);
+    }
+    if (rc == 0 && seq != NULL) {
+        *seq = submit.seq;
+    }
+    return rc;
+}
+
 /* The token's public half goes into the server's bag. */
 static int submit_token(struct desk *desk, const struct token_record *record, const char *actor,
                         struct err *err)
@@ -102,24 +130,31 @@ static int submit_token(struct desk *desk, const struct token_record *record, co
     struct buf text;
     buf_init(&text, RECORD_TEXT_MAX);
     record_put_token(&text, record);
-    struct operation_write write = {.path = record_token_path(path, record->key),
-                                    .value = buf_span(&text)};
-    struct submit submit = {
-        .kind = SUBMIT_WRITE,
-        .actor = actor,
-        .owner = {.kind = OWNER_SERVER},
-        .writes = &write,
-        .write_count = 1,
-    };
-    int rc = buf_error(&text);
-    if (rc != 0) {
-        rc = err_set(err, rc, "a join token: out of memory");
-    } else {
-        rc = backend_submit(desk, &submit, 1, err);
-    }
+    int rc = submit_record(desk, record_token_path(path, record->key), &text, actor, NULL, err);
     buf_free(&text);
-    if (rc == 0 && submit.code != 0) {
-        rc = err_set(err, submit.code, "%s", submit.text);
+    return rc;
+}
+
+static int backend_sync(void *context, bool run, const char *actor, uint64_t *seq, struct err *err)
+{
+    ASSERT(context != NULL && actor != NULL && strlen(actor) <= ACTOR_MAX_BYTES && seq != NULL);
+    struct desk *desk = context;
+    struct server_status status = {0};
+    int rc = backend_status(desk, &status, err);
+    *seq = 0;
+    if (rc != 0 || status.sync_stopped == !run) {
+        return rc;
+    }
+    struct sync_record record = {.stopped = !run, .since_ms = clock_wall_ms(&clock_system)};
+    struct buf text;
+    buf_init(&text, RECORD_TEXT_MAX);
+    (void)snprintf(record.by, sizeof record.by, "%s", actor);
+    record_put_sync(&text, &record);
+    rc = submit_record(desk, SPAN_LITERAL(RECORD_SYNC_PATH), &text, actor, seq, err);
+    buf_free(&text);
+    if (rc == 0) {
+        log_event(LOG_INFO, "server", run ? "sync.started" : "sync.stopped", "by=%s seq=%" PRIu64,
+                  LOG_Q(actor), *seq);
     }
     return rc;
 }
@@ -157,6 +192,7 @@ void desk_backend(struct desk *desk, struct admin_backend *out)
         .status = backend_status,
         .device = backend_device,
         .enroll = backend_enroll,
+        .sync = backend_sync,
         .confirm_clock = backend_confirm_clock,
     };
 }

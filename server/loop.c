@@ -26,6 +26,7 @@ struct loop {
     uint64_t alive_ms;
     uint64_t watchdog_ms;
     enum committer_state state;
+    enum wire_state told; /* to the machines */
 };
 
 static uint64_t now_ms(const struct loop *loop)
@@ -75,16 +76,29 @@ static bool receive(struct loop *loop)
     return true;
 }
 
+/* To machines and to who started us, when it is not what it was. */
+static void tell_state(struct loop *loop)
+{
+    const struct loop_options *options = loop->options;
+    enum wire_state state = sessions_state(options->sessions);
+    if (state == loop->told) {
+        return;
+    }
+    loop->told = state;
+    sessions_state_changed(options->sessions);
+    notify_send("STATUS=%s", state == WIRE_RUNNING   ? "running"
+                             : state == WIRE_STOPPED ? "synchronization is stopped"
+                                                     : committer_state_text(options->committer));
+}
+
 static int look_at_state(struct loop *loop, struct err *err)
 {
     const struct loop_options *options = loop->options;
     enum committer_state state = committer_state(options->committer);
+    tell_state(loop);
     if (state == loop->state) {
         return 0;
     }
-    sessions_state_changed(options->sessions);
-    notify_send("STATUS=%s",
-                state == COMMITTER_RUNNING ? "running" : committer_state_text(options->committer));
     int rc = 0;
     if (state == COMMITTER_BEHIND) {
         rc = options->recover(options->context, err);
@@ -94,8 +108,8 @@ static int look_at_state(struct loop *loop, struct err *err)
         rc = 0;
     }
     loop->state = committer_state(options->committer);
-    if (rc == 0 && loop->state == COMMITTER_RUNNING) {
-        notify_send("STATUS=running");
+    if (rc == 0) {
+        tell_state(loop);
     }
     return rc;
 }
@@ -164,6 +178,7 @@ int loop_run(const struct loop_options *options, struct err *err)
         .options = options,
         .watchdog_ms = notify_watchdog_ms(),
         .state = committer_state(options->committer),
+        .told = sessions_state(options->sessions),
     };
     loop.tick_ms = now_ms(&loop);
     loop.alive_ms = loop.tick_ms;

@@ -321,6 +321,10 @@ static int prepare(struct job *job, struct plan *plan, struct operation_from *fr
         (void)answer(job, plan->closed, 0, plan_closed_text(plan));
         return 1;
     }
+    if (plan->sync.stopped) {
+        (void)answer(job, E_STOPPED, 0, PLAN_STOPPED);
+        return 1;
+    }
     if (from->deferred_from != 0 && job->operation.number > from->deferred_from) {
         (void)answer(job, E_DEFERRED, 0, "an operation before it was deferred");
         return 1;

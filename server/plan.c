@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "server/access.h"
 #include "server/rows.h"
 
@@ -19,13 +20,36 @@ static int load_fence(void *context, struct span path, const struct item_row *ro
     return fences_put(context, path, row->seq, row->value, err);
 }
 
+/* One that can't be understood counts as running: machines are not to stand still for it. */
+static void follow_sync(struct plan *plan, struct span value)
+{
+    struct err err = {0};
+    plan->sync = (struct sync_record){0};
+    if (record_get_sync(&plan->sync, value, &err) != 0) {
+        log_err(LOG_ERROR, "commit", "record.unreadable", &err);
+    }
+}
+
+static int load_sync(void *context, struct span path, const struct item_row *row, struct err *err)
+{
+    (void)path;
+    (void)err;
+    follow_sync(context, row->value);
+    return 0;
+}
+
 int plan_load(struct plan *plan, struct err *err)
 {
     ASSERT(plan != NULL);
     struct fences loaded = {0};
     struct kv_counts counts = {0};
+    plan->sync = (struct sync_record){0};
     int rc = rows_each(plan->overlay.kv, plan->fleet_bag, SPAN_LITERAL("@fence/"), load_fence,
                        &loaded, err);
+    if (rc == 0) {
+        rc = rows_each(plan->overlay.kv, plan->server_bag, SPAN_LITERAL(RECORD_SYNC_PATH),
+                       load_sync, plan, err);
+    }
     if (rc == 0) {
         rc = kv_counts(plan->overlay.kv, NULL, &counts, err);
     }
@@ -62,6 +86,19 @@ static void keep_fence(struct plan *plan, const struct change *change)
     }
 }
 
+static void keep_sync(struct plan *plan, const struct change *change)
+{
+    if (change->bag_id != plan->server_bag ||
+        !span_equal(change->path, SPAN_LITERAL(RECORD_SYNC_PATH))) {
+        return;
+    }
+    if (change->kind == CHANGE_ITEM_REMOVE) {
+        plan->sync = (struct sync_record){0};
+    } else {
+        follow_sync(plan, change->value);
+    }
+}
+
 /* Of a set that is sealed: it will not be taken back alone. */
 static void keep(struct plan *plan, const struct change *change)
 {
@@ -75,6 +112,7 @@ static void keep(struct plan *plan, const struct change *change)
         plan->users -= known && bag->owner.kind == OWNER_USER;
     } else if (change->bag_id != 0) {
         keep_fence(plan, change);
+        keep_sync(plan, change);
     }
 }
 

@@ -10,6 +10,7 @@
 #include "journal/operation.h"
 #include "server/draft.h"
 #include "server/overlay.h"
+#include "server/records.h"
 
 /* What the configuration allows. */
 struct limits {
@@ -43,9 +44,10 @@ struct plan {
     uint64_t server_bag; /* 0: not yet made */
     uint64_t fleet_bag;
     /* Of all sets that are sealed: */
-    struct fences fences; /* of the fleet */
-    uint64_t users;       /* how many there are */
-    bool stale;           /* they could not be kept: plan_load before the next request */
+    struct fences fences;    /* of the fleet */
+    uint64_t users;          /* how many there are */
+    struct sync_record sync; /* while it is stopped, machines change nothing */
+    bool stale;              /* they could not be kept: plan_load before the next request */
     /* Lists (who is signed in, groups, bags under a user's) are read from kv/, which has all up to
      */
     uint64_t applied_seq;
@@ -60,6 +62,10 @@ struct plan {
 
 #define PLAN_NO_ROOM                                                                               \
     "there is too little room on the server's disk: writing goes on by itself when there is more"
+
+/* To machines, while plan->sync is stopped. */
+#define PLAN_STOPPED                                                                               \
+    "an administrator stopped synchronization: it goes on by itself when it is started again"
 
 /* What machines are told of `closed`: nothing of the server's folders, but whose disk it is. */
 const char *plan_closed_text(const struct plan *plan);

@@ -117,6 +117,13 @@ void record_put_token(struct buf *out, const struct token_record *record)
                                "expires_ms", (json_int_t)record->expires_ms, "device", device));
 }
 
+void record_put_sync(struct buf *out, const struct sync_record *record)
+{
+    ASSERT(out != NULL && record != NULL);
+    append_json(out, json_pack("{s:s, s:I, s:s}", "state", record->stopped ? "stopped" : "running",
+                               "since_ms", (json_int_t)record->since_ms, "by", record->by));
+}
+
 /* --- reading --- */
 
 /* Reads fields one after the other; the first fault is kept. */
@@ -254,6 +261,25 @@ int record_get_token(struct token_record *out, struct span path, struct span val
     if (record.used && device_parse(device, &record.device, NULL) != 0) {
         fault(&reader, "device");
     }
+    json_decref(reader.object);
+    if (reader.rc == 0) {
+        *out = record;
+    }
+    return reader.rc;
+}
+
+int record_get_sync(struct sync_record *out, struct span value, struct err *err)
+{
+    ASSERT(out != NULL);
+    struct sync_record record = {0};
+    struct reader reader;
+    int rc = open_reader(&reader, value, err);
+    if (rc != 0) {
+        return rc;
+    }
+    read_choice(&reader, "state", "running", "stopped", &record.stopped);
+    read_number(&reader, "since_ms", &record.since_ms);
+    read_text(&reader, "by", record.by, sizeof record.by);
     json_decref(reader.object);
     if (reader.rc == 0) {
         *out = record;

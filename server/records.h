@@ -1,4 +1,5 @@
-/* server/records.h - a device and a join token as items of the server's bag.
+/* server/records.h - a device, a join token, and whether machines are synchronized, as items of the
+ * server's bag.
  *
  *   device/ID                {"name","serial","model","software","key","joined_ms","state",
  *                             "keep","mirror"}
@@ -8,12 +9,16 @@
  *                            whether it may have the whole journal (absent: no)
  *   token/HEX(public key)    {"state","expires_ms","device"}
  *                            state: "new", "used" (then device tells by whom)
+ *   @sync                    {"state","since_ms","by"}
+ *                            state: "running", "stopped"; by: who changed it last. Absent:
+ *                            running, and nobody ever changed it
  *
  * Pure. Times are numbers (milliseconds since 1970), devices 16 hexadecimal digits.
  */
 #ifndef KITBAG_SERVER_RECORDS_H
 #define KITBAG_SERVER_RECORDS_H
 
+#include "journal/change.h"
 #include "journal/owner.h"
 #include "transport/keys.h"
 #include "transport/wire.h"
@@ -45,6 +50,14 @@ struct token_record {
     uint64_t device; /* when used */
 };
 
+/* All zeros: running since ever. */
+struct sync_record {
+    bool stopped;
+    uint64_t since_ms;
+    char by[ACTOR_MAX_BYTES + 1];
+};
+#define RECORD_SYNC_PATH "@sync"
+
 enum record_kind { RECORD_OTHER, RECORD_DEVICE, RECORD_TOKEN };
 enum record_kind record_kind(struct span path);
 
@@ -59,11 +72,13 @@ bool record_token_of(struct span path, uint8_t key[KEY_SIZE]);
 /* JSON appended to `out`; errors stay in the buffer. */
 void record_put_device(struct buf *out, const struct device_record *record);
 void record_put_token(struct buf *out, const struct token_record *record);
+void record_put_sync(struct buf *out, const struct sync_record *record);
 
 /* E_MALFORMED with a sentence, E_NOMEM. Fields that this version does not know are fine. */
 MUST_CHECK int record_get_device(struct device_record *out, struct span path, struct span value,
                                  struct err *err);
 MUST_CHECK int record_get_token(struct token_record *out, struct span path, struct span value,
                                 struct err *err);
+MUST_CHECK int record_get_sync(struct sync_record *out, struct span value, struct err *err);
 
 #endif

@@ -38,7 +38,7 @@ static void note_healed(struct sessions *sessions, const struct session *session
     }
 }
 
-static void note_heard(struct sessions *sessions, const struct session *session,
+static void note_heard(struct sessions *sessions, struct session *session,
                        const struct feed_action *action)
 {
     if (session->seen == NULL) {
@@ -47,6 +47,10 @@ static void note_heard(struct sessions *sessions, const struct session *session,
     struct device_live *live = &session->seen->live;
     live->seq = action->heard.seq;
     live->current_seq = action->heard.current;
+    sessions->waiting -= session->waits;
+    live->waiting = action->heard.waiting;
+    session->waits = live->waiting > 0;
+    sessions->waiting += session->waits;
     live->last_seen_ms = clock_wall_ms(sessions->options.clock);
     live->refused = session->mirror_refused; /* in all else it has been served for a while */
     if (sessions->options.seen != NULL) {

@@ -113,6 +113,12 @@ uint64_t sessions_healed(const struct sessions *sessions)
     return sessions->healed;
 }
 
+uint64_t sessions_waiting(const struct sessions *sessions)
+{
+    ASSERT(sessions != NULL);
+    return sessions->waiting;
+}
+
 uint64_t sessions_count(const struct sessions *sessions)
 {
     ASSERT(sessions != NULL);
@@ -122,8 +128,11 @@ uint64_t sessions_count(const struct sessions *sessions)
 enum wire_state sessions_state(const struct sessions *sessions)
 {
     ASSERT(sessions != NULL);
-    return committer_state(sessions->options.committer) == COMMITTER_RUNNING ? WIRE_RUNNING
-                                                                             : WIRE_READ_ONLY;
+    const struct committer *committer = sessions->options.committer;
+    if (committer_state(committer) != COMMITTER_RUNNING) {
+        return WIRE_READ_ONLY;
+    }
+    return committer_sync(committer)->stopped ? WIRE_STOPPED : WIRE_RUNNING;
 }
 
 /* --- coming and going --- */
@@ -225,6 +234,7 @@ void sessions_forget(struct sessions *sessions, struct session *session)
     table_remove(&sessions->by_peer, &session->by_peer);
     table_remove(&sessions->by_number, &session->by_number);
     leave_ring(sessions, session);
+    sessions->waiting -= session->waits;
     followers_remove_all(&sessions->followers, &session->follower);
     turns_drop(&sessions->turns, &session->turn);
     turns_drop(&sessions->laters, &session->later.turn);

@@ -73,11 +73,12 @@ void sessions_end_all(struct sessions *sessions, int code, const char *text);
 /* Bags that devices fetched anew because their digest differed, as they told since the start. */
 uint64_t sessions_healed(const struct sessions *sessions);
 void sessions_replicas(struct sessions *sessions, struct server_replicas *out);
-uint64_t sessions_count(const struct sessions *sessions); /* of devices that said HELLO */
+uint64_t sessions_count(const struct sessions *sessions);   /* of devices that said HELLO */
+uint64_t sessions_waiting(const struct sessions *sessions); /* of them: told of unsent writes */
 /* E_NOT_FOUND: never seen since the start. */
 MUST_CHECK int sessions_device(const struct sessions *sessions, uint64_t device,
                                struct device_live *out);
-/* RUNNING, or READ_ONLY because of the committer. */
+/* READ_ONLY because of the committer; else whether an administrator stopped synchronization. */
 enum wire_state sessions_state(const struct sessions *sessions);
 
 #endif

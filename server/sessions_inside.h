@@ -70,6 +70,7 @@ struct session {
     struct turn turn;
     struct later later;
     struct mirroring mirror;
+    bool waits;         /* it told of writes that the server has not */
     int mirror_refused; /* why its copy of the journal is not gone on with; 0: it is, or has none */
     /* Keeps everybody: it is offered every change, and its feed knows which bags it follows (60
      * bytes each). A subscription for each of a million bags would take 160 MB more. */
@@ -122,6 +123,7 @@ struct sessions {
     struct session *wides;
     uint64_t delivered;                      /* the newest change that was handed to sessions */
     uint64_t newest_bag[KEEP_EVERYBODY + 1]; /* made since the start, that one has to list */
+    uint64_t waiting;                        /* sessions that wait to write */
     uint64_t healed;                         /* bags, on all devices, since the start */
     struct server_replicas replicas;         /* as found at replicas_ms */
     uint64_t replicas_ms;                    /* monotonic */

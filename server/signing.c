@@ -48,6 +48,13 @@ static int may_change(struct job *job)
     return closed == 0 ? 0 : err_set(&job->err, closed, "%s", plan_closed_text(job->plan));
 }
 
+/* Machines sign nobody in or out meanwhile, also where nothing would change by it: whom they keep
+ * they sign in by themselves, and nobody else's bags would come. */
+static int may_sign(struct job *job)
+{
+    return job->plan->sync.stopped ? err_set(&job->err, E_STOPPED, "%s", PLAN_STOPPED) : 0;
+}
+
 static int add_bag(struct job *job, const struct bag_row *bag)
 {
     if (job->bag_count == job->bag_room) {
@@ -309,7 +316,10 @@ int sign_in_plan(struct plan *plan, const struct sign_in *sign_in)
         .device_bag = sign_in->device_bag,
     };
     plan_begin(plan);
-    int rc = plan_sign_in(&job, sign_in);
+    int rc = may_sign(&job);
+    if (rc == 0) {
+        rc = plan_sign_in(&job, sign_in);
+    }
     if (rc == 0) {
         rc = refresh_bags(&job);
     }
@@ -327,6 +337,9 @@ int sign_out_plan(struct plan *plan, const struct sign_out *sign_out)
     };
     char path[ACCESS_PATH_MAX];
     plan_begin(plan);
-    int rc = ensure_no_item(&job, sign_out->device_bag, access_user_path(path, sign_out->bag_id));
+    int rc = sign_out->session != 0 ? may_sign(&job) : 0;
+    if (rc == 0) {
+        rc = ensure_no_item(&job, sign_out->device_bag, access_user_path(path, sign_out->bag_id));
+    }
     return seal(&job, rc);
 }

@@ -149,15 +149,24 @@ static void desk_status(void *context, struct server_status *out)
     const struct server *server = context;
     bool running = committer_state(server->committer) == COMMITTER_RUNNING;
     bool room = housekeeping_room(server->housekeeping);
+    const struct sync_record *sync = committer_sync(server->committer);
     *out = (struct server_status){
-        .state = running && room ? SERVER_RUNNING : SERVER_READ_ONLY,
+        .state = !running || !room ? SERVER_READ_ONLY
+                 : sync->stopped   ? SERVER_STOPPED
+                                   : SERVER_RUNNING,
+        .sync_stopped = sync->stopped,
+        .sync_since_ms = sync->since_ms,
+        .users = committer_users(server->committer),
+        .users_limit = server->options.settings->limits.users,
         .uptime_ms = clock_mono_ms(&clock_system) - server->started_ms,
         .sessions = sessions_count(server->sessions),
+        .waiting = sessions_waiting(server->sessions),
         .devices = registry_devices(server->registry),
         .writes = committer_changes(server->committer),
         .undo_keep_ms = server->options.settings->retention.undo_keep_ms,
         .journal_max_bytes = server->options.settings->retention.journal_max_bytes,
     };
+    (void)snprintf(out->sync_by, sizeof out->sync_by, "%s", sync->by);
     housekeeping_status(server->housekeeping, out);
     out->digests.healed = sessions_healed(server->sessions);
     sessions_replicas(server->sessions, &out->replicas);
@@ -247,15 +256,6 @@ static int start_folder(struct server *server, struct err *err)
     return keys_load_server(keys, &server->curve, &server->sign, err);
 }
 
-static int start_stores(struct server *server, struct err *err)
-{
-    const struct settings *settings = server->options.settings;
-    struct recovered recovered = {0};
-    server->recovery = (struct recovery_options){
-        .dir = settings->data_dir,
-        .segment_bytes = settings->segment_bytes,
-        .memtable_bytes = settings->memtable_bytes,
-        .cache_bytes = settings->cache_bytes,
 static int start_console(struct server *server, struct err *err)
 {
     const struct console_options options = {
@@ -266,6 +266,15 @@ static int start_console(struct server *server, struct err *err)
     return console_start(&server->console, &options, err);
 }
 
+static int start_stores(struct server *server, struct err *err)
+{
+    const struct settings *settings = server->options.settings;
+    struct recovered recovered = {0};
+    server->recovery = (struct recovery_options){
+        .dir = settings->data_dir,
+        .segment_bytes = settings->segment_bytes,
+        .memtable_bytes = settings->memtable_bytes,
+        .cache_bytes = settings->cache_bytes,
         .progress = on_progress,
     };
     int rc = recovery_open(&recovered, &server->recovery, err);
@@ -458,6 +467,12 @@ int server_port(const struct server *server)
     return router_port(server->router, 0);
 }
 
+void server_reload(struct server *server, const struct settings *settings)
+{
+    ASSERT(server != NULL && settings != NULL);
+    console_reload(server->console, settings);
+}
+
 /* --- the state is opened again --- */
 
 /* Whoever waits at the desk is sent home first: housekeeping could wait there for ever. The console
@@ -467,13 +482,12 @@ static void stop_administration(struct server *server, bool for_good)
     if (server->desk != NULL) {
         desk_close(server->desk);
     }
+    if (for_good) {
+        console_stop(&server->console);
+    } else {
+        console_close(server->console);
+    }
     admin_local_stop(&server->local);
-void server_reload(struct server *server, const struct settings *settings)
-{
-    ASSERT(server != NULL && settings != NULL);
-    console_reload(server->console, settings);
-}
-
     admin_board_stop(&server->board);
     housekeeping_stop(&server->housekeeping);
     desk_free(&server->desk);
@@ -482,11 +496,6 @@ void server_reload(struct server *server, const struct settings *settings)
 /* One try: 0, or what went wrong. */
 static int reopen(struct server *server, struct err *err)
 {
-    if (for_good) {
-        console_stop(&server->console);
-    } else {
-        console_close(server->console);
-    }
     uint64_t replayed = 0;
     int rc = recovery_open_state(&server->kv, server->journal, &server->recovery, &replayed, err);
     if (rc == 0) {

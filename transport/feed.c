@@ -162,6 +162,7 @@ static void on_heartbeat(struct feed *feed, const struct wire_heartbeat *beat)
     action->heard.seq = beat->seq > beat->current ? beat->seq : beat->current;
     action->heard.current = beat->current;
     action->heard.healed = beat->healed;
+    action->heard.waiting = beat->waiting;
 }
 
 static void on_sign_out(struct feed *feed, const struct wire_message *message)
@@ -307,6 +308,7 @@ static void on_welcome(struct feed *feed, const struct feed_event *event)
     welcome.window = feed->window;
     feed->head_seq = welcome.head_seq;
     feed->fleet_bag = welcome.fleet_bag;
+    feed->held = welcome.state == WIRE_STOPPED;
     feed->phase = FEED_OPEN;
     wire_put_welcome(feed_frame(feed), feed->session, &welcome);
     feed_frame_end(feed);
@@ -413,6 +415,14 @@ static void on_tick(struct feed *feed, const struct feed_event *event)
     }
 }
 
+/* What was begun is ended: its other half would lie in the machine's memory meanwhile. */
+static void on_state(struct feed *feed, enum wire_state state)
+{
+    feed->held = state == WIRE_STOPPED;
+    wire_put_state(feed_frame(feed), feed->session, state);
+    feed_frame_end(feed);
+}
+
 /* --- the step --- */
 
 /* Events that only an open session has; late answers to one that is not are dropped. */
@@ -443,8 +453,7 @@ static void on_open_event(struct feed *feed, const struct feed_event *event)
         feed_live(feed, event);
         break;
     case FEED_STATE:
-        wire_put_state(feed_frame(feed), feed->session, event->state);
-        feed_frame_end(feed);
+        on_state(feed, event->state);
         break;
     case FEED_LISTED:
         feed_listed(feed, event);

@@ -74,7 +74,8 @@ enum feed_event_kind {
     FEED_OUTCOMES,    /* answers to DO_WRITE: some operations have outcomes, in order of WRITEs */
     FEED_COMMITTED,   /* changes of one batch, of bags this session follows. A feed that mirrors
                          gets one for every batch, with or without changes */
-    FEED_STATE,       /* the server's state changed */
+    FEED_STATE,       /* the server's state changed. While it is WIRE_STOPPED (also as of
+                         WELCOME) nothing of bags, lists and the journal is sent */
     FEED_SENT_FAILED, /* router_send failed (after the list was finished): the session ends */
     FEED_END,         /* end the session with this code and sentence */
     FEED_LISTED,      /* answer to DO_LIST */
@@ -247,6 +248,7 @@ struct feed_action {
             uint64_t seq; /* position of the replica, but `current` when that is newer */
             uint64_t current;
             uint64_t healed;
+            uint64_t waiting; /* operations without an outcome */
         } heard;
         struct {
             int code;

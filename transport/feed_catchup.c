@@ -93,7 +93,7 @@ void feed_unfollow(struct feed *feed, const struct wire_list *bags)
 /* Is there room for a BAG that says "up to date"? */
 static bool may_tell(const struct feed *feed)
 {
-    return !feed_outgoing(feed) && feed_may_send(feed, BAG_BYTES);
+    return feed_may_begin(feed) && feed_may_send(feed, BAG_BYTES);
 }
 
 /* A bag is asked about when the answer can be told at once: so that the digest in it is of the very
@@ -166,7 +166,7 @@ void feed_bag_answer(struct feed *feed, const struct feed_event *event)
 void feed_tell_bags(struct feed *feed)
 {
     struct feed_bag *bag;
-    while (!feed_outgoing(feed) && (bag = feed_line_first(feed, LINE_TELL)) != NULL) {
+    while (feed_may_begin(feed) && (bag = feed_line_first(feed, LINE_TELL)) != NULL) {
         struct buf *message = &feed->pool->message;
         int code = -(int)bag->code;
         buf_reset(message);
@@ -205,7 +205,7 @@ bool feed_has_room(const struct feed *feed)
         feed->window < FEED_PAGE_BYTES ? (size_t)feed->window / 2 + 1 : FEED_PAGE_BYTES / 2;
     bool idle = feed->sent_bytes == feed->acknowledged_bytes;
     return feed->reading == READING_NONE && feed->list != LIST_ASKED && !feed->starved &&
-           !feed_outgoing(feed) && (idle || feed_credit(feed) >= least);
+           feed_may_begin(feed) && (idle || feed_credit(feed) >= least);
 }
 
 /* The lane to read for now, or READING_NONE: nothing to read, no credit, something is under way. A

@@ -58,7 +58,7 @@ static void pick_all(struct feed *feed, const struct feed_event *event)
 
 static size_t room(const struct feed *feed)
 {
-    size_t credit = feed_outgoing(feed) ? 0 : feed_credit(feed);
+    size_t credit = feed_may_begin(feed) ? feed_credit(feed) : 0;
     size_t max = credit < FEED_LIVE_MAX ? credit : FEED_LIVE_MAX;
     return max < LIVE_HEAD_BYTES ? 0 : max - LIVE_HEAD_BYTES;
 }

@@ -253,6 +253,11 @@ bool feed_outgoing(const struct feed *feed)
     return feed->outgoing.size > 0;
 }
 
+bool feed_may_begin(const struct feed *feed)
+{
+    return !feed->held && !feed_outgoing(feed);
+}
+
 void feed_outgoing_drop(struct feed *feed)
 {
     struct buf *message = &feed->pool->message;

@@ -88,6 +88,7 @@ struct feed {
     uint64_t acknowledged_bytes;
     uint64_t group_bytes; /* sent_bytes when the group of frames that is being sent began */
     uint32_t group_frames;
+    bool held;           /* synchronization is stopped: no data message is begun */
     struct buf outgoing; /* one data message that waits for credit, charged to the budget */
     size_t outgoing_offset;
     uint64_t outgoing_since_ms;
@@ -169,6 +170,8 @@ void feed_count(struct feed *feed, size_t frame_bytes);
 MUST_CHECK int feed_send_message(struct feed *feed);
 void feed_send_more(struct feed *feed); /* of what is outgoing */
 bool feed_outgoing(const struct feed *feed);
+/* May a data message be begun? Not before another, nor while synchronization is stopped. */
+bool feed_may_begin(const struct feed *feed);
 void feed_outgoing_drop(struct feed *feed);
 
 /* --- feed_bags.c --- */

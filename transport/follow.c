@@ -80,11 +80,12 @@ static void on_identity(struct follow *follow, const struct follow_event *event)
 
 static void tell_open(struct follow *follow)
 {
-    int code = 0;
-    if (follow->server_state != WIRE_RUNNING) {
-        code = follow->server_state == WIRE_STOPPED ? E_STOPPED : E_READ_ONLY;
+    if (follow->server_state == WIRE_STOPPED) {
+        follow_tell_status(follow, E_STOPPED, FOLLOW_STOPPED_TEXT);
+    } else {
+        int code = follow->server_state == WIRE_RUNNING ? 0 : E_READ_ONLY;
+        follow_tell_status(follow, code, code == 0 ? "" : err_meaning(code));
     }
-    follow_tell_status(follow, code, code == 0 ? "" : err_meaning(code));
 }
 
 static void on_welcome(struct follow *follow, const struct wire_message *message)

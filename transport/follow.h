@@ -37,6 +37,11 @@ enum {
     FOLLOW_DEFER_MAX_MS = 5000,
 };
 
+/* E_STOPPED of a server, for the person at the machine. */
+#define FOLLOW_STOPPED_TEXT                                                                        \
+    "stopped by the administrator: what is written here is kept and sent when synchronization is " \
+    "started again"
+
 enum follow_phase {
     FOLLOW_IDLE,       /* stopped */
     FOLLOW_WAITING,    /* before the next try; `retry_at_ms` */

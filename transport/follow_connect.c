@@ -152,7 +152,11 @@ static void beat(struct follow *follow)
     } else if (follow->now_ms - follow->sent_ms >= follow->heartbeat_ms) {
         follow_give_credit(follow, true);
         struct wire_heartbeat beat = {
-            .seq = follow->position_seq, .current = follow->current_seq, .healed = follow->healed};
+            .seq = follow->position_seq,
+            .current = follow->current_seq,
+            .healed = follow->healed,
+            .waiting = follow_ops_waiting(follow),
+        };
         wire_put_heartbeat(follow_frame(follow), follow->session, &beat);
         follow_frame_end(follow);
     }

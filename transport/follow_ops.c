@@ -46,6 +46,9 @@ void follow_ops_more(struct follow *follow)
 {
     const struct unanswered *unanswered = &follow->unanswered;
     size_t need = follow->ops_need_bytes > WIRE_FRAME_MAX ? follow->ops_need_bytes : WIRE_FRAME_MAX;
+    if (follow->server_state == WIRE_STOPPED) {
+        return; /* all would come back; STATE says when it goes on */
+    }
     if (follow->ops_next > follow->ops_last || follow->ops_drained || !may_resume(follow) ||
         unanswered->operations >= WIRE_OPS_UNANSWERED ||
         unanswered->bytes + need > WIRE_OPS_BYTES_UNANSWERED) {
@@ -152,6 +155,11 @@ void follow_outcomes(struct follow *follow, const struct wire_message *message)
             return;
         }
     }
+}
+
+uint64_t follow_ops_waiting(const struct follow *follow)
+{
+    return follow->ops_last > follow->ops_done ? follow->ops_last - follow->ops_done : 0;
 }
 
 uint64_t follow_ops_tick(const struct follow *follow)

@@ -170,5 +170,6 @@ void follow_outcomes(struct follow *follow, const struct wire_message *message);
 void follow_ops_running(struct follow *follow); /* the server takes writes again */
 void follow_ops_more(struct follow *follow);    /* DO_READ_OPS, when some are to be sent */
 uint64_t follow_ops_tick(const struct follow *follow);
+uint64_t follow_ops_waiting(const struct follow *follow); /* without an outcome */
 
 #endif

@@ -102,9 +102,14 @@ struct wire_welcome {
 };
 /* seq: the head, or the replica's position; current: what is followed is complete to here, 0: not.
  * healed: the client's, how many bags it ever fetched anew because their digest differed.
- * newest_bag: the server's, the newest bag's that a device with `keep` has to list, 0: none. */
+ * newest_bag: the server's, the newest bag's that a device with `keep` has to list, 0: none.
+ * waiting: the client's, how many of its operations have no outcome yet. */
 struct wire_heartbeat {
-    uint64_t seq, current, healed, newest_bag;
+    uint64_t seq, current, healed;
+    union {
+        uint64_t newest_bag;
+        uint64_t waiting;
+    };
 };
 struct wire_mirror {
     uint64_t seq;              /* the copy's last; where to begin behind when it holds nothing */

@@ -39,6 +39,8 @@ admin_handler admin_api_device;         /* device.c */
 admin_handler admin_api_device_patch;
 admin_handler admin_api_devices_delete; /* devices.c */
 admin_handler admin_api_enrollments;
+admin_handler admin_api_sync; /* sync.c */
+admin_handler admin_api_sync_put;
 admin_handler admin_api_changes; /* changes.c */
 admin_handler admin_api_log;     /* log.c */
 admin_handler admin_api_livez;   /* health.c */

@@ -16,10 +16,13 @@ static void on_wake(void *context)
     wakes++;
 }
 
+static atomic_bool reports_stopped;
+
 static void on_status(void *context, struct server_status *out)
 {
     (void)context;
-    *out = (struct server_status){.state = SERVER_RUNNING, .sessions = 42};
+    *out = (struct server_status){
+        .state = SERVER_RUNNING, .sessions = 42, .sync_stopped = reports_stopped};
 }
 
 static atomic_int confirmed;
@@ -91,6 +94,8 @@ struct asker {
     struct submit *submits;
     size_t submit_count;
     char token[TOKEN_TEXT_MAX];
+    bool run;
+    uint64_t seq;
     atomic_bool done;
 };
 
@@ -232,6 +237,38 @@ static void a_token_and_its_public_half(void **state)
     assert_int_equal(registry_peer(fx->registry, pair.public_key).kind, REGISTRY_TOKEN);
 }
 
+static void ask_sync(struct asker *asker)
+{
+    asker->rc = backend.sync(backend.context, asker->run, "eve", &asker->seq, &asker->err);
+}
+
+/* The change is in the journal before it is answered; where nothing changes there is none. */
+static void synchronization_is_stopped_and_started(void **state)
+{
+    struct fixture *fx = *state;
+    struct asker stop = {.run = false};
+    start(&stop, ask_sync);
+    serve(fx, &stop);
+    assert_int_equal(stop.rc, 0);
+    assert_int_equal(stop.seq, 4);
+    assert_true(committer_sync(fx->committer)->stopped);
+    assert_string_equal(committer_sync(fx->committer)->by, "eve");
+    assert_true(committer_sync(fx->committer)->since_ms > 0);
+    reports_stopped = true;
+    struct asker again = {.run = false};
+    start(&again, ask_sync);
+    serve(fx, &again);
+    assert_int_equal(again.rc, 0);
+    assert_int_equal(again.seq, 0);
+    struct asker run = {.run = true};
+    start(&run, ask_sync);
+    serve(fx, &run);
+    assert_int_equal(run.rc, 0);
+    assert_int_equal(run.seq, 5);
+    assert_false(committer_sync(fx->committer)->stopped);
+    reports_stopped = false;
+}
+
 static void several_at_once(void **state)
 {
     struct fixture *fx = *state;
@@ -302,6 +339,7 @@ int main(void)
         TEST(status_and_devices),
         TEST(submits_in_pieces),
         TEST(a_token_and_its_public_half),
+        TEST(synchronization_is_stopped_and_started),
         TEST(several_at_once),
         TEST(closing_sends_everybody_home),
         TEST(closing_in_the_middle_of_a_ticket),

@@ -46,10 +46,22 @@ static int on_find(void *context, uint64_t device, struct device_live *out)
     return E_NOT_FOUND;
 }
 
+static struct committer *stopped_by_reload; /* NULL: not */
+
 static void on_reload(void *context)
 {
     (void)context;
     reloads++;
+    if (stopped_by_reload == NULL) {
+        return;
+    }
+    struct operation_write write = {
+        .path = SPAN_LITERAL(RECORD_SYNC_PATH),
+        .value = SPAN_LITERAL("{\"state\":\"stopped\",\"since_ms\":1,\"by\":\"eve\"}")};
+    struct submit submit = {
+        .actor = "t", .owner = {.kind = OWNER_SERVER}, .writes = &write, .write_count = 1};
+    assert_int_equal(committer_submit(stopped_by_reload, &submit, NULL, 0), 0);
+    stopped_by_reload = NULL;
 }
 
 static int on_recover(void *context, struct err *err)
@@ -170,6 +182,23 @@ static void the_desk_wakes_it(void **state)
     assert_int_equal(status.sessions, 42);
 }
 
+/* Who is connected is told in the round that made it so. */
+static void machines_are_told_that_it_is_stopped(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    fx_join(net->fx, &a, 1);
+    (void)net_hello(net, 1, &a);
+    struct server_status status = {0};
+    struct thread *thread = NULL;
+    stopped_by_reload = net->fx->committer;
+    assert_int_equal(kill(getpid(), SIGHUP), 0);
+    assert_int_equal(thread_start(&thread, "asker", ask_and_stop, &status, NULL), 0);
+    assert_int_equal(loop_run(&options, NULL), 0);
+    thread_join(&thread);
+    assert_int_equal(net_expect(net, 1, WIRE_STATE)->state.state, WIRE_STOPPED);
+}
+
 static void a_signal_while_the_state_is_away_ends_it(void **state)
 {
     struct net *net = *state;
@@ -209,6 +238,7 @@ int main(void)
         TEST(signals),
         TEST(what_waits_is_committed),
         TEST(the_desk_wakes_it),
+        TEST(machines_are_told_that_it_is_stopped),
         TEST(a_signal_while_the_state_is_away_ends_it),
         TEST(what_can_t_be_opened_again_is_an_error),
     };

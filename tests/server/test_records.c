@@ -41,6 +41,31 @@ static void a_device_there_and_back(void **state)
     buf_free(&text);
 }
 
+static void synchronization_there_and_back(void **state)
+{
+    (void)state;
+    struct sync_record record = {.since_ms = 1700000000000, .by = "eve \"the\" admin"};
+    struct buf text;
+    buf_init(&text, RECORD_TEXT_MAX);
+    for (int i = 0; i < 2; i++) {
+        record.stopped = i == 1;
+        buf_reset(&text);
+        record_put_sync(&text, &record);
+        struct sync_record read = {0};
+        assert_int_equal(record_get_sync(&read, as_text(&text), NULL), 0);
+        assert_memory_equal(&read, &record, sizeof record);
+    }
+    buf_free(&text);
+    static const char *const bad[] = {"", "[]", "{\"state\":\"paused\",\"since_ms\":1,\"by\":\"\"}",
+                                      "{\"state\":\"stopped\",\"since_ms\":-1,\"by\":\"\"}",
+                                      "{\"state\":\"stopped\",\"since_ms\":1,\"by\":7}"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct sync_record read = {.since_ms = 5};
+        assert_int_equal(record_get_sync(&read, span_str(bad[i]), NULL), E_MALFORMED);
+        assert_int_equal(read.since_ms, 5); /* untouched */
+    }
+}
+
 static void a_token_there_and_back(void **state)
 {
     (void)state;
@@ -163,6 +188,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_device_there_and_back),
         cmocka_unit_test(a_token_there_and_back),
+        cmocka_unit_test(synchronization_there_and_back),
         cmocka_unit_test(paths_are_told_apart),
         cmocka_unit_test(bad_records),
         cmocka_unit_test(fields_of_later_versions_are_fine),

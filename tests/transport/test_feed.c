@@ -99,11 +99,11 @@ static void assert_hello_first(void)
 static void hello_comes_first(void **state)
 {
     (void)state;
-    wire_put_heartbeat(&rig.bytes, RIG_SESSION, &(struct wire_heartbeat){1, 1, 0, 0});
+    wire_put_heartbeat(&rig.bytes, RIG_SESSION, &(struct wire_heartbeat){.seq = 1, .current = 1});
     rig_got();
     assert_hello_first();
     rig_hello(1000);
-    wire_put_heartbeat(&rig.bytes, RIG_SESSION, &(struct wire_heartbeat){1, 1, 0, 0});
+    wire_put_heartbeat(&rig.bytes, RIG_SESSION, &(struct wire_heartbeat){.seq = 1, .current = 1});
     rig_got();
     assert_hello_first(); /* accepted it is not yet */
 }
@@ -112,10 +112,11 @@ static void another_session_number(void **state)
 {
     (void)state;
     rig_open(1000);
-    wire_put_heartbeat(&rig.bytes, RIG_SESSION + 1, &(struct wire_heartbeat){1, 1, 0, 0});
+    wire_put_heartbeat(&rig.bytes, RIG_SESSION + 1,
+                       &(struct wire_heartbeat){.seq = 1, .current = 1});
     rig_got();
     assert_hello_first();
-    wire_put_heartbeat(&rig.bytes, RIG_SESSION, &(struct wire_heartbeat){1, 1, 0, 0});
+    wire_put_heartbeat(&rig.bytes, RIG_SESSION, &(struct wire_heartbeat){.seq = 1, .current = 1});
     rig_got();
     assert_int_equal(rig_did(FEED_DO_HEARD)->heard.seq, 1); /* the session goes on */
 }
@@ -246,7 +247,7 @@ static void parts_of_another_session(void **state)
     (void)state;
     rig_open(1000);
     buf_init(&message, 1000);
-    wire_put_heartbeat(&message, RIG_SESSION + 1, &(struct wire_heartbeat){1, 1, 0, 0});
+    wire_put_heartbeat(&message, RIG_SESSION + 1, &(struct wire_heartbeat){.seq = 1, .current = 1});
     put_part(message.size, 0, buf_span(&message));
     rig_ended(E_MALFORMED);
     buf_free(&message);
@@ -484,13 +485,45 @@ static void a_heartbeat_is_not_answered(void **state)
 {
     (void)state;
     rig_open(1000);
-    struct wire_heartbeat beat = {.seq = 33, .current = 44, .healed = 2};
+    struct wire_heartbeat beat = {.seq = 33, .current = 44, .healed = 2, .waiting = 5};
     wire_put_heartbeat(&rig.bytes, RIG_SESSION, &beat);
     rig_got();
     assert_int_equal(rig.did.count, 1);
     assert_int_equal(rig_did(FEED_DO_HEARD)->heard.seq, 44);
     assert_int_equal(rig_did(FEED_DO_HEARD)->heard.current, 44);
     assert_int_equal(rig_did(FEED_DO_HEARD)->heard.healed, 2);
+    assert_int_equal(rig_did(FEED_DO_HEARD)->heard.waiting, 5);
+}
+
+/* Stopped: what is followed stays where it is, and is not called complete; answers go out. */
+static void nothing_followed_is_sent_while_it_is_stopped(void **state)
+{
+    (void)state;
+    rig_open(100000);
+    rig_live_bag(1, 20);
+    struct feed_event event = {.kind = FEED_STATE};
+    event.state = WIRE_STOPPED;
+    rig_step(event);
+    (void)rig_sent(0, WIRE_STATE);
+    rig_commit_one(1, 21, 20, 8);
+    assert_int_equal(rig.did.count, 0);
+    rig_follow(2, 0);
+    assert_int_equal(rig.did.count, 0);
+    wire_put_list(&rig.bytes, RIG_SESSION, 0);
+    rig_got();
+    assert_int_equal(rig.did.count, 0);
+    rig.now_ms += RIG_HEARTBEAT_MS;
+    rig_step((struct feed_event){.kind = FEED_TICK, .head_seq = 21});
+    assert_int_equal(rig_sent(0, WIRE_HEARTBEAT)->heartbeat.current, 0);
+    event = (struct feed_event){.kind = FEED_SIGNED_OUT};
+    event.signed_out.text = "";
+    rig_step(event);
+    (void)rig_sent(0, WIRE_SIGNED_OUT);
+    event = (struct feed_event){.kind = FEED_STATE};
+    event.state = WIRE_RUNNING;
+    rig_step(event);
+    (void)rig_sent(0, WIRE_STATE);
+    assert_int_equal(rig_count(FEED_DO_LIST), 1); /* one question a step: the bags come next */
 }
 
 static void silence_ends_it(void **state)
@@ -499,7 +532,7 @@ static void silence_ends_it(void **state)
     rig_open(1000);
     tick(FEED_SILENT_HEARTBEATS * RIG_HEARTBEAT_MS - 1);
     assert_int_equal(rig_count(FEED_DO_CUT), 0);
-    wire_put_heartbeat(&rig.bytes, RIG_SESSION, &(struct wire_heartbeat){33, 33, 0, 0});
+    wire_put_heartbeat(&rig.bytes, RIG_SESSION, &(struct wire_heartbeat){.seq = 33, .current = 33});
     rig_got();
     tick(FEED_SILENT_HEARTBEATS * RIG_HEARTBEAT_MS - 1);
     assert_int_equal(rig_count(FEED_DO_CUT), 0);
@@ -596,6 +629,7 @@ int main(void)
         TEST(many_outcomes_with_long_sentences),
         TEST(heartbeats_when_nothing_else_is_sent),
         TEST(a_heartbeat_is_not_answered),
+        TEST(nothing_followed_is_sent_while_it_is_stopped),
         TEST(silence_ends_it),
         TEST(silence_before_hello_ends_it_too),
         TEST(goodbye),

@@ -228,8 +228,8 @@ static void a_deferred_write(void **state)
 {
     (void)state;
     silently(connect_and_sign_in);
-    note("synchronization is stopped");
-    set_state(WIRE_STOPPED);
+    note("the server takes no writes");
+    set_state(WIRE_READ_ONLY);
     toy_settle_down(&toy);
     note("two writes wait");
     machine_writes(0);
@@ -238,11 +238,34 @@ static void a_deferred_write(void **state)
     note("the machine tries again");
     pass_time(FOLLOW_DEFER_FIRST_MS);
     toy_settle_down(&toy);
-    note("synchronization runs again");
+    note("it takes writes again");
     set_state(WIRE_RUNNING);
     toy_settle_down(&toy);
     assert_int_equal(toy.clients[0].confirmed, 2);
     compare("deferred");
+}
+
+static void a_stopped_server(void **state)
+{
+    (void)state;
+    silently(connect_and_sign_in);
+    note("synchronization is stopped");
+    set_state(WIRE_STOPPED);
+    toy_settle_down(&toy);
+    note("two writes wait, and are told of");
+    machine_writes(0);
+    machine_writes(1);
+    toy_settle_down(&toy);
+    pass_time(TOY_HEARTBEAT_MS);
+    toy_settle_down(&toy);
+    note("another change is not sent");
+    administrator_sets(2, 8);
+    toy_settle_down(&toy);
+    note("synchronization runs again");
+    set_state(WIRE_RUNNING);
+    toy_settle_down(&toy);
+    assert_int_equal(toy.clients[0].confirmed, 2);
+    compare("stopped");
 }
 
 static void a_deleted_bag(void **state)
@@ -468,6 +491,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_slow_client, setup, teardown),
         cmocka_unit_test_setup_teardown(reconnecting, setup, teardown),
         cmocka_unit_test_setup_teardown(a_deferred_write, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_stopped_server, setup, teardown),
         cmocka_unit_test_setup_teardown(a_deleted_bag, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_bytes, setup, teardown),
         cmocka_unit_test_setup_teardown(a_damaged_replica, setup, teardown),

@@ -220,9 +220,9 @@ static void other_data_waits_for_the_parts_but_answers_do_not(void **state)
     rig_follow(3, 40);
     assert_int_equal(rig.did.count, 0); /* BAG would have to wait as well */
     struct feed_event event = {.kind = FEED_STATE};
-    event.state = WIRE_STOPPED;
+    event.state = WIRE_READ_ONLY;
     rig_step(event);
-    assert_int_equal(rig_sent(0, WIRE_STATE)->state.state, WIRE_STOPPED);
+    assert_int_equal(rig_sent(0, WIRE_STATE)->state.state, WIRE_READ_ONLY);
     credit_all();
     assert_int_equal(rig_sent(0, WIRE_PART)->session, RIG_SESSION);
     assert_int_equal(rig_count(FEED_DO_WANT_TURN), 0);
@@ -258,7 +258,8 @@ static void heartbeats_until(uint64_t ms)
 {
     while (rig.now_ms < ms) {
         rig.now_ms += RIG_HEARTBEAT_MS < ms - rig.now_ms ? RIG_HEARTBEAT_MS : ms - rig.now_ms;
-        wire_put_heartbeat(&rig.bytes, RIG_SESSION, &(struct wire_heartbeat){1, 1, 0, 0});
+        wire_put_heartbeat(&rig.bytes, RIG_SESSION,
+                           &(struct wire_heartbeat){.seq = 1, .current = 1});
         rig_got();
         rig_step((struct feed_event){.kind = FEED_TICK});
     }

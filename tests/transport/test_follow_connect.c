@@ -239,7 +239,7 @@ static void heartbeats_when_nothing_else_is_sent(void **state)
     rig_tick(1);
     assert_int_equal(rig.did.count, 1);
     assert_int_equal(rig_sent(0, WIRE_HEARTBEAT)->session, RIG_SESSION);
-    wire_put_heartbeat(&rig.bytes, RIG_SESSION, &(struct wire_heartbeat){77, 77, 0, 0});
+    wire_put_heartbeat(&rig.bytes, RIG_SESSION, &(struct wire_heartbeat){.seq = 77, .current = 77});
     (void)rig_got();
     rig_did_nothing(); /* it is not answered */
     assert_int_equal(follow_head_seq(rig.follow), 77);

@@ -207,8 +207,9 @@ static void pauses_grow_and_become_short_again(void **state)
         }
         for (uint64_t ms = 0; ms + 1000 < pause_ms; ms += 1000) {
             rig.now_ms += 1000;
-            wire_put_heartbeat(&rig.bytes, RIG_SESSION,
-                               &(struct wire_heartbeat){1, 1, 0, 0}); /* the server is there */
+            wire_put_heartbeat(
+                &rig.bytes, RIG_SESSION,
+                &(struct wire_heartbeat){.seq = 1, .current = 1}); /* the server is there */
             (void)rig_got();
             not_asked();
         }
@@ -242,6 +243,29 @@ static void running_again_ends_the_pause(void **state)
     wire_put_state(&rig.bytes, RIG_SESSION, WIRE_RUNNING);
     (void)rig_got();
     asked(2);
+}
+
+/* All would come back: nothing is sent until it is started, and then at once. */
+static void nothing_is_sent_while_it_is_stopped(void **state)
+{
+    (void)state;
+    told(1, 0);
+    rig_open(NULL, 0);
+    read_ops(1, 1, 10);
+    wire_put_state(&rig.bytes, RIG_SESSION, WIRE_STOPPED);
+    (void)rig_got();
+    rig_status(FOLLOW_OPEN, E_STOPPED);
+    assert_string_equal(rig_did(FOLLOW_DO_STATUS)->status.text, FOLLOW_STOPPED_TEXT);
+    put_outcomes(1, 1, E_STOPPED); /* it had been sent before */
+    told(3, 0);
+    not_asked();
+    rig_tick(FOLLOW_DEFER_MAX_MS);
+    not_asked();
+    rig_tick(RIG_HEARTBEAT_MS);
+    assert_int_equal(rig_sent(0, WIRE_HEARTBEAT)->heartbeat.waiting, 3);
+    wire_put_state(&rig.bytes, RIG_SESSION, WIRE_RUNNING);
+    (void)rig_got();
+    asked(1);
 }
 
 /* --- sessions and writers --- */
@@ -351,6 +375,7 @@ int main(void)
         TEST(a_new_session_sends_what_has_no_outcome),
         TEST(an_outcome_that_is_known),
         TEST(out_of_order),
+        TEST(nothing_is_sent_while_it_is_stopped),
         TEST(deferred_out_of_order),
         TEST(of_what_was_not_sent),
         TEST(done_behind_a_deferral),

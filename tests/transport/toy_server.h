@@ -178,8 +178,8 @@ static inline struct feed_outcome toy_judge(struct toy *toy, const struct toy_pe
         outcome.seq = writer->seqs[pending->number];
     } else if (pending->number > writer->highest + 1) {
         outcome.code = E_DEFERRED;
-    } else if (toy->state == WIRE_STOPPED) {
-        outcome.code = E_STOPPED;
+    } else if (toy->state != WIRE_RUNNING) {
+        outcome.code = toy->state == WIRE_STOPPED ? E_STOPPED : E_READ_ONLY;
     } else if (toy_chance(toy, 12)) {
         outcome.code = E_BUSY;
     } else {
