@@ -141,7 +141,6 @@ struct network {
     bool list_due, list_asked;
     bool letting_go; /* bags kept by a right that was taken away are looked for */
 
-    bool mirror_allowed;
     bool mirror_due;
     uint64_t mirror_at_ms; /* not before */
     uint64_t mirror_drop_ms;
