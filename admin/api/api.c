@@ -40,6 +40,8 @@ const struct admin_route admin_api_routes[] = {
      ADMIN_ROLE_VIEWER, NULL, admin_api_status_samples},
     {"GET", "/api/v1/owners", ADMIN_LANE_LIST, ADMIN_BODY_NONE, "kind search limit cursor",
      ADMIN_ROLE_VIEWER, NULL, admin_api_owners},
+    {"GET", "/api/v1/owners/deleted", ADMIN_LANE_PAST, ADMIN_BODY_NONE, "kind search limit cursor",
+     ADMIN_ROLE_VIEWER, NULL, admin_api_owners_deleted},
     {"GET", "/api/v1/owners/{kind}/{name}", ADMIN_LANE_LIST, ADMIN_BODY_NONE, "at device",
      ADMIN_ROLE_VIEWER, NULL, admin_api_owner},
     {"GET", "/api/v1/owners/{kind}/{name}/items", ADMIN_LANE_LIST, ADMIN_BODY_NONE,

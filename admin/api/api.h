@@ -32,6 +32,7 @@ admin_handler admin_api_item_put; /* item_write.c */
 admin_handler admin_api_item_delete;
 admin_handler admin_api_history;        /* history.c */
 admin_handler admin_api_diff;           /* diff.c */
+admin_handler admin_api_owners_deleted; /* owners_deleted.c */
 admin_handler admin_api_owners_restore; /* restore.c */
 admin_handler admin_api_owners_delete;  /* delete.c */
 admin_handler admin_api_devices;        /* devices.c */
