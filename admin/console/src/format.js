@@ -27,7 +27,7 @@ export function seqDistance(a, b) {
 
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
 
-/* 0 B, 17 KiB, 1.5 GiB */
+/* 0 B, 17.0 KiB, 1.5 GiB, 200 GiB */
 export function bytes(value, language = lang.value) {
     if (value === null || value === undefined) {
         return "–";
@@ -38,8 +38,9 @@ export function bytes(value, language = lang.value) {
         amount /= 1024;
         unit++;
     }
-    const digits = unit > 0 && amount < 99.95 ? 1 : 0;
-    return `${plainNumber(amount, { maximumFractionDigits: digits }, language)} ${UNITS[unit]}`;
+    const digits = unit > 0 && amount < 99.95 ? 1 : 0; /* always there, so that columns align */
+    const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+    return `${plainNumber(amount, options, language)} ${UNITS[unit]}`;
 }
 
 export function percent(share, language = lang.value) {

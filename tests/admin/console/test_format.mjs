@@ -20,10 +20,10 @@ test("a seq larger than a double keeps its digits", () => {
 test("sizes change their unit at 1024, without 1024.0 of the smaller one", () => {
     assert.equal(format.bytes(0, "en"), "0 B");
     assert.equal(format.bytes(1023, "en"), "1,023 B");
-    assert.equal(format.bytes(1024, "en"), "1 KiB");
+    assert.equal(format.bytes(1024, "en"), "1.0 KiB");
     assert.equal(format.bytes(1536, "en"), "1.5 KiB");
-    assert.equal(format.bytes(1024 * 1024 - 1, "en"), "1 MiB");
-    assert.equal(format.bytes(5 * 1024 ** 4, "ja"), "5 TiB");
+    assert.equal(format.bytes(1024 * 1024 - 1, "en"), "1.0 MiB");
+    assert.equal(format.bytes(5 * 1024 ** 4, "ja"), "5.0 TiB");
     assert.equal(format.bytes(5000 * 1024 ** 4, "en"), "5,000 TiB");
 });
 

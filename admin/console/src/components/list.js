@@ -31,8 +31,9 @@ export function useList(path, member, query = {}, { refresh_ms = 0 } = {}) {
                 setWhere({ key, cursors: trail });
                 setState({ rows: answer[member], answer, loading: false });
             },
-            (problem) => !abort.signal.aborted && setState((before) =>
-                ({ ...before, problem, loading: false })));
+            (problem) => !abort.signal.aborted && setState((before) => (
+                /* what is there may be of another query, unless it was only to be renewed */
+                quiet ? { ...before, problem, loading: false } : { problem, loading: false })));
     };
     useEffect(() => {
         if (path !== null) {

@@ -1,5 +1,5 @@
 /* problem.js - what went wrong, what to do about it, and the code to look it up by. */
-import { hasText, t } from "../i18n.js";
+import { hasText, lang, t } from "../i18n.js";
 import { html } from "../lib.js";
 
 /* The title and the advice of a problem in the reader's language, if the code is known; else as
@@ -9,7 +9,8 @@ export function wordsOf(problem) {
     const title = `problem.${code}`;
     const advice = `problem.${code}_do`;
     return {
-        title: hasText(title) ? t(title, problem) : problem.title || t("problem.unknown"),
+        title: hasText(title) ? t(title, problem)
+            : (lang.value === "en" && problem.title) || t("problem.unknown"),
         advice: hasText(advice) ? t(advice, problem) : t("problem.unknown_do"),
         detail: problem.detail ?? problem.message ?? "",
         code,

@@ -1,5 +1,4 @@
 /* search.js - a field that searches while one types. */
-import { t } from "../i18n.js";
 import { html, useEffect, useId, useRef, useState } from "../lib.js";
 
 const PAUSE_MS = 200;
@@ -70,5 +69,5 @@ export function Choice({ label, value = "", options, onChoose }) {
 
 /* The line above a table: search, choices, and what can be done with the ticked rows. */
 export function Toolbar({ children }) {
-    return html`<div class="toolbar" role="group" aria-label=${t("common.toolbar")}>${children}</div>`;
+    return html`<div class="toolbar">${children}</div>`;
 }

@@ -42,7 +42,8 @@ function TickAll({ rows, rowKey, selection }) {
         selection.set(rowKey(row), row, event.target.checked));
     return html`<th scope="col" role="columnheader" class="tick"><input type="checkbox"
         aria-label=${t("common.tick_page")} checked=${all} indeterminate=${count > 0 && !all}
-        onChange=${tick} /></th>`;
+        onChange=${tick} />
+        <span class="tick-words" aria-hidden="true">${t("common.tick_page")}</span></th>`;
 }
 
 function Tick({ row, rowKey, rowName, selection, onTick }) {
