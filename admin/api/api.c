@@ -44,6 +44,8 @@ const struct admin_route admin_api_routes[] = {
      ADMIN_ROLE_VIEWER, NULL, admin_api_owners_deleted},
     {"GET", "/api/v1/owners/{kind}/{name}", ADMIN_LANE_LIST, ADMIN_BODY_NONE, "at device",
      ADMIN_ROLE_VIEWER, NULL, admin_api_owner},
+    {"GET", "/api/v1/owners/{kind}/{name}/devices", ADMIN_LANE_LIST, ADMIN_BODY_NONE,
+     "limit cursor", ADMIN_ROLE_VIEWER, NULL, admin_api_owner_devices},
     {"GET", "/api/v1/owners/{kind}/{name}/items", ADMIN_LANE_LIST, ADMIN_BODY_NONE,
      "values limit cursor at device", ADMIN_ROLE_VIEWER, NULL, admin_api_items},
     {"GET", "/api/v1/owners/{kind}/{name}/items/{path}", ADMIN_LANE_LIST, ADMIN_BODY_NONE,
