@@ -83,7 +83,8 @@ void admin_audit(const struct admin_request *request, const struct admin_route *
                  const struct admin_response *response)
 {
     ASSERT(request != NULL && route != NULL && response != NULL);
-    if (route->action == NULL || route->role == ADMIN_ROLE_NONE) {
+    bool kept = request->auth != NULL && route->action != NULL;
+    if (!kept || route->role == ADMIN_ROLE_NONE) {
         return;
     }
     struct auth_event event = {

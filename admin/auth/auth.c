@@ -107,7 +107,7 @@ bool admin_auth_is_new(struct admin_auth *auth)
 {
     ASSERT(auth != NULL);
     (void)pthread_mutex_lock(&auth->lock);
-    bool is_new = auth->loaded && auth->roster.account_count == 0;
+    bool is_new = auth->loaded && auth->roster.account_count == 0 && auth->roster.left_out == 0;
     (void)pthread_mutex_unlock(&auth->lock);
     return is_new;
 }

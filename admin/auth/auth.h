@@ -95,8 +95,8 @@ void admin_auth_note(struct admin_auth *auth, const struct admin_backend *backen
 
 /* Tell the audit of a change that succeeded and was no dry run: writes the item `@audit` of the
  * server's bag, as {"actor","action","via","address","status","about"}. Blocks on backend->submit.
- * What can't be written is logged. Routes without an action and those that anybody may use (they
- * tell it themselves) are passed over. */
+ * What can't be written is logged. Routes without an action, those that anybody may use (they
+ * tell it themselves) and requests without `auth` are passed over. */
 void admin_audit(const struct admin_request *request, const struct admin_route *route,
                  const struct admin_response *response);
 

@@ -173,12 +173,14 @@ void auth_roster_remove_token(struct auth_roster *roster, uint64_t id)
 /* --- loading --- */
 
 /* One that can't be understood is left out, and told: the others have to come in to mend it. */
-static int left_out(struct span path, const struct err *why, struct err *err)
+static int left_out(struct auth_roster *roster, struct span path, const struct err *why,
+                    struct err *err)
 {
     if (why->code == E_NOMEM) {
         return err_set(err, E_NOMEM, "accounts and API tokens: out of memory");
     }
     char name[PATH_MAX_BYTES + 1];
+    roster->left_out++;
     (void)snprintf(name, sizeof name, "%.*s", (int)path.size, (const char *)path.data);
     log_event(LOG_ERROR, "admin", "admin.record_unreadable", "item=%s text=%s", LOG_Q(name),
               LOG_Q(why->text));
@@ -193,7 +195,7 @@ static int load_account(void *context, struct span path, const struct item_row *
     struct err why = {0};
     int rc = auth_get_account(&account, path, row->value, &why);
     if (rc != 0) {
-        return left_out(path, &why, err);
+        return left_out(roster, path, &why, err);
     }
     account.seq = row->seq;
     rc = auth_roster_reserve(roster, err);
@@ -211,7 +213,7 @@ static int load_token(void *context, struct span path, const struct item_row *ro
     struct err why = {0};
     int rc = auth_get_token(&token, path, row->value, &why);
     if (rc != 0) {
-        return left_out(path, &why, err);
+        return left_out(roster, path, &why, err);
     }
     token.seq = row->seq;
     rc = auth_roster_reserve(roster, err);

@@ -18,6 +18,7 @@ struct auth_roster {
     struct auth_token *tokens;
     size_t token_count;
     size_t token_capacity;
+    size_t left_out; /* records that can't be understood */
 };
 
 void auth_roster_free(struct auth_roster *roster);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "admin/api/api.h"
+#include "admin/auth/auth.h"
 #include "tests/admin/fake_backend.h"
 #include "tests/support/fail_alloc.h"
 
@@ -26,12 +27,21 @@ static inline void ask_with_jansson(void)
 /* The header If-Match of the next requests. */
 static const char *ask_if_match;
 
+/* Who sends the next requests, and from where; all NULL: nobody keeps accounts. */
+static struct {
+    struct admin_auth *auth;
+    const struct admin_identity *who;
+    const char *address;
+} ask_as;
+
 /* What was answered. */
 struct answer {
     int status;
     json_t *json;
     char raw[256]; /* an item's bytes, as text */
     uint64_t etag;
+    char set_cookie[ADMIN_COOKIE_MAX];
+    unsigned retry_after_s;
     struct admin_stream *stream; /* the test frees it */
 };
 
@@ -51,6 +61,15 @@ static inline struct answer ask(struct fake_backend *fake, const char *method, c
     struct admin_request request = {
         .backend = &fake->backend, .actor = "admin", .file = -1, .given_up = &given_up};
     struct admin_response response = {0};
+    request.auth = ask_as.auth;
+    request.who = ask_as.who;
+    request.address = ask_as.address;
+    request.via = ADMIN_VIA_SESSION;
+    if (ask_as.who != NULL) {
+        request.actor = ask_as.who->actor;
+        request.role = ask_as.who->role;
+        request.via = ask_as.who->via;
+    }
     if (ask_if_match != NULL) {
         (void)snprintf(request.if_match, sizeof request.if_match, "%s", ask_if_match);
     }
@@ -83,6 +102,9 @@ static inline struct answer ask(struct fake_backend *fake, const char *method, c
     ask_fails.failed = ask_fails.nth != 0 && fail_alloc_stop();
     struct answer answer = {
         .status = response.status, .stream = response.stream, .etag = response.etag};
+    answer.retry_after_s = response.retry_after_s;
+    memcpy(answer.set_cookie, response.set_cookie, sizeof answer.set_cookie);
+    json_decref(response.about);
     bool document = response.is_raw && response.content_type != NULL &&
                     strcmp(response.content_type, "application/json") == 0;
     if (response.is_raw && !document) {
