@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -21,6 +20,7 @@
 #include "server/addresses.h"
 #include "server/console.h"
 #include "server/data_folder.h"
+#include "server/descriptors.h"
 #include "server/housekeeping.h"
 #include "server/loop.h"
 #include "server/recovery.h"
@@ -215,26 +215,9 @@ static int start_signals(struct server *server, struct err *err)
     return server->signal_fd >= 0 ? 0 : err_sys(err, "open", "signalfd");
 }
 
-/* A machine needs a descriptor; the router lets three quarters of them be connections. */
 static int start_files(struct server *server, struct err *err)
 {
-    struct rlimit limit = {0};
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
-        return err_sys(err, "getrlimit", "RLIMIT_NOFILE");
-    }
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit); /* what it came to is looked at */
-    (void)getrlimit(RLIMIT_NOFILE, &limit);
-    uint64_t sessions = server->options.settings->sessions;
-    uint64_t most = limit.rlim_cur / 4 * 3;
-    if (limit.rlim_cur != RLIM_INFINITY && most < sessions) {
-        log_event(
-            LOG_WARNING, "server", "files.few",
-            "limit=%" PRIu64 " machines=%" PRIu64 " text=\"limits.sessions is more than the "
-            "limit of open files allows: raise that one (LimitNOFILE= of the unit, ulimit -n)\"",
-            (uint64_t)limit.rlim_cur, most);
-    }
-    return 0;
+    return descriptors_raise(server->options.settings->sessions, err);
 }
 
 static int start_folder(struct server *server, struct err *err)

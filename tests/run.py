@@ -46,7 +46,8 @@ KNOWS_SANITIZERS = re.compile(r"\bno_memory_begin\b|__SANITIZE_ADDRESS__")
 # Run under TSan too: tests that start threads, and tests of what starts threads by itself. A test
 # that forks while threads run is not for TSan, which ends the child.
 STARTS_THREADS = re.compile(r"\b(thread_start|pthread_create)\b")
-THREADED = ("admin/https/http", "admin/https/tls", "admin/web", "admin/https/answer", "admin/https/connection", "admin/local",
+THREADED = ("admin/https/http", "admin/https/answer", "admin/https/connection",
+            "admin/https/crowd", "admin/https/entry", "admin/https/file", "admin/local", "admin/web",
             "server/applier", "server/housekeeping")
 
 TAP = re.compile(r"^(?P<no>not )?ok\b(?: +(?P<number>\d+))?(?: *- *| +)?(?P<text>.*)$")

@@ -39,6 +39,7 @@ static struct settings settings_of(const char *endpoint)
     struct settings settings = {
         .data_dir = data,
         .listen = {endpoint},
+        .console = "none",
         .log_level = LOG_ERROR,
         .segment_bytes = 8 << 20,
         .memtable_bytes = 4 << 20,
@@ -62,9 +63,10 @@ static struct settings settings_of(const char *endpoint)
 
 static int report_fd;
 
-static void on_reload(void *context)
+static void on_reload(void *context, struct server *server)
 {
     (void)context;
+    (void)server;
     ssize_t size = write(report_fd, "reloaded\n", 9);
     (void)size;
 }
