@@ -5,7 +5,8 @@
  *                           plain and as gzip
  *
  * The same sources give the same bytes. The texts of a language (src/locales/LANGUAGE/FILE.json)
- * become one module, "locale:LANGUAGE", with the keys FILE.KEY. */
+ * become two modules with the keys FILE.KEY: "locale:LANGUAGE/frame", which signing in and the frame
+ * need, and "locale:LANGUAGE/pages". */
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, extname, join } from "node:path";
@@ -40,14 +41,21 @@ async function bundler() {
     }
 }
 
-/* All texts of a language: {"portal.title": "Portal"}. */
-export function catalogue(language) {
+const FRAME_TEXTS = ["common", "nav", "password", "problem", "sign_in", "state"];
+
+/* The texts of a language, {"portal.title": "Portal"}: those of the "frame", of the "pages", or
+ * all. */
+export function catalogue(language, part) {
     const texts = {};
     const folder = join(SOURCES, "locales", language);
     for (const file of readdirSync(folder).filter((name) => name.endsWith(".json")).sort()) {
+        const name = basename(file, ".json");
+        if (part && FRAME_TEXTS.includes(name) !== (part === "frame")) {
+            continue;
+        }
         const page = JSON.parse(readFileSync(join(folder, file), "utf8"));
         for (const [key, text] of Object.entries(page)) {
-            texts[`${basename(file, ".json")}.${key}`] = text;
+            texts[`${name}.${key}`] = text;
         }
     }
     return texts;
@@ -59,7 +67,7 @@ const locales = {
         build.onResolve({ filter: /^locale:/ }, ({ path }) => (
             { path: path.slice("locale:".length), namespace: "locale" }));
         build.onLoad({ filter: /.*/, namespace: "locale" }, ({ path }) => (
-            { contents: JSON.stringify(catalogue(path)), loader: "json" }));
+            { contents: JSON.stringify(catalogue(...path.split("/"))), loader: "json" }));
     },
 };
 
@@ -74,13 +82,25 @@ async function bundle(esbuild, out) {
     return Object.keys(built.metafile.outputs).map((file) => basename(file));
 }
 
-/* The hash of a file that esbuild does not see, as part of its name. */
-function named(out, file) {
-    const bytes = readFileSync(join(SOURCES, file));
+/* Write what esbuild does not name, with its hash in the name, which is returned. */
+function named(out, file, bytes) {
     const hash = createHash("sha256").update(bytes).digest("hex").slice(0, 8).toUpperCase();
     const name = `${basename(file, extname(file))}-${hash}${extname(file)}`;
     writeFileSync(join(out, name), bytes);
     return name;
+}
+
+/* Pictures that stand in the styles as data: addresses become files, because the page's policy
+ * allows nothing else. What is left is none, or the build fails. */
+function picturesAsFiles(out, style) {
+    const path = join(out, style);
+    const text = readFileSync(path, "utf8").replace(
+        /url\((["']?)data:image\/svg\+xml,(.*?)\1\)/g,
+        (_, quote, svg) => `url(/${named(out, "icon.svg", decodeURIComponent(svg))})`);
+    if (text.includes("data:")) {
+        fail(`${style} has a data: address that the policy of the console does not allow.`);
+    }
+    writeFileSync(path, text);
 }
 
 function page(out, files) {
@@ -88,8 +108,9 @@ function page(out, files) {
     const text = readFileSync(join(SOURCES, "index.html"), "utf8")
         .replace("{app}", find("app-", ".js"))
         .replace("{style}", find("style-", ".css"))
-        .replace("{icon}", named(out, "favicon.svg"));
+        .replace("{icon}", named(out, "favicon.svg", readFileSync(join(SOURCES, "favicon.svg"))));
     writeFileSync(join(out, "index.html"), text);
+    picturesAsFiles(out, find("style-", ".css"));
 }
 
 /* --- the C file --- */

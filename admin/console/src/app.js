@@ -1,12 +1,13 @@
 /* app.js - the whole console: sign-in when nobody is signed in, else the frame with its page. */
 import { ConfirmHost } from "./components/confirm.js";
 import { Layout } from "./components/layout.js";
+import { NotFound } from "./components/page.js";
 import { ProblemView } from "./components/problem.js";
 import { SignInDialog, SignInPage } from "./components/sign_in.js";
 import { Loading } from "./components/small.js";
 import { Toasts } from "./components/toast.js";
+import { fetchPageTexts } from "./i18n.js";
 import { html, useEffect, useState } from "./lib.js";
-import { NotFound } from "./components/page.js";
 import { go, match, place } from "./router.js";
 import { HOME, ROUTES } from "./routes.js";
 import { session } from "./session.js";
@@ -27,8 +28,8 @@ function RoutedPage({ route, params }) {
     const [page, setPage] = useState({});
     useEffect(() => {
         let current = true;
-        route.page().then(
-            (module) => current && setPage({ of: route, view: module.default }),
+        Promise.all([route.page(), fetchPageTexts()]).then(
+            ([module]) => current && setPage({ of: route, view: module.default }),
             (error) => current && setPage({ of: route, failed: error }));
         return () => {
             current = false;

@@ -80,12 +80,28 @@ export function setTexts(language, texts) {
     lang.value = language;
 }
 
-const LOADERS = { en: () => import("locale:en"), ja: () => import("locale:ja") };
+/* What signing in and the frame need, and the pages' texts, which are fetched with the first one. */
+const FRAME = { en: () => import("locale:en/frame"), ja: () => import("locale:ja/frame") };
+const PAGES = { en: () => import("locale:en/pages"), ja: () => import("locale:ja/pages") };
+let withPages = false;
+
+async function fetchTexts(language) {
+    const parts = await Promise.all(
+        [FRAME[language](), withPages ? PAGES[language]() : { default: {} }]);
+    setTexts(language, Object.assign({}, ...parts.map((part) => part.default)));
+}
+
+/* The texts of the pages, too, from now on. */
+export async function fetchPageTexts() {
+    if (!withPages) {
+        withPages = true;
+        await fetchTexts(lang.peek());
+    }
+}
 
 /* Fetch the texts of a language and show them from now on; remembered in this browser. */
 export async function setLanguage(language) {
-    const texts = (await LOADERS[language]()).default;
-    setTexts(language, texts);
+    await fetchTexts(language);
     document.documentElement.lang = language;
     try {
         localStorage.setItem("kitbag-language", language);
