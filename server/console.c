@@ -99,16 +99,16 @@ static int start_web(struct console *console, struct err *err)
         return err_set(err, E_INVALID, "the path of the data folder is too long");
     }
     const struct admin_web_options options = {
-        .listen = settings->console,
-        .files = {settings->console_certificate, settings->console_key},
+        .listen = settings->console.listen,
+        .files = {settings->console.certificate, settings->console.key},
         .keys_dir = keys,
         .names = names,
         .name_count = count,
         .spool_dir = settings->data_dir,
         .assets = console->options.assets,
         .auth = console->auth,
-        .connections = (unsigned)settings->console_connections,
-        .connections_per_address = (unsigned)settings->console_connections_per_address,
+        .connections = settings->console.connections,
+        .connections_per_address = settings->console.connections_per_address,
     };
     int rc = admin_web_start(&console->web, &options, err);
     if (rc == 0) {
@@ -127,10 +127,10 @@ int console_start(struct console **out, const struct console_options *options, s
     console->options = *options;
     int rc = admin_auth_new(&console->auth, &clock_system, err);
     if (rc == 0) {
-        admin_auth_limits(console->auth, options->settings->console_session_idle_ms,
-                          options->settings->console_session_max_ms);
+        admin_auth_limits(console->auth, options->settings->console.session_idle_ms,
+                          options->settings->console.session_max_ms);
     }
-    if (rc == 0 && !admin_listen_is_none(options->settings->console)) {
+    if (rc == 0 && !admin_listen_is_none(options->settings->console.listen)) {
         rc = start_web(console, err);
     }
     if (rc != 0) {
@@ -229,13 +229,13 @@ void console_stop(struct console **console)
 void console_reload(struct console *console, const struct settings *settings)
 {
     ASSERT(console != NULL && settings != NULL);
-    admin_auth_limits(console->auth, settings->console_session_idle_ms,
-                      settings->console_session_max_ms);
+    admin_auth_limits(console->auth, settings->console.session_idle_ms,
+                      settings->console.session_max_ms);
     if (console->web == NULL) {
         return;
     }
-    const struct admin_certificate_files files = {settings->console_certificate,
-                                                  settings->console_key};
+    const struct admin_certificate_files files = {settings->console.certificate,
+                                                  settings->console.key};
     struct err err = {0};
     if (admin_web_reload(console->web, &files, &err) == 0) {
         tell_where(console);

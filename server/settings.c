@@ -198,20 +198,22 @@ static int read_advertise(struct settings *out, const struct config *config, str
 static int read_console(struct settings *out, const struct config *config, struct err *err)
 {
     struct err why = {0};
-    out->console = config_text(config, "server.console");
-    out->console_certificate = config_text(config, "console.certificate");
-    out->console_key = config_text(config, "console.key");
-    out->console_session_idle_ms = config_u64(config, "console.session_idle");
-    out->console_session_max_ms = config_u64(config, "console.session_max");
-    out->console_connections = config_u64(config, "console.connections");
-    out->console_connections_per_address = config_u64(config, "console.connections_per_address");
-    if (admin_listen_check(out->console, &why) != 0) {
+    out->console = (struct console_settings){
+        .listen = config_text(config, "server.console"),
+        .certificate = config_text(config, "console.certificate"),
+        .key = config_text(config, "console.key"),
+        .session_idle_ms = config_u64(config, "console.session_idle"),
+        .session_max_ms = config_u64(config, "console.session_max"),
+        .connections = (unsigned)config_u64(config, "console.connections"),
+        .connections_per_address = (unsigned)config_u64(config, "console.connections_per_address"),
+    };
+    if (admin_listen_check(out->console.listen, &why) != 0) {
         return bad(config, "server.console",
                    "it looks like 0.0.0.0:8444 or [::]:8444, several with commas; or it is none",
                    err);
     }
-    bool certificate = out->console_certificate[0] != '\0';
-    if (certificate != (out->console_key[0] != '\0')) {
+    bool certificate = out->console.certificate[0] != '\0';
+    if (certificate != (out->console.key[0] != '\0')) {
         return bad(config, certificate ? "console.key" : "console.certificate",
                    "console.certificate and console.key are set both, or neither", err);
     }

@@ -13,6 +13,17 @@ enum { SETTINGS_ENDPOINTS_MAX = 8 };
 /* Ends with a row whose name is NULL. */
 extern const struct config_key settings_keys[];
 
+/* Texts are borrowed from the config. */
+struct console_settings {
+    const char *listen;      /* "0.0.0.0:8444", or "none" */
+    const char *certificate; /* both "": of the server's own making */
+    const char *key;
+    uint64_t session_idle_ms;
+    uint64_t session_max_ms;
+    unsigned connections;
+    unsigned connections_per_address;
+};
+
 /* Checked values. Texts are borrowed from the config. */
 struct settings {
     const char *data_dir;
@@ -20,13 +31,7 @@ struct settings {
     char listen_text[2048];
     size_t advertise_count;
     char advertise[TOKEN_ADDRESSES_MAX][ADDRESS_MAX_BYTES + 1]; /* HOST or HOST:PORT */
-    const char *console;                                        /* "0.0.0.0:8444", or "none" */
-    const char *console_certificate; /* both "": of the server's own making */
-    const char *console_key;
-    uint64_t console_session_idle_ms;
-    uint64_t console_session_max_ms;
-    uint64_t console_connections;
-    uint64_t console_connections_per_address;
+    struct console_settings console;
     enum log_level log_level;
     uint64_t segment_bytes;
     uint64_t memtable_bytes;

@@ -39,7 +39,7 @@ static struct settings settings_of(const char *endpoint)
     struct settings settings = {
         .data_dir = data,
         .listen = {endpoint},
-        .console = "none",
+        .console = {.listen = "none", .session_idle_ms = 60000, .session_max_ms = 60000},
         .log_level = LOG_ERROR,
         .segment_bytes = 8 << 20,
         .memtable_bytes = 4 << 20,
