@@ -116,6 +116,20 @@ struct device_live {
 
 struct admin_board;
 
+enum { ENROLLMENT_ID_MAX = 17 };
+
+/* A join token that is to be made. */
+struct enrollment {
+    uint64_t expires_ms; /* since 1970 */
+    const char *actor;   /* who makes it; borrowed, at most ACTOR_MAX_BYTES */
+    uint64_t replaces;   /* the machine whose ID and data the new one gets; 0: none's */
+    /* It also gets what that one may keep and mirror beyond its users' bags: only an administrator
+     * gives such rights, so a token that somebody else made takes them away. */
+    bool keeps_rights;
+    /* out */
+    char id[ENROLLMENT_ID_MAX]; /* the first 16 digits of its path in the server's bag */
+};
+
 struct admin_backend {
     void *context;
     struct admin_board *board; /* how the server is, for all who ask (board.h) */
@@ -127,8 +141,8 @@ struct admin_backend {
     /* The live part of one device (E_NOT_FOUND: never seen since the start). */
     int (*device)(void *context, uint64_t device, struct device_live *out, struct err *err);
     /* A new join token as text (TOKEN_TEXT_MAX bytes of `out`); writes its public half.
-     * `expires_ms` is a point in time, since 1970. */
-    int (*enroll)(void *context, uint64_t expires_ms, const char *actor, char *out, size_t out_size,
+     * E_NOT_FOUND: the machine that it is to replace is not registered. */
+    int (*enroll)(void *context, struct enrollment *wanted, char *out, size_t out_size,
                   struct err *err);
     /* Start or stop synchronization: `seq` is that of the change, 0 when it was so already. */
     int (*sync)(void *context, bool run, const char *actor, uint64_t *seq, struct err *err);

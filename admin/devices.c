@@ -20,18 +20,10 @@ struct span admin_device_path(char out[ADMIN_DEVICE_PATH_MAX], uint64_t device)
     return span_of(out, (size_t)size);
 }
 
-/* Every live item of a bag whose path begins with `prefix`, from behind `after`. A bag that is not
- * there has none. */
-struct walk_bag {
-    struct kv *kv;
-    struct kv_view *view;
-    struct owner owner;
-    const char *prefix;
-    struct span after;
-};
-
-static int walk_items(const struct walk_bag *walk, kv_row_fn *each, void *context, struct err *err)
+int admin_items_each(const struct admin_items *walk, kv_row_fn *each, void *context,
+                     struct err *err)
 {
+    ASSERT(walk != NULL && walk->view != NULL && each != NULL);
     struct bag_row bag = {0};
     int rc = kv_bag_of(walk->kv, walk->view, &walk->owner, &bag, err);
     if (rc != 0) {
@@ -114,14 +106,14 @@ int admin_devices_each(struct kv *kv, struct kv_view *view, uint64_t after, admi
 {
     ASSERT(kv != NULL && view != NULL && each != NULL);
     char path[ADMIN_DEVICE_PATH_MAX];
-    struct walk_bag walk = {.kv = kv,
-                            .view = view,
-                            .owner = {.kind = OWNER_SERVER},
-                            .prefix = DEVICE_PREFIX,
-                            .after =
-                                after != 0 ? admin_device_path(path, after) : span_of(NULL, 0)};
+    struct admin_items walk = {.kv = kv,
+                               .view = view,
+                               .owner = {.kind = OWNER_SERVER},
+                               .prefix = DEVICE_PREFIX,
+                               .after =
+                                   after != 0 ? admin_device_path(path, after) : span_of(NULL, 0)};
     struct devices devices = {each, context};
-    return walk_items(&walk, see_device, &devices, err);
+    return admin_items_each(&walk, see_device, &devices, err);
 }
 
 /* --- who is signed in --- */
@@ -148,10 +140,10 @@ int admin_device_users(struct kv *kv, struct kv_view *view, uint64_t device,
                        admin_device_user_fn *each, void *context, struct err *err)
 {
     ASSERT(kv != NULL && view != NULL && each != NULL);
-    struct walk_bag walk = {.kv = kv,
-                            .view = view,
-                            .owner = {.kind = OWNER_DEVICE, .device = device},
-                            .prefix = USER_PREFIX};
+    struct admin_items walk = {.kv = kv,
+                               .view = view,
+                               .owner = {.kind = OWNER_DEVICE, .device = device},
+                               .prefix = USER_PREFIX};
     struct users users = {each, context};
-    return walk_items(&walk, see_user, &users, err);
+    return admin_items_each(&walk, see_user, &users, err);
 }

@@ -11,6 +11,18 @@
 
 #include "kv/kv.h"
 
+/* Every live item of an owner's bag whose path begins with `prefix`, in order from behind `after`
+ * (empty: from the start). A bag that is not there has none. `each` as of kv_page. */
+struct admin_items {
+    struct kv *kv;
+    struct kv_view *view;
+    struct owner owner;
+    const char *prefix;
+    struct span after;
+};
+MUST_CHECK int admin_items_each(const struct admin_items *items, kv_row_fn *each, void *context,
+                                struct err *err);
+
 /* One machine, for the call it is given to. */
 struct admin_device {
     uint64_t id;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 
 enum {
@@ -159,19 +160,56 @@ static int backend_sync(void *context, bool run, const char *actor, uint64_t *se
     return rc;
 }
 
-static int backend_enroll(void *context, uint64_t expires_ms, const char *actor, char *out,
-                          size_t out_size, struct err *err)
+/* Is there such a machine, removed or not? */
+static int check_replaced(struct desk *desk, uint64_t device, struct err *err)
 {
-    ASSERT(context != NULL && actor != NULL && out != NULL && out_size >= TOKEN_TEXT_MAX);
+    struct kv *kv = committer_kv(desk->options.committer);
+    struct owner server = {.kind = OWNER_SERVER};
+    struct bag_row bag = {0};
+    struct kv_item item = {0};
+    char path[RECORD_PATH_MAX];
+    int rc = kv_bag_of(kv, NULL, &server, &bag, err);
+    if (rc == 0) {
+        rc = kv_item(kv, NULL, bag.bag_id, record_device_path(path, device), &item, err);
+    }
+    if (rc == 0 && item.row.state != ITEM_LIVE) {
+        rc = err_set(err, E_NOT_FOUND, "no registered machine has the ID %016" PRIx64, device);
+    }
+    kv_item_free(&item);
+    return rc;
+}
+
+static void describe_token(struct token_record *record, const struct enrollment *wanted)
+{
+    *record = (struct token_record){
+        .expires_ms = wanted->expires_ms,
+        .replaces = wanted->replaces,
+        .keeps_rights = wanted->replaces != 0 && wanted->keeps_rights,
+        .created_ms = clock_wall_ms(&clock_system),
+    };
+    (void)snprintf(record->by, sizeof record->by, "%s", wanted->actor);
+}
+
+static int backend_enroll(void *context, struct enrollment *wanted, char *out, size_t out_size,
+                          struct err *err)
+{
+    ASSERT(context != NULL && wanted != NULL && out != NULL && out_size >= TOKEN_TEXT_MAX);
+    ASSERT(wanted->actor != NULL && strlen(wanted->actor) <= ACTOR_MAX_BYTES);
     struct desk *desk = context;
+    int rc = wanted->replaces != 0 ? check_replaced(desk, wanted->replaces, err) : 0;
+    if (rc != 0) {
+        return rc;
+    }
     struct key_pair pair;
+    struct token_record record;
     key_pair_make(&pair);
     struct join_token token = desk->options.token;
-    token.expires_ms = expires_ms;
+    token.expires_ms = wanted->expires_ms;
     memcpy(token.secret, pair.secret_key, KEY_SIZE);
-    struct token_record record = {.expires_ms = expires_ms};
+    describe_token(&record, wanted);
     memcpy(record.key, pair.public_key, KEY_SIZE);
-    int rc = submit_token(desk, &record, actor, err);
+    hex_encode(record.key, (sizeof wanted->id - 1) / 2, wanted->id);
+    rc = submit_token(desk, &record, wanted->actor, err);
     if (rc == 0) {
         rc = token_format(&token, out, err);
     }

@@ -114,26 +114,26 @@ static int put_device(struct job *job, const struct device_record *device)
     return rc;
 }
 
-static int make_device(struct job *job, const struct registry *registry, const struct join *join,
-                       struct token_record *token)
+/* The bag of a device is there from its first join on; somebody may have deleted it. */
+static int ensure_bag(struct job *job, uint64_t device)
 {
-    struct device_record device = {.joined_ms = join->now_ms};
-    do {
-        device.id = random_u64();
-    } while (registry_knows(registry, device.id));
-    memcpy(device.key, join->public_key, KEY_SIZE);
-    copy_label(device.name, join->name);
-    copy_label(device.serial, join->serial);
-    copy_label(device.model, join->model);
-    copy_label(device.software, join->software);
-    token->used = true;
-    token->device = device.id;
-    job->by.origin = device.id;
-    struct owner owner = {.kind = OWNER_DEVICE, .device = device.id};
+    struct owner owner = {.kind = OWNER_DEVICE, .device = device};
+    struct bag_row bag = {0};
     uint64_t bag_id = 0;
-    int rc = plan_create(job->plan, &job->by, &owner, 0, &bag_id, &job->err);
+    int rc = plan_read(overlay_bag_of(&job->plan->overlay, &owner, &bag, &job->err));
+    return rc == E_NOT_FOUND || rc == E_BAG_GONE
+               ? plan_create(job->plan, &job->by, &owner, 0, &bag_id, &job->err)
+               : rc;
+}
+
+static int put_all(struct job *job, const struct device_record *device, struct token_record *token)
+{
+    token->used = true;
+    token->device = device->id;
+    job->by.origin = device->id;
+    int rc = ensure_bag(job, device->id);
     if (rc == 0) {
-        rc = put_device(job, &device);
+        rc = put_device(job, device);
     }
     if (rc == 0) {
         rc = put_token(job, token);
@@ -141,8 +141,49 @@ static int make_device(struct job *job, const struct registry *registry, const s
     if (rc == 0) {
         rc = plan_seal(job->plan, &job->err);
     }
-    job->reply.id = device.id;
+    job->reply.id = device->id;
     return rc;
+}
+
+static void describe(struct device_record *device, const struct join *join)
+{
+    device->joined_ms = join->now_ms;
+    memcpy(device->key, join->public_key, KEY_SIZE);
+    copy_label(device->serial, join->serial);
+    copy_label(device->model, join->model);
+    copy_label(device->software, join->software);
+}
+
+static int make_device(struct job *job, const struct registry *registry, const struct join *join,
+                       struct token_record *token)
+{
+    struct device_record device = {0};
+    do {
+        device.id = random_u64();
+    } while (device.id == 0 || registry_knows(registry, device.id));
+    describe(&device, join);
+    copy_label(device.name, join->name);
+    return put_all(job, &device, token);
+}
+
+/* The name stays: it is the place's, or was given by an administrator. */
+static int replace_device(struct job *job, const struct join *join, struct token_record *token)
+{
+    struct device_record device = {0};
+    int rc = read_device(job, token->replaces, &device);
+    if (rc != 0) {
+        return rc == PLAN_TROUBLE ? rc
+                                  : err_set(&job->err, E_NOT_FOUND,
+                                            "the machine that this token replaces is not known "
+                                            "to the server any more");
+    }
+    describe(&device, join);
+    device.removed = false;
+    if (!token->keeps_rights) {
+        device.keep = KEEP_SIGNED_IN;
+        device.mirror = false;
+    }
+    return put_all(job, &device, token);
 }
 
 static int plan_join(struct job *job, const struct registry *registry, const struct join *join)
@@ -164,7 +205,8 @@ static int plan_join(struct job *job, const struct registry *registry, const str
     if (job->plan->closed != 0) {
         return err_set(&job->err, job->plan->closed, "%s", plan_closed_text(job->plan));
     }
-    return make_device(job, registry, join, &token);
+    return token.replaces != 0 ? replace_device(job, join, &token)
+                               : make_device(job, registry, join, &token);
 }
 
 int join_plan(struct plan *plan, const struct registry *registry, const struct join *join)

@@ -1,4 +1,6 @@
-/* server/joining.h - a machine joins with a one-time token and becomes a device.
+/* server/joining.h - a machine joins with a one-time token and becomes a device: a new one, or the
+ * one that the token says it replaces. Then it has that one's ID, bags and name, and the key that
+ * the other machine had is nobody's.
  *
  * A repeat with the same token and the same public key gets the same device: the answer may have
  * been lost on the way.

@@ -110,11 +110,18 @@ void record_put_token(struct buf *out, const struct token_record *record)
 {
     ASSERT(out != NULL && record != NULL);
     char device[DEVICE_TEXT_MAX] = "";
+    char replaces[DEVICE_TEXT_MAX] = "";
     if (record->used) {
         device_format(record->device, device);
     }
-    append_json(out, json_pack("{s:s, s:I, s:s}", "state", record->used ? "used" : "new",
-                               "expires_ms", (json_int_t)record->expires_ms, "device", device));
+    if (record->replaces != 0) {
+        device_format(record->replaces, replaces);
+    }
+    append_json(out, json_pack("{s:s, s:I, s:s, s:s, s:b, s:I, s:s}", "state",
+                               record->used ? "used" : "new", "expires_ms",
+                               (json_int_t)record->expires_ms, "device", device, "replaces",
+                               replaces, "keeps_rights", (int)record->keeps_rights, "created_ms",
+                               (json_int_t)record->created_ms, "by", record->by));
 }
 
 void record_put_sync(struct buf *out, const struct sync_record *record)
@@ -195,14 +202,33 @@ static void read_keep(struct reader *reader, enum device_keep *out)
     }
 }
 
-static void read_mirror(struct reader *reader, bool *out)
+/* Absent is false. */
+static void read_flag(struct reader *reader, const char *field, bool *out)
 {
-    const json_t *value = json_object_get(reader->object, "mirror");
+    const json_t *value = json_object_get(reader->object, field);
     if (value != NULL && !json_is_boolean(value)) {
-        fault(reader, "mirror");
+        fault(reader, field);
         return;
     }
     *out = json_is_true(value);
+}
+
+/* Of a field that records did not always have: absent is 0. */
+static void read_later_number(struct reader *reader, const char *field, uint64_t *out)
+{
+    if (json_object_get(reader->object, field) != NULL) {
+        read_number(reader, field, out);
+    }
+}
+
+/* "" and absent are 0. */
+static void read_device(struct reader *reader, const char *field, uint64_t *out)
+{
+    char text[DEVICE_TEXT_MAX] = "";
+    read_text(reader, field, text, sizeof text);
+    if (text[0] != '\0' && device_parse(text, out, NULL) != 0) {
+        fault(reader, field);
+    }
 }
 
 static void read_key(struct reader *reader, uint8_t out[KEY_SIZE])
@@ -234,7 +260,7 @@ int record_get_device(struct device_record *out, struct span path, struct span v
     read_number(&reader, "joined_ms", &record.joined_ms);
     read_choice(&reader, "state", "active", "removed", &record.removed);
     read_keep(&reader, &record.keep);
-    read_mirror(&reader, &record.mirror);
+    read_flag(&reader, "mirror", &record.mirror);
     json_decref(reader.object);
     if (reader.rc == 0) {
         *out = record;
@@ -254,13 +280,16 @@ int record_get_token(struct token_record *out, struct span path, struct span val
     if (rc != 0) {
         return rc;
     }
-    char device[DEVICE_TEXT_MAX] = "";
     read_choice(&reader, "state", "new", "used", &record.used);
     read_number(&reader, "expires_ms", &record.expires_ms);
-    read_text(&reader, "device", device, sizeof device);
-    if (record.used && device_parse(device, &record.device, NULL) != 0) {
+    read_device(&reader, "device", &record.device);
+    if (record.used && record.device == 0) {
         fault(&reader, "device");
     }
+    read_device(&reader, "replaces", &record.replaces);
+    read_flag(&reader, "keeps_rights", &record.keeps_rights);
+    read_later_number(&reader, "created_ms", &record.created_ms);
+    read_text(&reader, "by", record.by, sizeof record.by);
     json_decref(reader.object);
     if (reader.rc == 0) {
         *out = record;

@@ -7,8 +7,11 @@
  *                            keep: what the machine may keep without a sign-in: "signed-in"
  *                            (nothing, as when it is absent), "groups", "everybody"; mirror:
  *                            whether it may have the whole journal (absent: no)
- *   token/HEX(public key)    {"state","expires_ms","device"}
- *                            state: "new", "used" (then device tells by whom)
+ *   token/HEX(public key)    {"state","expires_ms","device","replaces","keeps_rights","created_ms",
+ *                            "by"}
+ *                            state: "new", "used" (then device tells by whom); replaces: the
+ * machine whose ID and data the new one gets ("": none's), with its rights to keep and to mirror
+ * when keeps_rights. What comes after device may be absent
  *   @sync                    {"state","since_ms","by"}
  *                            state: "running", "stopped"; by: who changed it last. Absent:
  *                            running, and nobody ever changed it
@@ -47,7 +50,11 @@ struct token_record {
     uint8_t key[KEY_SIZE]; /* the public half */
     bool used;
     uint64_t expires_ms;
-    uint64_t device; /* when used */
+    uint64_t device;   /* when used */
+    uint64_t replaces; /* 0: none */
+    bool keeps_rights;
+    uint64_t created_ms; /* 0: not known */
+    char by[ACTOR_MAX_BYTES + 1];
 };
 
 /* All zeros: running since ever. */

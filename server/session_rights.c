@@ -19,7 +19,10 @@ void sessions_device_changed(struct sessions *sessions, uint64_t device)
         return;
     }
     if (!registry_holds(registry, device, session->key)) {
-        session_end(sessions, session, E_DEVICE_REMOVED, err_meaning(E_DEVICE_REMOVED));
+        bool replaced = registry_peer(registry, session->key).kind == REGISTRY_NOBODY;
+        session_end(sessions, session, E_DEVICE_REMOVED,
+                    replaced ? "another machine has taken this one's place"
+                             : err_meaning(E_DEVICE_REMOVED));
         return;
     }
     struct registry_rights rights = registry_rights(registry, device);

@@ -40,7 +40,9 @@ admin_handler admin_api_devices;        /* devices.c */
 admin_handler admin_api_device;         /* device.c */
 admin_handler admin_api_device_patch;
 admin_handler admin_api_devices_delete; /* devices.c */
-admin_handler admin_api_enrollments;
+admin_handler admin_api_enrollments;    /* enrollments.c */
+admin_handler admin_api_enrollments_list;
+admin_handler admin_api_enrollments_delete;
 admin_handler admin_api_sync; /* sync.c */
 admin_handler admin_api_sync_put;
 admin_handler admin_api_changes; /* changes.c */

@@ -1,4 +1,4 @@
-/* admin/api/devices.c - the client machines: seeing them, removing them, letting new ones join. */
+/* admin/api/devices.c - the client machines: seeing them, removing them. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,17 +6,12 @@
 
 #include "admin/api/api.h"
 #include "admin/devices.h"
-#include "base/clock.h"
 
 enum {
     DEVICES_LIMIT = 500,
     DEVICES_LIMIT_MAX = 1000,
     DELETE_IDS_MAX = 10000,
     REMOVE_TRIES = 5, /* a machine that joins again at the same moment changes its item */
-    TOKENS_MAX = 1000,
-    TOKEN_SECONDS = 3600,
-    TOKEN_SECONDS_MAX = 30 * 24 * 3600,
-    TOKEN_ROOM = 8192, /* more than any token's text */
     FOLDED_MAX = 1100,
 };
 
@@ -381,51 +376,6 @@ int admin_api_devices_delete(const struct admin_request *request, struct admin_r
     }
     json_decref(removal.missing);
     json_decref(removal.failed);
-    json_decref(body);
-    return rc;
-}
-
-/* --- letting new ones join --- */
-
-static int make_tokens(const struct admin_request *request, uint64_t count, uint64_t seconds,
-                       json_t *tokens, struct err *err)
-{
-    const struct admin_backend *backend = request->backend;
-    uint64_t expires_ms = clock_wall_ms(&clock_system) + seconds * 1000;
-    char *text = malloc(TOKEN_ROOM);
-    int rc = text != NULL ? 0 : err_set(err, E_NOMEM, "out of memory");
-    for (uint64_t i = 0; i < count && rc == 0; i++) {
-        rc = backend->enroll(backend->context, expires_ms, request->actor, text, TOKEN_ROOM, err);
-        if (rc == 0 && json_array_append_new(tokens, json_string(text)) != 0) {
-            rc = err_set(err, E_NOMEM, "out of memory");
-        }
-    }
-    free(text);
-    return rc;
-}
-
-int admin_api_enrollments(const struct admin_request *request, struct admin_response *response,
-                          struct err *err)
-{
-    json_t *body = NULL;
-    json_t *tokens = json_array();
-    uint64_t count = 1;
-    uint64_t seconds = TOKEN_SECONDS;
-    int rc = admin_body_json(request, "count expires_s", &body, err);
-    if (rc == 0) {
-        rc = admin_api_number(body, "count", 1, TOKENS_MAX, &count, err);
-    }
-    if (rc == 0) {
-        rc = admin_api_number(body, "expires_s", 1, TOKEN_SECONDS_MAX, &seconds, err);
-    }
-    if (rc == 0) {
-        rc = make_tokens(request, count, seconds, tokens, err);
-    }
-    if (rc == 0) {
-        response->json = json_pack("{s:O}", "tokens", tokens);
-        rc = response->json != NULL ? 0 : err_set(err, E_NOMEM, "out of memory");
-    }
-    json_decref(tokens);
     json_decref(body);
     return rc;
 }

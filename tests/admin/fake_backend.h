@@ -33,6 +33,7 @@ struct fake_backend {
     const char *refuse_owner; /* only of this one (folded); NULL: of all */
     int fail_code;            /* of the call itself */
     int enrolled;
+    struct enrollment wanted;                     /* by the newest of them */
     uint64_t origin;                              /* changes come from this machine; 0: "admin" */
     bool conflict;                                /* and are marked */
     struct server_status status;                  /* told, besides what is counted */
@@ -41,8 +42,8 @@ struct fake_backend {
     void (*meanwhile)(struct fake_backend *fake); /* done once, before the next submits */
     /* What came. */
     char actor[ACTOR_MAX_BYTES + 1]; /* of the newest set */
-    size_t largest_set;   /* writes of one set */
-    size_t largest_bytes; /* of their values */
+    size_t largest_set;              /* writes of one set */
+    size_t largest_bytes;            /* of their values */
 };
 
 /* The changes of one change set while they are made. */
@@ -333,15 +334,17 @@ static inline int fake_confirm_clock(void *context, struct err *err)
     return fake->fail_code == 0 ? 0 : err_set(err, fake->fail_code, "the fake was told to fail");
 }
 
-static inline int fake_enroll(void *context, uint64_t expires_ms, const char *actor, char *out,
-                              size_t out_size, struct err *err)
+static inline int fake_enroll(void *context, struct enrollment *wanted, char *out, size_t out_size,
+                              struct err *err)
 {
     struct fake_backend *fake = context;
     if (fake->fail_code != 0) {
         return err_set(err, fake->fail_code, "the fake was told to fail");
     }
-    (void)snprintf(out, out_size, "kb1.token%d.%s.%d", ++fake->enrolled, actor,
-                   expires_ms > fake->time_ms);
+    (void)snprintf(out, out_size, "kb1.token%d.%s.%d", ++fake->enrolled, wanted->actor,
+                   wanted->expires_ms > fake->time_ms);
+    (void)snprintf(wanted->id, sizeof wanted->id, "%016x", (unsigned)fake->enrolled);
+    fake->wanted = *wanted;
     return 0;
 }
 

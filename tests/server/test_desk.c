@@ -94,6 +94,7 @@ struct asker {
     struct submit *submits;
     size_t submit_count;
     char token[TOKEN_TEXT_MAX];
+    struct enrollment wanted;
     bool run;
     uint64_t seq;
     atomic_bool done;
@@ -150,7 +151,8 @@ static void ask_submit(struct asker *asker)
 
 static void ask_token(struct asker *asker)
 {
-    asker->rc = backend.enroll(backend.context, 123456, "me", asker->token, sizeof asker->token,
+    asker->wanted = (struct enrollment){.expires_ms = 123456, .actor = "me"};
+    asker->rc = backend.enroll(backend.context, &asker->wanted, asker->token, sizeof asker->token,
                                &asker->err);
 }
 

@@ -77,6 +77,11 @@ static void a_token_there_and_back(void **state)
     for (int used = 0; used < 2; used++) {
         record.used = used == 1;
         record.device = used == 1 ? 99 : 0;
+        record.replaces = used == 1 ? 0 : 0x77;
+        record.keeps_rights = used == 0;
+        record.created_ms = used == 1 ? 0 : 1700000000000;
+        memset(record.by, 0, sizeof record.by);
+        memcpy(record.by, used == 1 ? "" : "eve", used == 1 ? 0 : 3);
         buf_reset(&text);
         record_put_token(&text, &record);
         struct token_record read = {0};

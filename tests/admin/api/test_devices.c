@@ -205,38 +205,6 @@ static void a_machine_that_changes_meanwhile_is_removed_as_it_is(void **state)
     answer_free(&answer);
 }
 
-static void tokens_are_made(void **state)
-{
-    (void)state;
-    struct answer answer = ask(&fake, "POST", "/api/v1/enrollments", NULL);
-    assert_int_equal(answer.status, 200);
-    assert_int_equal(rows_of(&answer, "tokens"), 1);
-    answer_free(&answer);
-    answer = ask(&fake, "POST", "/api/v1/enrollments", "{\"count\":3,\"expires_s\":10}");
-    assert_int_equal(rows_of(&answer, "tokens"), 3);
-    json_t *last = json_array_get(json_object_get(answer.json, "tokens"), 2);
-    assert_string_equal(json_string_value(last), "kb1.token4.admin.1");
-    answer_free(&answer);
-    static const struct {
-        const char *body, *detail;
-    } rows[] = {
-        {"{\"count\":0}", "'count' is a number from 1 to 1000"},
-        {"{\"count\":1001}", "'count' is a number from 1 to 1000"},
-        {"{\"count\":\"1\"}", "'count' is a number from 1 to 1000"},
-        {"{\"count\":1.5}", "'count' is a number from 1 to 1000"},
-        {"{\"count\":-1}", "'count' is a number from 1 to 1000"},
-        {"{\"expires_s\":0}", "'expires_s' is a number from 1 to 2592000"},
-        {"{\"expires_s\":2592001}", "'expires_s' is a number from 1 to 2592000"},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        answer = ask(&fake, "POST", "/api/v1/enrollments", rows[i].body);
-        expect_problem(&answer, 400, "invalid", rows[i].detail);
-    }
-    fake.fail_code = E_NOSPACE;
-    answer = ask(&fake, "POST", "/api/v1/enrollments", NULL);
-    expect_problem(&answer, 507, "no_space", "the fake was told to fail");
-}
-
 #define WITH_FAKE(test) cmocka_unit_test_setup_teardown(test, open_fake, close_fake)
 
 int main(void)
@@ -249,7 +217,6 @@ int main(void)
         WITH_FAKE(machines_that_are_not_there_are_told),
         WITH_FAKE(refusals_are_told_of_their_machine),
         WITH_FAKE(a_machine_that_changes_meanwhile_is_removed_as_it_is),
-        WITH_FAKE(tokens_are_made),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
