@@ -97,7 +97,7 @@ const struct admin_route admin_api_routes[] = {
     {"POST", "/api/v1/fences/lift", ADMIN_LANE_LONG, ADMIN_BODY_JSON, "", ADMIN_ROLE_ADMIN,
      "fence.lift", admin_api_fences_lift},
     {"GET", "/api/v1/changes", ADMIN_LANE_LIST, ADMIN_BODY_NONE,
-     "since tail feed bag values follow", ADMIN_ROLE_VIEWER, NULL, admin_api_changes},
+     "since tail feed bag values follow wait", ADMIN_ROLE_VIEWER, NULL, admin_api_changes},
     {"GET", "/api/v1/log", ADMIN_LANE_LIST, ADMIN_BODY_NONE, "level since search limit feed format",
      ADMIN_ROLE_VIEWER, NULL, admin_api_log},
     {"GET", "/livez", ADMIN_LANE_LOOP, ADMIN_BODY_NONE, "", ADMIN_ROLE_NONE, NULL, admin_api_livez},
@@ -196,17 +196,28 @@ int admin_api_number(json_t *object, const char *member, uint64_t min, uint64_t 
     return 0;
 }
 
-bool admin_api_secret(struct span path)
+/* Does the path lie in one of these categories? */
+static bool is_in(struct span path, const char *const *categories)
 {
-    static const char *const categories[] = {"keychain", "network"};
-    for (size_t i = 0; i < sizeof categories / sizeof categories[0]; i++) {
-        size_t size = strlen(categories[i]);
-        if (path.size >= size && memcmp(path.data, categories[i], size) == 0 &&
+    for (; *categories != NULL; categories++) {
+        size_t size = strlen(*categories);
+        if (path.size >= size && memcmp(path.data, *categories, size) == 0 &&
             (path.size == size || path.data[size] == '/')) {
             return true;
         }
     }
     return false;
+}
+
+bool admin_api_secret(enum owner_kind kind, struct span path)
+{
+    static const char *const categories[] = {"keychain", "network", NULL};
+    static const char *const records[] = {"@account", "@token", "device", "token", NULL};
+    static const char *const deeds[] = {"@audit", "@sync", NULL};
+    if (kind == OWNER_SERVER) {
+        return !is_in(path, deeds);
+    }
+    return is_in(path, categories) || (kind == 0 && is_in(path, records));
 }
 
 int admin_api_put_value(json_t *object, struct span bytes)

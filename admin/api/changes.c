@@ -1,7 +1,12 @@
 /* admin/api/changes.c - the journal's changes as a stream, for people and programs.
  *
  * A stream reads the journal by a cursor of its own and keeps one batch in memory. It gives a
- * change a line; when it is asked to follow, it goes on with what is committed later.
+ * change a line (ndjson) or an event (SSE); when it is asked to follow, it goes on with what is
+ * committed later. A long poll is answered with the changes that there are, or, when there are
+ * none, with the first that come within some seconds.
+ *
+ * HISTORY:SEQ is a place in it: all changes up to SEQ were given. Who goes on from there gets every
+ * later change once, whatever the place is within a batch or a change set.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,13 +20,20 @@ enum {
     PIECE_BYTES = 128 << 10, /* given at once, about */
     LOOK_BYTES = 4 << 20,    /* of batches read at once */
     HEARTBEAT_MS = 10000,
+    WAIT_S = 30, /* a long poll waits for changes so long */
+    PLACE_MAX = 2 * HISTORY_SIZE + 22,
     TAIL = 10, /* when nothing else is asked for */
     TAIL_MAX = 10000,
     TAIL_OF_BAG_MAX = 1000, /* each is looked up */
 };
 
+enum feed_form { FORM_NDJSON, FORM_SSE, FORM_POLL };
+
 struct feed {
     struct admin_stream stream;
+    enum feed_form form;
+    uint64_t wait_ms; /* of a long poll */
+    bool answered;    /* of a long poll: it has begun */
     const struct admin_backend *backend;
     struct journal_cursor *cursor;
     struct batch batch;
@@ -34,7 +46,8 @@ struct feed {
     bool filtered;
     struct owner owner; /* of the bag that alone is shown */
     uint64_t bag_id;
-    uint64_t memo_id; /* whose owner's text `memo` is */
+    uint64_t memo_id; /* whose owner's text `memo` is, and kind; kind 0: not known */
+    enum owner_kind memo_kind;
     char memo[OWNER_TEXT_MAX];
     struct buf *out; /* during a call of next */
 };
@@ -60,24 +73,30 @@ const char *admin_api_change_kind(enum change_kind kind)
     return "unknown";
 }
 
-/* The bag's owner as text, "" when nothing tells any more. */
-static const char *owner_text(struct feed *feed, const struct change *change)
+static void remember(struct feed *feed, const struct owner *owner)
 {
-    if (feed->memo_id == change->bag_id) {
-        return feed->memo;
-    }
+    owner_format(owner, feed->memo);
+    feed->memo_kind = owner->kind;
+}
+
+/* The bag's owner: "" and kind 0 when nothing tells any more. */
+static void look_up_owner(struct feed *feed, const struct change *change)
+{
     struct bag_row bag = {0};
     struct kv_grave grave = {0};
+    if (feed->memo_id == change->bag_id) {
+        return;
+    }
     feed->memo_id = change->bag_id;
+    feed->memo_kind = 0;
     feed->memo[0] = '\0';
     if (change->kind == CHANGE_BAG_CREATE) {
-        owner_format(&change->owner, feed->memo);
+        remember(feed, &change->owner);
     } else if (kv_bag(feed->backend->kv, NULL, change->bag_id, &bag, NULL) == 0) {
-        owner_format(&bag.owner, feed->memo);
+        remember(feed, &bag.owner);
     } else if (kv_grave(feed->backend->kv, NULL, change->bag_id, &grave, NULL) == 0) {
-        owner_format(&grave.owner, feed->memo);
+        remember(feed, &grave.owner);
     }
-    return feed->memo;
 }
 
 static int put_item(const struct feed *feed, json_t *line, const struct change *change)
@@ -87,7 +106,7 @@ static int put_item(const struct feed *feed, json_t *line, const struct change *
     if (rc == 0 && change->kind == CHANGE_ITEM_SET) {
         rc = json_object_set_new(line, "size", json_integer((json_int_t)change->value.size));
     }
-    if (rc == 0 && admin_api_secret(change->path)) {
+    if (rc == 0 && admin_api_secret(feed->memo_kind, change->path)) {
         rc = json_object_set_new(line, "masked", json_true());
     } else if (rc == 0 && feed->values && change->kind == CHANGE_ITEM_SET) {
         rc = admin_api_put_value(line, change->value);
@@ -115,7 +134,8 @@ static int put_body(struct feed *feed, json_t *line, const struct change *change
     int rc = 0;
     if (change->bag_id != 0) {
         rc = json_object_set_new(line, "bag_id", admin_api_seq(change->bag_id));
-        rc = rc == 0 ? json_object_set_new(line, "bag", json_string(owner_text(feed, change))) : rc;
+        look_up_owner(feed, change);
+        rc = rc == 0 ? json_object_set_new(line, "bag", json_string(feed->memo)) : rc;
     }
     if (rc == 0 && (change->kind == CHANGE_ITEM_SET || change->kind == CHANGE_ITEM_REMOVE)) {
         rc = put_item(feed, line, change);
@@ -132,14 +152,48 @@ static int put_body(struct feed *feed, json_t *line, const struct change *change
     return rc;
 }
 
-/* A line whose document there was no memory for is none. */
-static int put_line(struct buf *out, const json_t *line, struct err *err)
+/* --- a line in its form --- */
+
+/* "HISTORY:SEQ", all up to `seq` given. */
+static void put_place(const struct feed *feed, uint64_t seq, char out[PLACE_MAX])
 {
+    uint8_t history[HISTORY_SIZE];
+    char digits[2 * HISTORY_SIZE + 1];
+    journal_history(feed->backend->journal, history);
+    hex_encode(history, HISTORY_SIZE, digits);
+    (void)snprintf(out, PLACE_MAX, "%s:%" PRIu64, digits, seq);
+}
+
+static void put_form(struct feed *feed, const char *event, uint64_t seq, const json_t *line)
+{
+    struct buf *out = feed->out;
+    char place[PLACE_MAX];
+    if (feed->form == FORM_SSE) {
+        put_place(feed, seq, place);
+        (void)buf_printf(out, "id: %s\nevent: %s\ndata: ", place, event);
+    } else if (feed->form == FORM_POLL) {
+        (void)buf_append_span(out,
+                              feed->answered ? SPAN_LITERAL(",") : SPAN_LITERAL("{\"changes\":["));
+    }
+    (void)admin_json_append(out, line);
+    if (feed->form != FORM_POLL) {
+        (void)buf_append_span(out,
+                              feed->form == FORM_SSE ? SPAN_LITERAL("\n\n") : SPAN_LITERAL("\n"));
+    }
+}
+
+/* Whole or not at all: a line whose document there was no memory for is none. */
+static int put_line(struct feed *feed, const char *event, uint64_t seq, const json_t *line,
+                    struct err *err)
+{
+    struct buf *out = feed->out;
     size_t before = out->size;
-    if (admin_json_append(out, line) == E_NOMEM || buf_append_u8(out, '\n') == E_NOMEM) {
+    put_form(feed, event, seq, line);
+    if (buf_error(out) == E_NOMEM) {
         buf_truncate(out, before);
         return err_set(err, E_NOMEM, "out of memory");
     }
+    feed->answered = true;
     return 0; /* the buffer keeps other errors */
 }
 
@@ -149,7 +203,7 @@ static int put_change(struct feed *feed, const struct change *change, struct err
         json_pack("{s:o, s:o, s:s}", "seq", admin_api_seq(change->seq), "time",
                   admin_api_time(change->time_ms), "kind", admin_api_change_kind(change->kind));
     int rc = line != NULL && put_body(feed, line, change) == 0
-                 ? put_line(feed->out, line, err)
+                 ? put_line(feed, "change", change->seq, line, err)
                  : err_set(err, E_NOMEM, "out of memory");
     json_decref(line);
     return rc;
@@ -166,7 +220,7 @@ static bool is_wanted(struct feed *feed, const struct change *change)
     if (change->kind == CHANGE_BAG_CREATE && owner_equal(&change->owner, &feed->owner)) {
         feed->bag_id = change->bag_id;
     }
-    return change->bag_id == feed->bag_id;
+    return feed->bag_id != 0 && change->bag_id == feed->bag_id;
 }
 
 /* 1: enough for now. */
@@ -187,14 +241,68 @@ static int see_change(void *context, const struct change *change, struct err *er
     return rc;
 }
 
-static int put_heartbeat(const struct feed *feed, struct err *err)
+/* The newest change, and from where to go on, also when nothing of late was wanted. */
+static json_t *whereabouts(const struct feed *feed)
 {
     struct journal_position head;
+    char place[PLACE_MAX];
     journal_head(feed->backend->journal, &head);
-    json_t *line = json_pack("{s:b, s:o}", "heartbeat", 1, "head", admin_api_seq(head.seq));
-    int rc = put_line(feed->out, line, err);
+    put_place(feed, feed->next_seq - 1, place);
+    return json_pack("{s:o, s:s}", "head", admin_api_seq(head.seq), "next", place);
+}
+
+static int put_heartbeat(struct feed *feed, struct err *err)
+{
+    json_t *line = whereabouts(feed);
+    int rc = line != NULL ? 0 : E_NOMEM;
+    if (rc == 0 && feed->form == FORM_NDJSON) {
+        rc = json_object_set_new(line, "heartbeat", json_true());
+    }
+    rc = rc == 0 ? put_line(feed, "heartbeat", feed->next_seq - 1, line, err)
+                 : err_set(err, E_NOMEM, "out of memory");
     json_decref(line);
     return rc;
+}
+
+/* The answer of a long poll is complete. */
+static int end_poll(struct feed *feed, struct err *err)
+{
+    struct buf *out = feed->out;
+    size_t before = out->size;
+    json_t *more = whereabouts(feed);
+    (void)buf_append_span(out,
+                          feed->answered ? SPAN_LITERAL("]") : SPAN_LITERAL("{\"changes\":[]"));
+    size_t brace = out->size; /* the rest's members go on behind a comma */
+    if (admin_json_append(out, more) == 0) {
+        out->data[brace] = ',';
+    }
+    (void)buf_append_u8(out, '\n');
+    json_decref(more);
+    if (buf_error(out) == E_NOMEM) {
+        buf_truncate(out, before);
+        return err_set(err, E_NOMEM, "out of memory");
+    }
+    return E_CLOSED;
+}
+
+/* There is nothing more at the moment. */
+static int rest(struct feed *feed, uint64_t idle_ms, struct err *err)
+{
+    if (feed->form == FORM_POLL) {
+        return feed->answered || idle_ms >= feed->wait_ms ? end_poll(feed, err) : 0;
+    }
+    return feed->out->size == 0 && idle_ms >= HEARTBEAT_MS ? put_heartbeat(feed, err) : 0;
+}
+
+static int end(struct feed *feed, struct err *err)
+{
+    return feed->form == FORM_POLL ? end_poll(feed, err) : E_CLOSED;
+}
+
+/* What is enough for now is all that one poll gets. */
+static int pause(struct feed *feed, struct err *err)
+{
+    return feed->form == FORM_POLL && feed->answered ? end_poll(feed, err) : 1;
 }
 
 static int feed_next(struct admin_stream *stream, uint64_t idle_ms, struct buf *out,
@@ -206,25 +314,25 @@ static int feed_next(struct admin_stream *stream, uint64_t idle_ms, struct buf *
     while (looked < LOOK_BYTES) {
         int rc = 0;
         if (!feed->follow && feed->next_seq > feed->end_seq) {
-            return E_CLOSED;
+            return end(feed, err);
         }
         if (!feed->have_batch) {
             rc = journal_cursor_next(feed->cursor, &feed->batch, err);
         }
         if (rc == E_NOT_FOUND) {
-            return out->size == 0 && idle_ms >= HEARTBEAT_MS ? put_heartbeat(feed, err) : 0;
+            return rest(feed, idle_ms, err);
         }
         if (rc == 0) {
             feed->have_batch = true;
             rc = batch_changes(&feed->batch, &feed->scratch, see_change, feed, err);
         }
         if (rc != 0) {
-            return rc;
+            return rc == 1 ? pause(feed, err) : rc == E_CLOSED ? end(feed, err) : rc;
         }
         feed->have_batch = false;
         looked += feed->batch.payload.size;
     }
-    return 1;
+    return pause(feed, err);
 }
 
 static void feed_free(struct admin_stream *stream)
@@ -237,34 +345,46 @@ static void feed_free(struct admin_stream *stream)
 
 /* --- where it begins --- */
 
-/* "HISTORY:SEQ": changes behind SEQ of that history. */
+static int read_place(const char *text, uint8_t history[HISTORY_SIZE], uint64_t *seq,
+                      struct err *err)
+{
+    struct span span = span_str(text);
+    size_t digits = (size_t)2 * HISTORY_SIZE;
+    bool good = span.size > digits + 1 && span.size <= digits + 20 && text[digits] == ':' &&
+                hex_decode(span_of(span.data, digits), history, HISTORY_SIZE) == 0;
+    const char *number = good ? text + digits + 1 : "";
+    if (number[0] == '\0' || number[strspn(number, "0123456789")] != '\0') {
+        return err_set(err, E_INVALID,
+                       "'since' is HISTORY:SEQ, with the history as the status tells it");
+    }
+    *seq = strtoull(number, NULL, 10);
+    return 0;
+}
+
+/* Changes behind a place. One on the line of a history that ours began from is ours too. */
 static int read_since(const struct feed *feed, const char *text, uint64_t *seq,
                       struct admin_response *response, struct err *err)
 {
     uint8_t wanted[HISTORY_SIZE];
     uint8_t ours[HISTORY_SIZE];
-    struct span span = span_str(text);
-    size_t digits = (size_t)2 * HISTORY_SIZE;
-    char *end = NULL;
-    if (span.size < digits + 2 || text[digits] != ':' ||
-        hex_decode(span_of(span.data, digits), wanted, HISTORY_SIZE) != 0 ||
-        text[digits + 1] < '0' || text[digits + 1] > '9' ||
-        (*seq = strtoull(text + digits + 1, &end, 10), *end != '\0')) {
-        return err_set(err, E_INVALID,
-                       "'since' is HISTORY:SEQ, with the history as the status tells it");
+    uint64_t shared = 0;
+    int rc = read_place(text, wanted, seq, err);
+    if (rc != 0) {
+        return rc;
     }
-    journal_history(feed->backend->journal, ours);
-    if (memcmp(wanted, ours, HISTORY_SIZE) != 0) {
+    rc = journal_lineage(feed->backend->journal, wanted, &shared, err);
+    if (rc == E_HISTORY || (rc == 0 && *seq > shared)) {
         char told[2 * HISTORY_SIZE + 1];
+        journal_history(feed->backend->journal, ours);
         hex_encode(ours, HISTORY_SIZE, told);
         response->json = json_pack("{s:s}", "history", told);
         return err_set(err, E_HISTORY, "the server's history is %s", told);
     }
-    if (*seq > feed->end_seq) {
+    if (rc == 0 && *seq > feed->end_seq) {
         return err_set(err, E_DIVERGED, "the journal ends with change %" PRIu64 ", before %" PRIu64,
                        feed->end_seq, *seq);
     }
-    return 0;
+    return rc;
 }
 
 struct look {
@@ -326,36 +446,90 @@ static int find_tail(struct feed *feed, const struct admin_request *request, uin
                                             : rc;
 }
 
-static int read_filter(struct feed *feed, const char *text, struct err *err)
+/* The bag that bore the name at that place: what it is now may have begun later. None is fine, it
+ * may be made yet. */
+static int find_bag_at(struct feed *feed, uint64_t seq, struct err *err)
 {
-    if (text == NULL) {
-        return 0;
-    }
+    struct kv_view *view = NULL;
     struct bag_row bag = {0};
-    feed->filtered = true;
-    int rc = owner_parse(&feed->owner, text, err);
+    struct admin_past_bag gone = {0};
+    int rc = kv_view_new(&view, feed->backend->kv, err);
     if (rc == 0) {
-        rc = kv_bag_of(feed->backend->kv, NULL, &feed->owner, &bag, err);
-        feed->bag_id = bag.bag_id;
+        rc = kv_bag_of(feed->backend->kv, view, &feed->owner, &bag, err);
     }
+    if (rc == E_NOT_FOUND || (rc == 0 && bag.bag_id > seq)) {
+        rc = admin_past_deleted(feed->backend, view, &feed->owner, seq, &gone, err);
+        bag.bag_id = rc == 0 && gone.deleted_seq > seq ? gone.row.bag_id : 0;
+    }
+    kv_view_free(&view);
+    feed->bag_id = bag.bag_id;
+    return rc == E_NOT_FOUND ? 0 : rc;
+}
+
+static int find_bag_now(struct feed *feed, const char *text, struct err *err)
+{
+    struct bag_row bag = {0};
+    int rc = kv_bag_of(feed->backend->kv, NULL, &feed->owner, &bag, err);
+    feed->bag_id = bag.bag_id;
     return rc == E_NOT_FOUND ? err_set(err, rc, "there is no bag '%s'", text) : rc;
+}
+
+static int read_form(struct feed *feed, const struct admin_request *request, struct err *err)
+{
+    static const char *const names[] = {"ndjson", "sse", "longpoll"};
+    const char *kind = admin_query(request, "feed");
+    for (size_t i = 0; kind != NULL && i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(kind, names[i]) == 0) {
+            feed->form = (enum feed_form)i;
+            kind = NULL;
+        }
+    }
+    return kind == NULL
+               ? 0
+               : err_set(err, E_INVALID, "'feed' is ndjson, sse or longpoll, not '%s'", kind);
 }
 
 static int read_options(struct feed *feed, const struct admin_request *request, struct err *err)
 {
-    const char *kind = admin_query(request, "feed");
+    const char *bag = admin_query(request, "bag");
+    uint64_t wait_s = WAIT_S;
     feed->follow = true;
-    if (kind != NULL && strcmp(kind, "ndjson") != 0) {
-        return err_set(err, E_INVALID, "'feed' has to be ndjson, not '%s'", kind);
+    feed->filtered = bag != NULL;
+    int rc = read_form(feed, request, err);
+    if (rc == 0 && admin_query(request, "since") != NULL && admin_query(request, "tail") != NULL) {
+        rc = err_set(err, E_INVALID, "'since' and 'tail' exclude each other");
     }
-    if (admin_query(request, "since") != NULL && admin_query(request, "tail") != NULL) {
-        return err_set(err, E_INVALID, "'since' and 'tail' exclude each other");
+    if (rc == 0) {
+        rc = admin_query_bool(request, "follow", &feed->follow, err);
     }
-    int rc = admin_query_bool(request, "follow", &feed->follow, err);
     if (rc == 0) {
         rc = admin_query_bool(request, "values", &feed->values, err);
     }
-    return rc == 0 ? read_filter(feed, admin_query(request, "bag"), err) : rc;
+    if (rc == 0) {
+        rc = admin_query_number(request, "wait", 0, WAIT_S, &wait_s, err);
+    }
+    feed->wait_ms = wait_s * 1000;
+    return rc == 0 && bag != NULL ? owner_parse(&feed->owner, bag, err) : rc;
+}
+
+/* From the place where a stream broke off, which its reader's program tells by itself; from the one
+ * that was asked for; or from some changes before the end. */
+static int find_begin(struct feed *feed, const struct admin_request *request,
+                      struct admin_response *response, struct err *err)
+{
+    const char *since = admin_query(request, "since");
+    uint64_t seq = 0;
+    int rc = 0;
+    if (feed->form == FORM_SSE && request->last_event_id[0] != '\0') {
+        since = request->last_event_id;
+    }
+    if (since == NULL) {
+        rc = feed->filtered ? find_bag_now(feed, admin_query(request, "bag"), err) : 0;
+        return rc == 0 ? find_tail(feed, request, &feed->next_seq, err) : rc;
+    }
+    rc = read_since(feed, since, &seq, response, err);
+    feed->next_seq = seq + 1;
+    return rc == 0 && feed->filtered ? find_bag_at(feed, seq, err) : rc;
 }
 
 static int open_feed(struct feed *feed, const struct admin_request *request,
@@ -366,22 +540,19 @@ static int open_feed(struct feed *feed, const struct admin_request *request,
     journal_head(journal, &head);
     feed->end_seq = head.seq;
     int rc = read_options(feed, request, err);
+    if (rc == 0) {
+        rc = find_begin(feed, request, response, err);
+    }
     if (rc != 0) {
         return rc;
     }
-    const char *since = admin_query(request, "since");
-    if (since == NULL) {
-        rc = find_tail(feed, request, &feed->next_seq, err);
-    } else {
-        rc = read_since(feed, since, &feed->next_seq, response, err);
-        feed->next_seq++;
-    }
-    if (rc == 0) {
-        rc = journal_cursor_open(&feed->cursor, journal, feed->next_seq, err);
-        if (rc == E_NOT_FOUND) {
-            response->status = 410;
-            response->json = json_pack("{s:o}", "oldest", admin_api_seq(journal_floor(journal)));
-        }
+    rc = journal_cursor_open(&feed->cursor, journal, feed->next_seq, err);
+    if (rc == E_NOT_FOUND) {
+        uint64_t floor = journal_floor(journal);
+        response->json = json_pack("{s:o}", "oldest", admin_api_seq(floor));
+        rc = err_set(err, E_TOO_OLD,
+                     "changes from %" PRIu64 " on were asked for: the journal begins with %" PRIu64,
+                     feed->next_seq, floor);
     }
     return rc;
 }
@@ -400,7 +571,9 @@ int admin_api_changes(const struct admin_request *request, struct admin_response
         feed_free(&feed->stream);
         return rc;
     }
+    feed->stream.sse = feed->form == FORM_SSE;
     response->status = 200;
     response->stream = &feed->stream;
+    response->content_type = feed->form == FORM_POLL ? "application/json" : NULL;
     return 0;
 }

@@ -92,7 +92,7 @@ static int put_side(const struct diff *diff, json_t *row, const struct admin_pas
                     const char *prefix)
 {
     char name[32];
-    json_t *side = item != NULL ? admin_api_item_row(item, diff->values) : NULL;
+    json_t *side = item != NULL ? admin_api_item_row(diff->owner.kind, item, diff->values) : NULL;
     const char *member;
     json_t *value;
     int rc = item == NULL || side != NULL ? 0 : E_NOMEM;

@@ -105,7 +105,7 @@ static int put_who(struct history *history, json_t *row, const struct change *ch
 
 static int put_values(const struct history *history, json_t *row, const struct change *change)
 {
-    if (admin_api_secret(change->path)) {
+    if (admin_api_secret(history->owner.kind, change->path)) {
         return json_object_set_new(row, "masked", json_true());
     }
     if (!history->values) {

@@ -41,7 +41,7 @@ int admin_api_past_code(const struct admin_request *request, struct admin_respon
 
 /* --- a list --- */
 
-json_t *admin_api_item_row(const struct admin_past_item *item, bool values)
+json_t *admin_api_item_row(enum owner_kind kind, const struct admin_past_item *item, bool values)
 {
     char device[DEVICE_TEXT_MAX] = "";
     if (item->origin != 0) {
@@ -55,7 +55,7 @@ json_t *admin_api_item_row(const struct admin_past_item *item, bool values)
     if (rc == 0 && item->conflict) {
         rc = json_object_set_new(row, "conflict", json_true());
     }
-    if (rc == 0 && values && admin_api_secret(item->path)) {
+    if (rc == 0 && values && admin_api_secret(kind, item->path)) {
         rc = json_object_set_new(row, "masked", json_true());
     } else if (rc == 0 && values) {
         rc = admin_api_put_value(row, item->value);
@@ -126,7 +126,7 @@ static int fill_page(struct items_question *q, json_t *rows, struct buf *next, s
         if (json_array_size(rows) >= q->limit || value_bytes >= ITEMS_BYTES_MAX) {
             return 0;
         }
-        if (json_array_append_new(rows, admin_api_item_row(&item, q->values)) != 0) {
+        if (json_array_append_new(rows, admin_api_item_row(q->owner.kind, &item, q->values)) != 0) {
             return err_set(err, E_NOMEM, "out of memory");
         }
         buf_reset(next);
@@ -216,7 +216,7 @@ int admin_api_item(const struct admin_request *request, struct admin_response *r
 {
     struct items_question q = {.request = request, .values = true};
     struct span path = span_str(request->parts[2]);
-    if (admin_api_secret(path)) {
+    if (admin_api_secret(OWNER_USER, path)) {
         return err_set(err, E_NOT_ALLOWED,
                        "'%s' is secret: its value is shown nowhere but on its user's machines",
                        request->parts[2]);

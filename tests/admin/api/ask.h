@@ -26,6 +26,8 @@ static inline void ask_with_jansson(void)
 
 /* The header If-Match of the next requests. */
 static const char *ask_if_match;
+/* The header Last-Event-ID of the next requests. */
+static const char *ask_last_event_id;
 
 /* Who sends the next requests, and from where; all NULL: nobody keeps accounts. */
 static struct {
@@ -72,6 +74,10 @@ static inline struct answer ask(struct fake_backend *fake, const char *method, c
     }
     if (ask_if_match != NULL) {
         (void)snprintf(request.if_match, sizeof request.if_match, "%s", ask_if_match);
+    }
+    if (ask_last_event_id != NULL) {
+        (void)snprintf(request.last_event_id, sizeof request.last_event_id, "%s",
+                       ask_last_event_id);
     }
     struct buf out;
     struct err err = {0};

@@ -29,14 +29,33 @@ static void secrets_are_known_by_their_category(void **state)
 {
     (void)state;
     static const struct {
+        enum owner_kind kind;
         const char *path;
         bool secret;
     } rows[] = {
-        {"keychain", true}, {"keychain/a/b", true}, {"network/wifi", true}, {"keychains/a", false},
-        {"key", false},     {"networks", false},    {"a/keychain", false},  {"", false},
+        {OWNER_USER, "keychain", true},
+        {OWNER_USER, "keychain/a/b", true},
+        {OWNER_GROUP, "network/wifi", true},
+        {OWNER_USER_DEVICE, "keychains/a", false},
+        {OWNER_USER, "key", false},
+        {OWNER_USER, "networks", false},
+        {OWNER_USER, "a/keychain", false},
+        {OWNER_USER, "", false},
+        {OWNER_USER, "token/a", false},
+        {OWNER_SERVER, "token/00", true},
+        {OWNER_SERVER, "device/00", true},
+        {OWNER_SERVER, "@account/admin", true},
+        {OWNER_SERVER, "@token/1", true},
+        {OWNER_SERVER, "what/comes/later", true},
+        {OWNER_SERVER, "@audit", false},
+        {OWNER_SERVER, "@sync", false},
+        {0, "keychain/a", true},
+        {0, "@token/1", true},
+        {0, "device/00", true},
+        {0, "copy/default", false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        assert_int_equal(admin_api_secret(span_str(rows[i].path)), rows[i].secret);
+        assert_int_equal(admin_api_secret(rows[i].kind, span_str(rows[i].path)), rows[i].secret);
     }
 }
 
