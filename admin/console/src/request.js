@@ -55,7 +55,7 @@ export async function request(method, path, { query, body, headers, csrf, signal
         if (error.name === "AbortError") {
             throw error;
         }
-        throw new Problem(0, { detail: error.message });
+        throw new Problem(0); /* the browser tells no more than that it failed */
     }
     if (!response.ok) {
         throw await problemOf(response);

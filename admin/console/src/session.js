@@ -48,7 +48,10 @@ export async function signIn(name, password) {
 /* Ends the session on the server too, then shows the sign-in page. */
 export async function signOut() {
     try {
-        await request("DELETE", "/session", { csrf: session.peek()?.csrf });
+        await loadSession(); /* its CSRF token may be a newer one */
+        if (session.peek()) {
+            await request("DELETE", "/session", { csrf: session.peek().csrf });
+        }
     } catch (problem) {
         if (problem.status !== 401) {
             throw problem;

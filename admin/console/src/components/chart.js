@@ -34,7 +34,7 @@ function options(element, { label, format, height, binary }) {
         grid: { stroke: line, width: 1 },
     };
     return {
-        width: element.clientWidth, height, padding: [6, 4, 0, 0],
+        width: element.clientWidth, height, padding: [6, 16, 0, 0],
         cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
         legend: { show: false },
         scales: { x: { time: true }, y: { range: (_, low, high) => range(low, high) } },

@@ -1,14 +1,14 @@
 /* layout.js - the frame of every page: mark, navigation, who is signed in, language and theme. */
 import { LANGUAGES, lang, setLanguage, t } from "../i18n.js";
 import { html, useEffect, useState } from "../lib.js";
-import { startLive, status } from "../live.js";
+import { startLive } from "../live.js";
 import { href, place } from "../router.js";
 import { HOME, NAVIGATION, hasPage } from "../routes.js";
 import { can, session, signOut } from "../session.js";
 import { setTheme, theme, THEMES } from "../theme.js";
 import { PasswordDialog } from "./password.js";
 import { wordsOf } from "./problem.js";
-import { StateBadge } from "./state.js";
+import { LiveState } from "./state.js";
 import { toast } from "./toast.js";
 
 /* The mark: a bag with two straps. */
@@ -53,6 +53,16 @@ export function ThemeSwitch() {
 function Entry({ item, current }) {
     return html`<li><a href=${href(item.at)} aria-current=${current === item.at ? "page" : null}>
         ${t(item.text)}</a></li>`;
+}
+
+/* A password that somebody else knows, too. */
+function OthersPassword() {
+    const [changing, setChanging] = useState(false);
+    return session.value.must_change && html`<div class="notice warn must-change">
+        <p>${t("password.must")}</p>
+        <button class="small" onClick=${() => setChanging(true)}>${t("password.title")}</button>
+        ${changing && html`<${PasswordDialog} onClose=${() => setChanging(false)} />`}
+    </div>`;
 }
 
 /* Only what leads somewhere and what the reader may see. */
@@ -113,7 +123,7 @@ export function Layout({ nav, children }) {
             <div class="brand">
                 <a href=${href(HOME)} class="brand-link"><${Mark} /><span>Kitbag</span></a>
                 <span class="brand-state"><span class="hidden">${t("state.server")}: </span>
-                    ${status.value && html`<${StateBadge} state=${status.value.state} />`}</span>
+                    <${LiveState} /></span>
                 <button class="menu-button outline" aria-expanded=${String(open)} aria-controls="menu"
                     onClick=${() => setOpen(!open)}>${t("nav.menu")}</button>
             </div>
@@ -125,6 +135,6 @@ export function Layout({ nav, children }) {
                 </div>
             </div>
         </header>
-        <main id="content" tabindex="-1">${children}</main>
+        <main id="content" tabindex="-1"><${OthersPassword} />${children}</main>
     </div>`;
 }

@@ -7,9 +7,9 @@ import { ProblemView } from "../components/problem.js";
 import { Badge, Definitions, Loading, Seq, Time } from "../components/small.js";
 import { LiveBadge, StateBadge } from "../components/state.js";
 import { bytes, command, compact, duration, number, percent, seq } from "../format.js";
-import { hasText, lang, t } from "../i18n.js";
+import { hasText, lang, t, tx } from "../i18n.js";
 import { html, useEffect, useState } from "../lib.js";
-import { liveState, stateKey, status } from "../live.js";
+import { heardAt, liveState, stateKey, status } from "../live.js";
 import { href } from "../router.js";
 import { hasPage } from "../routes.js";
 import { append, columnsOf, sampleOf } from "../samples.js";
@@ -89,7 +89,7 @@ function Tiles({ now }) {
             note=${lagNote(now)} to="/devices" />
         <${Tile} title=${t("portal.users")} value=${number(counts.users)} to="/user-data"
             note=${limits.users > 0 ? t("portal.users_note", {
-                percent: percent(limits.users_percent / 100), limit: limits.users,
+                percent: percent(counts.users / limits.users), limit: limits.users,
             }) : t("portal.groups", { count: counts.groups })} />
         <${Tile} title=${t("portal.journal")} value=${bytes(now.journal.bytes)} to="/journal"
             note=${t("portal.room", { room: bytes(now.disk.room_bytes) })} />
@@ -161,6 +161,25 @@ function Details({ now }) {
     ]} />`;
 }
 
+function Headline({ now }) {
+    const well = now.warnings.length === 0 && now.state === "running";
+    return html`<section class="card headline">
+        <${StateBadge} state=${now.state} />
+        <p>${t(`portal.state_${stateKey(now.state)}`)}
+            ${now.state_text && html` <span lang="en">${now.state_text}</span>`}
+            ${well && html` ${t("portal.all_well")}`}</p>
+        <a href=${href("/sync")}>${t("nav.sync")}</a>
+    </section>`;
+}
+
+/* The numbers below are of a while ago: that is said first. */
+function Silence() {
+    return html`<section class="card headline" role="status">
+        <${LiveBadge} state=${liveState.value} />
+        <p>${tx("portal.silence", { when: html`<${Time} at=${heardAt.value} both />` })}</p>
+    </section>`;
+}
+
 export default function Portal() {
     const now = status.value;
     lang.value; /* texts made by functions below are drawn again, too */
@@ -174,14 +193,7 @@ export default function Portal() {
     const stale = liveState.value !== "live";
     return html`<${Page} title=${title} actions=${html`<${LiveBadge} state=${liveState.value} />`}>
         <div class=${stale ? "stale" : ""}>
-            <section class="card headline">
-                <${StateBadge} state=${now.state} />
-                <p>${t(`portal.state_${stateKey(now.state)}`)}
-                    ${now.state_text && html` <span lang="en">${now.state_text}</span>`}
-                    ${now.warnings.length === 0 && now.state === "running" &&
-                        html` ${t("portal.all_well")}`}</p>
-                <a href=${href("/sync")}>${t("nav.sync")}</a>
-            </section>
+            <${stale ? Silence : Headline} now=${now} />
             <${Warnings} now=${now} />
             <${Tiles} now=${now} />
             <section class="card" aria-labelledby="hour-title">
