@@ -3,11 +3,18 @@
  * Joining is a connection of its own, on the caller's thread: with the token's key pair, saying
  * which key this machine will use from then on. That key is on disk before it is said, so a JOIN
  * whose answer was lost can be repeated.
+ *
+ * A machine that was removed, or whose place another has taken, joins the same server again on top
+ * of what it keeps: it asks first, by a HELLO with the key it has, whether it is one of the
+ * server's still. Whom it keeps it signs in again, so that their bags are followed from where they
+ * are; what it wrote meanwhile waits in the outbox, and is sent.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "client/kb_inside.h"
 #include "client/network.h"
@@ -21,7 +28,9 @@ struct joining {
     const struct join_token *token;
     const struct kb_join_options *options;
     const struct identity *identity; /* with the addresses and the name to use */
-    struct key_pair once;            /* of the token */
+    bool asks;                       /* by HELLO, whether this machine is the server's still */
+    bool welcome;                    /* it is */
+    struct key_pair once;            /* of the token, or its own when it asks */
     struct dealer *dealer;
     struct follow *follow;
     bool joined;
@@ -45,6 +54,13 @@ static void identify(const struct joining *joining, struct follow_event *event)
     const struct identity *identity = joining->identity;
     struct wire_join *join = &event->identity.join;
     ASSERT(identity != NULL && identity->has_keys);
+    if (joining->asks) {
+        event->identity.hello = (struct wire_hello){.version = WIRE_VERSION,
+                                                    .device = identity->device,
+                                                    .software = label("kitbag " KITBAG_VERSION),
+                                                    .window = WIRE_WINDOW_MAX};
+        return;
+    }
     *join = (struct wire_join){
         .version = WIRE_VERSION,
         .name = label(identity->name),
@@ -107,11 +123,14 @@ static bool carry_out(struct joining *joining, const struct follow_action *actio
         joining->device = action->joined.device;
         memcpy(joining->history, action->joined.history, HISTORY_SIZE);
         return false;
+    case FOLLOW_DO_WELCOME:
+        joining->welcome = true;
+        return false;
     case FOLLOW_DO_STATUS:
         note_status(joining, action);
         return false;
     default:
-        return false; /* nothing else comes before WELCOME */
+        return false; /* nothing else comes before WELCOME, behind which nothing is of interest */
     }
 }
 
@@ -181,11 +200,11 @@ static int run(struct joining *joining, unsigned timeout_ms, struct err *err)
 {
     uint64_t until_ms = clock_mono_ms(&clock_system) + timeout_ms;
     step(joining, (struct follow_event){.kind = FOLLOW_START});
-    while (!joining->joined && !joining->refused && !is_closing(joining->kb) &&
+    while (!joining->joined && !joining->welcome && !joining->refused && !is_closing(joining->kb) &&
            clock_mono_ms(&clock_system) < until_ms) {
         wait_once(joining, until_ms);
     }
-    if (joining->joined) {
+    if (joining->joined || joining->welcome) {
         return 0;
     }
     if (joining->refused) {
@@ -201,8 +220,15 @@ static int run(struct joining *joining, unsigned timeout_ms, struct err *err)
 static int converse(struct joining *joining, unsigned timeout_ms, struct err *err)
 {
     struct follow_options options = {
-        .address_count = joining->identity->address_count, .seed = random_u64(), .join = true};
-    key_pair_of_secret(&joining->once, joining->token->secret);
+        .address_count = joining->identity->address_count,
+        .seed = random_u64(),
+        .join = !joining->asks,
+    };
+    if (joining->asks) {
+        joining->once = joining->identity->keys;
+    } else {
+        key_pair_of_secret(&joining->once, joining->token->secret);
+    }
     int rc = dealer_new(&joining->dealer, err);
     if (rc == 0 && follow_new(&joining->follow, &options) != 0) {
         rc = err_set(err, E_NOMEM, "out of memory");
@@ -262,6 +288,41 @@ static void take_name(struct identity *identity, const char *name)
     }
 }
 
+/* It is one of the server's, then. */
+static bool is_connected(struct kb *kb)
+{
+    (void)pthread_mutex_lock(&kb->lock);
+    bool connected = kb->network != NULL && kb->live.connected;
+    (void)pthread_mutex_unlock(&kb->lock);
+    return connected;
+}
+
+/* Of a machine that has joined: may it join again? Only when the token's server does not know it as
+ * its own any more. A removed machine's key stays refused: then it takes a new one. */
+static int ask_server(struct kb *kb, const struct join_token *token,
+                      const struct kb_join_options *options, struct identity *identity,
+                      struct err *err)
+{
+    struct joining asking = {
+        .kb = kb, .token = token, .options = options, .identity = identity, .asks = true};
+    struct err why = {0};
+    if (memcmp(identity->server_key, token->server_key, KEY_SIZE) != 0) {
+        return err_set(err, E_EXISTS,
+                       "this machine has joined '%s', and the token is of another server",
+                       identity->addresses[0]);
+    }
+    int rc = converse(&asking, options->timeout_ms != 0 ? options->timeout_ms : JOIN_MS, &why);
+    if (rc == 0) {
+        return err_set(err, E_EXISTS, "this machine has joined '%s' already",
+                       identity->addresses[0]);
+    }
+    if (rc == E_DEVICE_REMOVED) {
+        key_pair_make(&identity->keys);
+        return client_store_identity(kb, identity, err);
+    }
+    return rc == E_TOKEN_UNKNOWN || rc == E_NOT_ALLOWED ? 0 : err_set(err, rc, "%s", why.text);
+}
+
 static int prepare(struct kb *kb, const struct join_token *token,
                    const struct kb_join_options *options, struct identity *identity,
                    struct err *err)
@@ -269,10 +330,6 @@ static int prepare(struct kb *kb, const struct join_token *token,
     (void)pthread_mutex_lock(&kb->lock);
     *identity = kb->identity;
     (void)pthread_mutex_unlock(&kb->lock);
-    if (identity->device != 0) {
-        return err_set(err, E_EXISTS, "this machine has joined '%s' already",
-                       identity->addresses[0]);
-    }
     int rc = 0;
     if (!identity->has_keys) { /* on disk before the server hears of it */
         key_pair_make(&identity->keys);
@@ -280,6 +337,11 @@ static int prepare(struct kb *kb, const struct join_token *token,
         rc = client_store_identity(kb, identity, err);
     }
     rc = rc != 0 ? rc : take_addresses(identity, token, options->servers, err);
+    if (rc == 0 && is_connected(kb)) {
+        rc = err_set(err, E_EXISTS, "this machine has joined '%s' already", identity->addresses[0]);
+    } else if (rc == 0 && identity->device != 0) {
+        rc = ask_server(kb, token, options, identity, err);
+    }
     take_name(identity, options->name);
     return rc;
 }
@@ -300,16 +362,57 @@ static int count_write(void *context, const struct outbox_entry *entry, struct e
     return 0;
 }
 
+/* --- those who are kept sign in again --- */
+
+struct again {
+    struct kb *kb;
+    bool listed; /* only those whom the server had signed in here */
+    struct due *list;
+    size_t count, capacity;
+};
+
+static int note_again(void *context, const struct replica_bag *bag, struct err *err)
+{
+    struct again *again = context;
+    if (bag->owner.kind != OWNER_USER || !bag->keep || bag->bag_id == 0 || bag->made_by != 0) {
+        return 0;
+    }
+    struct due *list = array_reserve(again->list, &again->capacity, again->count + 1, sizeof *list);
+    if (list == NULL) {
+        return err_set(err, E_NOMEM, "out of memory");
+    }
+    again->list = list;
+    list[again->count] = (struct due){.bag_id = bag->bag_id, .in = true, .user = bag->owner};
+    int rc = client_groups_get(again->kb, bag->local, &list[again->count].groups, err);
+    again->count++;
+    return rc;
+}
+
+/* More than can be noted sign in by themselves: the server has their bags. */
+static int sign_in_again(struct kb *kb, struct err *err)
+{
+    struct again again = {.kb = kb, .listed = client_keeps(kb, OWNER_USER)};
+    int rc = replica_bags(kb->replica, note_again, &again, err);
+    for (size_t i = 0; rc == 0 && i < again.count; i++) {
+        if (!again.listed || client_is_listed(kb, again.list[i].bag_id)) {
+            rc = client_due_add(kb, &again.list[i], err);
+        }
+    }
+    free(again.list);
+    return rc == E_QUOTA ? 0 : rc;
+}
+
 static int finish(struct kb *kb, const struct joining *joining, struct identity *identity,
                   struct kb_join_report *report, struct err *err)
 {
     struct kb_join_report made = {0};
+    int rc = identity->device != 0 ? sign_in_again(kb, err) : 0;
     identity->device = joining->device;
     memcpy(identity->history, joining->history, HISTORY_SIZE);
     memcpy(identity->server_key, joining->token->server_key, KEY_SIZE);
     memcpy(identity->signing_key, joining->token->signing_key, KEY_SIZE);
     identity->started = true;
-    int rc = replica_bags(kb->replica, count_user, &made.users, err);
+    rc = rc != 0 ? rc : replica_bags(kb->replica, count_user, &made.users, err);
     rc = rc != 0 ? rc : outbox_each(kb->outbox, OUTBOX_PENDING, count_write, &made.writes, err);
     rc = rc != 0 ? rc : client_store_identity(kb, identity, err);
     if (rc == 0) {
@@ -342,6 +445,41 @@ static int join(struct kb *kb, const char *text, const struct kb_join_options *o
     return rc;
 }
 
+/* --- starting and stopping --- */
+
+static int start(struct kb *kb, struct err *err)
+{
+    if (kb->network != NULL) {
+        return 0;
+    }
+    struct network *network = NULL;
+    int rc = network_start(&network, kb, err);
+    if (rc == 0) {
+        (void)pthread_mutex_lock(&kb->lock);
+        kb->network = network;
+        (void)pthread_cond_broadcast(&kb->changed);
+        (void)pthread_mutex_unlock(&kb->lock);
+        network_wake(network, NETWORK_REQUESTS | NETWORK_OPS);
+    }
+    return rc;
+}
+
+/* With kb->control. False: it does not run. */
+static bool halt(struct kb *kb)
+{
+    struct network *network = kb->network;
+    if (network == NULL) {
+        return false;
+    }
+    (void)pthread_mutex_lock(&kb->lock);
+    kb->network = NULL; /* nobody wakes it from now on */
+    (void)pthread_cond_broadcast(&kb->changed);
+    (void)pthread_mutex_unlock(&kb->lock);
+    network_stop(&network);
+    outbox_stop_sending(kb->outbox);
+    return true;
+}
+
 int kb_join(struct kb *kb, const char *token, const struct kb_join_options *options,
             struct kb_join_report *report, struct kb_error *error)
 {
@@ -356,12 +494,14 @@ int kb_join(struct kb *kb, const char *token, const struct kb_join_options *opti
         return client_fail(error, &err);
     }
     (void)pthread_mutex_lock(&kb->control);
+    bool halted = !is_connected(kb) && halt(kb); /* one that is there is not given up for it */
     int rc = join(kb, token, options, report, &err);
+    if (halted && start(kb, rc == 0 ? &err : NULL) != 0 && rc == 0) {
+        rc = err.code;
+    }
     (void)pthread_mutex_unlock(&kb->control);
     return rc == 0 ? 0 : client_fail(error, &err);
 }
-
-/* --- starting and stopping --- */
 
 /* With kb->control. */
 static int set_started(struct kb *kb, bool started, struct err *err)
@@ -381,23 +521,6 @@ static int set_started(struct kb *kb, bool started, struct err *err)
         rc = client_store_identity(kb, &identity, err);
     }
     identity_wipe(&identity);
-    return rc;
-}
-
-static int start(struct kb *kb, struct err *err)
-{
-    if (kb->network != NULL) {
-        return 0;
-    }
-    struct network *network = NULL;
-    int rc = network_start(&network, kb, err);
-    if (rc == 0) {
-        (void)pthread_mutex_lock(&kb->lock);
-        kb->network = network;
-        (void)pthread_cond_broadcast(&kb->changed);
-        (void)pthread_mutex_unlock(&kb->lock);
-        network_wake(network, NETWORK_REQUESTS | NETWORK_OPS);
-    }
     return rc;
 }
 
@@ -434,14 +557,8 @@ int kb_stop(struct kb *kb, struct kb_error *error)
     struct err err = {0};
     (void)pthread_mutex_lock(&kb->control);
     int rc = set_started(kb, false, &err);
-    struct network *network = kb->network;
-    if (rc == 0 && network != NULL) {
-        (void)pthread_mutex_lock(&kb->lock);
-        kb->network = NULL; /* nobody wakes it from now on */
-        (void)pthread_cond_broadcast(&kb->changed);
-        (void)pthread_mutex_unlock(&kb->lock);
-        network_stop(&network);
-        outbox_stop_sending(kb->outbox);
+    if (rc == 0) {
+        (void)halt(kb);
     }
     (void)pthread_mutex_unlock(&kb->control);
     return rc == 0 ? 0 : client_fail(error, &err);

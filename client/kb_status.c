@@ -129,11 +129,11 @@ const char *client_remedy(int code)
     case E_TOKEN_USED:
         return "a token is good for one machine; ask the server's administrator for a new one";
     case E_DEVICE_REMOVED:
-        return "what is kept here stays usable; to be served again, move the file 'identity' out "
-               "of the data folder and join with a new token";
+        return "what is kept here stays usable; to be served again, join with a new token "
+               "('kitbag join TOKEN')";
     case E_NOT_ALLOWED:
-        return "bring the server's data back, or move the file 'identity' out of the data folder "
-               "and join again with a new token";
+        return "bring the server's data back, or join again with a new token ('kitbag join "
+               "TOKEN')";
     case E_HISTORY:
         return "its data was replaced, so nothing is exchanged; bring the server's data back, or "
                "move the file 'identity' out of the data folder and join with a new token";

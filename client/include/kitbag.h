@@ -128,8 +128,9 @@ struct kb_join_report {
     uint64_t writes; /* local writes that wait in the outbox */
 };
 
-/* Join with a token (blocks until the server answered). KB_E_EXISTS: joined already;
- * KB_E_TOKEN_..., KB_E_UNREACHABLE, KB_E_PROTOCOL. May be repeated after a failure. */
+/* Join with a token (blocks until the server answered). A machine that was removed may join the
+ * same server again, and keeps what it has. KB_E_EXISTS: joined already; KB_E_TOKEN_...,
+ * KB_E_UNREACHABLE, KB_E_PROTOCOL. May be repeated after a failure. */
 KB_API int kb_join(struct kb *kb, const char *token, const struct kb_join_options *options,
                    struct kb_join_report *report, struct kb_error *error);
 

@@ -111,9 +111,10 @@ static void addresses_can_be_given(void **state)
     struct kb_join_options options = {
         .size = sizeof options, .servers = servers, .timeout_ms = 8000};
     ok(kb_join(m.kb, token, &options, NULL, &error), &error);
+    assert_int_equal(kb_join(m.kb, token, &options, NULL, &error), KB_E_EXISTS);
     const char *bad[] = {"no port at all:x:y", NULL};
     options.servers = bad;
-    assert_int_equal(kb_join(m.kb, token, &options, NULL, &error), KB_E_EXISTS);
+    assert_int_equal(kb_join(m.kb, token, &options, NULL, &error), KB_E_INVALID);
     machine_end(&m);
     toy_free(toy);
 }
