@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "cli/ctl_http.h"
+#include "cli/ctl_list.h"
+#include "cli/ctl_target.h"
 #include "cli/ctl_verbs.h"
 #include "cli/output.h"
 #include "journal/owner.h"

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "cli/ctl_http.h"
+#include "cli/ctl_target.h"
 #include "cli/ctl_verbs.h"
 #include "cli/output.h"
 #include "journal/owner.h"

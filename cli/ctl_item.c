@@ -4,7 +4,9 @@
 
 #include "base/name.h"
 #include "cli/ctl_http.h"
+#include "cli/ctl_list.h"
 #include "cli/ctl_owner.h"
+#include "cli/ctl_target.h"
 #include "cli/ctl_verbs.h"
 #include "cli/output.h"
 #include "cli/value.h"

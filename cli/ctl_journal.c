@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/ctl_http.h"
+#include "cli/ctl_target.h"
 #include "cli/ctl_verbs.h"
 #include "cli/output.h"
 

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "cli/ctl_http.h"
+#include "cli/ctl_list.h"
 #include "cli/ctl_owner.h"
+#include "cli/ctl_target.h"
 #include "cli/ctl_verbs.h"
 #include "cli/output.h"
 

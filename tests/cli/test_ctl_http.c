@@ -1,4 +1,4 @@
-/* Tests of cli/ctl_http.c: asking, lists of pages, uploads, streams, and servers that misbehave. */
+/* Tests of cli/ctl_http.c: asking, uploads, streams, and servers that misbehave. */
 #include "tests/cli/run_ctl.h"
 
 #include <sys/stat.h>
@@ -126,27 +126,6 @@ static void the_folder_is_asked_for_in_order(void **state)
     assert_int_equal(unsetenv("KITBAG_SERVER_DATA"), 0);
 }
 
-static void all_pages_of_a_list_are_joined(void **state)
-{
-    (void)state;
-    struct invocation invocation = ctl_invocation();
-    json_t *rows = NULL;
-    ctl_answers("{\"things\":[1,2],\"next\":\"user:a b/\"}", "{\"things\":[3],\"next\":\"x\"}",
-                "{\"things\":[]}", NULL);
-    assert_int_equal(ctl_list(&invocation, "/things?limit=2", "things", &rows, NULL), 0);
-    assert_int_equal(json_array_size(rows), 3);
-    assert_asked("GET /things?limit=2 HTTP");
-    assert_asked("GET /things?limit=2&cursor=user%3Aa%20b%2F HTTP");
-    assert_asked("GET /things?limit=2&cursor=x HTTP");
-    json_decref(rows);
-    rows = NULL;
-    struct err err = {0};
-    ctl_answers("{\"things\":[1],\"next\":\"x\"}", "{}", NULL);
-    assert_int_equal(ctl_list(&invocation, "/things?", "things", &rows, &err), E_MALFORMED);
-    assert_string_equal(err.text, "the server's answer has no 'things'");
-    assert_null(rows);
-}
-
 static void an_upload_sends_its_bytes(void **state)
 {
     (void)state;
@@ -230,45 +209,6 @@ static void a_stream_may_fail(void **state)
     assert_string_equal(seen.text, "1 1 3 ");
 }
 
-static void what_was_left_out_becomes_a_code(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *report;
-        int done, code;
-        const char *text;
-    } rows[] = {
-        {"{}", 1, 0, ""},
-        {"{\"missing\":[],\"failed\":[]}", 0, 0, ""},
-        {"{\"missing\":[\"a\"],\"failed\":[]}", 2, E_PARTLY, "1 of 3 was left out"},
-        {"{\"missing\":[\"a\"],\"failed\":[{\"code\":\"busy\",\"reason\":\"r\"}]}", 1, E_PARTLY,
-         "2 of 3 were left out"},
-        {"{\"missing\":[\"a\"],\"failed\":[{\"code\":\"busy\",\"reason\":\"r\"}]}", 0, E_BUSY, "r"},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        json_t *report = json_loads(rows[i].report, 0, NULL);
-        struct err err = {0};
-        assert_int_equal(ctl_left_out(report, rows[i].done, &err), rows[i].code);
-        assert_string_equal(err.text, rows[i].text);
-        json_decref(report);
-    }
-}
-
-static void text_is_encoded_for_a_target(void **state)
-{
-    (void)state;
-    struct buf buf;
-    struct err err = {0};
-    buf_init(&buf, 64);
-    ctl_escape(&buf, "aZ09-._~ /?&=+%\xc3\xa9");
-    assert_string_equal(ctl_target(&buf, &err), "aZ09-._~%20%2F%3F%26%3D%2B%25%C3%A9");
-    buf_reset(&buf);
-    ctl_escape(&buf, "////////////////////////////////////");
-    assert_null(ctl_target(&buf, &err));
-    assert_string_equal(err.text, "that is too long to ask for");
-    buf_free(&buf);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,12 +219,9 @@ int main(void)
         CTL_TEST(another_accounts_server_is_told_apart),
         CTL_TEST(what_is_too_long_is_refused),
         CTL_TEST(the_folder_is_asked_for_in_order),
-        CTL_TEST(all_pages_of_a_list_are_joined),
         CTL_TEST(an_upload_sends_its_bytes),
         CTL_TEST(a_stream_comes_line_by_line),
         CTL_TEST(a_stream_may_fail),
-        CTL_TEST(what_was_left_out_becomes_a_code),
-        CTL_TEST(text_is_encoded_for_a_target),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
