@@ -136,7 +136,7 @@ static void look_for_room(struct housekeeping *housekeeping)
         return;
     }
     housekeeping->room = room;
-    log_event(room ? LOG_INFO : LOG_ERROR, "housekeeping", room ? "disk.room" : "disk.low",
+    log_event(room ? LOG_INFO : LOG_ERROR, "housekeeping", room ? "disk.ok" : "disk.low",
               "free=%" PRIu64 " reserve=%" PRIu64 " files=%" PRIu64 " writes=%s", free.bytes,
               options->reserve_bytes, free.files, room ? "taken" : "deferred");
 }

@@ -199,6 +199,10 @@ static int follow_device(struct registry *registry, struct span path, const stru
         .rights = {record.keep, record.mirror},
     };
     memcpy(wanted.key, record.key, KEY_SIZE);
+    if (record.removed && entry != NULL && entry->kind == REGISTRY_DEVICE) {
+        log_event(LOG_INFO, "registry", "device.removed", "device=%016" PRIx64 " name=%s",
+                  record.id, LOG_Q(record.name));
+    }
     return remember(registry, entry, &wanted);
 }
 

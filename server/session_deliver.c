@@ -54,7 +54,7 @@ static void deliver_joined(struct sessions *sessions, struct session *session,
         static struct log_limit limit;
         uint64_t held_back = 0;
         if (log_limit_pass(&limit, sessions_now(sessions), &held_back)) {
-            log_event(LOG_WARNING, "session", "join.refused", "code=%s held_back=%" PRIu64,
+            log_event(LOG_WARNING, "session", "device.auth_failed", "code=%s held_back=%" PRIu64,
                       err_name(reply->code), held_back);
         }
         session_end(sessions, session, reply->code, reply->text);

@@ -148,7 +148,7 @@ void session_diverged(struct sessions *sessions, uint64_t device, uint64_t seq)
     }
     struct journal_position head;
     journal_head(sessions->options.journal, &head);
-    log_event(LOG_ERROR, "session", "diverged",
+    log_event(LOG_ERROR, "session", "history.diverged",
               "device=%016" PRIx64 " seq=%" PRIu64 " head=%" PRIu64
               " text=\"this machine holds changes that the server does not have: a disk of one of "
               "them was put back to an earlier state. It is not served, so that nothing is "
@@ -163,7 +163,8 @@ static bool refuse(struct sessions *sessions, const struct greeting *greeting, i
     static struct log_limit limit;
     uint64_t held_back = 0;
     if (log_limit_pass(&limit, sessions_now(sessions), &held_back)) {
-        log_event(LOG_WARNING, "session", "refused",
+        bool stranger = code == E_NOT_ALLOWED || code == E_DEVICE_REMOVED || code == E_NOT_JOINED;
+        log_event(LOG_WARNING, "session", stranger ? "device.auth_failed" : "device.refused",
                   "device=%016" PRIx64 " code=%s held_back=%" PRIu64, greeting->device,
                   err_name(code), held_back);
     }
@@ -204,7 +205,7 @@ static void note_seen(struct sessions *sessions, struct session *session,
     (void)snprintf(seen->live.software, sizeof seen->live.software, "%s", greeting->software);
     uint64_t held_back = 0; /* one machine can't fill the log by coming over and over */
     if (log_limit_pass(&seen->opened, sessions_now(sessions), &held_back)) {
-        log_event(LOG_INFO, "session", "opened",
+        log_event(LOG_INFO, "session", "device.connected",
                   "device=%016" PRIx64 " peer=%s seq=%" PRIu64 " held_back=%" PRIu64,
                   session->device, seen->live.address, seen->live.seq, held_back);
     }

@@ -105,20 +105,31 @@ static void carry_out(struct sessions *sessions, struct session *session,
     }
 }
 
-static void cut(struct sessions *sessions, struct session *session,
-                const struct feed_action *action)
+/* A machine that was connected and says nothing any more was not switched off in order. */
+static void log_end(const struct sessions *sessions, const struct session *session,
+                    const struct feed_action *action)
 {
     static struct log_limit nobodys; /* of those that are no device's: anybody can make many */
     struct log_limit *limit = session->seen != NULL ? &session->seen->ended : &nobodys;
+    bool silent = session->device != 0 && action->cut.code == E_TIMEOUT;
+    const char *what = silent                 ? "device.unreachable"
+                       : session->device != 0 ? "device.disconnected"
+                                              : "connection.ended";
     uint64_t held_back = 0;
     if (log_limit_pass(limit, sessions_now(sessions), &held_back)) {
-        log_event(LOG_INFO, "session", "ended",
+        log_event(silent ? LOG_WARNING : LOG_INFO, "session", what,
                   "device=%016" PRIx64 " peer=%s code=%s text=%s held_back=%" PRIu64,
                   session->device,
                   sessions->options.port.address(sessions->options.port.context, &session->peer),
                   action->cut.code == 0 ? "ok" : err_name(action->cut.code),
                   LOG_Q(action->cut.text), held_back);
     }
+}
+
+static void cut(struct sessions *sessions, struct session *session,
+                const struct feed_action *action)
+{
+    log_end(sessions, session, action);
     if (action->cut.code == E_DIVERGED && session->device != 0) {
         session_diverged(sessions, session->device,
                          session->seen != NULL ? session->seen->live.seq : 0);

@@ -16,6 +16,7 @@
 #include "admin/local_request.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/notify.h"
 #include "server/addresses.h"
 #include "server/console.h"
@@ -103,8 +104,19 @@ static bool on_idle(void *context, struct kv *kv)
 
 static bool on_admit(void *context, const uint8_t key[KEY_SIZE])
 {
+    static struct log_limit limit;
     const struct server *server = context;
-    return registry_peer(server->registry, key).kind != REGISTRY_NOBODY;
+    uint64_t held_back = 0;
+    if (registry_peer(server->registry, key).kind != REGISTRY_NOBODY) {
+        return true;
+    }
+    if (log_limit_pass(&limit, clock_mono_ms(&clock_system), &held_back)) {
+        log_event(
+            LOG_WARNING, "session", "device.auth_failed",
+            "code=not_allowed text=\"a key that this server does not know\" held_back=%" PRIu64,
+            held_back);
+    }
+    return false;
 }
 
 static int port_send(void *context, const struct peer *peer, struct span bytes)
