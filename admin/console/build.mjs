@@ -5,8 +5,8 @@
  *                           plain and as gzip
  *
  * The same sources give the same bytes. The texts of a language (src/locales/LANGUAGE/FILE.json)
- * become two modules with the keys FILE.KEY: "locale:LANGUAGE/frame", which signing in and the frame
- * need, and "locale:LANGUAGE/pages". */
+ * become two modules with the keys FILE.KEY: "locale:LANGUAGE/frame", which signing in and the
+ * frame need, and "locale:LANGUAGE/pages". */
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, extname, join } from "node:path";
@@ -127,7 +127,8 @@ function row(file, i, plain, gzip) {
     const etag = createHash("sha256").update(plain).digest("hex").slice(0, 32);
     const packed = gzip ? `gzip_${i}, sizeof gzip_${i}` : "NULL, 0";
     const path = file === "index.html" ? "/" : `/${file}`;
-    return `    {"${path}", "${TYPES[extname(file)]}", plain_${i}, sizeof plain_${i}, ${packed},\n` +
+    const bytes = `plain_${i}, sizeof plain_${i}, ${packed}`;
+    return `    {"${path}", "${TYPES[extname(file)]}", ${bytes},\n` +
         `     "${etag}", ${file !== "index.html"}},\n`;
 }
 

@@ -54,7 +54,8 @@ function Signed() {
             go(HOME, {}, { replace: true });
         }
     }, [path]);
-    const shown = found ? html`<${RoutedPage} ...${found} />` : path !== "/" && html`<${NotFound} />`;
+    const nowhere = path !== "/" && html`<${NotFound} />`;
+    const shown = found ? html`<${RoutedPage} ...${found} />` : nowhere;
     return html`<${Layout} nav=${found?.route.nav}>${shown}<//>`;
 }
 

@@ -40,7 +40,8 @@ export function pick(texts, language, key, values = {}) {
 
 /* Text and values in turn: values[0] stands between parts[0] and parts[1]. */
 function filled(text, values, each) {
-    return text.split(/\{(\w+)\}/).map((part, i) => (i % 2 === 0 ? part : each(values[part], part)));
+    return text.split(/\{(\w+)\}/).map(
+        (part, i) => (i % 2 === 0 ? part : each(values[part], part)));
 }
 
 function shown(value, name) {
@@ -80,7 +81,7 @@ export function setTexts(language, texts) {
     lang.value = language;
 }
 
-/* What signing in and the frame need, and the pages' texts, which are fetched with the first one. */
+/* What signing in and the frame need, and the pages' texts, fetched with the first page. */
 const FRAME = { en: () => import("locale:en/frame"), ja: () => import("locale:ja/frame") };
 const PAGES = { en: () => import("locale:en/pages"), ja: () => import("locale:ja/pages") };
 let withPages = false;

@@ -35,7 +35,8 @@ export function append(columns, sample, keep_ms = 3600000) {
     const paused = last > 0 && sample.time - last > columns.every_ms * 4;
     const from = columns.times.findIndex((time) => time > sample.time - keep_ms);
     const kept = (values) => (from < 0 ? [] : values.slice(from));
-    const times = [...kept(columns.times), ...(paused ? [last + columns.every_ms] : []), sample.time];
+    const gap = paused ? [last + columns.every_ms] : [];
+    const times = [...kept(columns.times), ...gap, sample.time];
     const after = { every_ms: columns.every_ms, times };
     for (const name of SERIES) {
         after[name] = [...kept(columns[name]), ...(paused ? [null] : []), sample[name]];

@@ -10,7 +10,9 @@ const at = (time, writes = 1) => ({ time, writes, connected: 3, lag: 0, journal_
 test("samples become columns", () => {
     const columns = columnsOf({
         every_ms: EVERY,
-        samples: [{ time: "2026-05-01T12:00:00Z", writes: 2, connected: 3, lag: 4, journal_bytes: 5 }],
+        samples: [{
+            time: "2026-05-01T12:00:00Z", writes: 2, connected: 3, lag: 4, journal_bytes: 5,
+        }],
     });
     assert.deepEqual(columns, {
         every_ms: EVERY, times: [Date.parse("2026-05-01T12:00:00Z")], writes: [2], connected: [3],
@@ -22,7 +24,8 @@ test("a status document is a sample", () => {
     const status = {
         rate: { writes: 7 }, counts: { connected: 2 }, lag: { most: 1 }, journal: { bytes: 9 },
     };
-    assert.deepEqual(sampleOf(status, 5), { time: 5, writes: 7, connected: 2, lag: 1, journal_bytes: 9 });
+    assert.deepEqual(sampleOf(status, 5),
+        { time: 5, writes: 7, connected: 2, lag: 1, journal_bytes: 9 });
 });
 
 test("one a step, however often the status comes", () => {

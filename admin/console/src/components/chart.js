@@ -56,7 +56,8 @@ export function range(low, high) {
 
 /* <${Chart} label="Writes per second" times=${[ms, ...]} values=${[n | null, ...]}
  * format=${compact} height=${110} summary="..." />: one line over time; `binary` when the numbers
- * are bytes. `summary` is what a screen reader says of it. What the pointer is at is shown above the line. */
+ * are bytes. `summary` is what a screen reader says of it. What the pointer is at is shown above
+ * the line. */
 export function Chart({ label, times, values, format = String, height = 110, binary, summary }) {
     const box = useRef(null);
     const plot = useRef(null);

@@ -13,10 +13,10 @@
  *   });
  *
  * resolves to {value, values}: what `run` resolved to; null when it was not done. `fields` are
- * check boxes, or with `options: [[value, text]]` a choice, or with `type: "text"` a line (`required`); the
- * preview is made again when one changes. `run` may call progress(done, total). Without `preview`
- * it is ready at once; `describe` then gets undefined. A problem is shown in the dialog, and may be
- * tried again. */
+ * check boxes, or with `options: [[value, text]]` a choice, or with `type: "text"` a line
+ * (`required`); the preview is made again when one changes. `run` may call progress(done, total).
+ * Without `preview` it is ready at once; `describe` then gets undefined. A problem is shown in the
+ * dialog, and may be tried again. */
 import { t } from "../i18n.js";
 import { html, signal, useEffect, useRef, useState } from "../lib.js";
 import { CopyCommand } from "./copy.js";
@@ -126,7 +126,8 @@ function Confirm({ options, close }) {
         ${fields.map((field) => html`<${Input} key=${field.name} field=${field}
             value=${values[field.name]}
             set=${(value) => setValues({ ...values, [field.name]: value })} />`)}
-        ${options.undo && html`<p class="undo"><strong>${t("common.undo")}</strong> ${options.undo}</p>`}
+        ${options.undo && html`<p class="undo">
+            <strong>${t("common.undo")}</strong> ${options.undo}</p>`}
         <${ProblemView} problem=${problem} />
         ${running && html`<${Progress} progress=${running.progress} />`}
         ${options.command && html`<${CopyCommand} command=${options.command(values)} />`}

@@ -124,8 +124,8 @@ export function Layout({ nav, children }) {
                 <a href=${href(HOME)} class="brand-link"><${Mark} /><span>Kitbag</span></a>
                 <span class="brand-state"><span class="hidden">${t("state.server")}: </span>
                     <${LiveState} /></span>
-                <button class="menu-button outline" aria-expanded=${String(open)} aria-controls="menu"
-                    onClick=${() => setOpen(!open)}>${t("nav.menu")}</button>
+                <button class="menu-button outline" aria-expanded=${String(open)}
+                    aria-controls="menu" onClick=${() => setOpen(!open)}>${t("nav.menu")}</button>
             </div>
             <div class="menu" id="menu">
                 <${Navigation} current=${nav} />

@@ -41,7 +41,8 @@ export function SignInForm({ name: known, problem: first, children }) {
     return html`<form ref=${form} class="sign-in-form" onSubmit=${submit}>
         <label for="${id}-name">${t("sign_in.name")}</label>
         <input id="${id}-name" name="name" autocomplete="username" autocapitalize="none"
-            spellcheck=${false} required value=${known} readonly=${Boolean(known)} autofocus=${!known} />
+            spellcheck=${false} required value=${known} readonly=${Boolean(known)}
+            autofocus=${!known} />
         <label for="${id}-password">${t("sign_in.password")}</label>
         <input id="${id}-password" name="password" type="password" required
             autocomplete="current-password" autofocus=${Boolean(known)} />

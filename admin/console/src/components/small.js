@@ -81,6 +81,7 @@ export function Field({ label, help, error, children }) {
     return html`<div class="field">
         <label for=${id}>${label}</label>
         ${children(attributes)}
-        ${about && html`<small id=${about} class=${error ? "bad" : "quiet"}>${error || help}</small>`}
+        ${about && html`<small id=${about} class=${error ? "bad" : "quiet"}>
+            ${error || help}</small>`}
     </div>`;
 }

@@ -137,7 +137,8 @@ function LastHour() {
         ["journal_bytes", t("portal.chart_journal"), bytes, true],
     ];
     return html`<div class="charts">${charts.map(([name, label, format, binary]) => html`
-        <${Chart} key=${name} binary=${binary} label=${label} times=${columns.times} values=${columns[name]}
+        <${Chart} key=${name} binary=${binary} label=${label}
+            times=${columns.times} values=${columns[name]}
             format=${format} summary=${t("portal.chart_summary", {
                 label, low: format(least(columns[name])), high: format(most(columns[name])),
             })} />`)}</div>`;
@@ -199,7 +200,8 @@ export default function Portal() {
             <section class="card" aria-labelledby="hour-title">
                 <h2 id="hour-title">${t("portal.last_hour")}</h2><${LastHour} /></section>
             <section class="card" aria-labelledby="details-title">
-                <h2 id="details-title">${t("portal.details")}</h2><${Details} now=${now} /></section>
+                <h2 id="details-title">${t("portal.details")}</h2>
+                <${Details} now=${now} /></section>
             <${CopyCommand} command=${command("kitbagctl", "status")} />
         </div>
     <//>`;

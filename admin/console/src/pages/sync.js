@@ -99,8 +99,8 @@ function Headline({ sync, reload }) {
 /* Synchronization may run while the server takes no writes: that is another matter. */
 function Trouble() {
     const now = status.value;
-    return now?.state === "read-only" && html`<div class="notice warn" role="status">
-        <p><strong>${t("sync.read_only")}</strong> <span lang="en">${now.state_text}</span></p></div>`;
+    return now?.state === "read-only" && html`<div class="notice warn" role="status"><p>
+        <strong>${t("sync.read_only")}</strong> <span lang="en">${now.state_text}</span></p></div>`;
 }
 
 export default function Sync() {
