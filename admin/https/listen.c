@@ -55,7 +55,8 @@ static int next_place(const char **list, struct place *place)
         at++;
         host -= 2;
     }
-    if (host == 0 || host > HOST_MAX_BYTES || port == 0 || port > 5 ||
+    bool brackets = memchr(at, '[', host) != NULL || memchr(at, ']', host) != NULL;
+    if (host == 0 || brackets || host > HOST_MAX_BYTES || port == 0 || port > 5 ||
         strspn(colon + 1, "0123456789") < port || (!bracketed && memchr(at, ':', host) != NULL)) {
         return E_INVALID;
     }
