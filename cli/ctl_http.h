@@ -1,8 +1,10 @@
-/* cli/ctl_http.h - kitbagctl's way to the server: the HTTP API over the local socket of a data
- * folder.
+/* cli/ctl_http.h - kitbagctl's way to the server: its HTTP API, over HTTPS or over the local socket
+ * of a data folder.
  *
  * An answer that is no success becomes the code and the sentence that the server gave. When no
- * server listens it is E_UNREACHABLE, and the sentence says what to start.
+ * server listens it is E_UNREACHABLE, and the sentence says what to start. Over HTTPS nothing is
+ * sent to a server whose certificate is not the right one, and whoever is not signed in (any more)
+ * gets E_NOT_ALLOWED and is told to sign in.
  */
 #ifndef KITBAG_CLI_CTL_HTTP_H
 #define KITBAG_CLI_CTL_HTTP_H
@@ -10,10 +12,7 @@
 #include <jansson.h>
 
 #include "base/buf.h"
-#include "cli/command.h"
-
-/* --data, else KITBAG_SERVER_DATA, else where the package keeps it. */
-const char *ctl_data_dir(const struct invocation *invocation);
+#include "cli/ctl_server.h"
 
 /* Ask; the answer's document, to be freed by the caller (json_decref).
  *
@@ -30,9 +29,18 @@ struct ctl_request {
     json_t *json;         /* the body as a document, borrowed; else */
     struct span bytes;    /* the body as it is */
     const char *if_match; /* NULL: no condition */
+    char *cookie;         /* CTL_COOKIE_MAX bytes: gets the cookie that the answer sets; or NULL */
 };
 MUST_CHECK int ctl_send(const struct invocation *invocation, const struct ctl_request *request,
                         json_t **answer, struct err *err);
+/* The same to a server that was found before. */
+MUST_CHECK int ctl_send_to(const struct ctl_server *server, const struct ctl_request *request,
+                           json_t **answer, struct err *err);
+
+/* What the certificate of an HTTPS server is, without a word being sent: CTL_TRUST_NOT_ASKED when
+ * there is none to be had, with E_UNREACHABLE or E_TIMEOUT. */
+MUST_CHECK int ctl_look_at(const struct ctl_server *server, enum ctl_trust_verdict *verdict,
+                           char seen[CTL_FINGERPRINT_MAX], struct err *err);
 
 /* POST `size` bytes at `data`, with progress on a terminal. */
 MUST_CHECK int ctl_upload(const struct invocation *invocation, const char *target,

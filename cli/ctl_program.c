@@ -4,7 +4,11 @@
 #include "cli/ctl_verbs.h"
 
 static const struct option_spec all_options[] = {
-    {"data", 0, "DIR", "the server's data folder (/var/lib/kitbagd)"},
+    {"server", 0, "URL", "the server, by HTTPS: https://HOST:8444 (that of the last sign-in)"},
+    {"token-file", 0, "FILE", "an API token is let in, not a saved sign-in"},
+    {"fingerprint", 0, "SHA256", "of the server's certificate; no other one is taken"},
+    {"ca-file", 0, "FILE", "authorities that may vouch for it, besides the system's (PEM)"},
+    {"data", 0, "DIR", "the server on this machine, by its data folder (/var/lib/kitbagd)"},
     {"output", 'o', "FORMAT", "table, json or ndjson (table)"},
     {"yes", 'y', NULL, "do not ask"},
     {"dry-run", 'n', NULL, "say what would be done, and change nothing"},
@@ -12,6 +16,11 @@ static const struct option_spec all_options[] = {
 };
 
 #define MOMENT "a seq, a time (2026-11-22T17:51:37Z), or -2h for two hours ago"
+
+static const struct option_spec login_options[] = {
+    {"password-file", 0, "FILE", "the password is its first line; -: of standard input"},
+    {NULL, 0, NULL, NULL},
+};
 
 static const struct option_spec show_options[] = {
     {"at", 0, "MOMENT", "as it was then: " MOMENT},
@@ -84,6 +93,11 @@ static const struct option_spec tail_options[] = {
 };
 
 static const struct command commands[] = {
+    {"login", "[NAME]", "sign in to a server by HTTPS; the commands after it are for that server",
+     "login --server https://kitbag.example.org:8444\n"
+     "login ann --server localhost:8444 --password-file ./password --fingerprint AB:CD:...\n",
+     login_options, 0, 1, ctl_login},
+    {"logout", "", "end that session, here and on the server", "logout\n", NULL, 0, 0, ctl_logout},
     {"status", "", "how the server is: its state, people, machines, journal",
      "status\nstatus -o json\n", NULL, 0, 0, ctl_status},
     {"user ls", "[SEARCH]", "list users; SEARCH is any part of the name", "user ls\nuser ls petr\n",
@@ -188,10 +202,12 @@ const struct program ctl_program = {
     "The administrator's command of Kitbag: people, machines and the journal of a server.",
     all_options,
     commands,
-    "It works on the server machine, for the server's account (or root), by the socket in the "
-    "data\n"
-    "folder of a running server. KITBAG_SERVER_DATA names another folder than the usual one.\n"
-    "Tokens for machines that are to join: kitbagd token --help.\n"
+    "Where it works: by HTTPS at the server of --server, KITBAGCTL_SERVER or the last 'login' "
+    "(kept\n"
+    "in ~/.config/kitbag/kitbagctl.json), as whoever signed in or by --token-file. On the server\n"
+    "machine, for the server's account (or root), --data DIR or KITBAG_SERVER_DATA takes the "
+    "socket\n"
+    "in the data folder of a running server, without a sign-in; so does no word of all this.\n"
     "Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 conflict or failed condition, 5 not\n"
     "allowed, 6 unreachable or timed out, 7 partly done.\n",
 };

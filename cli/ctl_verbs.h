@@ -4,6 +4,8 @@
 
 #include "cli/command.h"
 
+/* ctl_login.c */
+command_fn ctl_login, ctl_logout;
 /* ctl_status.c */
 command_fn ctl_status;
 /* ctl_owner.c */
