@@ -27,6 +27,7 @@ import { Field, Loading } from "./small.js";
 const asked = signal(null);
 
 export function confirmAction(options) {
+    asked.peek()?.resolve(null); /* one at a time: the former was not done */
     return new Promise((resolve) => {
         asked.value = { options, resolve };
     });

@@ -1,6 +1,7 @@
 /* list.js - a list that pages from the server, and the rows that are ticked in it. */
 import { api } from "../api.js";
 import { useEffect, useRef, useState } from "../lib.js";
+import { expired } from "../session.js";
 
 /* A page at a time of a list that the API gives as {"<member>": [...], "next"}.
  *
@@ -45,7 +46,8 @@ export function useList(path, member, query = {}, { refresh_ms = 0 } = {}) {
         if (!refresh_ms || path === null) {
             return undefined;
         }
-        const timer = setInterval(() => document.hidden || load(cursors, true), refresh_ms);
+        const tick = () => document.hidden || expired.peek() || load(cursors, true);
+        const timer = setInterval(tick, refresh_ms);
         return () => clearInterval(timer);
     }, [key, refresh_ms, cursors]);
 
