@@ -42,8 +42,8 @@ afterEach(() => {
 test("a change bears the token and its body, a question neither", async () => {
     session.value = { name: "ann", csrf: "token" };
     answers = [json(200, { a: 1 }), json(200, {}), json(200, {})];
-    assert.deepEqual(await api.get("/owners", { query: { search: "ä b", cursor: "", kind: null } }),
-        { a: 1 });
+    const query = { search: "ä b", cursor: "", kind: null };
+    assert.deepEqual(await api.get("/owners", { query }), { a: 1 });
     await api.post("/owners/delete", { users: ["x"] });
     await call("PUT", "/item", { body: new Uint8Array([1, 2]), headers: { "If-Match": "7" } });
     assert.equal(asked[0].url, "/owners?search=%C3%A4+b");
