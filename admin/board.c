@@ -229,8 +229,8 @@ static int be_fresh(struct admin_board *board, bool wait, struct err *err)
         }
     }
     while (wait && board->done < wanted && !is_fresh(board)) {
-        if (board->begun < wanted && !board->wanted) {
-            want(board);
+        if (board->begun == board->done && !board->wanted) {
+            want(board); /* else what is being found out may do */
         }
         (void)pthread_cond_wait(&board->answered, &board->lock);
     }

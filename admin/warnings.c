@@ -23,8 +23,7 @@ uint64_t admin_users_percent(const struct server_status *status)
     if (status->users_limit == 0) {
         return 0;
     }
-    uint64_t whole = status->users / status->users_limit * PERCENT; /* no overflow */
-    return whole + status->users % status->users_limit * PERCENT / status->users_limit;
+    return status->users * PERCENT / status->users_limit;
 }
 
 /* Each fills in `out` and returns true when it holds. */
@@ -77,10 +76,9 @@ static bool look_at_digests(const struct admin_board_facts *facts, struct admin_
     uint64_t wrong = facts->status.digests.wrong;
     out->severe = true;
     out->count = wrong;
-    say(out,
-        "%" PRIu64 " %s stored otherwise than it was written. Look after the disk, and at the "
-        "log's events 'scrub'.",
-        wrong, wrong == 1 ? "bag is" : "bags are");
+    say(out, "%" PRIu64 " %s written. Look after the disk, and at the log.", wrong,
+        wrong == 1 ? "bag is stored otherwise than it was"
+                   : "bags are stored otherwise than they were");
     return wrong > 0;
 }
 
@@ -100,8 +98,8 @@ static bool look_at_unverified(const struct admin_board_facts *facts, struct adm
 {
     uint64_t count = facts->status.replicas.unverified;
     out->count = count;
-    say(out, "What %" PRIu64 " connected %s not been compared with the server's for a day.", count,
-        count == 1 ? "machine keeps has" : "machines keep has");
+    say(out, "%" PRIu64 " connected %s not been compared with the server for a day.", count,
+        count == 1 ? "machine has" : "machines have");
     return count > 0;
 }
 

@@ -171,7 +171,8 @@ static json_t *text_of(const char *text)
             (void)buf_printf(&out, "\\x%02x", *at++);
         }
     }
-    json_t *json = buf_error(&out) == 0 ? json_stringn((const char *)out.data, out.size) : NULL;
+    const char *bytes = out.size > 0 ? (const char *)out.data : "";
+    json_t *json = buf_error(&out) == 0 ? json_stringn(bytes, out.size) : NULL;
     buf_free(&out);
     return json;
 }

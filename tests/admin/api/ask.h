@@ -86,7 +86,7 @@ static inline struct answer ask(struct fake_backend *fake, const char *method, c
     struct span path = span_of(target, mark != NULL ? (size_t)(mark - target) : strlen(target));
     struct span query = span_str(mark != NULL ? mark + 1 : "");
     buf_init(&out, ADMIN_RESPONSE_MAX_BYTES);
-    int file = strstr(target, "format=") != NULL ? ask_file(body) : -1;
+    int file = body != NULL && strstr(target, "format=") != NULL ? ask_file(body) : -1;
     if (ask_fails.nth != 0) {
         fail_alloc_at(ask_fails.nth);
     }
