@@ -6,6 +6,11 @@
 export const ROUTES = [
     { pattern: "/portal", nav: "/portal", page: () => import("./pages/portal.js") },
     { pattern: "/sync", nav: "/sync", page: () => import("./pages/sync.js") },
+    { pattern: "/user-data", nav: "/user-data", page: () => import("./pages/user_data.js") },
+    {
+        pattern: "/user-data/:kind/:name", nav: "/user-data",
+        page: () => import("./pages/owner.js"),
+    },
 ];
 
 /* The navigation, in the words of the procedures. `role`: the least that sees it. */
