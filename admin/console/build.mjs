@@ -9,7 +9,7 @@
  * frame need, and "locale:LANGUAGE/pages". */
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { basename, dirname, extname, join } from "node:path";
+import { basename, dirname, extname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
@@ -153,11 +153,12 @@ async function main([out]) {
         fail("Usage: node build.mjs OUT");
     }
     const esbuild = await bundler();
-    const files = join(out, "files");
+    const folder = resolve(out);
+    const files = join(folder, "files");
     rmSync(files, { recursive: true, force: true });
     mkdirSync(files, { recursive: true });
     page(files, await bundle(esbuild, files));
-    writeFileSync(join(out, "assets.c"), source(files));
+    writeFileSync(join(folder, "assets.c"), source(files));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
