@@ -437,3 +437,11 @@ bool command_confirm(const struct invocation *invocation, const char *text, stru
     }
     return true;
 }
+
+int command_no_dry_run(const struct invocation *invocation, struct err *err)
+{
+    return invocation_has(invocation, "dry-run")
+               ? err_set(err, E_USAGE, "'%s' has no dry run: nothing was done",
+                         invocation->command->words)
+               : 0;
+}

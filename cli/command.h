@@ -71,4 +71,7 @@ int command_main(const struct program *program, int argc, char **argv);
  * with E_USAGE in `err` when there is no terminal to ask on, E_CLOSED when they said no. */
 bool command_confirm(const struct invocation *invocation, const char *text, struct err *err);
 
+/* Of a verb that can't be tried without being done: E_USAGE when --dry-run was given. */
+MUST_CHECK int command_no_dry_run(const struct invocation *invocation, struct err *err);
+
 #endif

@@ -1,4 +1,6 @@
 /* cli/ctl_device.c - kitbagctl device: the registered client machines. */
+#include "cli/ctl_device.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,9 +94,8 @@ static int id_of_name(const struct invocation *invocation, const char *name, jso
     return rc;
 }
 
-/* An argument as an ID: one that is none is a name. */
-static int read_id(const struct invocation *invocation, const char *text, json_t **id,
-                   struct err *err)
+int ctl_device_id(const struct invocation *invocation, const char *text, json_t **id,
+                  struct err *err)
 {
     uint64_t number = 0;
     if (device_parse(text, &number, NULL) != 0) {
@@ -109,7 +110,7 @@ static int read_ids(const struct invocation *invocation, json_t *ids, struct err
 {
     for (int i = 0; i < invocation->arg_count; i++) {
         json_t *id = NULL;
-        int rc = read_id(invocation, invocation->args[i], &id, err);
+        int rc = ctl_device_id(invocation, invocation->args[i], &id, err);
         if (rc != 0 || json_array_append_new(ids, id) != 0) {
             return rc != 0 ? rc : err_set(err, E_NOMEM, "out of memory");
         }
@@ -198,7 +199,7 @@ int ctl_device_rm(const struct invocation *invocation, struct err *err)
 static int device_target(const struct invocation *invocation, struct buf *buf, struct err *err)
 {
     json_t *id = NULL;
-    int rc = read_id(invocation, invocation->args[0], &id, err);
+    int rc = ctl_device_id(invocation, invocation->args[0], &id, err);
     if (rc == 0) {
         (void)buf_append_span(buf, SPAN_LITERAL("/api/v1/devices/"));
         ctl_escape(buf, json_string_value(id));

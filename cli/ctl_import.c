@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -41,21 +42,34 @@ static int read_file(const char *path, struct buf *out, struct err *err)
                : rc;
 }
 
-/* --format, or what the file's name says. */
-static int check_format(const struct invocation *invocation, struct err *err)
+static bool ends_with(const char *path, const char *end)
 {
-    const char *format = invocation_option(invocation, "format");
-    const char *path = invocation->args[0];
     size_t size = strlen(path);
-    if (format == NULL && size > 5 && strcmp(path + size - 5, ".ldif") == 0) {
-        format = "ldif";
+    size_t end_size = strlen(end);
+    return size > end_size && strcasecmp(path + size - end_size, end) == 0;
+}
+
+/* --format, or what the file's name says. */
+static int read_format(const struct invocation *invocation, const char **format, struct err *err)
+{
+    static const struct {
+        const char *format, *end;
+    } known[] = {{"ldif", ".ldif"},
+                 {"ldif", ".ldi"},
+                 {"csv", ".csv"},
+                 {"vcard", ".vcf"},
+                 {"vcard", ".vcard"}};
+    const char *text = invocation_option(invocation, "format");
+    const char *path = invocation->args[0];
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (text != NULL ? strcmp(text, known[i].format) == 0 : ends_with(path, known[i].end)) {
+            *format = known[i].format;
+            return 0;
+        }
     }
-    if (format == NULL) {
-        return err_set(err, E_USAGE, "say what '%s' is: --format ldif", path);
-    }
-    return strcmp(format, "ldif") == 0
-               ? 0
-               : err_set(err, E_USAGE, "--format takes ldif, not '%s'", format);
+    return text != NULL
+               ? err_set(err, E_USAGE, "--format takes ldif, csv or vcard, not '%s'", text)
+               : err_set(err, E_USAGE, "say what '%s' is: --format ldif, csv or vcard", path);
 }
 
 static void tell_failures(json_t *report)
@@ -84,7 +98,7 @@ static int finish(const struct invocation *invocation, json_t *report, enum outp
         {"registered", "Registered", true},
         {"items", "Addresses", true},
         {"unchanged", "Unchanged", true},
-        {"others", "Other entries", true},
+        {"others", "Not people", true},
         {"failed_count", "Left out", true},
         {NULL, NULL, false},
     };
@@ -106,16 +120,18 @@ static int import(const struct invocation *invocation, struct buf *target, struc
 {
     enum output_format format;
     json_t *report = NULL;
+    const char *form = NULL;
     struct buf file;
     buf_init(&file, FILE_MAX_BYTES);
-    if (invocation_has(invocation, "dry-run")) {
-        (void)buf_append_span(target, SPAN_LITERAL("&dry_run=1"));
-    }
-    const char *text = ctl_target(target, err);
-    int rc = text != NULL ? output_format(invocation, &format, err) : E_TOO_LARGE;
+    int rc = output_format(invocation, &format, err);
     if (rc == 0) {
-        rc = check_format(invocation, err);
+        rc = read_format(invocation, &form, err);
     }
+    (void)buf_printf(target, "?dry_run=%d", invocation_has(invocation, "dry-run"));
+    (void)buf_printf(target, "%s", invocation_has(invocation, "colleagues") ? "&colleagues=1" : "");
+    ctl_put_query(target, "format", form);
+    const char *text = ctl_target(target, err);
+    rc = rc == 0 && text == NULL ? E_TOO_LARGE : rc;
     if (rc == 0) {
         rc = read_file(invocation->args[0], &file, err);
     }
@@ -134,8 +150,7 @@ int ctl_import_people(const struct invocation *invocation, struct err *err)
 {
     struct buf target;
     buf_init(&target, TARGET_MAX_BYTES);
-    (void)buf_printf(&target, "/api/v1/owners/import?format=ldif&colleagues=%d",
-                     invocation_has(invocation, "colleagues"));
+    (void)buf_append_span(&target, SPAN_LITERAL("/api/v1/owners/import"));
     int rc = import(invocation, &target, err);
     buf_free(&target);
     return rc;
@@ -159,7 +174,7 @@ int ctl_import_addresses(const struct invocation *invocation, struct err *err)
     buf_init(&target, TARGET_MAX_BYTES);
     (void)buf_printf(&target, "/api/v1/owners/%s/", owner.kind == OWNER_USER ? "user" : "group");
     ctl_escape(&target, owner.shown);
-    (void)buf_append_span(&target, SPAN_LITERAL("/address-list?format=ldif"));
+    (void)buf_append_span(&target, SPAN_LITERAL("/address-list"));
     rc = import(invocation, &target, err);
     buf_free(&target);
     return rc;

@@ -164,6 +164,9 @@ static int ask_deletion(const struct invocation *invocation, const struct ctl_ki
         }
     }
     json_t *body = json_pack("{s:o, s:b}", kind->member, names, "dry_run", dry_run);
+    if (body != NULL && invocation_has(invocation, "adopt")) {
+        (void)json_object_set_new(body, "adopt", json_true());
+    }
     int rc = body != NULL ? ctl_ask(invocation, "/api/v1/owners/delete", body, report, err)
                           : err_set(err, E_NOMEM, "out of memory");
     json_decref(body);
@@ -195,9 +198,11 @@ static bool confirm(const struct invocation *invocation, const struct ctl_kind *
     (void)snprintf(
         text, sizeof text,
         "%lld %s with %lld items (%lld bytes) will be deleted, here and on %lld machines "
-        "that keep them. Go on?",
+        "that keep them%s. Go on?",
         (long long)count, count == 1 ? kind->one : kind->many, (long long)number(preview, "items"),
-        (long long)number(preview, "bytes"), (long long)number(preview, "devices"));
+        (long long)number(preview, "bytes"), (long long)number(preview, "devices"),
+        invocation_has(invocation, "adopt") ? "; what a machine has not sent yet makes them anew"
+                                            : "");
     tell_rest(kind, preview);
     return command_confirm(invocation, text, err);
 }

@@ -82,21 +82,6 @@ static int history_target(const struct invocation *invocation, const struct ctl_
     return rc == 0 ? ctl_put_moment(invocation, buf, "to", err) : rc;
 }
 
-static int read_lines(const struct invocation *invocation, size_t *lines, struct err *err)
-{
-    const char *text = invocation_option(invocation, "lines");
-    *lines = 0;
-    if (text == NULL) {
-        return 0;
-    }
-    size_t digits = strspn(text, "0123456789");
-    if (digits == 0 || digits > 9 || text[digits] != '\0' || strtoul(text, NULL, 10) == 0) {
-        return err_set(err, E_USAGE, "--lines takes a number from 1 on, not '%s'", text);
-    }
-    *lines = strtoul(text, NULL, 10);
-    return 0;
-}
-
 static int history(const struct invocation *invocation, const struct ctl_kind *kind,
                    struct err *err)
 {
@@ -108,7 +93,7 @@ static int history(const struct invocation *invocation, const struct ctl_kind *k
     buf_init(&buf, TARGET_MAX_BYTES);
     int rc = output_format(invocation, &format, err);
     if (rc == 0) {
-        rc = read_lines(invocation, &lines, err);
+        rc = ctl_lines(invocation, 0, &lines, err);
     }
     if (rc == 0) {
         rc = history_target(invocation, kind, &buf, err);

@@ -57,6 +57,60 @@ static const struct option_spec restore_options[] = {
     {NULL, 0, NULL, NULL},
 };
 
+static const struct option_spec rm_options[] = {
+    {"adopt", 0, NULL, "what a machine wrote meanwhile makes them anew (it is given up)"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec join_token_options[] = {
+    {"count", 0, "N", "how many (1)"},
+    {"expires", 0, "TIME", "how long they can be used: 30m, 12h, 7d (1h)"},
+    {"replaces", 0, "ID|NAME", "whoever joins with it takes over this machine's ID and data"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec api_token_options[] = {
+    {"role", 0, "ROLE", "what it may do: viewer, operator or admin"},
+    {"expires", 0, "TIME", "how long it can be used: 12h, 30d (365d)"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec account_options[] = {
+    {"role", 0, "ROLE", "what the account may do: viewer, operator or admin"},
+    {"password-file", 0, "FILE", "the password is its first line (one is made up); -: of input"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec passwd_options[] = {
+    {"password-file", 0, "FILE", "the new password is its first line; -: of standard input"},
+    {"old-password-file", 0, "FILE", "the same for the one until now, of the own account"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec wait_options[] = {
+    {"device", 0, "ID|NAME|all", "for whom"},
+    {"seq", 0, "N", "up to which change (what the server holds now)"},
+    {"timeout", 0, "TIME", "for how long at most: 30s, 5m (60s)"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec log_options[] = {
+    {"level", 0, "LEVEL", "the least: debug, info, warning or error (debug)"},
+    {"search", 0, "TEXT", "only lines that hold it anywhere, in any case"},
+    {"lines", 0, "N", "the newest N of them (100)"},
+    {"follow", 'f', NULL, "go on with lines as they are written"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec audit_options[] = {
+    {"actor", 0, "NAME", "what this account did"},
+    {"action", 0, "ACTION", "what was done: owner.delete, or device for all of its kind"},
+    {"from", 0, "MOMENT", "nothing older: " MOMENT},
+    {"to", 0, "MOMENT", "nothing newer"},
+    {"lines", 0, "N", "the newest N (100)"},
+    {NULL, 0, NULL, NULL},
+};
+
 static const struct option_spec list_options[] = {
     {"state", 0, "STATE", "active, diverged, removed or all (active)"},
     {NULL, 0, NULL, NULL},
@@ -73,13 +127,13 @@ static const struct option_spec repair_options[] = {
 };
 
 static const struct option_spec people_options[] = {
-    {"format", 0, "FORMAT", "what FILE is: ldif"},
+    {"format", 0, "FORMAT", "what FILE is: ldif, csv or vcard (by its name's end)"},
     {"colleagues", 0, NULL, "fill personal address lists with the people of the same ou"},
     {NULL, 0, NULL, NULL},
 };
 
 static const struct option_spec address_options[] = {
-    {"format", 0, "FORMAT", "what FILE is: ldif"},
+    {"format", 0, "FORMAT", "what FILE is: ldif, csv or vcard (by its name's end)"},
     {"into", 0, "BAG", "whose address list: user:NAME or group:ID"},
     {NULL, 0, NULL, NULL},
 };
@@ -100,6 +154,12 @@ static const struct command commands[] = {
     {"logout", "", "end that session, here and on the server", "logout\n", NULL, 0, 0, ctl_logout},
     {"status", "", "how the server is: its state, people, machines, journal",
      "status\nstatus -o json\n", NULL, 0, 0, ctl_status},
+    {"sync status", "", "whether the server exchanges changes with machines, and for whom",
+     "sync status\n", NULL, 0, 0, ctl_sync_status},
+    {"sync start", "", "start synchronization: machines send what waited, and get what they lack",
+     "sync start --dry-run\nsync start --yes\n", NULL, 0, 0, ctl_sync_start},
+    {"sync stop", "", "stop synchronization: machines go on by themselves, and their writes wait",
+     "sync stop --yes\n", NULL, 0, 0, ctl_sync_stop},
     {"user ls", "[SEARCH]", "list users; SEARCH is any part of the name", "user ls\nuser ls petr\n",
      NULL, 0, 1, ctl_user_ls},
     {"user show", "NAME", "show a user and what is kept of them",
@@ -124,7 +184,7 @@ static const struct command commands[] = {
      "user restore zoe --item copy/default --at 4711\n",
      restore_options, 1, -1, ctl_user_restore},
     {"user rm", "NAME...", "delete users with all their data, on the server and on every machine",
-     "user rm zoe --dry-run\nuser rm zoe adam --yes\n", NULL, 1, -1, ctl_user_rm},
+     "user rm zoe --dry-run\nuser rm zoe adam --yes\n", rm_options, 1, -1, ctl_user_rm},
     {"group ls", "[SEARCH]", "list user groups; SEARCH is any part of the ID", NULL, NULL, 0, 1,
      ctl_group_ls},
     {"group show", "ID", "show a user group and what is kept of it", NULL, show_options, 1, 1,
@@ -148,7 +208,7 @@ static const struct command commands[] = {
      "group restore sales --item copy/default --at 4711\n",
      restore_options, 1, -1, ctl_group_restore},
     {"group rm", "ID...", "delete user groups with all their data", "group rm sales --dry-run\n",
-     NULL, 1, -1, ctl_group_rm},
+     rm_options, 1, -1, ctl_group_rm},
     {"device ls", "[FILTER]", "list client machines; FILTER is any part of name, serial, model, ID",
      "device ls\ndevice ls lobby\ndevice ls --state diverged\n", list_options, 0, 1, ctl_device_ls},
     {"device show", "ID|NAME", "show a client machine: how far it is, what it may keep",
@@ -163,6 +223,17 @@ static const struct command commands[] = {
      "device mirror standby yes\n", NULL, 2, 2, ctl_device_mirror},
     {"device rm", "ID|NAME...", "remove client machines: they are cut off at once",
      "device rm 5f3a9c0012ab77de\ndevice rm lobby-copier --yes\n", NULL, 1, -1, ctl_device_rm},
+    {"device token ls", "", "list join tokens: new, used or expired, and who made them",
+     "device token ls\n", NULL, 0, 0, ctl_device_token_ls},
+    {"device token rm", "ID...", "remove join tokens: nobody can join with them",
+     "device token rm 5f3a9c0012ab77de --yes\n", NULL, 1, -1, ctl_device_token_rm},
+    {"device token", "", "make join tokens, with which machines join; one a line, shown once",
+     "device token\ndevice token --count 20 --expires 7d\n"
+     "device token --replaces lobby-copier\n",
+     join_token_options, 0, 0, ctl_device_token},
+    {"wait", "", "wait until machines hold all of their data up to a change",
+     "wait --device all\nwait --device lobby-copier --seq 4711 --timeout 5m\n", wait_options, 0, 0,
+     ctl_wait},
     {"fence ls", "", "list the categories that were initialised for everybody", NULL, NULL, 0, 0,
      ctl_fence_ls},
     {"fence set", "shared|device CATEGORY",
@@ -174,7 +245,7 @@ static const struct command commands[] = {
      "fence lift shared copy/default\n", NULL, 2, 2, ctl_fence_lift},
     {"import people", "FILE", "register the people of a directory export as users",
      "import people company.ldif --format ldif --colleagues\n"
-     "import people company.ldif --format ldif --dry-run\n",
+     "import people staff.csv --dry-run\nimport people contacts.vcf\n",
      people_options, 1, 1, ctl_import_people},
     {"import addresses", "FILE", "put the people of a directory export into an address list",
      "import addresses partners.ldif --format ldif --into group:sales\n", address_options, 1, 1,
@@ -194,6 +265,33 @@ static const struct command commands[] = {
      "history fork --dry-run\nhistory fork --yes\n", NULL, 0, 0, ctl_history_fork},
     {"clock confirm", "", "the server's clock was set on purpose: dropping for age goes on",
      "clock confirm\n", NULL, 0, 0, ctl_clock_confirm},
+    {"log", "", "the newest lines of the server's log",
+     "log --level warning\nlog --follow --search device.\n", log_options, 0, 0, ctl_log},
+    {"audit", "", "who did what in administration, the newest first",
+     "audit --from -7d\naudit --actor ann --action owner.delete\n", audit_options, 0, 0, ctl_audit},
+    {"account ls", "", "list the accounts of administrators", "account ls\n", NULL, 0, 0,
+     ctl_account_ls},
+    {"account add", "NAME", "make an account; its password is made up and shown once",
+     "account add ann --role operator\naccount add ann --role viewer --password-file ./password\n",
+     account_options, 1, 1, ctl_account_add},
+    {"account rm", "NAME...", "remove accounts: whoever is signed in with them is signed out",
+     "account rm ann --dry-run\naccount rm ann --yes\n", NULL, 1, -1, ctl_account_rm},
+    {"account passwd", "[NAME]",
+     "change the own password; or another account's, a lost one's with --data",
+     "account passwd\naccount passwd admin --data /var/lib/kitbagd\n", passwd_options, 0, 1,
+     ctl_account_passwd},
+    {"account role", "NAME viewer|operator|admin", "change what an account may do",
+     "account role ann operator\n", NULL, 2, 2, ctl_account_role},
+    {"account unlock", "NAME", "let an account in again that was tried too often",
+     "account unlock ann\n", NULL, 1, 1, ctl_account_unlock},
+    {"token ls", "", "list API tokens, with which scripts are let in", "token ls\n", NULL, 0, 0,
+     ctl_token_ls},
+    {"token new", "NAME", "make an API token, shown once; NAME tells later what it is for",
+     "token new nightly-report --role viewer --expires 30d > report.token\n"
+     "status --server https://kitbag.example.org:8444 --token-file report.token\n",
+     api_token_options, 1, 1, ctl_token_new},
+    {"token rm", "ID...", "remove API tokens: scripts that use them get in no more",
+     "token rm 5f3a9c0012ab77de --yes\n", NULL, 1, -1, ctl_token_rm},
     {NULL, NULL, NULL, NULL, NULL, 0, 0, NULL},
 };
 

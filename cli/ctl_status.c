@@ -64,13 +64,35 @@ static json_t *clock_line(json_t *status)
                : json_null();
 }
 
+/* "machines behind 1, by at most 12 changes". */
+static json_t *lag_line(json_t *status)
+{
+    json_t *lag = json_object_get(status, "lag");
+    return lag == NULL
+               ? json_null()
+               : json_sprintf("machines behind %lld, by at most %lld changes",
+                              (long long)json_integer_value(json_object_get(lag, "devices_behind")),
+                              (long long)json_integer_value(json_object_get(lag, "most")));
+}
+
+/* What somebody should look at, to standard error: it is no answer to what was asked. */
+static void tell_warnings(json_t *status)
+{
+    size_t i;
+    json_t *row;
+    json_array_foreach(json_object_get(status, "warnings"), i, row)
+    {
+        (void)fprintf(stderr, "%s: %s\n", text_in(row, "level"), text_in(row, "text"));
+    }
+}
+
 /* The lines that a person reads. */
 static json_t *summary(json_t *status)
 {
     json_t *journal = json_object_get(status, "journal");
     const char *why = text_in(status, "state_text");
     return json_pack(
-        "{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "state",
+        "{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "state",
         json_sprintf("%s%s%s", text_in(status, "state"), why[0] != '\0' ? ": " : "", why), "seq",
         text_in(status, "seq"), "history", text_in(status, "history"), "people",
         json_sprintf("users %lld, groups %lld", (long long)count_of(status, "users"),
@@ -86,27 +108,22 @@ static json_t *summary(json_t *status)
                      text_in(journal, "head"),
                      (long long)json_integer_value(json_object_get(journal, "segments")),
                      (long long)json_integer_value(json_object_get(journal, "bytes"))),
-        "digests", digests_line(status), "disk", disk_line(status), "clock", clock_line(status),
-        "uptime", duration(json_integer_value(json_object_get(status, "uptime_ms"))), "version",
+        "lag", lag_line(status), "digests", digests_line(status), "disk", disk_line(status),
+        "clock", clock_line(status), "uptime",
+        duration(json_integer_value(json_object_get(status, "uptime_ms"))), "version",
         text_in(status, "version"));
 }
 
 int ctl_status(const struct invocation *invocation, struct err *err)
 {
     static const struct output_column columns[] = {
-        {"state", "State", false},
-        {"seq", "Seq", false},
-        {"people", "People", false},
-        {"kept", "Kept", false},
-        {"machines", "Machines", false},
-        {"journal", "Journal", false},
-        {"digests", "Digests", false},
-        {"disk", "Disk", false},
-        {"clock", "Clock", false},
-        {"history", "History", false},
-        {"uptime", "Uptime", false},
-        {"version", "Version", false},
-        {NULL, NULL, false},
+        {"state", "State", false},       {"seq", "Seq", false},
+        {"people", "People", false},     {"kept", "Kept", false},
+        {"machines", "Machines", false}, {"lag", "Lag", false},
+        {"journal", "Journal", false},   {"digests", "Digests", false},
+        {"disk", "Disk", false},         {"clock", "Clock", false},
+        {"history", "History", false},   {"uptime", "Uptime", false},
+        {"version", "Version", false},   {NULL, NULL, false},
     };
     enum output_format format;
     json_t *status = NULL;
@@ -118,6 +135,7 @@ int ctl_status(const struct invocation *invocation, struct err *err)
         json_t *lines = summary(status);
         output_object(format, columns, lines);
         json_decref(lines);
+        tell_warnings(status);
     } else if (rc == 0) {
         output_object(format, columns, status);
     }

@@ -1,6 +1,7 @@
 /* cli/ctl_target.c - what is asked for, as a target of HTTP. */
 #include "cli/ctl_target.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 void ctl_escape(struct buf *out, const char *text)
@@ -64,4 +65,19 @@ const char *ctl_target(struct buf *buf, struct err *err)
     }
     buf->size--;
     return (const char *)buf->data;
+}
+
+int ctl_lines(const struct invocation *invocation, size_t usual, size_t *lines, struct err *err)
+{
+    const char *text = invocation_option(invocation, "lines");
+    *lines = usual;
+    if (text == NULL) {
+        return 0;
+    }
+    size_t digits = strspn(text, "0123456789");
+    if (digits == 0 || digits > 9 || text[digits] != '\0' || strtoul(text, NULL, 10) == 0) {
+        return err_set(err, E_USAGE, "--lines takes a number from 1 on, not '%s'", text);
+    }
+    *lines = strtoul(text, NULL, 10);
+    return 0;
 }

@@ -20,4 +20,8 @@ MUST_CHECK int ctl_put_moment(const struct invocation *invocation, struct buf *o
 /* The buffer as a NUL-ended target, or NULL and an error in `err`. */
 const char *ctl_target(struct buf *buf, struct err *err);
 
+/* --lines, else what is usual: how many rows are wanted. E_USAGE. */
+MUST_CHECK int ctl_lines(const struct invocation *invocation, size_t usual, size_t *lines,
+                         struct err *err);
+
 #endif

@@ -18,6 +18,16 @@ command_fn ctl_group_set, ctl_group_unset, ctl_group_restore;
 /* ctl_device.c */
 command_fn ctl_device_ls, ctl_device_rm, ctl_device_show;
 command_fn ctl_device_rename, ctl_device_keep, ctl_device_mirror;
+/* ctl_sync.c */
+command_fn ctl_sync_start, ctl_sync_stop, ctl_sync_status;
+/* ctl_token.c */
+command_fn ctl_token_ls, ctl_token_new, ctl_token_rm;
+command_fn ctl_device_token, ctl_device_token_ls, ctl_device_token_rm;
+/* ctl_account.c */
+command_fn ctl_account_ls, ctl_account_add, ctl_account_rm;
+command_fn ctl_account_passwd, ctl_account_role, ctl_account_unlock;
+/* ctl_wait.c, ctl_log.c, ctl_audit.c */
+command_fn ctl_wait, ctl_log, ctl_audit;
 /* ctl_fence.c */
 command_fn ctl_fence_ls, ctl_fence_set, ctl_fence_lift;
 /* ctl_journal.c */
