@@ -9,9 +9,9 @@
  *       ]} />
  *
  * `list` is of useList (or {rows, loading, problem}); `head` marks the column that names a row,
- * `num` one with numbers, `sort: "ascending" | "descending"` one by which the server sorts, with `onSort`
- * as a button, and `wide` one that is left out where there is little room. On a phone each row is a
- * card and each cell bears its column's title. */
+ * `num` one with numbers, `sort: "ascending" | "descending"` one by which the server sorts, with
+ * `onSort` as a button, and `wide` one that is left out where there is little room. On a phone each
+ * row is a card and each cell bears its column's title. */
 import { t } from "../i18n.js";
 import { html, useRef } from "../lib.js";
 import { Pager } from "./pager.js";
