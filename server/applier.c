@@ -143,7 +143,7 @@ static void finish(struct applier *applier, const struct load *load, int rc, con
         struct draft *draft = applier->waiting.first;
         applier->waiting.first = draft->next_applied;
         applier->changes -= draft->count;
-        applier->bytes -= draft->body.size;
+        applier->bytes -= draft->bytes;
         if (rc == 0) {
             applier->applied_seq = draft->head.seq;
         }
@@ -286,7 +286,7 @@ void applier_stop(struct applier **applier)
 static bool is_full(const struct applier *applier, const struct draft *draft)
 {
     return applier->changes > 0 && (applier->changes + draft->count > APPLIER_WAITING_CHANGES ||
-                                    applier->bytes + draft->body.size > APPLIER_WAITING_BYTES);
+                                    applier->bytes + draft->bytes > APPLIER_WAITING_BYTES);
 }
 
 void applier_give(struct applier *applier, struct draft *draft)
@@ -299,7 +299,7 @@ void applier_give(struct applier *applier, struct draft *draft)
     bool rested = applier->waiting.first == NULL;
     if (applier->failure.code == 0) {
         applier->changes += draft->count;
-        applier->bytes += draft->body.size;
+        applier->bytes += draft->bytes;
         list_add(&applier->waiting, draft);
     } else {
         list_add(&applier->done, draft);

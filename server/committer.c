@@ -173,13 +173,17 @@ static int append(struct committer *committer, struct draft *draft)
     return E_READ_ONLY;
 }
 
-static void commit_draft(struct committer *committer, struct draft *draft)
+/* `next` takes over its memory; NULL: it is itself used again. */
+static void commit_draft(struct committer *committer, struct draft *draft, struct draft *next)
 {
     draft->applied = true; /* nothing to apply, or never to be */
     if (draft->count == 0) {
         return;
     }
     draft->code = append(committer, draft);
+    if (next != NULL) {
+        draft_pass_memory(draft, next);
+    }
     if (draft->code != 0) {
         start_over(committer);
         return;
@@ -208,7 +212,7 @@ void committer_commit(struct committer *committer)
     if (next == NULL) {
         return; /* there will be one when what is done was delivered */
     }
-    commit_draft(committer, draft);
+    commit_draft(committer, draft, next);
     draft->next = NULL;
     *committer->done_end = draft;
     committer->done_end = &draft->next;
@@ -314,7 +318,7 @@ static int begin_history(struct committer *committer, struct err *err)
     if (rc != 0) {
         return rc;
     }
-    commit_draft(committer, draft);
+    commit_draft(committer, draft, NULL);
     if (draft->code != 0) {
         return err_set(err, draft->err.code, "%s", draft->err.text);
     }

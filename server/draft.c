@@ -9,7 +9,7 @@
 enum {
     DRAFT_GAP = 5,        /* the longest head of a msgpack array */
     CAPACITY_KEPT = 4096, /* of changes and answers, when a draft is used again */
-    BODY_KEPT_BYTES = 1 << 20,
+    BODY_OWN_BYTES = 1 << 20,
 };
 
 int draft_new(struct draft **out)
@@ -58,11 +58,9 @@ void draft_reset(struct draft *draft, uint64_t base_seq, uint64_t time_ms)
         draft->replies = NULL;
         draft->reply_capacity = 0;
     }
-    if (draft->body.capacity > BODY_KEPT_BYTES) {
-        buf_free(&draft->body);
-    }
     arena_reset(&draft->arena);
     buf_reset(&draft->body);
+    draft->bytes = 0;
     draft->next = NULL;
     draft->next_applied = NULL;
     draft->delivered = false;
@@ -120,6 +118,7 @@ int draft_seal(struct draft *draft)
         return rc;
     }
     draft->sealed = draft->count;
+    draft->bytes = draft->body.size;
     return 0;
 }
 
@@ -134,6 +133,7 @@ void draft_empty(struct draft *draft)
     ASSERT(draft != NULL);
     draft->count = 0;
     draft->sealed = 0;
+    draft->bytes = 0;
     buf_reset(&draft->body);
 }
 
@@ -146,6 +146,18 @@ struct span draft_payload(struct draft *draft)
     size_t skip = DRAFT_GAP - draft->count_bytes.size;
     memcpy(draft->body.data + skip, draft->count_bytes.data, draft->count_bytes.size);
     return span_of(draft->body.data + skip, draft->body.size - skip);
+}
+
+void draft_pass_memory(struct draft *draft, struct draft *next)
+{
+    ASSERT(draft != NULL && next != NULL && next->count == 0);
+    if (draft->body.capacity <= BODY_OWN_BYTES) {
+        return;
+    }
+    buf_free(&next->body);
+    next->body = draft->body;
+    buf_init(&draft->body, next->body.max);
+    buf_reset(&next->body);
 }
 
 int draft_reply(struct draft *draft, const struct reply *reply)

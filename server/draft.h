@@ -49,6 +49,7 @@ struct draft {
     size_t capacity;
     size_t sealed;          /* changes that are encoded */
     struct buf body;        /* the payload; the first DRAFT_GAP bytes are for the count */
+    size_t bytes;           /* of the payload, also when its memory is gone */
     struct buf count_bytes; /* the count, encoded; its memory is there from the start */
     uint64_t base_seq;
     uint64_t time_ms;
@@ -84,6 +85,10 @@ void draft_empty(struct draft *draft);
 
 /* The payload of the batch: only sealed sets. */
 struct span draft_payload(struct draft *draft);
+/* Nobody needs the payload of `draft` any more: when its memory is more than each may keep it is
+ * `next`'s, which has no changes yet. So one draft at a time has so much, and it need not be taken
+ * from the system anew. */
+void draft_pass_memory(struct draft *draft, struct draft *next);
 
 /* Copies `reply`; text and bags are borrowed and must live as long as the draft. Out of memory is
  * E_NOMEM: the request stays without an answer, and is repeated by whoever sent it. */

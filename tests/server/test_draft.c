@@ -144,6 +144,37 @@ static void without_memory(void **state)
     assert_int_equal(draft->reply_count, 0);
 }
 
+static void the_next_draft_is_encoded_in_the_memory_of_the_last(void **state)
+{
+    (void)state;
+    struct draft *last = draft;
+    struct draft *next = NULL;
+    assert_int_equal(draft_new(&next), 0);
+    assert_int_equal(add(1000), 0);
+    assert_int_equal(draft_seal(draft), 0);
+    draft_pass_memory(draft, next); /* little: each keeps its own */
+    assert_non_null(draft->body.data);
+    assert_null(next->body.data);
+    assert_int_equal(add(VALUE_MAX_BYTES), 0);
+    assert_int_equal(add(VALUE_MAX_BYTES), 0);
+    assert_int_equal(draft_seal(draft), 0);
+    size_t bytes = draft->bytes;
+    assert_int_equal(bytes, draft->body.size);
+    const uint8_t *memory = draft->body.data;
+    draft = next;
+    draft_pass_memory(last, draft);
+    assert_null(last->body.data);
+    assert_int_equal(last->bytes, bytes);
+    draft_reset(draft, 101, 5000);
+    assert_int_equal(add(VALUE_MAX_BYTES), 0);
+    assert_int_equal(add(VALUE_MAX_BYTES), 0);
+    fail_alloc_at(1);
+    assert_int_equal(draft_seal(draft), 0);
+    assert_false(fail_alloc_stop());
+    assert_ptr_equal(draft->body.data, memory);
+    draft_free(&last);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -154,6 +185,7 @@ int main(void)
         TEST(no_more_changes_than_the_limit),
         TEST(replies_are_kept_in_order),
         TEST(without_memory),
+        TEST(the_next_draft_is_encoded_in_the_memory_of_the_last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
