@@ -1,4 +1,5 @@
 /* main.js - where the console begins: language and theme, who is signed in, then the page. */
+import { startActivity } from "./activity.js";
 import { App } from "./app.js";
 import { savedLanguage, setLanguage } from "./i18n.js";
 import { html, render } from "./lib.js";
@@ -6,6 +7,7 @@ import { startRouter } from "./router.js";
 import { loadSession, session } from "./session.js";
 import { startTheme } from "./theme.js";
 
+startActivity();
 startTheme();
 startRouter();
 /* both at once; a server that can't be reached is told by the page */

@@ -1,4 +1,5 @@
 /* list.js - a list that pages from the server, and the rows that are ticked in it. */
+import { somebodyIsThere } from "../activity.js";
 import { api } from "../api.js";
 import { useEffect, useRef, useState } from "../lib.js";
 import { expired } from "../session.js";
@@ -11,7 +12,7 @@ import { expired } from "../session.js";
  * document of the page), list.page (from 0), list.hasPrevious, list.hasNext, list.previous(),
  * list.next(), list.reload() (returns a promise). Another query begins at its first page; while a
  * page is fetched the former rows stay. With `refresh_ms` the page is fetched again and again,
- * while it is in sight. `path` null: nothing is fetched. */
+ * while it is in sight and somebody is there. `path` null: nothing is fetched. */
 export function useList(path, member, query = {}, { refresh_ms = 0 } = {}) {
     const key = JSON.stringify([path, query]);
     const [where, setWhere] = useState({ key, cursors: [undefined] });
@@ -46,7 +47,8 @@ export function useList(path, member, query = {}, { refresh_ms = 0 } = {}) {
         if (!refresh_ms || path === null) {
             return undefined;
         }
-        const tick = () => document.hidden || expired.peek() || load(cursors, true);
+        const wanted = () => !document.hidden && !expired.peek() && somebodyIsThere();
+        const tick = () => wanted() && load(cursors, true);
         const timer = setInterval(tick, refresh_ms);
         return () => clearInterval(timer);
     }, [key, refresh_ms, cursors]);
