@@ -29,6 +29,9 @@ static bool matches(const char *pattern, struct span path, struct span *parts)
 {
     struct span wanted = span_str(pattern);
     size_t part = 0;
+    if (path.size > 0 && path.data[path.size - 1] == '/') {
+        return false; /* each thing has one address */
+    }
     while (wanted.size > 0 && path.size > 0) {
         struct span piece = take_until(&path, '/');
         struct span want = take_until(&wanted, '/');

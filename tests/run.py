@@ -47,8 +47,8 @@ KNOWS_SANITIZERS = re.compile(r"\bno_memory_begin\b|__SANITIZE_ADDRESS__")
 # that forks while threads run is not for TSan, which ends the child.
 STARTS_THREADS = re.compile(r"\b(thread_start|pthread_create)\b")
 THREADED = ("admin/https/http", "admin/https/answer", "admin/https/connection",
-            "admin/https/crowd", "admin/https/entry", "admin/https/file", "admin/local", "admin/web",
-            "server/applier", "server/housekeeping")
+            "admin/https/crowd", "admin/https/entry", "admin/https/file", "admin/local",
+            "admin/web", "server/applier", "server/console", "server/housekeeping")
 
 TAP = re.compile(r"^(?P<no>not )?ok\b(?: +(?P<number>\d+))?(?: *- *| +)?(?P<text>.*)$")
 SKIP = re.compile(r"# *skip\b:? *(?P<reason>.*)$", re.IGNORECASE)

@@ -84,6 +84,8 @@ static void a_path_finds_its_route(void **state)
     static const char *const none[] = {"/",
                                        "/v1",
                                        "/v1/thing",
+                                       "/v1/things/",
+                                       "/v1/things/user/ann/",
                                        "/v1/thingss",
                                        "/v1/things/user",
                                        "/v2/things",
