@@ -55,6 +55,19 @@ static inline int ask_file(const char *text)
     return fd;
 }
 
+static inline void ask_introduce(struct admin_request *request)
+{
+    request->auth = ask_as.auth;
+    request->who = ask_as.who;
+    request->address = ask_as.address;
+    request->via = ADMIN_VIA_SESSION;
+    if (ask_as.who != NULL) {
+        request->actor = ask_as.who->actor;
+        request->role = ask_as.who->role;
+        request->via = ask_as.who->via;
+    }
+}
+
 /* `target` as in HTTP; `body` is the JSON, or the file of a route that takes one. */
 static inline struct answer ask(struct fake_backend *fake, const char *method, const char *target,
                                 const char *body)
@@ -63,15 +76,7 @@ static inline struct answer ask(struct fake_backend *fake, const char *method, c
     struct admin_request request = {
         .backend = &fake->backend, .actor = "admin", .file = -1, .given_up = &given_up};
     struct admin_response response = {0};
-    request.auth = ask_as.auth;
-    request.who = ask_as.who;
-    request.address = ask_as.address;
-    request.via = ADMIN_VIA_SESSION;
-    if (ask_as.who != NULL) {
-        request.actor = ask_as.who->actor;
-        request.role = ask_as.who->role;
-        request.via = ask_as.who->via;
-    }
+    ask_introduce(&request);
     if (ask_if_match != NULL) {
         (void)snprintf(request.if_match, sizeof request.if_match, "%s", ask_if_match);
     }
