@@ -144,6 +144,8 @@ struct admin_backend {
      * E_NOT_FOUND: the machine that it is to replace is not registered. */
     int (*enroll)(void *context, struct enrollment *wanted, char *out, size_t out_size,
                   struct err *err);
+    /* When the user whose bag it is signed in last, since 1970; 0: not known. */
+    uint64_t (*last_sign_in)(void *context, uint64_t bag_id);
     /* Start or stop synchronization: `seq` is that of the change, 0 when it was so already. */
     int (*sync)(void *context, bool run, const char *actor, uint64_t *seq, struct err *err);
     /* The clock was set on purpose: dropping for age goes on. */

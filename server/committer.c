@@ -377,6 +377,8 @@ int committer_new(struct committer **out, const struct committer_options *option
     committer->done_end = &committer->done;
     committer->plan.limits = options->limits;
     committer->plan.journal = options->journal;
+    committer->plan.evict = options->evict;
+    committer->plan.evict_context = options->evict_context;
     int rc = prepare(committer, err);
     if (rc != 0) {
         committer_free(&committer);

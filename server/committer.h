@@ -66,6 +66,10 @@ struct committer_options {
      * before each batch; NULL: always. */
     bool (*has_room)(void *context);
     void *room_context;
+    /* At the limit of users: whose bag is to be deleted to make room for a new one? 0, E_BUSY (not
+     * known yet), E_NOT_FOUND (nobody's). NULL: new users are refused. */
+    int (*evict)(void *context, uint64_t *bag_id);
+    void *evict_context;
     /* A slice of work at kv/ by the thread that applies, when nothing waits to be applied; false:
      * there is none now. NULL: never any. */
     bool (*idle)(void *context, struct kv *kv);

@@ -160,6 +160,16 @@ static int backend_sync(void *context, bool run, const char *actor, uint64_t *se
     return rc;
 }
 
+static uint64_t backend_last_sign_in(void *context, uint64_t bag_id)
+{
+    ASSERT(context != NULL);
+    const struct desk *desk = context;
+    return desk->options.sign_ins != NULL
+               ? sign_ins_last(desk->options.sign_ins, committer_kv(desk->options.committer),
+                               bag_id)
+               : 0;
+}
+
 /* Is there such a machine, removed or not? */
 static int check_replaced(struct desk *desk, uint64_t device, struct err *err)
 {
@@ -231,6 +241,7 @@ void desk_backend(struct desk *desk, struct admin_backend *out)
         .device = backend_device,
         .enroll = backend_enroll,
         .sync = backend_sync,
+        .last_sign_in = backend_last_sign_in,
         .confirm_clock = backend_confirm_clock,
     };
 }

@@ -8,6 +8,7 @@
 #define KITBAG_SERVER_DESK_H
 
 #include "server/committer.h"
+#include "server/sign_ins.h"
 #include "transport/token.h"
 
 struct desk;
@@ -22,6 +23,7 @@ struct desk_options {
     struct committer *committer; /* borrowed for life */
     struct journal *journal;     /* borrowed for life; for the backend */
     const char *journal_dir;     /* borrowed for life; for the backend */
+    struct sign_ins *sign_ins;   /* borrowed for life; for the backend; may be NULL */
     /* What join tokens say; the rest is made for each. */
     struct join_token token;
 };

@@ -234,7 +234,10 @@ static int note(struct housekeeping *housekeeping, struct err *err)
         housekeeping->step_found = false;
         housekeeping->flush_due = true;
     }
-    return rc != 0 ? rc : seen_save(housekeeping->options.seen, housekeeping->options.kv, err);
+    rc = rc != 0 ? rc : seen_save(housekeeping->options.seen, housekeeping->options.kv, err);
+    return rc != 0 || housekeeping->options.sign_ins == NULL
+               ? rc
+               : sign_ins_save(housekeeping->options.sign_ins, housekeeping->options.kv, err);
 }
 
 static void retention_round(struct housekeeping *housekeeping)
@@ -364,6 +367,15 @@ static void show(struct housekeeping *housekeeping)
     (void)pthread_mutex_unlock(&housekeeping->lock);
 }
 
+static void look_at_users(struct housekeeping *housekeeping)
+{
+    struct sign_ins *sign_ins = housekeeping->options.sign_ins;
+    struct err err = {0};
+    if (sign_ins != NULL && sign_ins_look(sign_ins, housekeeping->options.kv, &err) != 0) {
+        complain(housekeeping, &housekeeping->work_failed, LOG_ERROR, "limits.unreadable", &err);
+    }
+}
+
 static void look(struct housekeeping *housekeeping)
 {
     look_at_clock(housekeeping);
@@ -375,6 +387,7 @@ static void look(struct housekeeping *housekeeping)
     retention_round(housekeeping);
     scrub_work(&housekeeping->scrub, housekeeping->options.kv, housekeeping->options.clock);
     clear(housekeeping);
+    look_at_users(housekeeping);
     show(housekeeping);
 }
 

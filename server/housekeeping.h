@@ -10,6 +10,7 @@
 
 #include "server/clearing.h"
 #include "server/retaining.h"
+#include "server/sign_ins.h"
 
 struct housekeeping;
 
@@ -25,6 +26,7 @@ struct housekeeping_options {
     struct journal *journal; /* borrowed until the stop, as all that follow */
     struct kv *kv;
     struct seen *seen;
+    struct sign_ins *sign_ins; /* may be NULL */
     struct upkeep *upkeep;
     const struct clock *clock;
     /* For changes of its own; submit NULL: there are none. It may block until the stop, but must

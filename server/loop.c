@@ -16,6 +16,7 @@ enum {
     RECEIVE_BYTES = 2 << 20,
     TURNS = 8, /* pages of one round: half a MiB at most */
     TICK_MS = 100,
+    FAREWELL_MS = 150,
 };
 
 struct loop {
@@ -187,4 +188,18 @@ int loop_run(const struct loop_options *options, struct err *err)
         rc = round_once(&loop, err);
     }
     return rc;
+}
+
+void loop_farewell(struct router *router, struct sessions *sessions, const struct clock *clock)
+{
+    if (sessions == NULL || sessions_count(sessions) == 0) {
+        return;
+    }
+    sessions_end_all(sessions, E_CLOSED, "the server is shutting down");
+    uint64_t until = clock_mono_ms(clock) + FAREWELL_MS;
+    for (uint64_t now = 0; now < until; now = clock_mono_ms(clock)) {
+        if (router_wait(router, NULL, 0, 10) != 0) {
+            return;
+        }
+    }
 }

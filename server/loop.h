@@ -28,4 +28,8 @@ struct loop_options {
  * on impossible. What was received is committed and answered by then. */
 MUST_CHECK int loop_run(const struct loop_options *options, struct err *err);
 
+/* Machines are told that the server ends, so that they try again soon and not after a silence.
+ * `sessions` may be NULL. */
+void loop_farewell(struct router *router, struct sessions *sessions, const struct clock *clock);
+
 #endif

@@ -141,7 +141,7 @@ static int plan_creation(struct job *job, uint64_t *seq)
     if (rc != 0) {
         return rc == PLAN_TROUBLE ? rc : E_NOT_ALLOWED;
     }
-    rc = plan_check_owner(plan, owner, &job->err);
+    rc = plan_make_room(plan, owner, &job->err);
     if (rc != 0) {
         return rc;
     }

@@ -275,6 +275,44 @@ int plan_delete(struct plan *plan, const struct plan_by *by, uint64_t bag_id, st
     return rc != 0 ? rc : end_change(plan, change, err);
 }
 
+struct children {
+    struct plan *plan;
+    const struct plan_by *by;
+    struct err err;
+};
+
+/* One that is gone was deleted already, by an earlier set of this draft. */
+static int delete_child(void *context, const struct bag_row *bag, struct err *err)
+{
+    (void)err;
+    struct children *children = context;
+    struct bag_row row = {0};
+    int rc = plan_read(overlay_bag(&children->plan->overlay, bag->bag_id, &row, &children->err));
+    if (rc == 0) {
+        rc = plan_delete(children->plan, children->by, bag->bag_id, &children->err);
+    }
+    return rc == PLAN_TROUBLE ? rc : 0;
+}
+
+int plan_delete_owner(struct plan *plan, const struct plan_by *by, const struct bag_row *bag,
+                      struct err *err)
+{
+    ASSERT(plan != NULL && by != NULL && bag != NULL);
+    if (bag->owner.kind == OWNER_USER) {
+        if (plan->children_seq > plan->applied_seq) {
+            return PLAN_SETTLE; /* they are read from kv/ */
+        }
+        struct children children = {plan, by, {0}};
+        int rc = kv_children(plan->overlay.kv, NULL, bag->bag_id, delete_child, &children,
+                             &children.err);
+        if (rc != 0) {
+            (void)err_set(err, children.err.code, "%s", children.err.text);
+            return PLAN_TROUBLE;
+        }
+    }
+    return plan_delete(plan, by, bag->bag_id, err);
+}
+
 /* What the change replaces, from the item's row now. Nobody could have seen what was behind a
  * fence: replacing that is no conflict. */
 static int fill_item(struct plan *plan, const struct plan_by *by, struct change *change,
@@ -431,15 +469,22 @@ int plan_check_write(struct plan *plan, const struct bag_row *bag,
     return rc != 0 || !write->has_if_seq ? rc : check_condition(plan, bag, write, err);
 }
 
-/* Users that the open set makes. */
-static uint64_t users_made(const struct draft *draft)
+static bool was_user(struct plan *plan, uint64_t bag_id)
 {
-    uint64_t made = 0;
-    for (size_t i = draft->sealed; i < draft->count; i++) {
-        const struct change *change = &draft->changes[i];
-        made += change->kind == CHANGE_BAG_CREATE && change->owner.kind == OWNER_USER;
+    const struct bag_row *bag = NULL;
+    return overlay_look_at_deleted(&plan->overlay, bag_id, &bag) && bag->owner.kind == OWNER_USER;
+}
+
+/* How many there are with the open set. */
+static uint64_t count_users(struct plan *plan)
+{
+    uint64_t users = plan->users;
+    for (size_t i = plan->draft->sealed; i < plan->draft->count; i++) {
+        const struct change *change = &plan->draft->changes[i];
+        users += change->kind == CHANGE_BAG_CREATE && change->owner.kind == OWNER_USER;
+        users -= change->kind == CHANGE_BAG_DELETE && was_user(plan, change->bag_id);
     }
-    return made;
+    return users;
 }
 
 int plan_check_owner(struct plan *plan, const struct owner *owner, struct err *err)
@@ -451,11 +496,47 @@ int plan_check_owner(struct plan *plan, const struct owner *owner, struct err *e
     if (owner->kind != OWNER_USER) {
         return 0;
     }
-    if (plan->users + users_made(plan->draft) >= plan->limits.users) {
+    if (count_users(plan) >= plan->limits.users) {
         return err_set(err, E_QUOTA, "there are %" PRIu64 " users already, the limit",
                        plan->limits.users);
     }
     return 0;
+}
+
+/* Takes those who are gone already for nobody. 0, E_NOT_FOUND, or PLAN_TROUBLE: not now. */
+static int find_leaving(struct plan *plan, struct bag_row *bag, struct err *err)
+{
+    int rc = E_NOT_FOUND;
+    while (rc == E_NOT_FOUND || rc == E_BAG_GONE) {
+        uint64_t bag_id = 0;
+        int code = plan->evict(plan->evict_context, &bag_id);
+        if (code != 0) {
+            (void)err_set(err, code, "somebody is looked for who makes room for a new user");
+            return code == E_NOT_FOUND ? code : PLAN_TROUBLE;
+        }
+        rc = plan_read(overlay_bag(&plan->overlay, bag_id, bag, err));
+    }
+    return rc;
+}
+
+int plan_make_room(struct plan *plan, const struct owner *owner, struct err *err)
+{
+    static const struct plan_by by = {.actor = PLAN_EVICTS, .seen = UINT64_MAX};
+    int rc = plan_check_owner(plan, owner, err);
+    if (rc != E_QUOTA || owner->kind != OWNER_USER || plan->evict == NULL) {
+        return rc;
+    }
+    struct bag_row bag = {0};
+    struct err why = {0};
+    int found = find_leaving(plan, &bag, &why);
+    if (found == E_NOT_FOUND) {
+        return rc; /* everybody is needed: the limit holds */
+    }
+    if (found != 0) {
+        (void)err_set(err, why.code, "%s", why.text);
+        return found;
+    }
+    return plan_delete_owner(plan, &by, &bag, err);
 }
 
 int plan_check_quota(struct plan *plan, const struct bag_row *before, struct err *err)

@@ -18,7 +18,11 @@ struct limits {
     uint64_t bytes_per_bag;
     uint64_t users;
     bool groups_managed; /* only administrators put users into groups */
+    bool users_evict;    /* at the limit, who signed in longest ago makes room for a new user */
 };
+
+/* In the journal, for whom they had to go. */
+#define PLAN_EVICTS "limits.users"
 
 /* Results of planning besides 0 and the negative codes, which are refusals. */
 enum {
@@ -56,6 +60,9 @@ struct plan {
     /* Rights that were looked up since the last change that could end one. */
     uint64_t rights_version;
     struct plan_right rights[PLAN_RIGHTS];
+    /* Who is to make room for a user; NULL: nobody. As of committer_options. */
+    int (*evict)(void *context, uint64_t *bag_id);
+    void *evict_context;
     int closed;             /* 0: changes are taken; else the code that every request gets */
     const char *closed_why; /* for administration; machines get plan_closed_text */
 };
@@ -100,6 +107,9 @@ MUST_CHECK int plan_create(struct plan *plan, const struct plan_by *by, const st
                            uint64_t parent, uint64_t *bag_id, struct err *err);
 MUST_CHECK int plan_delete(struct plan *plan, const struct plan_by *by, uint64_t bag_id,
                            struct err *err);
+/* The bag and, of a user, the device-specific bags under it; also PLAN_SETTLE. */
+MUST_CHECK int plan_delete_owner(struct plan *plan, const struct plan_by *by,
+                                 const struct bag_row *bag, struct err *err);
 MUST_CHECK int plan_set(struct plan *plan, const struct plan_by *by, uint64_t bag_id,
                         struct span path, struct span value, struct err *err);
 MUST_CHECK int plan_remove(struct plan *plan, const struct plan_by *by, uint64_t bag_id,
@@ -135,6 +145,9 @@ MUST_CHECK int plan_check_write(struct plan *plan, const struct bag_row *bag,
 /* May one more bag of this owner be made? 0, E_NAME (of a group: too long), E_QUOTA (of users),
  * PLAN_TROUBLE. */
 MUST_CHECK int plan_check_owner(struct plan *plan, const struct owner *owner, struct err *err);
+/* The same, before a bag is made; when there are too many users and somebody can make room, the
+ * open set deletes that one. Also PLAN_SETTLE. */
+MUST_CHECK int plan_make_room(struct plan *plan, const struct owner *owner, struct err *err);
 /* After a set's changes: does the bag keep its limits? One that grew over them is E_QUOTA. */
 MUST_CHECK int plan_check_quota(struct plan *plan, const struct bag_row *before, struct err *err);
 

@@ -101,6 +101,22 @@ struct registry_peer registry_peer(const struct registry *registry, const uint8_
     return (struct registry_peer){entry->kind, entry->device};
 }
 
+bool registry_admits(const struct registry *registry, const uint8_t key[KEY_SIZE], uint64_t now_ms)
+{
+    static struct log_limit limit;
+    uint64_t held_back = 0;
+    if (registry_peer(registry, key).kind != REGISTRY_NOBODY) {
+        return true;
+    }
+    if (log_limit_pass(&limit, now_ms, &held_back)) {
+        log_event(
+            LOG_WARNING, "session", "device.auth_failed",
+            "code=not_allowed text=\"a key that this server does not know\" held_back=%" PRIu64,
+            held_back);
+    }
+    return false;
+}
+
 bool registry_holds(const struct registry *registry, uint64_t device, const uint8_t key[KEY_SIZE])
 {
     struct registry_peer peer = registry_peer(registry, key);

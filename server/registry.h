@@ -35,6 +35,8 @@ struct registry_rights {
 struct registry_rights registry_rights(const struct registry *registry, uint64_t device);
 
 struct registry_peer registry_peer(const struct registry *registry, const uint8_t key[KEY_SIZE]);
+/* Is the key known at all? One that is not is told of in the log, now and then. */
+bool registry_admits(const struct registry *registry, const uint8_t key[KEY_SIZE], uint64_t now_ms);
 /* Is this still the key of the device, and the device not removed? */
 bool registry_holds(const struct registry *registry, uint64_t device, const uint8_t key[KEY_SIZE]);
 bool registry_knows(const struct registry *registry, uint64_t device);  /* removed or not */

@@ -76,6 +76,9 @@ static void deliver_one(struct sessions *sessions, const struct reply *reply)
     struct feed_event event = {0};
     switch (reply->kind) {
     case REPLY_SIGNED_IN:
+        if (reply->code == 0 && reply->bag_count > 0 && sessions->options.sign_ins != NULL) {
+            sign_ins_note(sessions->options.sign_ins, reply->bags[0].bag_id); /* the user's */
+        }
         event.kind = FEED_SIGNED_IN;
         event.signed_in.ref = reply->number;
         event.signed_in.code = reply->code;

@@ -253,6 +253,7 @@ static void open_session(struct sessions *sessions, struct session *session,
     journal_head(sessions->options.journal, &head);
     sessions_adopt(sessions, session, greeting->device);
     session->device_bag = device_bag;
+    session->opened_ms = sessions_now(sessions);
     session->writer = greeting->writer;
     session->deferred_from = 0;
     session->resumes = greeting->resume_seq != WIRE_SAME_HISTORY;

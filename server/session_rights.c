@@ -4,6 +4,8 @@
  * bag, or by a change of the device's record. Who loses something by it is told no change that
  * comes after it: this runs before the batch is delivered.
  */
+#include <inttypes.h>
+
 #include "server/sessions_inside.h"
 
 enum { DELETED_MAX = 8 };
@@ -193,6 +195,14 @@ static void sign_out_all(struct ended *ended, uint64_t bag_id)
     }
 }
 
+static void note_evicted(const struct change *change)
+{
+    if (span_equal(change->actor, SPAN_LITERAL(PLAN_EVICTS))) {
+        log_event(LOG_INFO, "limits", "limits.users_evicted", "bag=%" PRIu64 " seq=%" PRIu64,
+                  change->bag_id, change->seq);
+    }
+}
+
 /* Who had a right by a user is looked up before the first sign-out is planned: so many machines may
  * be signed out that a batch is committed in between, and they would not be found any more. */
 static void after_deletions(struct sessions *sessions, const struct change *changes, size_t count)
@@ -210,10 +220,39 @@ static void after_deletions(struct sessions *sessions, const struct change *chan
     }
     for (size_t i = 0; i < count; i++) {
         if (changes[i].kind == CHANGE_BAG_DELETE) {
+            note_evicted(&changes[i]);
             sign_out_all(&ended, changes[i].bag_id);
         }
     }
     end_those(&ended);
+}
+
+/* A machine that has just come has not said yet what it follows; one that keeps everybody follows
+ * those too who are not signed in there. */
+enum { FRESH_MS = 60000 };
+
+static void see_use(void *context, struct follower *follower)
+{
+    bool *used = context;
+    const struct session *session = (void *)((char *)follower - offsetof(struct session, follower));
+    *used = *used || session->rights.keep != KEEP_EVERYBODY;
+}
+
+bool sessions_uses(void *context, uint64_t user_bag)
+{
+    ASSERT(context != NULL);
+    struct sessions *sessions = context;
+    bool used = false;
+    uint64_t now_ms = sessions_now(sessions);
+    followers_each(&sessions->followers, user_bag, see_use, &used);
+    struct session *session = sessions->ring;
+    for (size_t i = 0; i < sessions->count && !used; i++, session = session->next) {
+        if (session->device != 0 && (session->wide || now_ms - session->opened_ms < FRESH_MS)) {
+            struct access access = session_access(sessions, session);
+            used = access_signed_in(&access, user_bag, NULL) != 0;
+        }
+    }
+    return used;
 }
 
 void sessions_follow_rights(struct sessions *sessions, const struct change *changes, size_t count)

@@ -18,6 +18,7 @@
 #include "admin/backend.h"
 #include "server/committer.h"
 #include "server/seen.h"
+#include "server/sign_ins.h"
 #include "transport/feed.h"
 #include "transport/router.h"
 
@@ -38,6 +39,7 @@ struct sessions_options {
     struct journal *journal;         /* borrowed for life */
     const struct clock *clock;       /* borrowed for life */
     struct seen *seen;               /* borrowed for life: is told where devices are; may be NULL */
+    struct sign_ins *sign_ins;       /* borrowed for life: is told who signs in; may be NULL */
     uint64_t heartbeat_ms;
     size_t bags_max;      /* that one session may follow */
     size_t bags_max_kept; /* the same of a device that keeps groups or everybody; at least that */
@@ -70,6 +72,8 @@ void sessions_state_changed(struct sessions *sessions);
 /* All sessions end with this word. */
 void sessions_end_all(struct sessions *sessions, int code, const char *text);
 
+/* Is the user signed in at a machine that is connected? */
+bool sessions_uses(void *context, uint64_t user_bag); /* a sign_ins_used_fn */
 /* Bags that devices fetched anew because their digest differed, as they told since the start. */
 uint64_t sessions_healed(const struct sessions *sessions);
 void sessions_replicas(struct sessions *sessions, struct server_replicas *out);

@@ -64,7 +64,8 @@ struct session {
     uint64_t deferred_from;        /* see struct operation_from */
     struct registry_rights rights; /* as WELCOME told them: when they change the session ends */
     struct device_seen *seen;      /* of its device; NULL: no memory for it */
-    bool resumes; /* it came with an older history, and may have to put aside what it holds */
+    bool resumes;       /* it came with an older history, and may have to put aside what it holds */
+    uint64_t opened_ms; /* monotonic, when HELLO was accepted */
     uint64_t newest_bag; /* that it has to list, beside sessions->newest_bag */
     struct follower follower;
     struct turn turn;

@@ -81,6 +81,13 @@ const struct config_key settings_keys[] = {
      "of a processor.",
      1000, 0},
     {"limits.users", CONFIG_NUMBER, "1000000", "How many users there may be.", 1, 0},
+    {"limits.users_policy", CONFIG_TEXT, "refuse",
+     "What becomes of a user who is one too many. refuse: nobody new is taken; evict: whoever "
+     "signed "
+     "in longest ago, and is not signed in at a connected machine, is deleted to make room, and "
+     "can "
+     "be restored for as long as undo.keep tells.",
+     0, 0},
     {"limits.items_per_bag", CONFIG_NUMBER, "20000",
      "How many items one user, group or machine may have.", 1, 0},
     {"limits.bytes_per_bag", CONFIG_SIZE, "64M",
@@ -261,6 +268,11 @@ int settings_read(struct settings *out, const struct config *config, struct err 
         .devices_active_ms = config_u64(config, "devices.active"),
     };
     out->limits.users = config_u64(config, "limits.users");
+    const char *policy = config_text(config, "limits.users_policy");
+    out->limits.users_evict = strcmp(policy, "evict") == 0;
+    if (!out->limits.users_evict && strcmp(policy, "refuse") != 0) {
+        return bad(config, "limits.users_policy", "it is refuse or evict", err);
+    }
     out->limits.items_per_bag = config_u64(config, "limits.items_per_bag");
     out->limits.bytes_per_bag = config_u64(config, "limits.bytes_per_bag");
     out->bags_per_session = config_u64(config, "limits.bags_per_session");

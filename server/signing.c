@@ -84,7 +84,7 @@ static int find_or_make(struct job *job, const struct owner *owner, struct bag_r
     }
     rc = may_change(job);
     if (rc == 0) {
-        rc = plan_check_owner(plan, owner, &job->err);
+        rc = plan_make_room(plan, owner, &job->err);
     }
     uint64_t bag_id = 0;
     if (rc == 0) {

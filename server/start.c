@@ -26,7 +26,7 @@
 #include "server/loop.h"
 #include "server/recovery.h"
 
-enum { RECOVER_EVERY_MS = 1000, FAREWELL_MS = 150 };
+enum { RECOVER_EVERY_MS = 1000 };
 
 struct server {
     struct server_options options;
@@ -47,6 +47,7 @@ struct server {
     struct sessions *sessions;
     struct desk *desk;
     struct seen *seen;
+    struct sign_ins *sign_ins;
     struct upkeep *upkeep;
     struct housekeeping *housekeeping;
     bool unclean;         /* the state was not closed in order the last time */
@@ -104,19 +105,15 @@ static bool on_idle(void *context, struct kv *kv)
 
 static bool on_admit(void *context, const uint8_t key[KEY_SIZE])
 {
-    static struct log_limit limit;
     const struct server *server = context;
-    uint64_t held_back = 0;
-    if (registry_peer(server->registry, key).kind != REGISTRY_NOBODY) {
-        return true;
-    }
-    if (log_limit_pass(&limit, clock_mono_ms(&clock_system), &held_back)) {
-        log_event(
-            LOG_WARNING, "session", "device.auth_failed",
-            "code=not_allowed text=\"a key that this server does not know\" held_back=%" PRIu64,
-            held_back);
-    }
-    return false;
+    return registry_admits(server->registry, key, clock_mono_ms(&clock_system));
+}
+
+static int on_evict(void *context, uint64_t *bag_id)
+{
+    const struct server *server = context;
+    return sign_ins_next(server->sign_ins, committer_kv(server->committer), sessions_uses,
+                         server->sessions, bag_id);
 }
 
 static int port_send(void *context, const struct peer *peer, struct span bytes)
@@ -170,6 +167,7 @@ static void desk_status(void *context, struct server_status *out)
         .sync_since_ms = sync->since_ms,
         .users = committer_users(server->committer),
         .users_limit = server->options.settings->limits.users,
+        .users_evict = server->options.settings->limits.users_evict,
         .uptime_ms = clock_mono_ms(&clock_system) - server->started_ms,
         .sessions = sessions_count(server->sessions),
         .waiting = sessions_waiting(server->sessions),
@@ -300,7 +298,10 @@ static int start_stores(struct server *server, struct err *err)
 /* What is known of devices, and the state's slow work. */
 static int start_keeping(struct server *server, struct err *err)
 {
-    if (seen_new(&server->seen) != 0 || upkeep_new(&server->upkeep) != 0) {
+    const struct limits *limits = &server->options.settings->limits;
+    const struct sign_ins_options options = {limits->users, limits->users_evict, &clock_system};
+    if (seen_new(&server->seen) != 0 || upkeep_new(&server->upkeep) != 0 ||
+        sign_ins_new(&server->sign_ins, &options) != 0) {
         return err_set(err, E_NOMEM, "the server: out of memory");
     }
     return seen_load(server->seen, server->kv, err);
@@ -320,6 +321,8 @@ static int start_committer(struct server *server, struct err *err)
         .sink = {on_device, on_replies, on_changes, server},
         .has_room = has_room,
         .room_context = server,
+        .evict = server->options.settings->limits.users_evict ? on_evict : NULL,
+        .evict_context = server,
         .idle = on_idle,
         .idle_context = server->upkeep,
     };
@@ -351,6 +354,7 @@ static int start_stream(struct server *server, struct err *err)
         .journal = server->journal,
         .clock = &clock_system,
         .seen = server->seen,
+        .sign_ins = server->sign_ins,
         .heartbeat_ms = settings->heartbeat_ms,
         .bags_max = settings->bags_per_session,
         .bags_max_kept = settings->bags_per_keeper,
@@ -372,6 +376,7 @@ static int start_desk(struct server *server, struct err *err)
         .committer = server->committer,
         .journal = server->journal,
         .journal_dir = server->journal_dir,
+        .sign_ins = server->sign_ins,
     };
     memcpy(options.token.server_key, server->curve.public_key, KEY_SIZE);
     memcpy(options.token.signing_key, server->sign.public_key, KEY_SIZE);
@@ -391,6 +396,7 @@ static int start_housekeeping(struct server *server, struct err *err)
         .journal = server->journal,
         .kv = server->kv,
         .seen = server->seen,
+        .sign_ins = server->sign_ins,
         .upkeep = server->upkeep,
         .clock = &clock_system,
         .submit = {server->backend.submit, server->backend.context},
@@ -557,21 +563,6 @@ int server_run(struct server *server, struct err *err)
     return rc;
 }
 
-/* Machines are told, so that they try again soon and not after a silence. */
-static void say_farewell(struct server *server)
-{
-    if (server->sessions == NULL || sessions_count(server->sessions) == 0) {
-        return;
-    }
-    sessions_end_all(server->sessions, E_CLOSED, "the server is shutting down");
-    uint64_t until = clock_mono_ms(&clock_system) + FAREWELL_MS;
-    for (uint64_t now = 0; now < until; now = clock_mono_ms(&clock_system)) {
-        if (router_wait(server->router, NULL, 0, 10) != 0) {
-            return;
-        }
-    }
-}
-
 void server_stop(struct server **server)
 {
     if (server == NULL || *server == NULL) {
@@ -579,7 +570,7 @@ void server_stop(struct server **server)
     }
     struct server *gone = *server;
     if (gone->kv != NULL) {
-        say_farewell(gone);
+        loop_farewell(gone->router, gone->sessions, &clock_system);
     }
     stop_administration(gone, true); /* notes where the devices are */
     sessions_free(&gone->sessions);
@@ -588,6 +579,7 @@ void server_stop(struct server **server)
     committer_free(&gone->committer);
     upkeep_free(&gone->upkeep);
     seen_free(&gone->seen);
+    sign_ins_free(&gone->sign_ins);
     registry_free(&gone->registry);
     kv_close(&gone->kv, clean);
     journal_close(&gone->journal, clean);

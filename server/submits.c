@@ -14,7 +14,6 @@ struct job {
     struct plan_by by;
     struct reply reply;
     struct err err;
-    bool trouble; /* while the bags under a user's are deleted */
 };
 
 static int answer(struct job *job, int code)
@@ -37,19 +36,6 @@ static int answer(struct job *job, int code)
 
 /* --- deleting --- */
 
-static int delete_child(void *context, const struct bag_row *bag, struct err *err)
-{
-    (void)err;
-    struct job *job = context;
-    struct bag_row row = {0};
-    int rc = plan_read(overlay_bag(&job->plan->overlay, bag->bag_id, &row, &job->err));
-    if (rc == 0) {
-        rc = plan_delete(job->plan, &job->by, bag->bag_id, &job->err);
-    }
-    job->trouble = rc == PLAN_TROUBLE; /* else it was deleted already, by an earlier submit */
-    return job->trouble;
-}
-
 static int plan_deletion(struct job *job)
 {
     struct plan *plan = job->plan;
@@ -61,19 +47,9 @@ static int plan_deletion(struct job *job)
     if (rc != 0) {
         return rc;
     }
-    if (bag.owner.kind == OWNER_USER) {
-        ASSERT(plan->draft->count == plan->draft->sealed);
-        if (plan->children_seq > plan->applied_seq) {
-            return PLAN_SETTLE;
-        }
-        rc = kv_children(plan->overlay.kv, NULL, bag.bag_id, delete_child, job, &job->err);
-        rc = rc == 0 && !job->trouble ? 0 : PLAN_TROUBLE;
-    }
-    if (rc == 0) {
-        job->reply.seq = plan_next_seq(plan);
-        job->reply.id = bag.bag_id;
-        rc = plan_delete(plan, &job->by, bag.bag_id, &job->err);
-    }
+    rc = plan_delete_owner(plan, &job->by, &bag, &job->err);
+    job->reply.seq = plan_next_seq(plan) - 1;
+    job->reply.id = bag.bag_id;
     return rc;
 }
 
@@ -83,7 +59,7 @@ static int make_bag(struct job *job, struct bag_row *bag)
 {
     struct plan *plan = job->plan;
     uint64_t parent = 0;
-    int rc = plan_check_owner(plan, &job->submit->owner, &job->err);
+    int rc = plan_make_room(plan, &job->submit->owner, &job->err);
     if (rc == 0 && job->submit->owner.kind == OWNER_USER_DEVICE) {
         struct owner user = job->submit->owner;
         user.kind = OWNER_USER;

@@ -11,17 +11,34 @@ enum {
     OWNERS_LIMIT_MAX = 1000,
 };
 
-static json_t *row_of(const struct bag_row *bag)
+/* Of a user: null when nothing is known of it. Groups do not sign in. */
+static int put_last_sign_in(json_t *row, const struct admin_backend *backend,
+                            const struct bag_row *bag)
 {
-    return json_pack("{s:s, s:s, s:o, s:I, s:I, s:o}", "name", bag->owner.shown, "kind",
-                     admin_api_kind(bag->owner.kind), "bag_id", admin_api_seq(bag->bag_id), "items",
-                     (json_int_t)bag->items, "bytes", (json_int_t)bag->bytes, "seq",
-                     admin_api_seq(bag->last_seq));
+    return bag->owner.kind != OWNER_USER
+               ? 0
+               : json_object_set_new(
+                     row, "last_sign_in",
+                     admin_api_time(backend->last_sign_in(backend->context, bag->bag_id)));
+}
+
+static json_t *row_of(const struct admin_backend *backend, const struct bag_row *bag)
+{
+    json_t *row = json_pack("{s:s, s:s, s:o, s:I, s:I, s:o}", "name", bag->owner.shown, "kind",
+                            admin_api_kind(bag->owner.kind), "bag_id", admin_api_seq(bag->bag_id),
+                            "items", (json_int_t)bag->items, "bytes", (json_int_t)bag->bytes, "seq",
+                            admin_api_seq(bag->last_seq));
+    if (row != NULL && put_last_sign_in(row, backend, bag) != 0) {
+        json_decref(row);
+        return NULL;
+    }
+    return row;
 }
 
 /* --- the directory --- */
 
 struct listing {
+    const struct admin_backend *backend;
     json_t *rows;
     struct owner last;
 };
@@ -30,7 +47,7 @@ static int add_owner(void *context, const struct bag_row *bag, struct err *err)
 {
     struct listing *listing = context;
     listing->last = bag->owner;
-    if (json_array_append_new(listing->rows, row_of(bag)) != 0) {
+    if (json_array_append_new(listing->rows, row_of(listing->backend, bag)) != 0) {
         return err_set(err, E_NOMEM, "out of memory");
     }
     return 0;
@@ -118,7 +135,7 @@ int admin_api_owners(const struct admin_request *request, struct admin_response 
     if (rc != 0) {
         return rc;
     }
-    struct listing listing = {.rows = json_array()};
+    struct listing listing = {.backend = request->backend, .rows = json_array()};
     bool more = false;
     rc = list_owners(request->backend->kv, &q, &listing, &more, err);
     if (rc != 0) {
@@ -243,7 +260,9 @@ int admin_api_owner(const struct admin_request *request, struct admin_response *
                                  add_child, &answer, err);
     }
     kv_view_free(&answer.view);
-    if (rc == 0 && json_object_set(row, "device_bags", answer.children) != 0) {
+    bool now = rc == 0 && answer.seq == ADMIN_PAST_NOW;
+    if (rc == 0 && (json_object_set(row, "device_bags", answer.children) != 0 ||
+                    (now && put_last_sign_in(row, request->backend, &bag.row) != 0))) {
         rc = err_set(err, E_NOMEM, "out of memory");
     }
     response->json = rc == 0 ? json_incref(row) : NULL;

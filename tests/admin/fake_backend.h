@@ -32,6 +32,7 @@ struct fake_backend {
     int refuse_code;          /* of every set: refused with it */
     const char *refuse_owner; /* only of this one (folded); NULL: of all */
     int fail_code;            /* of the call itself */
+    uint64_t signed_in;       /* the user of this bag did, in November 2023 */
     int enrolled;
     struct enrollment wanted;                     /* by the newest of them */
     uint64_t origin;                              /* changes come from this machine; 0: "admin" */
@@ -348,6 +349,12 @@ static inline int fake_enroll(void *context, struct enrollment *wanted, char *ou
     return 0;
 }
 
+static inline uint64_t fake_last_sign_in(void *context, uint64_t bag_id)
+{
+    const struct fake_backend *fake = context;
+    return bag_id == fake->signed_in ? 1700000000000 : 0;
+}
+
 static inline int fake_sync(void *context, bool run, const char *actor, uint64_t *seq,
                             struct err *err)
 {
@@ -398,6 +405,7 @@ static inline void fake_open(struct fake_backend *fake)
     fake->backend.device = fake_device;
     fake->backend.enroll = fake_enroll;
     fake->backend.sync = fake_sync;
+    fake->backend.last_sign_in = fake_last_sign_in;
     fake->backend.confirm_clock = fake_confirm_clock;
     struct fake_set set;
     fake_begin(&set, fake);

@@ -40,6 +40,7 @@ struct fixture {
     const struct disk *disk;
     struct limits limits;
     bool (*has_room)(void *context);
+    int (*evict)(void *context, uint64_t *bag_id);
     int (*apply)(struct kv *kv, const struct change *changes, size_t count,
                  const uint8_t hash[SHA256_SIZE], struct err *err);
     struct journal *journal;
@@ -147,6 +148,7 @@ UNUSED static int fx_try_open(struct fixture *fx, struct err *err)
         .kv = fx->kv,
         .registry = fx->registry,
         .limits = fx->limits,
+        .evict = fx->evict,
         .clock = &fx->clock,
         .sink = fx->sink,
         .has_room = fx->has_room,

@@ -216,6 +216,25 @@ static void items_of_nobody_are_not_found(void **state)
     expect_problem(&answer, 404, "not_found", "there is no user 'ann'");
 }
 
+static void it_is_told_when_a_user_signed_in(void **state)
+{
+    (void)state;
+    fake.signed_in = fake_put(&fake, "user:ann", NULL, NULL);
+    (void)fake_put(&fake, "user:bob", NULL, NULL);
+    (void)fake_put(&fake, "group:sales", NULL, NULL);
+    struct answer answer = ask(&fake, "GET", "/api/v1/owners", NULL);
+    assert_string_equal(row_text(&answer, "owners", 0, "last_sign_in"), "2023-11-14T22:13:20.000Z");
+    assert_true(json_is_null(row_at(&answer, "owners", 1, "last_sign_in")));
+    assert_null(row_at(&answer, "owners", 2, "last_sign_in"));
+    answer_free(&answer);
+    answer = ask(&fake, "GET", "/api/v1/owners/user/ann", NULL);
+    assert_string_equal(text_at(&answer, "last_sign_in"), "2023-11-14T22:13:20.000Z");
+    answer_free(&answer);
+    answer = ask(&fake, "GET", "/api/v1/owners/user/ann?at=3", NULL);
+    assert_null(json_object_get(answer.json, "last_sign_in")); /* of the past nothing is known */
+    answer_free(&answer);
+}
+
 #define WITH_FAKE(test) cmocka_unit_test_setup_teardown(test, open_fake, close_fake)
 
 int main(void)
@@ -225,6 +244,7 @@ int main(void)
         WITH_FAKE(a_search_finds_any_part_of_a_name),
         WITH_FAKE(bad_questions_are_refused),
         WITH_FAKE(one_owner_is_shown_with_device_bags),
+        WITH_FAKE(it_is_told_when_a_user_signed_in),
         WITH_FAKE(items_come_by_pages),
         WITH_FAKE(values_are_text_or_base64_and_secrets_are_masked),
         WITH_FAKE(large_values_come_in_several_answers),
