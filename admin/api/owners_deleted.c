@@ -2,6 +2,7 @@
  *
  * Each deletion is a row of its own: of a name that was deleted, registered again and deleted again
  * there are two, and each can be restored by its "before", the moment at which it was still there.
+ * With gone=1 those are left out whose name is registered now.
  * What is told are the graves in the state; they go when an undo is no longer promised.
  */
 #include <stdio.h>
@@ -26,6 +27,7 @@ struct listing {
     struct kv_view *view;
     char search[4 * NAME_MAX_BYTES]; /* folded */
     enum owner_kind kind;            /* 0: users and groups */
+    bool gone;                       /* only those whose name nobody bears now */
     uint64_t limit;
     uint64_t below;      /* only what was deleted before this change */
     struct found *found; /* the newest of what was seen, in no order until the end */
@@ -52,17 +54,36 @@ static void sort_out(struct listing *listing)
     listing->count = listing->count < wanted ? listing->count : wanted;
 }
 
+static bool is_wanted(const struct listing *listing, const struct kv_grave *grave)
+{
+    enum owner_kind kind = grave->owner.kind;
+    return (kind == OWNER_USER || kind == OWNER_GROUP) &&
+           (listing->kind == 0 || kind == listing->kind) && grave->last_seq < listing->below &&
+           strstr(grave->owner.folded, listing->search) != NULL;
+}
+
+static int find_registered(const struct listing *listing, const struct owner *owner, bool *out,
+                           struct err *err)
+{
+    struct bag_row bag = {0};
+    int rc = kv_bag_of(listing->request->backend->kv, listing->view, owner, &bag, err);
+    *out = rc == 0;
+    return rc == E_NOT_FOUND ? 0 : rc;
+}
+
 static int take_grave(void *context, const struct kv_grave *grave, struct err *err)
 {
     struct listing *listing = context;
-    enum owner_kind kind = grave->owner.kind;
+    bool registered = false;
     if (atomic_load(listing->request->given_up)) {
         return err_set(err, E_CLOSED, "%s", err_meaning(E_CLOSED));
     }
-    if ((kind != OWNER_USER && kind != OWNER_GROUP) ||
-        (listing->kind != 0 && kind != listing->kind) || grave->last_seq >= listing->below ||
-        strstr(grave->owner.folded, listing->search) == NULL) {
+    if (!is_wanted(listing, grave)) {
         return 0;
+    }
+    int rc = listing->gone ? find_registered(listing, &grave->owner, &registered, err) : 0;
+    if (rc != 0 || registered) {
+        return rc;
     }
     if (listing->count == listing->room) {
         sort_out(listing);
@@ -125,20 +146,19 @@ static int add_row(struct listing *listing, json_t *rows, const struct found *fo
 {
     struct kv *kv = listing->request->backend->kv;
     struct kv_grave grave = {0};
-    struct bag_row bag = {0};
+    bool registered = false;
     int rc = kv_grave(kv, listing->view, found->bag_id, &grave, err);
-    if (rc != 0) {
-        return rc;
+    if (rc == 0) {
+        rc = find_registered(listing, &grave.owner, &registered, err);
     }
-    rc = kv_bag_of(kv, listing->view, &grave.owner, &bag, err);
-    if (rc != 0 && rc != E_NOT_FOUND) {
+    if (rc != 0) {
         return rc;
     }
     json_t *row =
         json_pack("{s:s, s:s, s:o, s:I, s:I, s:o, s:b, s:b}", "name", grave.owner.shown, "kind",
                   admin_api_kind(grave.owner.kind), "bag_id", admin_api_seq(grave.bag_id), "items",
                   (json_int_t)grave.items, "bytes", (json_int_t)grave.bytes, "deleted",
-                  admin_api_seq(grave.last_seq), "whole", grave.whole, "registered", rc == 0);
+                  admin_api_seq(grave.last_seq), "whole", grave.whole, "registered", registered);
     rc = row != NULL ? put_deletion(listing, row, found->seq, err)
                      : err_set(err, E_NOMEM, "out of memory");
     if (rc == 0 && json_array_append(rows, row) != 0) {
@@ -179,6 +199,9 @@ static int read_question(struct listing *listing, struct err *err)
     listing->limit = DELETED_LIMIT;
     int rc = name_fold_search(span_str(search != NULL ? search : ""), listing->search,
                               sizeof listing->search, err);
+    if (rc == 0) {
+        rc = admin_query_bool(listing->request, "gone", &listing->gone, err);
+    }
     if (rc == 0) {
         rc = admin_query_number(listing->request, "limit", 1, DELETED_LIMIT_MAX, &listing->limit,
                                 err);

@@ -110,6 +110,14 @@ static void search_and_kind_choose(void **state)
     answer = list("?kind=group");
     assert_int_equal(rows_of(&answer, "deleted"), 1);
     answer_free(&answer);
+    (void)fake_put(&fake, "user:BOB", "a", "1");
+    answer = list("?search=bob");
+    assert_int_equal(rows_of(&answer, "deleted"), 1);
+    answer_free(&answer);
+    answer = list("?gone=1");
+    assert_int_equal(rows_of(&answer, "deleted"), 2);
+    assert_string_equal(name_at(&answer, 0), "SALES");
+    answer_free(&answer);
     answer = list("?search=nobody");
     assert_int_equal(rows_of(&answer, "deleted"), 0);
     answer_free(&answer);
@@ -152,6 +160,8 @@ static void a_bad_question_is_refused(void **state)
             "an owner's kind is user or group, not 'fleet'");
     refused("GET", "/api/v1/owners/deleted?cursor=user:ann", NULL, 400, "invalid", cursor);
     refused("GET", "/api/v1/owners/deleted?cursor=12x", NULL, 400, "invalid", cursor);
+    refused("GET", "/api/v1/owners/deleted?gone=perhaps", NULL, 400, "invalid",
+            "'gone' is 1 or 0, not 'perhaps'");
     refused("GET", "/api/v1/owners/deleted?limit=1001", NULL, 400, "invalid",
             "'limit' is a number from 1 to 1000, not '1001'");
     fake.fail_code = E_CLOSED;
