@@ -67,7 +67,7 @@ static int start_files(struct admin_web *web, const struct admin_web_options *op
         return err_set(err, E_INVALID, "the path of the data folder is too long");
     }
     memcpy(web->spool_dir, options->spool_dir, strlen(options->spool_dir) + 1);
-    struct admin_certificate_files files;
+    struct admin_certificate_files files = {0};
     int rc = choose_files(web, &options->files, &files, err);
     if (rc == 0 && files.key == web->own_key) {
         rc = make_own(web, options, err);
@@ -79,7 +79,7 @@ int admin_web_reload(struct admin_web *web, const struct admin_certificate_files
                      struct err *err)
 {
     ASSERT(web != NULL && files != NULL);
-    struct admin_certificate_files chosen;
+    struct admin_certificate_files chosen = {0};
     int rc = choose_files(web, files, &chosen, err);
     return rc == 0 ? admin_tls_reload(web->tls, &chosen, err) : rc;
 }

@@ -39,7 +39,7 @@ static void free_bytes(const void *data, size_t size, void *extra)
 static void log_answer(const struct admin_job *job)
 {
     int status = job->response.status;
-    if (status >= 500) {
+    if (status >= 500 && !job->response.is_raw) { /* a probe that is told no is no failure */
         log_event(LOG_WARNING, "admin", "request.failed", "route=%s status=%d answer=%s",
                   job->route != NULL ? job->route->pattern : "none", status,
                   LOG_Q((const char *)job->body_out.data));

@@ -73,7 +73,7 @@ int admin_listen_check(const char *list, struct err *err)
     if (admin_listen_is_none(list)) {
         return 0;
     }
-    struct place place;
+    struct place place = {0};
     const char *rest = list;
     int found = 0;
     int rc = 0;
@@ -155,7 +155,7 @@ int admin_listen(const char *list, int *fds, size_t max, size_t *count, struct e
     ASSERT(list != NULL && fds != NULL && count != NULL);
     ASSERT(!admin_listen_is_none(list));
     int rc = admin_listen_check(list, err);
-    struct place place;
+    struct place place = {0};
     size_t opened = 0;
     const char *rest = list;
     while (rc == 0 && next_place(&rest, &place) == 1) {
@@ -185,7 +185,7 @@ int admin_listen_port(int fd)
 void admin_listen_host(const char *list, char *out, size_t size)
 {
     ASSERT(list != NULL && out != NULL && size > 0);
-    struct place place;
+    struct place place = {0};
     out[0] = '\0';
     if (next_place(&list, &place) != 1 || strcmp(place.host, "0.0.0.0") == 0 ||
         strcmp(place.host, "::") == 0) {

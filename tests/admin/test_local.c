@@ -66,7 +66,7 @@ static void the_api_answers_over_the_socket(void **state)
     assert_non_null(strstr(text, "\"state\":\"running\""));
     assert_int_equal(
         ask_local("POST", "/api/v1/enrollments", "{\"count\":2}", text, sizeof text, &err), 0);
-    assert_string_equal(text, "{\"tokens\":[\"kb1.token1.admin.1\",\"kb1.token2.admin.1\"]}");
+    assert_non_null(strstr(text, "{\"tokens\":[\"kb1.token1.admin.1\",\"kb1.token2.admin.1\"]"));
     assert_int_equal(ask_local("GET", "/api/v1/owners/user/nobody", "", text, sizeof text, &err),
                      E_NOT_FOUND);
     assert_string_equal(err.text, "there is no user 'nobody'");

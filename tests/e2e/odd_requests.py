@@ -144,7 +144,8 @@ SMUGGLING = [
      + NEXT, [413]),
     ("a body for who is not there", b"POST /none HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\n\r\n"
      + NEXT, [404]),
-    ("a body for a file", b"GET / HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\n\r\n" + NEXT, [413]),
+    ("a body for a file", b"GET / HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\n\r\n" + NEXT,
+     [413]),
     ("a cut body", post(b"Content-Length: 5\r\nConnection: close\r\n", b"{}   " + NEXT), [400]),
     ("two whole requests", b"GET /livez HTTP/1.1\r\n" + HOST + b"\r\n" + NEXT, [200, 200]),
     ("nothing behind the last", NEXT + NEXT, [200]),

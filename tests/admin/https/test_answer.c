@@ -174,6 +174,7 @@ static void a_reader_who_stands_still_is_cut(void **state)
     http_open();
     int fd = http_connect();
     http_say(fd, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_true(http_ready(fd, 10000));
     (void)usleep(600000);
     size_t total = 0;
     ssize_t got;

@@ -97,6 +97,8 @@ static void a_reader_who_stands_still_is_cut(void **state)
     assert_int_equal(SSL_set_fd(ssl, fd), 1);
     assert_int_equal(SSL_connect(ssl), 1);
     https_say(ssl, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
+    struct pollfd poller = {.fd = fd, .events = POLLIN};
+    assert_int_equal(poll(&poller, 1, HTTPS_WAIT_MS), 1);
     (void)usleep(1500000);
     size_t total = 0;
     int got;
@@ -121,7 +123,8 @@ static void plain_http_is_told_what_is_wrong(void **state)
                  "This port speaks HTTPS only: the address has to begin with 'https://'.\n");
     (void)close(fd);
     fd = https_dial(1);
-    assert_int_equal(send(fd, "\x00\xff junk that is no TLS", 24, MSG_NOSIGNAL), 24);
+    static const char junk[] = "\x00\xff junk that is no TLS";
+    assert_int_equal(send(fd, junk, sizeof junk, MSG_NOSIGNAL), sizeof junk);
     assert_true(https_ends(fd, 2000));
     (void)close(fd);
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "admin/https/tls.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "tests/support/tmp_folder.h"
@@ -111,7 +112,7 @@ static bool offer(const char *protocols, unsigned size, const char *chosen)
     const unsigned char *got = NULL;
     unsigned got_size = 0;
     SSL_get0_alpn_selected(client, &got, &got_size);
-    bool as_wanted = got_size == strlen(chosen) && memcmp(got, chosen, got_size) == 0;
+    bool as_wanted = span_equal(span_of(got, got_size), span_str(chosen));
     SSL_free(client);
     SSL_free(server);
     return agreed && as_wanted;
