@@ -63,7 +63,7 @@ static int may_try(struct attempt *attempt, uint64_t *wait_ms, struct err *err)
 /* --- telling --- */
 
 /* What was typed as a name may be a password: only names of accounts are told. */
-static void log_failed(struct attempt *attempt)
+static void log_failed(struct attempt *attempt, const char *why)
 {
     struct admin_auth *auth = attempt->by->auth;
     uint64_t held = 0;
@@ -72,10 +72,9 @@ static void log_failed(struct attempt *attempt)
     (void)pthread_mutex_unlock(&auth->lock);
     if (pass) {
         log_event(LOG_WARNING, "admin", "admin.sign_in_failed",
-                  "account=%s address=%s locked=%d held_back=%" PRIu64,
+                  "account=%s address=%s why=%s held_back=%" PRIu64,
                   attempt->exists ? LOG_Q(attempt->account.folded) : "unknown",
-                  attempt->from.address[0] != '\0' ? attempt->from.address : "local",
-                  (int)attempt->locks, held);
+                  attempt->from.address[0] != '\0' ? attempt->from.address : "local", why, held);
     }
 }
 
@@ -107,7 +106,7 @@ static void audit_locked(struct attempt *attempt)
 
 static int refuse(struct attempt *attempt, const char *sentence, struct err *err)
 {
-    log_failed(attempt);
+    log_failed(attempt, attempt->locks ? "wrong_and_locked" : "wrong");
     if (attempt->locks) {
         audit_locked(attempt);
     }
@@ -192,7 +191,7 @@ int auth_sign_in(const struct auth_by *by, const struct auth_sign_in *sign_in,
     begin(&attempt, sign_in->name);
     int rc = may_try(&attempt, &out->wait_ms, err);
     if (rc != 0) {
-        log_failed(&attempt);
+        log_failed(&attempt, "waits");
         goto out;
     }
     if (!auth_password_fits(sign_in->password, attempt.exists ? attempt.account.password : NULL,

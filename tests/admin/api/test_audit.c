@@ -124,6 +124,40 @@ static void bad_questions(void **state)
             "'limit' is a number from 1 to 1000, not '1001'");
 }
 
+/* A journal of two segments, of which the first is let go of. */
+static void what_the_journal_let_go_of(void **state)
+{
+    (void)state;
+    static char value[VALUE_MAX_BYTES];
+    memset(value, 'v', sizeof value - 1);
+    event("a", "user.delete");
+    event("b", "user.delete");
+    for (int i = 0; i < 17; i++) {
+        (void)fake_put(&fake, "user:ann", "big", value);
+    }
+    event("c", "user.delete");
+    char target[64];
+    struct answer answer = ask(&fake, "GET", "/api/v1/audit?limit=1", NULL);
+    (void)snprintf(target, sizeof target, "/api/v1/audit?cursor=%s", text_at(&answer, "next"));
+    answer_free(&answer);
+    actors(target, "b a ");
+    uint64_t floor = 0;
+    assert_int_equal(journal_drop(fake.backend.journal, fake_head(&fake), &floor, NULL), 0);
+    assert_true(floor > 10);
+    answer = ask(&fake, "GET", "/api/v1/audit", NULL);
+    assert_int_equal(rows_of(&answer, "audit"), 1);
+    assert_true(json_is_false(json_object_get(answer.json, "complete")));
+    assert_string_equal(text_at(&answer, "next"), "(none)");
+    answer_free(&answer);
+    answer = ask(&fake, "GET", target, NULL);
+    assert_int_equal(answer.status, 200);
+    assert_int_equal(rows_of(&answer, "audit"), 0);
+    assert_true(json_is_false(json_object_get(answer.json, "complete")));
+    answer_free(&answer);
+    actors("/api/v1/audit?from=2001-01-01", "c ");
+    actors("/api/v1/audit?to=2001-01-01", "");
+}
+
 static void an_event_that_can_not_be_read_is_told(void **state)
 {
     (void)state;
@@ -163,6 +197,7 @@ int main(void)
         SESSION_TEST(pages),
         SESSION_TEST(moments),
         SESSION_TEST(bad_questions),
+        SESSION_TEST(what_the_journal_let_go_of),
         SESSION_TEST(an_event_that_can_not_be_read_is_told),
         SESSION_TEST(memory_runs_out),
     };

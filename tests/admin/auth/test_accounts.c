@@ -282,6 +282,40 @@ static void what_the_server_refuses_changes_nothing(void **state)
     assert_int_equal(row.account.role, ADMIN_ROLE_VIEWER);
 }
 
+static void *demote(void *context)
+{
+    struct auth_by by = by_admin();
+    struct auth_account_change change = {.role = ADMIN_ROLE_VIEWER};
+    struct auth_account_row row;
+    int rc = auth_account_change(&by, context, &change, &row, NULL);
+    assert_true(rc == 0 || rc == E_LAST_ADMIN);
+    return NULL;
+}
+
+static void two_who_demote_each_other_leave_one(void **state)
+{
+    (void)state;
+    struct auth_by by = by_admin();
+    struct auth_account_change promote = {.role = ADMIN_ROLE_ADMIN};
+    struct auth_account_row row;
+    static char names[2][4] = {"ann", "bob"};
+    add_account("ann", ADMIN_ROLE_ADMIN, PASSWORD);
+    add_account("bob", ADMIN_ROLE_ADMIN, PASSWORD);
+    for (int round = 0; round < 20; round++) {
+        pthread_t threads[2];
+        for (size_t i = 0; i < 2; i++) {
+            assert_int_equal(pthread_create(&threads[i], NULL, demote, names[i]), 0);
+        }
+        for (size_t i = 0; i < 2; i++) {
+            assert_int_equal(pthread_join(threads[i], NULL), 0);
+        }
+        assert_int_equal(auth_roster_admins(&auth->roster), 1);
+        for (size_t i = 0; i < 2; i++) {
+            assert_int_equal(auth_account_change(&by, names[i], &promote, &row, NULL), 0);
+        }
+    }
+}
+
 /* The locks are gone whatever fails, and what failed can be done again. */
 static void memory_runs_out(void **state)
 {
@@ -331,6 +365,7 @@ int main(void)
         AUTH_TEST(a_password_is_reset_and_sessions_end),
         AUTH_TEST(the_last_administrator_stays_one),
         AUTH_TEST(two_administrators_do_not_overwrite_each_other),
+        AUTH_TEST(two_who_demote_each_other_leave_one),
         AUTH_TEST(some_are_deleted),
         AUTH_TEST(what_the_server_refuses_changes_nothing),
         AUTH_TEST(memory_runs_out),

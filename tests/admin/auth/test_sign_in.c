@@ -158,9 +158,9 @@ static void failures_are_logged_without_secrets(void **state)
     log_setup(2, LOG_INFO);
     assert_true(read(pipe_ends[0], lines, sizeof lines - 1) > 0);
     assert_non_null(strstr(lines, "warning admin admin.sign_in_failed account=\"ann\" "
-                                  "address=192.0.2.1 locked=0 held_back=0\n"));
+                                  "address=192.0.2.1 why=wrong held_back=0\n"));
     assert_non_null(strstr(lines, "warning admin admin.sign_in_failed account=unknown "
-                                  "address=192.0.2.1 locked=0 held_back=1\n"));
+                                  "address=192.0.2.1 why=wrong held_back=1\n"));
     assert_null(strstr(lines, "horse"));
     (void)close(pipe_ends[0]);
     (void)close(pipe_ends[1]);
