@@ -199,15 +199,32 @@ static uint64_t age_of(const struct admin_board *board)
     return now > board->facts.mono_ms ? now - board->facts.mono_ms : 0;
 }
 
+/* Was something committed since the question was asked? */
+static bool is_behind(const struct admin_board *board)
+{
+    struct journal_position head;
+    journal_head(board->options.backend->journal, &head);
+    return head.seq != board->facts.status.head.seq;
+}
+
+static bool is_known(const struct admin_board *board)
+{
+    return board->done > 0 && board->failed.code == 0;
+}
+
 static bool is_fresh(const struct admin_board *board)
 {
     uint64_t age = age_of(board);
-    if (board->done == 0 || board->failed.code != 0 || age > ADMIN_BOARD_FRESH_MS) {
-        return false;
-    }
-    struct journal_position head;
-    journal_head(board->options.backend->journal, &head);
-    return head.seq == board->facts.status.head.seq || age <= ADMIN_BOARD_BEHIND_MS;
+    return is_known(board) && age <= ADMIN_BOARD_FRESH_MS &&
+           (age < ADMIN_BOARD_BEHIND_MS || !is_behind(board));
+}
+
+/* Newer facts are on their way: these may do for who can't wait for them. */
+static bool may_do(const struct admin_board *board)
+{
+    bool under_way = board->wanted || board->begun > board->done;
+    uint64_t most = is_behind(board) ? ADMIN_BOARD_STALE_BEHIND_MS : ADMIN_BOARD_STALE_MS;
+    return is_known(board) && under_way && age_of(board) <= most;
 }
 
 static void want(struct admin_board *board)
@@ -220,13 +237,9 @@ static void want(struct admin_board *board)
 static int be_fresh(struct admin_board *board, bool wait, struct err *err)
 {
     uint64_t wanted = board->begun + 1;
-    bool under_way = board->wanted || board->begun > board->done;
-    if (!is_fresh(board) && !wait) {
-        if (board->done == 0 || board->failed.code != 0 || !under_way ||
-            age_of(board) > ADMIN_BOARD_STALE_MS) {
-            want(board);
-            return err_set(err, E_DEFERRED, "the server's status is not known at once");
-        }
+    if (!wait && !is_fresh(board) && !may_do(board)) {
+        want(board);
+        return err_set(err, E_DEFERRED, "the server's status is not known at once");
     }
     while (wait && board->done < wanted && !is_fresh(board)) {
         if (board->begun == board->done && !board->wanted) {

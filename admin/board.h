@@ -2,9 +2,9 @@
  *
  * A thread asks the main thread, the state and the journal, and makes one text of it, when somebody
  * wants to know and what it has is no longer fresh: thousands of requests a second, and hundreds of
- * listeners, cost the main thread a few questions. What is told is fresh: at most
- * ADMIN_BOARD_FRESH_MS old, and once something was committed since, ADMIN_BOARD_BEHIND_MS. Once in
- * ADMIN_BOARD_SAMPLE_MS it notes a few numbers, for charts.
+ * listeners, cost the main thread a few questions. What is told is at most ADMIN_BOARD_FRESH_MS
+ * old, and once something was committed since, ADMIN_BOARD_BEHIND_MS: whoever has written sees it.
+ * Once in ADMIN_BOARD_SAMPLE_MS a few numbers are noted, for charts.
  *
  * Safe from any thread. Of the two ways to ask, `wait` may block until the main thread answers;
  * without it nothing blocks.
@@ -19,8 +19,11 @@ struct admin_board;
 
 enum {
     ADMIN_BOARD_FRESH_MS = 100,
-    ADMIN_BOARD_BEHIND_MS = 10,
-    ADMIN_BOARD_STALE_MS = 1000, /* not to be shown any more, while newer facts are on their way */
+    ADMIN_BOARD_BEHIND_MS = 1,
+    /* While newer facts are on their way, those who can't wait are shown what there is, so old at
+     * most; and when something was committed since: */
+    ADMIN_BOARD_STALE_MS = 1000,
+    ADMIN_BOARD_STALE_BEHIND_MS = 10,
     ADMIN_BOARD_EVENT_MS = 1000,
     ADMIN_BOARD_SAMPLE_MS = 5000,
     ADMIN_BOARD_SAMPLES = 720, /* an hour */
@@ -39,7 +42,7 @@ struct admin_board_sample {
     uint64_t time_ms;    /* since 1970 */
     double writes_per_s; /* since the sample before */
     uint64_t connected;
-    uint64_t lag; /* the most, in changes */
+    uint64_t lag;           /* the most, in changes */
     uint64_t journal_bytes; /* of changes, without what is pre-written */
 };
 

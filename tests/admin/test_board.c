@@ -97,11 +97,26 @@ static void what_was_committed_makes_it_stale_sooner(void **state)
 {
     (void)state;
     (void)fake_put(&fake, "user:ann", "a", "1"); /* 2 and 3 */
-    time_now.mono_ms += ADMIN_BOARD_BEHIND_MS;
+    time_now.mono_ms += ADMIN_BOARD_BEHIND_MS - 1;
     expect_text(true, 0, "seq=1");
     time_now.mono_ms++;
+    expect_text(false, E_DEFERRED, "");
     expect_text(true, 0, "seq=3");
     assert_int_equal(atomic_load(&questions), 2);
+}
+
+/* Nor who can not wait, unless the answer to another is on its way, and it is a moment old. */
+static void who_has_written_is_not_shown_what_was_before(void **state)
+{
+    (void)state;
+    (void)fake_put(&fake, "user:ann", "a", "1");
+    atomic_store(&slow_ms, 50);
+    time_now.mono_ms += ADMIN_BOARD_STALE_BEHIND_MS;
+    expect_text(false, E_DEFERRED, "");
+    expect_text(false, 0, "seq=1"); /* the thread is at it */
+    time_now.mono_ms++;
+    expect_text(false, E_DEFERRED, "");
+    expect_text(true, 0, "seq=3");
 }
 
 /* Without waiting: nothing, until somebody's question is on its way; then what there is, unless it
@@ -271,6 +286,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BOARD_TEST(a_thousand_questions_are_one),
         BOARD_TEST(what_was_committed_makes_it_stale_sooner),
+        BOARD_TEST(who_has_written_is_not_shown_what_was_before),
         BOARD_TEST(who_can_not_wait_is_put_off),
         BOARD_TEST(a_failure_is_told_and_not_kept),
         BOARD_TEST(the_rate_is_of_the_last_seconds),

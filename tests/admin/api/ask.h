@@ -68,6 +68,17 @@ static inline void ask_introduce(struct admin_request *request)
     }
 }
 
+static inline void ask_headers(struct admin_request *request)
+{
+    if (ask_if_match != NULL) {
+        (void)snprintf(request->if_match, sizeof request->if_match, "%s", ask_if_match);
+    }
+    if (ask_last_event_id != NULL) {
+        (void)snprintf(request->last_event_id, sizeof request->last_event_id, "%s",
+                       ask_last_event_id);
+    }
+}
+
 /* `target` as in HTTP; `body` is the JSON, or the file of a route that takes one. */
 static inline struct answer ask(struct fake_backend *fake, const char *method, const char *target,
                                 const char *body)
@@ -77,13 +88,7 @@ static inline struct answer ask(struct fake_backend *fake, const char *method, c
         .backend = &fake->backend, .actor = "admin", .file = -1, .given_up = &given_up};
     struct admin_response response = {0};
     ask_introduce(&request);
-    if (ask_if_match != NULL) {
-        (void)snprintf(request.if_match, sizeof request.if_match, "%s", ask_if_match);
-    }
-    if (ask_last_event_id != NULL) {
-        (void)snprintf(request.last_event_id, sizeof request.last_event_id, "%s",
-                       ask_last_event_id);
-    }
+    ask_headers(&request);
     struct buf out;
     struct err err = {0};
     int rc = 0;

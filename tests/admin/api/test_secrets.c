@@ -120,8 +120,10 @@ static void ask_with_queries(const struct admin_route *route, const char *path)
         char needs[64];
         char target[512];
         bool known = true;
+        char *rest = NULL;
         (void)snprintf(needs, sizeof needs, "%s", queries[i].needs);
-        for (char *word = strtok(needs, " "); word != NULL; word = strtok(NULL, " ")) {
+        for (char *word = strtok_r(needs, " ", &rest); word != NULL;
+             word = strtok_r(NULL, " ", &rest)) {
             known = known && strstr(route->query, word) != NULL;
         }
         if (known) {
