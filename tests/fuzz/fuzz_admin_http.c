@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "admin/api/api.h"
+#include "admin/https/accept.h"
 #include "admin/https/head.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -50,6 +51,24 @@ static void try_route(const struct admin_http_head *head, struct span body)
     admin_request_free(&request);
 }
 
+/* What it takes: a part lies within the whole. */
+static void try_accept(const struct admin_http_head *head, const uint8_t *data)
+{
+    const struct span kept[] = {head->if_match,     head->if_none_match, head->if_range,
+                                head->range,        head->cookie,        head->accept_encoding,
+                                head->fetch_site,   head->authorization, head->csrf,
+                                head->last_event_id};
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
+        check_within(kept[i], data, head->size);
+    }
+    struct admin_range range;
+    if (admin_range_read(head->range, 1000, &range) == 0) {
+        FUZZ_CHECK(range.size > 0 && range.first < 1000 && range.size <= 1000 - range.first);
+    }
+    (void)admin_accepts_gzip(head->accept_encoding);
+    (void)admin_etag_listed(head->if_none_match, "\"a\"");
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct admin_http_head head;
@@ -57,7 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct err err = {0};
     int rc = admin_http_head_read(&head, span_of(data, size), &err);
     if (rc != 0) {
-        FUZZ_CHECK(rc == E_BUSY || rc == E_MALFORMED || rc == E_TOO_LARGE);
+        FUZZ_CHECK(rc == E_BUSY || rc == E_MALFORMED || rc == E_TOO_LARGE || rc == E_PROTOCOL);
         FUZZ_CHECK(rc == E_BUSY || err.text[0] != '\0');
         return 0;
     }
@@ -68,6 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_within(head.path, data, head.size);
     check_within(head.query, data, head.size);
     FUZZ_CHECK(head.path.data[0] == '/');
+    try_accept(&head, data);
     try_route(&head, span_of(data + head.size, size - head.size));
     return 0;
 }
