@@ -7,41 +7,17 @@
  */
 #include "admin/ldif.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
-enum { WINDOW_BYTES = 64 << 10, ATTRIBUTES_FIRST = 64 };
-
-/* Where an attribute lies in `bytes`; spans are made when the record is whole, for the buffer
- * moves while it grows. */
-struct place {
-    size_t name, name_size;
-    size_t options_size; /* behind the name */
-    size_t value, value_size;
-};
+#include "admin/lines.h"
 
 struct admin_ldif {
-    int fd;
-    off_t file_at; /* of the end of the window */
-    uint8_t window[WINDOW_BYTES];
-    size_t at, end;   /* of what is not read in it */
-    uint64_t line;    /* of the line read last */
-    uint64_t lines;   /* physical ones taken so far */
-    bool began;       /* something but comments was read */
-    struct buf text;  /* the line, unfolded */
-    struct buf bytes; /* of the record */
-    struct place *places;
-    struct admin_ldif_attribute *attributes;
-    size_t count, capacity;
-    struct place dn;
-    uint64_t record_line;
-    bool change; /* it is a change record */
-    int fault;   /* why the record is left out */
-    uint64_t fault_line;
-    struct err fault_err;
+    struct admin_lines lines;
+    struct record_maker record; /* its line is 0 before it has begun */
+    bool began;                 /* something but comments was read */
+    bool change;                /* it is a change record */
 };
 
 int admin_ldif_open(struct admin_ldif **out, int fd, struct err *err)
@@ -51,9 +27,8 @@ int admin_ldif_open(struct admin_ldif **out, int fd, struct err *err)
     if (ldif == NULL) {
         return err_set(err, E_NOMEM, "out of memory");
     }
-    ldif->fd = fd;
-    buf_init(&ldif->text, LDIF_LINE_MAX_BYTES);
-    buf_init(&ldif->bytes, LDIF_RECORD_MAX_BYTES);
+    admin_lines_open(&ldif->lines, fd, "the LDIF file", " ", LDIF_LINE_MAX_BYTES);
+    record_maker_init(&ldif->record);
     *out = ldif;
     return 0;
 }
@@ -63,86 +38,10 @@ void admin_ldif_close(struct admin_ldif **ldif)
     if (ldif == NULL || *ldif == NULL) {
         return;
     }
-    buf_free(&(*ldif)->text);
-    buf_free(&(*ldif)->bytes);
-    free((*ldif)->places);
-    free((*ldif)->attributes);
+    admin_lines_close(&(*ldif)->lines);
+    record_maker_free(&(*ldif)->record);
     free(*ldif);
     *ldif = NULL;
-}
-
-bool admin_ldif_is(const struct admin_ldif_attribute *attribute, const char *name)
-{
-    return attribute->name.size == strlen(name) &&
-           strncasecmp((const char *)attribute->name.data, name, attribute->name.size) == 0;
-}
-
-/* --- lines --- */
-
-/* At least one byte in the window: 0, E_NOT_FOUND at the end of the file, E_IO. */
-static int fill(struct admin_ldif *ldif, struct err *err)
-{
-    if (ldif->at < ldif->end) {
-        return 0;
-    }
-    ssize_t got;
-    do {
-        got = pread(ldif->fd, ldif->window, sizeof ldif->window, ldif->file_at);
-    } while (got < 0 && errno == EINTR);
-    if (got < 0) {
-        return err_sys(err, "read", "the LDIF file");
-    }
-    ldif->at = 0;
-    ldif->end = (size_t)got;
-    ldif->file_at += got;
-    return got > 0 ? 0 : E_NOT_FOUND;
-}
-
-/* Take a physical line to the end of `text`, without its end. Too much is dropped, and the buffer
- * marked. Only called when there is a byte. */
-static int take_line(struct admin_ldif *ldif, struct err *err)
-{
-    ldif->lines++;
-    for (;;) {
-        const uint8_t *from = ldif->window + ldif->at;
-        size_t size = ldif->end - ldif->at;
-        const uint8_t *end = memchr(from, '\n', size);
-        size = end != NULL ? (size_t)(end - from) : size;
-        (void)buf_append(&ldif->text, from, size);
-        ldif->at += size + (end != NULL);
-        if (end != NULL) {
-            break;
-        }
-        int rc = fill(ldif, err);
-        if (rc != 0) {
-            return rc == E_NOT_FOUND ? 0 : rc;
-        }
-    }
-    if (ldif->text.size > 0 && ldif->text.data[ldif->text.size - 1] == '\r') {
-        ldif->text.size--;
-    }
-    return 0;
-}
-
-/* The next logical line. E_NOT_FOUND at the end. An overlong one leaves buf_error(&text). */
-static int next_line(struct admin_ldif *ldif, struct err *err)
-{
-    buf_reset(&ldif->text);
-    int rc = fill(ldif, err);
-    if (rc != 0) {
-        return rc;
-    }
-    ldif->line = ldif->lines + 1;
-    rc = take_line(ldif, err);
-    while (rc == 0 && (ldif->text.size > 0 || ldif->text.error != 0)) {
-        rc = fill(ldif, err);
-        if (rc != 0 || ldif->window[ldif->at] != ' ') {
-            break;
-        }
-        ldif->at++;
-        rc = take_line(ldif, err);
-    }
-    return rc == E_NOT_FOUND ? 0 : rc;
 }
 
 /* --- a record --- */
@@ -150,31 +49,7 @@ static int next_line(struct admin_ldif *ldif, struct err *err)
 /* The first fault counts; the record is left out. */
 static void fault(struct admin_ldif *ldif, int code, const char *sentence)
 {
-    if (ldif->fault == 0) {
-        ldif->fault = err_set(&ldif->fault_err, code, "%s", sentence);
-        ldif->fault_line = ldif->line;
-    }
-}
-
-static int grow(struct admin_ldif *ldif)
-{
-    if (ldif->count < ldif->capacity) {
-        return 0;
-    }
-    size_t capacity = ldif->capacity > 0 ? 2 * ldif->capacity : ATTRIBUTES_FIRST;
-    struct place *places = realloc(ldif->places, capacity * sizeof *places);
-    if (places == NULL) {
-        return E_NOMEM;
-    }
-    ldif->places = places;
-    struct admin_ldif_attribute *attributes =
-        realloc(ldif->attributes, capacity * sizeof *attributes);
-    if (attributes == NULL) {
-        return E_NOMEM;
-    }
-    ldif->attributes = attributes;
-    ldif->capacity = capacity;
-    return 0;
+    record_fault(&ldif->record, ldif->lines.line, code, sentence);
 }
 
 static bool is_name_byte(uint8_t c)
@@ -231,15 +106,16 @@ static struct span skip_spaces(struct span text)
 }
 
 /* The value behind the name's colon, decoded to the end of `bytes`. */
-static void read_value(struct admin_ldif *ldif, struct span text, struct place *place)
+static void read_value(struct admin_ldif *ldif, struct span text, struct record_place *place)
 {
-    place->value = ldif->bytes.size;
+    place->value = ldif->record.bytes.size;
     if (text.size > 0 && text.data[0] == '<') {
         fault(ldif, E_NOT_ALLOWED, "a value by URL (':<') is not fetched: put the value itself");
         return;
     }
     if (text.size > 0 && text.data[0] == ':') {
-        if (!append_base64(&ldif->bytes, skip_spaces(span_of(text.data + 1, text.size - 1)))) {
+        if (!append_base64(&ldif->record.bytes,
+                           skip_spaces(span_of(text.data + 1, text.size - 1)))) {
             fault(ldif, E_MALFORMED, "the value behind '::' is not base64");
         }
     } else {
@@ -247,15 +123,15 @@ static void read_value(struct admin_ldif *ldif, struct span text, struct place *
         if (text.size > 0 && memchr(text.data, 0, text.size) != NULL) {
             fault(ldif, E_MALFORMED, "the line holds a NUL: such values are written in base64");
         }
-        (void)buf_append_span(&ldif->bytes, text);
+        (void)buf_append_span(&ldif->record.bytes, text);
     }
-    place->value_size = ldif->bytes.size - place->value;
+    place->value_size = ldif->record.bytes.size - place->value;
 }
 
 /* "name[;options]:value" into a place. */
-static void read_attribute(struct admin_ldif *ldif, struct place *place)
+static void read_attribute(struct admin_ldif *ldif, struct record_place *place)
 {
-    struct span line = buf_span(&ldif->text);
+    struct span line = buf_span(&ldif->lines.text);
     size_t size = 0;
     size_t base = 0; /* of the name without options */
     while (size < line.size && is_name_byte(line.data[size])) {
@@ -266,57 +142,56 @@ static void read_attribute(struct admin_ldif *ldif, struct place *place)
         fault(ldif, E_MALFORMED, "the line is not 'name: value'");
         return;
     }
-    place->name = ldif->bytes.size;
+    place->name = ldif->record.bytes.size;
     place->name_size = base;
     place->options_size = size - base;
-    (void)buf_append(&ldif->bytes, line.data, size);
+    (void)buf_append(&ldif->record.bytes, line.data, size);
     read_value(ldif, span_of(line.data + size + 1, line.size - size - 1), place);
 }
 
-static bool name_is(const struct admin_ldif *ldif, const struct place *place, const char *name)
+static bool name_is(const struct admin_ldif *ldif, const struct record_place *place,
+                    const char *name)
 {
-    return place->name_size == strlen(name) && ldif->bytes.error == 0 &&
-           strncasecmp((const char *)ldif->bytes.data + place->name, name, place->name_size) == 0;
+    return place->name_size == strlen(name) && ldif->record.bytes.error == 0 &&
+           strncasecmp((const char *)ldif->record.bytes.data + place->name, name,
+                       place->name_size) == 0;
 }
 
 static void begin_record(struct admin_ldif *ldif)
 {
-    buf_reset(&ldif->bytes);
-    ldif->count = 0;
+    record_begin(&ldif->record, 0);
     ldif->change = false;
-    ldif->fault = 0;
-    ldif->record_line = 0;
 }
 
 /* The first line of a record, or the file's version. Returns 1 when it was the latter. */
 static int read_first(struct admin_ldif *ldif, struct err *err)
 {
-    struct place place = {0};
+    struct record_place place = {0};
     bool first = !ldif->began;
     ldif->began = true;
-    ldif->record_line = ldif->line;
+    ldif->record.line = ldif->lines.line;
     read_attribute(ldif, &place);
-    if (first && ldif->fault == 0 && name_is(ldif, &place, "version")) {
-        struct span version = span_of(ldif->bytes.data + place.value, place.value_size);
+    if (first && ldif->record.fault == 0 && name_is(ldif, &place, "version")) {
+        struct span version = span_of(ldif->record.bytes.data + place.value, place.value_size);
         if (!span_equal(version, SPAN_LITERAL("1"))) {
             return err_set(err, E_FORMAT, "line %llu: only version 1 of LDIF is known",
-                           (unsigned long long)ldif->line);
+                           (unsigned long long)ldif->lines.line);
         }
         begin_record(ldif);
         return 1;
     }
-    if (ldif->fault != 0 || !name_is(ldif, &place, "dn")) {
-        ldif->fault = 0;
+    if (ldif->record.fault != 0 || !name_is(ldif, &place, "dn")) {
+        ldif->record.fault = 0;
         fault(ldif, E_MALFORMED, "a record begins with 'dn:', this line does not");
     }
-    ldif->dn = place;
+    ldif->record.dn = place;
     return 0;
 }
 
 static int read_next(struct admin_ldif *ldif)
 {
-    struct place place = {0};
-    if (ldif->text.size == 1 && ldif->text.data[0] == '-' && ldif->change) {
+    struct record_place place = {0};
+    if (ldif->lines.text.size == 1 && ldif->lines.text.data[0] == '-' && ldif->change) {
         return 0;
     }
     read_attribute(ldif, &place);
@@ -325,38 +200,25 @@ static int read_next(struct admin_ldif *ldif)
         fault(ldif, E_NOT_ALLOWED,
               "a change record: only records that hold an entry's content are taken");
     }
-    if (ldif->count == LDIF_ATTRIBUTES_MAX) {
-        fault(ldif, E_TOO_LARGE, "the record has more than 10000 values");
-        return 0;
-    }
-    int rc = grow(ldif);
-    if (rc == 0) {
-        ldif->places[ldif->count++] = place;
-    }
-    return rc;
+    return record_add_place(&ldif->record, &place, ldif->lines.line);
 }
 
 /* One logical line into the record. Returns 1 when the record has ended. */
 static int read_line(struct admin_ldif *ldif, struct err *err)
 {
-    bool inside = ldif->record_line != 0;
-    if (ldif->line == 1 && ldif->text.size >= 3 &&
-        memcmp(ldif->text.data, "\xef\xbb\xbf", 3) == 0) {
-        memmove(ldif->text.data, ldif->text.data + 3, ldif->text.size - 3); /* a byte order mark */
-        ldif->text.size -= 3;
-    }
-    if (ldif->text.size == 0 && ldif->text.error == 0) {
+    bool inside = ldif->record.line != 0;
+    if (ldif->lines.text.size == 0 && ldif->lines.text.error == 0) {
         return inside;
     }
-    if (ldif->text.size > 0 && ldif->text.data[0] == '#') {
+    if (ldif->lines.text.size > 0 && ldif->lines.text.data[0] == '#') {
         return 0;
     }
-    if (ldif->text.error == E_NOMEM) {
+    if (ldif->lines.text.error == E_NOMEM) {
         return err_set(err, E_NOMEM, "out of memory");
     }
-    if (ldif->text.error != 0) {
+    if (ldif->lines.text.error != 0) {
         fault(ldif, E_TOO_LARGE, "the line is longer than 2 MiB");
-        ldif->record_line = inside ? ldif->record_line : ldif->line;
+        ldif->record.line = inside ? ldif->record.line : ldif->lines.line;
         return 0;
     }
     if (inside) {
@@ -367,48 +229,19 @@ static int read_line(struct admin_ldif *ldif, struct err *err)
     return rc == 1 ? 0 : rc;
 }
 
-static void finish_record(struct admin_ldif *ldif, struct admin_ldif_record *out)
-{
-    const uint8_t *bytes = ldif->bytes.data;
-    for (size_t i = 0; i < ldif->count; i++) {
-        const struct place *place = &ldif->places[i];
-        ldif->attributes[i] = (struct admin_ldif_attribute){
-            .name = span_of(bytes + place->name, place->name_size),
-            .options = span_of(bytes + place->name + place->name_size, place->options_size),
-            .value = span_of(bytes + place->value, place->value_size),
-        };
-    }
-    out->dn = span_of(bytes + ldif->dn.value, ldif->dn.value_size);
-    out->attributes = ldif->attributes;
-    out->attribute_count = ldif->count;
-}
-
-int admin_ldif_next(struct admin_ldif *ldif, struct admin_ldif_record *out, struct err *err)
+int admin_ldif_next(struct admin_ldif *ldif, struct admin_record *out, struct err *err)
 {
     ASSERT(ldif != NULL && out != NULL);
     begin_record(ldif);
     int rc = 0;
     while (rc == 0) {
-        rc = next_line(ldif, err);
+        rc = admin_lines_next(&ldif->lines, err);
         if (rc == 0) {
             rc = read_line(ldif, err);
         }
     }
-    if (rc != 1 && (rc != E_NOT_FOUND || ldif->record_line == 0)) {
+    if (rc != 1 && (rc != E_NOT_FOUND || ldif->record.line == 0)) {
         return rc;
     }
-    *out = (struct admin_ldif_record){.line = ldif->record_line};
-    if (ldif->bytes.error == E_NOMEM) {
-        return err_set(err, E_NOMEM, "out of memory");
-    }
-    if (ldif->bytes.error != 0) {
-        fault(ldif, E_TOO_LARGE, "the record is larger than 4 MiB");
-        ldif->fault_line = ldif->record_line;
-    }
-    if (ldif->fault != 0) {
-        out->line = ldif->fault_line;
-        return err_set(err, ldif->fault, "%s", ldif->fault_err.text);
-    }
-    finish_record(ldif, out);
-    return 0;
+    return record_finish(&ldif->record, out, err);
 }

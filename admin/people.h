@@ -1,7 +1,8 @@
-/* admin/people.h - people of a directory: read from LDIF, registered as users, put into address
- * lists.
+/* admin/people.h - people of a directory: read from LDIF, CSV or vCard, registered as users, put
+ * into address lists.
  *
- * A person is an entry whose objectClass is person or one derived from it. Their name here is uid,
+ * A person is an entry of LDIF whose objectClass is person or one derived from it, a row of CSV, a
+ * vCard that is not of a group or a thing. Their name here is uid,
  * else mail, else cn. Passwords are never taken over. Importing again changes nothing that is equal
  * already.
  */
@@ -47,10 +48,14 @@ struct admin_people {
     struct admin_failures failures;
 };
 
+enum admin_format { ADMIN_FORMAT_LDIF, ADMIN_FORMAT_CSV, ADMIN_FORMAT_VCARD };
+/* "ldif", "csv", "vcard"; false: another text. */
+bool admin_format_parse(const char *text, enum admin_format *format);
+
 /* Read all people of the file. `people` is zeroed at first and freed by admin_people_free in any
  * case. E_TOO_LARGE, E_FORMAT, E_CLOSED (`given_up`), E_NOMEM, E_IO. */
-MUST_CHECK int admin_people_read(struct admin_people *people, int fd, const atomic_bool *given_up,
-                                 struct err *err);
+MUST_CHECK int admin_people_read(struct admin_people *people, enum admin_format format, int fd,
+                                 const atomic_bool *given_up, struct err *err);
 void admin_people_free(struct admin_people *people);
 
 struct admin_import {

@@ -1,15 +1,16 @@
-/* admin/people_read.c - from LDIF records to people. */
+/* admin/people_read.c - from records of LDIF, CSV and vCard to people. */
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <utf8proc.h>
 
+#include "admin/csv.h"
 #include "admin/ldif.h"
 #include "admin/people.h"
 #include "admin/route.h"
+#include "admin/vcard.h"
 #include "base/hash.h"
 
 enum {
@@ -30,19 +31,19 @@ void admin_failures_add(struct admin_failures *failures, uint64_t line, const ch
 
 /* --- attributes --- */
 
-static const struct admin_ldif_attribute *next_of(const struct admin_ldif_record *record,
-                                                  const char *name, size_t *at)
+static const struct admin_attribute *next_of(const struct admin_record *record, const char *name,
+                                             size_t *at)
 {
     while (*at < record->attribute_count) {
-        const struct admin_ldif_attribute *attribute = &record->attributes[(*at)++];
-        if (admin_ldif_is(attribute, name)) {
+        const struct admin_attribute *attribute = &record->attributes[(*at)++];
+        if (admin_attribute_is(attribute, name)) {
             return attribute;
         }
     }
     return NULL;
 }
 
-static bool is_phonetic(const struct admin_ldif_attribute *attribute)
+static bool is_phonetic(const struct admin_attribute *attribute)
 {
     static const char word[] = ";phonetic";
     size_t size = sizeof word - 1;
@@ -55,10 +56,10 @@ static bool is_phonetic(const struct admin_ldif_attribute *attribute)
 }
 
 /* The first value of an attribute that is not empty, spelt or phonetic. */
-static struct span first_of(const struct admin_ldif_record *record, const char *name, bool phonetic)
+static struct span first_of(const struct admin_record *record, const char *name, bool phonetic)
 {
     size_t at = 0;
-    const struct admin_ldif_attribute *attribute;
+    const struct admin_attribute *attribute;
     while ((attribute = next_of(record, name, &at)) != NULL) {
         if (attribute->value.size > 0 && is_phonetic(attribute) == phonetic) {
             return attribute->value;
@@ -67,14 +68,14 @@ static struct span first_of(const struct admin_ldif_record *record, const char *
     return span_of(NULL, 0);
 }
 
-static bool is_person(const struct admin_ldif_record *record)
+static bool is_person(const struct admin_record *record)
 {
     static const char *const classes[] = {
         "person",      "organizationalPerson", "inetOrgPerson",     "OpenLDAPperson",
         "pilotPerson", "newPilotPerson",       "residentialPerson", "user",
     };
     size_t at = 0;
-    const struct admin_ldif_attribute *class;
+    const struct admin_attribute *class;
     while ((class = next_of(record, "objectClass", &at)) != NULL) {
         for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++) {
             if (class->value.size == strlen(classes[i]) &&
@@ -90,28 +91,14 @@ static bool is_person(const struct admin_ldif_record *record)
 
 /* The address while it is made. */
 struct address {
-    const struct admin_ldif_record *record;
+    const struct admin_record *record;
     json_t *object;
     bool failed; /* there was no memory for a part of it */
 };
 
-static bool is_text(struct span bytes)
-{
-    for (size_t at = 0; at < bytes.size;) {
-        utf8proc_int32_t rune;
-        utf8proc_ssize_t used =
-            utf8proc_iterate(bytes.data + at, (utf8proc_ssize_t)(bytes.size - at), &rune);
-        if (used <= 0) {
-            return false;
-        }
-        at += (size_t)used;
-    }
-    return true;
-}
-
 static void put_text(struct address *address, const char *member, struct span text)
 {
-    text = is_text(text) ? text : span_of(NULL, 0);
+    text = record_is_text(text) ? text : span_of(NULL, 0);
     const char *data = text.size > 0 ? (const char *)text.data : "";
     address->failed |=
         json_object_set_new(address->object, member, json_stringn(data, text.size)) != 0;
@@ -122,10 +109,10 @@ static void put_list(struct address *address, const char *member, const char *na
 {
     json_t *list = json_array();
     size_t at = 0;
-    const struct admin_ldif_attribute *attribute;
+    const struct admin_attribute *attribute;
     while ((attribute = next_of(address->record, name, &at)) != NULL) {
         struct span value = attribute->value;
-        if (value.size > 0 && is_text(value)) {
+        if (value.size > 0 && record_is_text(value)) {
             address->failed |= json_array_append_new(
                                    list, json_stringn((const char *)value.data, value.size)) != 0;
         }
@@ -139,7 +126,7 @@ static struct span either(struct span a, struct span b)
 }
 
 /* The address as JSON to `out`; E_NOMEM. */
-static int put_address(const struct admin_ldif_record *record, const char *name, struct buf *out)
+static int put_address(const struct admin_record *record, const char *name, struct buf *out)
 {
     struct address address = {.record = record, .object = json_object()};
     put_text(&address, "name",
@@ -234,11 +221,11 @@ static void put_department(struct span text, struct buf *out)
     }
 }
 
-static void put_departments(const struct admin_ldif_record *record, struct buf *out)
+static void put_departments(const struct admin_record *record, struct buf *out)
 {
     size_t at = 0;
     size_t count = 0;
-    const struct admin_ldif_attribute *ou;
+    const struct admin_attribute *ou;
     while ((ou = next_of(record, "ou", &at)) != NULL && count < DEPARTMENTS_MAX) {
         put_department(ou->value, out);
         count++;
@@ -274,7 +261,7 @@ static void put_id(const char *folded, struct buf *out)
 }
 
 /* All texts of a person in one block behind the struct; `value` is the address, or empty. */
-static struct admin_person *make_person(const struct admin_ldif_record *record,
+static struct admin_person *make_person(const struct admin_record *record,
                                         const struct owner *owner, struct span value, size_t *size)
 {
     struct buf texts;
@@ -333,14 +320,15 @@ static int keep(struct admin_people *people, struct admin_person *person, size_t
 }
 
 /* Who it is; only trouble of ours is an error. */
-static int see_person(struct admin_people *people, const struct admin_ldif_record *record,
+static int see_person(struct admin_people *people, const struct admin_record *record,
                       struct err *err)
 {
     struct span name = first_of(record, "uid", false);
     name = either(either(name, first_of(record, "mail", false)), first_of(record, "cn", false));
     if (name.size == 0) {
-        admin_failures_add(&people->failures, record->line,
-                           "a person without uid, mail and cn: there is no name to register");
+        admin_failures_add(
+            &people->failures, record->line,
+            "a person without uid, mail and name (cn): there is nothing to register by");
         return 0;
     }
     struct owner owner = {0};
@@ -411,22 +399,69 @@ static void drop_repeats(struct admin_people *people)
 
 /* --- the file --- */
 
+/* One of the readers. */
+struct source {
+    enum admin_format format;
+    struct admin_ldif *ldif;
+    struct admin_csv *csv;
+    struct admin_vcard *vcard;
+};
+
+static int source_open(struct source *source, int fd, struct err *err)
+{
+    switch (source->format) {
+    case ADMIN_FORMAT_LDIF:
+        return admin_ldif_open(&source->ldif, fd, err);
+    case ADMIN_FORMAT_CSV:
+        return admin_csv_open(&source->csv, fd, err);
+    case ADMIN_FORMAT_VCARD:
+        return admin_vcard_open(&source->vcard, fd, err);
+    }
+    return E_INVALID;
+}
+
+static int source_next(struct source *source, struct admin_record *record, struct err *err)
+{
+    return source->ldif != NULL  ? admin_ldif_next(source->ldif, record, err)
+           : source->csv != NULL ? admin_csv_next(source->csv, record, err)
+                                 : admin_vcard_next(source->vcard, record, err);
+}
+
+static void source_close(struct source *source)
+{
+    admin_ldif_close(&source->ldif);
+    admin_csv_close(&source->csv);
+    admin_vcard_close(&source->vcard);
+}
+
+bool admin_format_parse(const char *text, enum admin_format *format)
+{
+    static const char *const names[] = {"ldif", "csv", "vcard"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *format = (enum admin_format)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool ends_it(int rc)
 {
     return rc == E_NOT_FOUND || rc == E_FORMAT || rc == E_IO || rc == E_NOMEM || rc == E_SYSTEM ||
            rc == E_PERMISSION;
 }
 
-static int read_records(struct admin_people *people, struct admin_ldif *ldif,
+static int read_records(struct admin_people *people, struct source *source,
                         const atomic_bool *given_up, struct err *err)
 {
     for (;;) {
-        struct admin_ldif_record record;
+        struct admin_record record;
         struct err why = {0};
         if (atomic_load(given_up)) {
             return err_set(err, E_CLOSED, "nobody waits for the import any more");
         }
-        int rc = admin_ldif_next(ldif, &record, &why);
+        int rc = source_next(source, &record, &why);
         if (ends_it(rc)) {
             return rc == E_NOT_FOUND ? 0 : err_set(err, rc, "%s", why.text);
         }
@@ -443,21 +478,21 @@ static int read_records(struct admin_people *people, struct admin_ldif *ldif,
     }
 }
 
-int admin_people_read(struct admin_people *people, int fd, const atomic_bool *given_up,
-                      struct err *err)
+int admin_people_read(struct admin_people *people, enum admin_format format, int fd,
+                      const atomic_bool *given_up, struct err *err)
 {
     ASSERT(people != NULL && fd >= 0 && given_up != NULL);
+    struct source source = {.format = format};
     people->failures.rows = json_array();
-    struct admin_ldif *ldif = NULL;
-    int rc = people->failures.rows != NULL ? admin_ldif_open(&ldif, fd, err)
+    int rc = people->failures.rows != NULL ? source_open(&source, fd, err)
                                            : err_set(err, E_NOMEM, "out of memory");
     if (rc == 0) {
-        rc = read_records(people, ldif, given_up, err);
+        rc = read_records(people, &source, given_up, err);
     }
     if (rc == 0) {
         drop_repeats(people);
     }
-    admin_ldif_close(&ldif);
+    source_close(&source);
     return rc;
 }
 

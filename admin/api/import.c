@@ -4,14 +4,15 @@
 #include "admin/api/api.h"
 #include "admin/people.h"
 
-static int check_format(const struct admin_request *request, struct err *err)
+static int read_format(const struct admin_request *request, enum admin_format *out, struct err *err)
 {
     const char *format = admin_query(request, "format");
-    if (format != NULL && strcmp(format, "ldif") == 0) {
+    if (format != NULL && admin_format_parse(format, out)) {
         return 0;
     }
-    return err_set(err, E_INVALID, "'format' has to be ldif%s%s%s", format != NULL ? ", not '" : "",
-                   format != NULL ? format : "", format != NULL ? "'" : "");
+    return err_set(err, E_INVALID, "'format' has to be ldif, csv or vcard%s%s%s",
+                   format != NULL ? ", not '" : "", format != NULL ? format : "",
+                   format != NULL ? "'" : "");
 }
 
 static int report(const struct admin_import *import, const struct admin_people *people,
@@ -33,7 +34,8 @@ static int import_file(const struct admin_request *request, const struct owner *
         .backend = request->backend, .actor = request->actor, .given_up = request->given_up};
     struct admin_people people = {0};
     bool colleagues = false;
-    int rc = check_format(request, err);
+    enum admin_format format = ADMIN_FORMAT_LDIF;
+    int rc = read_format(request, &format, err);
     if (rc == 0) {
         rc = admin_query_bool(request, "dry_run", &import.dry_run, err);
     }
@@ -41,7 +43,7 @@ static int import_file(const struct admin_request *request, const struct owner *
         rc = admin_query_bool(request, "colleagues", &colleagues, err);
     }
     if (rc == 0) {
-        rc = admin_people_read(&people, request->file, request->given_up, err);
+        rc = admin_people_read(&people, format, request->file, request->given_up, err);
     }
     if (rc == 0) {
         rc = into != NULL ? admin_people_list(&import, &people, into, err)

@@ -34,7 +34,7 @@ static void read_all(const char *text, size_t size, char *out, size_t room)
     int rc = admin_ldif_open(&ldif, fd, NULL);
     out[0] = '\0';
     while (rc != E_NOT_FOUND) {
-        struct admin_ldif_record record;
+        struct admin_record record;
         struct err err = {0};
         rc = admin_ldif_next(ldif, &record, &err);
         if (rc == E_FORMAT) {
@@ -50,7 +50,7 @@ static void read_all(const char *text, size_t size, char *out, size_t room)
         at += (size_t)snprintf(out + at, room - at, "%d %.*s", (int)record.line,
                                (int)record.dn.size, (const char *)record.dn.data);
         for (size_t i = 0; i < record.attribute_count; i++) {
-            const struct admin_ldif_attribute *a = &record.attributes[i];
+            const struct admin_attribute *a = &record.attributes[i];
             at += (size_t)snprintf(out + at, room - at, "|%.*s%.*s=%.*s", (int)a->name.size,
                                    (const char *)a->name.data, (int)a->options.size,
                                    (const char *)a->options.data, (int)a->value.size,
@@ -138,7 +138,7 @@ static void bytes_come_through_base64_untouched(void **state)
     static const char text[] = "dn: a\nx:: AAH/Cg0g\n";
     int fd = file_of(text, sizeof text - 1);
     struct admin_ldif *ldif = NULL;
-    struct admin_ldif_record record;
+    struct admin_record record;
     assert_int_equal(admin_ldif_open(&ldif, fd, NULL), 0);
     assert_int_equal(admin_ldif_next(ldif, &record, NULL), 0);
     assert_true(span_equal(record.attributes[0].value, span_of("\0\1\xff\n\r ", 6)));
@@ -153,12 +153,12 @@ static void names_have_options(void **state)
            "1 a|cn;lang-ja;phonetic=b|2.5.4.3=c|x_y-z=d\n");
     int fd = file_of("dn: a\ncN;x: b\n", 14);
     struct admin_ldif *ldif = NULL;
-    struct admin_ldif_record record;
+    struct admin_record record;
     assert_int_equal(admin_ldif_open(&ldif, fd, NULL), 0);
     assert_int_equal(admin_ldif_next(ldif, &record, NULL), 0);
-    assert_true(admin_ldif_is(&record.attributes[0], "CN"));
-    assert_false(admin_ldif_is(&record.attributes[0], "cn;x"));
-    assert_false(admin_ldif_is(&record.attributes[0], "c"));
+    assert_true(admin_attribute_is(&record.attributes[0], "CN"));
+    assert_false(admin_attribute_is(&record.attributes[0], "cn;x"));
+    assert_false(admin_attribute_is(&record.attributes[0], "c"));
     admin_ldif_close(&ldif);
     (void)close(fd);
 }
@@ -220,7 +220,7 @@ static int read_sized(size_t line, size_t values, bool folded, size_t *size, str
     (void)fputs("\ndn: b\n", file);
     assert_int_equal(fflush(file), 0);
     struct admin_ldif *ldif = NULL;
-    struct admin_ldif_record record;
+    struct admin_record record;
     assert_int_equal(admin_ldif_open(&ldif, fileno(file), NULL), 0);
     int rc = admin_ldif_next(ldif, &record, err);
     *size = rc == 0 ? record.attributes[0].value.size : (size_t)record.line;
@@ -252,7 +252,7 @@ static void a_record_has_a_size_limit(void **state)
     (void)state;
     size_t size = 0;
     struct err err = {0};
-    size_t line = LDIF_RECORD_MAX_BYTES / 4; /* a colon of each is not kept, but "a" of the dn is */
+    size_t line = RECORD_MAX_BYTES / 4; /* a colon of each is not kept, but "a" of the dn is */
     assert_int_equal(read_sized(line, 4, false, &size, &err), 0);
     assert_int_equal(read_sized(line + 1, 4, false, &size, &err), E_TOO_LARGE);
     assert_string_equal(err.text, "the record is larger than 4 MiB");
@@ -264,9 +264,9 @@ static void a_record_has_a_number_of_values(void **state)
     (void)state;
     size_t size = 0;
     struct err err = {0};
-    assert_int_equal(read_sized(5, LDIF_ATTRIBUTES_MAX - 1, false, &size, &err), 0);
-    assert_int_equal(read_sized(5, LDIF_ATTRIBUTES_MAX, false, &size, &err), 0);
-    assert_int_equal(read_sized(5, LDIF_ATTRIBUTES_MAX + 1, false, &size, &err), E_TOO_LARGE);
+    assert_int_equal(read_sized(5, RECORD_ATTRIBUTES_MAX - 1, false, &size, &err), 0);
+    assert_int_equal(read_sized(5, RECORD_ATTRIBUTES_MAX, false, &size, &err), 0);
+    assert_int_equal(read_sized(5, RECORD_ATTRIBUTES_MAX + 1, false, &size, &err), E_TOO_LARGE);
     assert_string_equal(err.text, "the record has more than 10000 values");
 }
 
@@ -307,7 +307,7 @@ static void reading_that_fails_is_told(void **state)
     (void)state;
     int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct admin_ldif *ldif = NULL;
-    struct admin_ldif_record record;
+    struct admin_record record;
     struct err err = {0};
     assert_int_equal(admin_ldif_open(&ldif, fd, NULL), 0);
     assert_int_equal(admin_ldif_next(ldif, &record, &err), E_SYSTEM);
@@ -319,7 +319,7 @@ static void reading_that_fails_is_told(void **state)
 static int read_once(int fd)
 {
     struct admin_ldif *ldif = NULL;
-    struct admin_ldif_record record;
+    struct admin_record record;
     int rc = admin_ldif_open(&ldif, fd, NULL);
     for (int i = 0; i < 2 && rc == 0; i++) {
         rc = admin_ldif_next(ldif, &record, NULL);

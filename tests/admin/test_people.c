@@ -34,7 +34,7 @@ static void read_people(const char *text)
     assert_true(fd >= 0);
     assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
     admin_people_free(&people);
-    assert_int_equal(admin_people_read(&people, fd, &given_up, NULL), 0);
+    assert_int_equal(admin_people_read(&people, ADMIN_FORMAT_LDIF, fd, &given_up, NULL), 0);
     (void)close(fd);
 }
 

@@ -26,7 +26,7 @@ static int read_bytes(const void *bytes, size_t size, struct admin_people *peopl
     assert_true(fd >= 0);
     assert_int_equal(write(fd, bytes, size), (ssize_t)size);
     *people = (struct admin_people){0};
-    int rc = admin_people_read(people, fd, &given_up, err);
+    int rc = admin_people_read(people, ADMIN_FORMAT_LDIF, fd, &given_up, err);
     (void)close(fd);
     return rc;
 }
@@ -128,8 +128,9 @@ static void who_can_not_be_registered_is_told(void **state)
     assert_int_equal(people.count, 1);
     assert_int_equal(people.failures.count, 4);
     assert_int_equal(line_of(&people, 0), 2);
-    assert_string_equal(reason_of(&people, 0),
-                        "a person without uid, mail and cn: there is no name to register");
+    assert_string_equal(
+        reason_of(&people, 0),
+        "a person without uid, mail and name (cn): there is nothing to register by");
     assert_int_equal(line_of(&people, 1), 6);
     assert_non_null(strstr(reason_of(&people, 1), "'/'"));
     assert_int_equal(line_of(&people, 2), 11);
@@ -287,7 +288,7 @@ static void it_stops_when_nobody_waits(void **state)
     atomic_bool given_up = true;
     struct admin_people people = {0};
     int fd = memfd_create("people", MFD_CLOEXEC);
-    assert_int_equal(admin_people_read(&people, fd, &given_up, NULL), E_CLOSED);
+    assert_int_equal(admin_people_read(&people, ADMIN_FORMAT_LDIF, fd, &given_up, NULL), E_CLOSED);
     admin_people_free(&people);
     (void)close(fd);
 }
@@ -330,7 +331,7 @@ static void read_shared(const char *name, size_t count, uint64_t others)
         print_message("%s is not there\n", name);
         skip();
     }
-    assert_int_equal(admin_people_read(&people, fd, &given_up, &err), 0);
+    assert_int_equal(admin_people_read(&people, ADMIN_FORMAT_LDIF, fd, &given_up, &err), 0);
     assert_int_equal(people.count, count);
     assert_int_equal(people.others, others);
     assert_int_equal(people.failures.count, 0);
@@ -339,6 +340,58 @@ static void read_shared(const char *name, size_t count, uint64_t others)
     }
     admin_people_free(&people);
     (void)close(fd);
+}
+
+/* What all three formats tell of the same person is the same. */
+static void csv_and_vcard_give_the_same_person(void **state)
+{
+    (void)state;
+    static const char value[] =
+        "{\"name\":\"Ann B\",\"kana\":\"an\",\"mail\":[\"a@x\",\"b@x\"],\"fax\":[\"1\"],"
+        "\"telephone\":[\"2\",\"3\"],\"organization\":\"Org\",\"department\":\"Dep\","
+        "\"title\":\"Chief\"}";
+    static const struct {
+        enum admin_format format;
+        const char *text;
+    } rows[] = {
+        {ADMIN_FORMAT_LDIF,
+         "dn: a\n" PERSON "uid: ann\ncn: Ann B\ncn;phonetic: an\nmail: a@x\nmail: b@x\n"
+         "facsimileTelephoneNumber: 1\ntelephoneNumber: 2\n"
+         "telephoneNumber: 3\no: Org\nou: Dep\ntitle: Chief\n"},
+        {ADMIN_FORMAT_CSV, "uid,name,kana,mail,fax,telephone,organization,department,title\n"
+                           "ann,Ann B,an,a@x;b@x,1,2;3,Org,Dep,Chief\n"},
+        {ADMIN_FORMAT_VCARD, "BEGIN:VCARD\nVERSION:4.0\nUID:ann\nFN:Ann B\nN;SORT-AS=an:B;Ann;;;\n"
+                             "EMAIL:a@x\nEMAIL:b@x\nTEL;TYPE=fax:1\nTEL:2\nTEL:3\nORG:Org;Dep\n"
+                             "TITLE:Chief\nEND:VCARD\n"},
+    };
+    static atomic_bool given_up;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct admin_people people = {0};
+        int fd = memfd_create("people", MFD_CLOEXEC);
+        assert_int_equal(write(fd, rows[i].text, strlen(rows[i].text)),
+                         (ssize_t)strlen(rows[i].text));
+        assert_int_equal(admin_people_read(&people, rows[i].format, fd, &given_up, NULL), 0);
+        assert_int_equal(people.count, 1);
+        assert_string_equal(people.all[0]->name, "ann");
+        assert_string_equal(people.all[0]->value, value);
+        assert_string_equal(people.all[0]->departments, "dep");
+        admin_people_free(&people);
+        (void)close(fd);
+    }
+}
+
+static void formats_have_names(void **state)
+{
+    (void)state;
+    enum admin_format format = ADMIN_FORMAT_LDIF;
+    assert_true(admin_format_parse("vcard", &format));
+    assert_int_equal(format, ADMIN_FORMAT_VCARD);
+    assert_true(admin_format_parse("csv", &format));
+    assert_int_equal(format, ADMIN_FORMAT_CSV);
+    assert_true(admin_format_parse("ldif", &format));
+    assert_int_equal(format, ADMIN_FORMAT_LDIF);
+    assert_false(admin_format_parse("CSV", &format));
+    assert_false(admin_format_parse("", &format));
 }
 
 static void a_company_directory_is_read(void **state)
@@ -360,7 +413,7 @@ static void the_sample_people_are_read(void **state)
     struct admin_people people = {0};
     int fd = open(KITBAG_SOURCE_DIR "/packaging/sample-people.ldif", O_RDONLY | O_CLOEXEC);
     assert_true(fd >= 0);
-    assert_int_equal(admin_people_read(&people, fd, &given_up, NULL), 0);
+    assert_int_equal(admin_people_read(&people, ADMIN_FORMAT_LDIF, fd, &given_up, NULL), 0);
     assert_true(people.count > 10);
     assert_int_equal(people.failures.count, 0);
     admin_people_free(&people);
@@ -383,6 +436,8 @@ int main(void)
         cmocka_unit_test(a_file_of_another_version_ends_it),
         cmocka_unit_test(it_stops_when_nobody_waits),
         cmocka_unit_test(without_memory_nothing_leaks),
+        cmocka_unit_test(csv_and_vcard_give_the_same_person),
+        cmocka_unit_test(formats_have_names),
         cmocka_unit_test(a_company_directory_is_read),
         cmocka_unit_test(a_directory_of_odd_lines_is_read),
         cmocka_unit_test(the_sample_people_are_read),

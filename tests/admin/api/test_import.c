@@ -32,10 +32,11 @@ static void people_are_imported(void **state)
     assert_int_equal(number_at(&answer, "registered"), 2);
     answer_free(&answer);
     answer = ask(&fake, "POST", "/api/v1/owners/import?format=ldif&colleagues=1", staff);
-    json_t *wanted = json_pack(
-        "{s:b, s:i, s:i, s:i, s:i, s:[{s:i, s:s}], s:i}", "dry_run", 0, "registered", 2, "items", 2,
-        "unchanged", 0, "others", 1, "failed", "line", 11, "reason",
-        "a person without uid, mail and cn: there is no name to register", "failed_count", 1);
+    json_t *wanted =
+        json_pack("{s:b, s:i, s:i, s:i, s:i, s:[{s:i, s:s}], s:i}", "dry_run", 0, "registered", 2,
+                  "items", 2, "unchanged", 0, "others", 1, "failed", "line", 11, "reason",
+                  "a person without uid, mail and name (cn): there is nothing to register by",
+                  "failed_count", 1);
     assert_true(json_equal(answer.json, wanted));
     json_decref(wanted);
     answer_free(&answer);
@@ -65,9 +66,9 @@ static void the_format_has_to_be_known(void **state)
 {
     (void)state;
     struct answer answer = ask(&fake, "POST", "/api/v1/owners/import", staff);
-    expect_problem(&answer, 400, "invalid", "'format' has to be ldif");
-    answer = ask(&fake, "POST", "/api/v1/owners/import?format=csv", staff);
-    expect_problem(&answer, 400, "invalid", "'format' has to be ldif, not 'csv'");
+    expect_problem(&answer, 400, "invalid", "'format' has to be ldif, csv or vcard");
+    answer = ask(&fake, "POST", "/api/v1/owners/import?format=xls", staff);
+    expect_problem(&answer, 400, "invalid", "'format' has to be ldif, csv or vcard, not 'xls'");
     answer = ask(&fake, "POST", "/api/v1/owners/import?format=ldif&colleagues=perhaps", staff);
     expect_problem(&answer, 400, "invalid", "'colleagues' is 1 or 0, not 'perhaps'");
     answer = ask(&fake, "POST", "/api/v1/owners/import?format=ldif", "version: 2\n");

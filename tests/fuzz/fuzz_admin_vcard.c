@@ -1,0 +1,29 @@
+/* tests/fuzz/fuzz_admin_vcard.c - a file that nobody vouches for, through the vCard reader and the
+ * reader of people above it. Reading twice gives the same.
+ */
+#include "admin/vcard.h"
+#include "tests/fuzz/people.h"
+
+static int next(void *reader, struct admin_record *out, struct err *err)
+{
+    return admin_vcard_next(reader, out, err);
+}
+
+static size_t read_all(int fd)
+{
+    struct admin_vcard *reader = NULL;
+    FUZZ_CHECK(admin_vcard_open(&reader, fd, NULL) == 0);
+    size_t count = read_records(next, reader);
+    admin_vcard_close(&reader);
+    return count;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    int fd = fuzz_file(data, size);
+    size_t records = read_all(fd);
+    FUZZ_CHECK(read_all(fd) == records);
+    size_t seen = read_people(ADMIN_FORMAT_VCARD, fd);
+    FUZZ_CHECK(seen == 0 || seen >= records);
+    return 0;
+}
