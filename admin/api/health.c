@@ -82,6 +82,9 @@ int admin_api_readyz(const struct admin_request *request, struct admin_response 
     if (rc != 0) {
         return rc;
     }
+    if (request->backend == NULL) { /* the carrier has no state to ask */
+        return err_set(err, E_CLOSED, "not ready: the server is opening its state");
+    }
     struct check checks[CHECKS];
     bool ready = true;
     check_all(request->backend->board, checks);
