@@ -131,8 +131,17 @@ class Stream {
             }
             for (const event of parser.push(decoder.decode(value, { stream: true }))) {
                 this.tries = 0;
-                this.events[event.name]?.(JSON.parse(event.data), event);
+                this.deliver(event);
             }
+        }
+    }
+
+    /* A mistake of the page is for the browser's console: the connection is none the worse. */
+    deliver(event) {
+        try {
+            this.events[event.name]?.(JSON.parse(event.data), event);
+        } catch (mistake) {
+            reportError(mistake);
         }
     }
 

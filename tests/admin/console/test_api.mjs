@@ -162,6 +162,24 @@ test("a stream goes on where it was when the connection ends", async () => {
     assert.equal(listeners.size, 0);
 });
 
+test("a page's mistake does not end its stream, and is not hidden", async () => {
+    const seen = [];
+    const mistakes = [];
+    globalThis.reportError = (mistake) => mistakes.push(mistake.message);
+    answers = [stream('event: a\ndata: {"n":1}\n\nevent: a\ndata: {"n":2}\n\n')];
+    const end = follow("/changes", { events: { a: ({ n }) => {
+        seen.push(n);
+        if (n === 1) {
+            throw new Error("a mistake");
+        }
+    } } });
+    await turn(50);
+    end();
+    assert.deepEqual(mistakes, ["a mistake"]);
+    assert.deepEqual(seen, [1, 2]);
+    assert.equal(asked.length, 1);
+});
+
 test("a stream that another try does not mend ends with its problem", async () => {
     answers = [problem(410, "too_old")];
     const told = [];
