@@ -3,7 +3,8 @@
 const CELLS_MAX = 1000000; /* of the table that finds the longest common part */
 
 /* [{kind: "same" | "removed" | "added", text}], line by line; what was removed stands before what
- * was added in its place. Texts that differ in too many lines are told as removed and added whole. */
+ * was added in its place. Texts that differ in too many lines are told as removed and added
+ * whole. */
 export function diffLines(before, after) {
     const a = before === "" ? [] : before.split("\n");
     const b = after === "" ? [] : after.split("\n");

@@ -116,6 +116,14 @@ export function bytesOfBase64(base64) {
     return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }
 
+export function base64Of(bytes) {
+    const characters = [];
+    for (let at = 0; at < bytes.length; at += 4096) { /* not more arguments than a call takes */
+        characters.push(String.fromCharCode(...bytes.subarray(at, at + 4096)));
+    }
+    return btoa(characters.join(""));
+}
+
 /* The first bytes as a hex dump: for looking at what is no text. */
 export function hexDump(bytes, max = 256) {
     const lines = [];

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import {
-    bytesOfBase64, compactJson, editable, edited, hexDump, isJson, jsonError, prettyJson, preview,
+    base64Of, bytesOfBase64, compactJson, editable, edited, hexDump, isJson, jsonError, prettyJson, preview,
     valueOf,
 } from "../../../admin/console/src/value_view.js";
 
@@ -75,6 +75,8 @@ test("a preview is one line, cut between characters", () => {
 test("bytes are shown sixteen a line", () => {
     const bytes = bytesOfBase64("iVBORw0KGgoAAQL//kFCQ0RF");
     assert.equal(bytes.length, 18);
+    assert.equal(base64Of(bytes), "iVBORw0KGgoAAQL//kFCQ0RF");
+    assert.equal(base64Of(new Uint8Array(10000)), "A".repeat(13334) + "==");
     assert.deepEqual(hexDump(bytes).split("\n"), [
         "000000  89 50 4e 47 0d 0a 1a 0a 00 01 02 ff fe 41 42 43  .PNG.........ABC",
         `000010  44 45${" ".repeat(42)}  DE`]);

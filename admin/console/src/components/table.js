@@ -8,10 +8,11 @@
  *           { key: "lag", title: t("devices.lag"), num: true, cell: (row) => html`<${Num} .../>` },
  *       ]} />
  *
- * `list` is of useList (or {rows, loading, problem}); `head` marks the column that names a row,
- * `num` one with numbers, `sort: "ascending" | "descending"` one by which the server sorts, with
- * `onSort` as a button, and `wide` one that is left out where there is little room. On a phone each
- * row is a card and each cell bears its column's title. */
+ * `list` is of useList (or {rows, loading, problem}); `mayTick(row)` tells whether a row may be
+ * ticked, when not all may; `head` marks the column that names a row, `num` one with numbers,
+ * `sort: "ascending" | "descending"` one by which the server sorts, with `onSort` as a button, and
+ * `wide` one that is left out where there is little room. On a phone each row is a card and each
+ * cell bears its column's title. */
 import { t } from "../i18n.js";
 import { html, useRef } from "../lib.js";
 import { Pager } from "./pager.js";
@@ -46,23 +47,24 @@ function TickAll({ rows, rowKey, selection }) {
         <span class="tick-words" aria-hidden="true">${t("common.tick_page")}</span></th>`;
 }
 
-function Tick({ row, rowKey, rowName, selection, onTick }) {
+function Tick({ row, rowKey, rowName, selection, onTick, mayTick }) {
     const key = rowKey(row);
     const on = selection.has(key);
+    const open = mayTick(row) && !selection.full;
     return html`<td role="cell" class="tick"><input type="checkbox" checked=${on}
-        disabled=${!on && selection.full} aria-label=${t("common.tick", { name: rowName(row) })}
+        disabled=${!on && !open} aria-label=${t("common.tick", { name: rowName(row) })}
         onClick=${(event) => onTick(event, row)} /></td>`;
 }
 
 /* With Shift, a click ticks all rows from the one that was clicked before. */
-function useRange(rows, rowKey, selection) {
+function useRange(rows, rowKey, selection, mayTick) {
     const last = useRef(null);
     return (event, row) => {
         const on = event.target.checked;
         const from = event.shiftKey ? rows.findIndex((one) => rowKey(one) === last.current) : -1;
         const to = rows.indexOf(row);
         const range = from < 0 ? [row] : rows.slice(Math.min(from, to), Math.max(from, to) + 1);
-        range.forEach((one) => selection.set(rowKey(one), one, on));
+        range.filter(mayTick).forEach((one) => selection.set(rowKey(one), one, on));
         last.current = rowKey(row);
     };
 }
@@ -82,11 +84,12 @@ function arrows(event) {
     }
 }
 
-function Body({ rows, columns, rowKey, rowName, rowClass, selection, onTick }) {
+function Body({ rows, columns, rowKey, rowName, rowClass, selection, onTick, mayTick }) {
     return html`<tbody role="rowgroup" onKeyDown=${arrows}>
         ${rows.map((row) => html`<tr key=${rowKey(row)} role="row"
                 class="${selection?.has(rowKey(row)) ? "ticked" : ""} ${rowClass?.(row) ?? ""}">
-            ${selection && html`<${Tick} ...${{ row, rowKey, rowName, selection, onTick }} />`}
+            ${selection && html`<${Tick}
+                ...${{ row, rowKey, rowName, selection, onTick, mayTick }} />`}
             ${columns.map((column) => html`<${Cell} key=${column.key} column=${column}
                 row=${row} />`)}
         </tr>`)}
@@ -97,7 +100,8 @@ export function DataTable(props) {
     const { caption, list, columns, rowKey, selection, empty } = props;
     const rowName = props.rowName ?? rowKey;
     const rows = list.rows ?? [];
-    const onTick = useRange(rows, rowKey, selection);
+    const mayTick = props.mayTick ?? (() => true);
+    const onTick = useRange(rows, rowKey, selection, mayTick);
     const shown = columns.filter(Boolean);
     if (list.problem && !list.rows) {
         return html`<${ProblemView} problem=${list.problem} retry=${list.reload} />`;
@@ -108,10 +112,11 @@ export function DataTable(props) {
         <table role="table" class="data ${list.loading ? "loading-rows" : ""}">
             <caption class="hidden">${caption}</caption>
             <thead role="rowgroup"><tr role="row">
-                ${selection && html`<${TickAll} ...${{ rows, rowKey, selection }} />`}
+                ${selection && html`<${TickAll} rows=${rows.filter(mayTick)}
+                    ...${{ rowKey, selection }} />`}
                 ${shown.map((column) => html`<${Title} key=${column.key} column=${column} />`)}
             </tr></thead>
-            <${Body} ...${props} ...${{ rows, columns: shown, rowName, onTick }} />
+            <${Body} ...${props} ...${{ rows, columns: shown, rowName, onTick, mayTick }} />
         </table>
         ${first && html`<p class="loading" role="status">${t("common.loading")}</p>`}
         ${!first && rows.length === 0 && html`<p class="empty">${empty ?? t("common.empty")}</p>`}

@@ -24,15 +24,16 @@ const MACHINES_SHOWN = 8;
 
 function DeviceLink({ device }) {
     const name = html`<bdi translate="no">${device.name || device.id}</bdi>`;
-    return hasPage("/devices") ? html`<a href=${href(path("/devices/:id", device))}>${name}</a>` : name;
+    return hasPage("/devices")
+        ? html`<a href=${href(path("/devices/:id", device))}>${name}</a>` : name;
 }
 
 /* One machine that holds them, since when, and by what right. */
 function Machine({ device }) {
-    return html`<li><${DeviceLink} device=${device} />
-        ${" "}<span class="quiet">${device.why === "keep" ? t("owner.by_right")
-            : html`${t("owner.signed_in")} <${Time} at=${device.since} />`}</span>
-        ${device.connected && html` <${Badge} kind="ok">${t("owner.connected")}<//>`}</li>`;
+    return html`<li><${DeviceLink} device=${device} />${" "}<span class="quiet">${
+        device.why === "keep" ? t("owner.by_right")
+            : html`${t("owner.signed_in")}${" "}<${Time} at=${device.since} />`}</span>
+        ${device.connected && html`${" "}<${Badge} kind="ok">${t("owner.connected")}<//>`}</li>`;
 }
 
 function Machines({ answer }) {
@@ -56,17 +57,14 @@ function Groups({ names }) {
                 ><${OwnerName} name=${name} /></a></li>`)}</ul>`;
 }
 
-const newest = (devices) => devices.reduce((last, { since }) =>
-    (since && since > last ? since : last), "");
-
 function About({ kind, owner, machines, groups }) {
     return html`<section class="card"><${Definitions} rows=${[
-        [t("owner.items"), html`${t("owner.count_items", { count: owner.items })} · <${Bytes} value=${owner.bytes} />${
-            owner.hidden > 0 && html` <span class="quiet">${
+        [t("owner.items"), html`${t("owner.count_items", { count: owner.items })} · <${Bytes}
+            value=${owner.bytes} />${owner.hidden > 0 && html` <span class="quiet">${
                 t("owner.hidden", { count: owner.hidden })}</span>`}`],
         kind === "user" && groups && [t("owner.groups"), html`<${Groups} names=${groups} />`],
-        machines && kind === "user" && [t("owner.last_sign_in"),
-            html`<${Time} at=${newest(machines.devices)} both never=${t("owner.never")} />`],
+        kind === "user" && [t("owner.last_sign_in"),
+            html`<${Time} at=${owner.last_sign_in} both never=${t("owner.never")} />`],
         machines && [t("owner.machines"), html`<${Machines} answer=${machines} />`],
         [t("owner.seq"), html`<${Seq} value=${owner.seq} />`],
     ]} /></section>`;
@@ -88,11 +86,11 @@ function Gone({ kind, name, problem, reload }) {
     };
     return html`
         ${rows.map((row, i) => html`<section class="notice warn gone" key=${row.bag_id}>
-            <p><strong>${i === 0 ? t("owner.deleted") : t("owner.deleted_before")}</strong>
-                ${" "}<${Time} at=${row.time} both />${row.actor &&
-                    html`, ${t("user_data.deleted_by", { by: row.actor })}`}</p>
-            <p>${t("owner.held", { items: row.items })} ${row.until &&
-                html`${t("user_data.undo_until")} <${Time} at=${row.until} both />`}</p>
+            <p><strong>${i === 0 ? t("owner.deleted") : t("owner.deleted_before")}</strong
+                >${" "}<${Time} at=${row.time} both />${row.actor &&
+                    `, ${t("user_data.deleted_by", { by: row.actor })}`}</p>
+            <p>${t("owner.held", { items: row.items })}${row.until &&
+                html`. ${t("user_data.undo_until")}${" "}<${Time} at=${row.until} both />`}</p>
             ${can("operator") && html`<button onClick=${() => restore(row)}>
                 ${t("user_data.restore")}</button>`}
         </section>`)}
@@ -122,7 +120,7 @@ export default function Owner({ kind, name }) {
     const about = useDocument(ownerPath(kind, name));
     const machines = useDocument(ownerPath(kind, name, "/devices"), { limit: 500 });
     const items = useDocument(kind === "user" ? ownerPath(kind, name, "/items") : null,
-        { values: 1, limit: 200 }); /* the groups stand first: '@' is before all that is a setting */
+        { values: 1, limit: 200 }); /* the groups stand first: '@' is before all settings */
     const [result, setResult] = useState(null);
     const reload = () => [about, machines, items].forEach((one) => one.reload());
     const remove = async () => {

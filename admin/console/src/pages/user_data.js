@@ -2,7 +2,7 @@
 import { Page } from "../components/page.js";
 import { CopyCommand } from "../components/copy.js";
 import { useList, useSelection } from "../components/list.js";
-import { Badge, Bytes, Num, Tabs } from "../components/small.js";
+import { Badge, Bytes, Num, Tabs, Time } from "../components/small.js";
 import { DataTable, TickedBar } from "../components/table.js";
 import { command } from "../format.js";
 import { t } from "../i18n.js";
@@ -25,6 +25,8 @@ const columns = () => [
             ><${OwnerName} name=${row.name} /></a>`,
     },
     { key: "kind", title: t("user_data.kind"), cell: (row) => t(`user_data.kind_${row.kind}`) },
+    { key: "last", title: t("user_data.last_sign_in"), cell: (row) => (row.kind === "user"
+        ? html`<${Time} at=${row.last_sign_in} />` : html`<span class="quiet">–</span>`) },
     { key: "items", title: t("user_data.items"), num: true,
         cell: (row) => html`<${Num} value=${row.items} />` },
     { key: "bytes", title: t("user_data.bytes"), num: true,
@@ -83,7 +85,8 @@ function Registered() {
         <${Search} count=${count} help=${t("user_data.search_help")} />
         ${!search && !kind && html`<p class="quiet list-total">${totalText() ?? " "}</p>`}
         <${DataTable} caption=${t("user_data.registered")} list=${list} columns=${columns()}
-            selection=${can("operator") ? ticked : null} rowKey=${keyOf} rowName=${(row) => row.name}
+            selection=${can("operator") ? ticked : null} rowKey=${keyOf}
+            rowName=${(row) => row.name}
             empty=${search || kind ? t("user_data.none_found") : t("user_data.none")} />
         <${Ticked} ticked=${ticked} />
         <${TickedBar} selection=${ticked}>

@@ -9,7 +9,8 @@ import { Writer } from "./writer.js";
 export function DeviceItems({ kind, name, owner, device, onChange }) {
     const bags = owner.device_bags;
     if (bags.length === 0) {
-        return html`<div class="table-box"><p class="empty">${t("owner.no_device_items")}</p></div>`;
+        return html`<div class="table-box">
+            <p class="empty">${t("owner.no_device_items")}</p></div>`;
     }
     const shown = bags.some((bag) => bag.device === device) ? device : bags[0].device;
     return html`

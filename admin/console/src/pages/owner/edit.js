@@ -13,7 +13,7 @@ import { t, tx } from "../../i18n.js";
 import { html, useEffect, useRef, useState } from "../../lib.js";
 import { isReserved, ownerPath, pathProblem, VALUE_MAX_BYTES } from "../../owner.js";
 import { can } from "../../session.js";
-import { byteLength, editable, edited, jsonError, valueOf } from "../../value_view.js";
+import { base64Of, byteLength, editable, edited, jsonError, valueOf } from "../../value_view.js";
 import { restoreOwners } from "../user_data/restore.js";
 import { historyOf, removeItem, writeItem } from "./items.js";
 import { download, ValueBlock, ValueChange } from "./value.js";
@@ -35,7 +35,8 @@ function Look({ kind, name, device, row, onEdit, onRemove, onClose }) {
         ]} />
         ${row.conflict && html`<div class="notice warn"><p><${Badge} kind="warn"
             >${t("owner.conflict")}<//> ${t("owner.conflict_text")}</p></div>`}
-        ${value.kind === "secret" && html`<div class="notice"><p>${t("owner.secret_text")}</p></div>`}
+        ${value.kind === "secret" && html`<div class="notice">
+            <p>${t("owner.secret_text")}</p></div>`}
         ${known && html`<${ValueBlock} value=${value} label=${t("owner.value")} />`}
         <p class="links"><a href=${historyOf(kind, name, row.item, device)} onClick=${onClose}>
             ${t("owner.to_history")}</a>
@@ -52,10 +53,12 @@ function Look({ kind, name, device, row, onEdit, onRemove, onClose }) {
 
 /* --- editing --- */
 
-/* What is in the editor: {path, format: "json" | "text" | "file", text, file: Uint8Array | null}. */
+/* What is in the editor: {path, format: "json" | "text" | "file", text, file}; the file is a
+ * Uint8Array, or null. */
 function draftOf(row, value) {
     const format = value.kind === "binary" ? "file" : value.kind === "json" ? "json" : "text";
-    return { path: row.item, format: row.item ? format : "json", text: editable(value), file: null };
+    const text = editable(value);
+    return { path: row.item, format: row.item ? format : "json", text, file: null };
 }
 
 function bytesOf(draft, value) {
@@ -121,7 +124,8 @@ function Editor({ kind, name, device, row, value, draft, setDraft, problem, busy
     const isNew = row.item === "";
     const found = faults(draft);
     const set = (members) => setDraft({ ...draft, ...members });
-    const mine = { kind: draft.format === "json" && !found.value ? "json" : "text", text: draft.text };
+    const kindOfMine = draft.format === "json" && !found.value ? "json" : "text";
+    const mine = { kind: kindOfMine, text: draft.text };
     const submit = (event) => {
         event.preventDefault();
         setTried(true);
@@ -129,18 +133,19 @@ function Editor({ kind, name, device, row, value, draft, setDraft, problem, busy
             save(bytesOf(draft, value));
         }
     };
-    return html`<form onSubmit=${submit} novalidate>
+    return html`<form class="item-form" onSubmit=${submit} novalidate>
         ${isNew && html`<${Field} label=${t("owner.path")} help=${t("owner.path_help")}
-            error=${tried && found.path}>${(a) => html`<input ...${a} type="text" value=${draft.path}
-                autocomplete="off" autocapitalize="none" spellcheck=${false} translate="no"
-                onInput=${(event) => set({ path: event.target.value })} />`}<//>`}
+            error=${tried && found.path}>${(a) => html`<input ...${a} type="text"
+                value=${draft.path} autocomplete="off" autocapitalize="none" spellcheck=${false}
+                translate="no" onInput=${(event) => set({ path: event.target.value })} />`}<//>`}
         ${value.kind === "secret" && html`<p class="quiet">${t("owner.secret_edit")}</p>`}
         <${Formats} draft=${draft} set=${(format) => set({ format })} />
         ${draft.format === "file"
             ? html`<${FileField} set=${(file) => set({ file })} fault=${tried && found.value} />`
-            : html`<${TextArea} draft=${draft} fault=${found.value} focus=${!isNew}
+            : html`<${TextArea} draft=${draft} focus=${!isNew}
+                fault=${(tried || draft.text !== "") && found.value}
                 set=${(text) => set({ text })} />`}
-        ${!isNew && draft.format !== "file" && value.text !== undefined &&
+        ${!isNew && !found.value && draft.format !== "file" && value.text !== undefined &&
             draft.text !== editable(value) && html`<details class="differences" open>
             <summary>${t("owner.what_changes")}</summary>
             <${ValueChange} before=${value} after=${mine} label=${t("owner.what_changes")} />
@@ -170,7 +175,7 @@ function Clash({ clash, mine, busy, problem, overwrite, takeTheirs, back }) {
     return html`
         <div class="notice warn" role="alert"><p><strong>${removed
             ? t("owner.clash_removed") : t("owner.clash")}</strong></p>
-            <p><${Writer} row=${clash} />, <${Time} at=${clash.time} both /></p></div>
+            <p><${Writer} row=${clash} />${", "}<${Time} at=${clash.time} both /></p></div>
         <h3>${t("owner.clash_both")}</h3>
         <${ValueChange} before=${removed ? { kind: "absent" } : valueOf(clash)} after=${mine}
             label=${t("owner.clash_both")} />
@@ -188,12 +193,19 @@ function Clash({ clash, mine, busy, problem, overwrite, takeTheirs, back }) {
 /* --- the dialog --- */
 
 function told({ kind, name, device }, answer) {
+    const { item, seq, size } = answer;
     const back = () => (answer.old_seq === null
-        ? removeItem({ kind, name, device, row: { item: answer.item, seq: answer.seq, size: answer.size } })
+        ? removeItem({ kind, name, device, row: { item, seq, size } })
         : restoreOwners([{ kind, name }],
-            { at: answer.old_seq, items: [answer.item], title: t("owner.bring_back") }));
-    toast(t("owner.saved", { item: answer.item }),
+            { at: answer.old_seq, items: [item], title: t("owner.bring_back") }));
+    toast(t("owner.saved", { item }),
         { action: device ? undefined : { text: t("user_data.undo"), run: back } });
+}
+
+function valueOfDraft(draft, written) {
+    return draft.format === "file"
+        ? { kind: "binary", base64: base64Of(written), size: written.length }
+        : { kind: draft.format, text: draft.text };
 }
 
 export function ItemDialog({ kind, name, device, row, onClose, onRemove, onSaved }) {
@@ -231,8 +243,7 @@ export function ItemDialog({ kind, name, device, row, onClose, onRemove, onSaved
     return html`<${Dialog} wide title=${title} onClose=${close} busy=${state.busy}>
         <p class="quiet">${tx("owner.of", { name: html`<bdi translate="no">${name}</bdi>` })}</p>
         ${clash ? html`<${Clash} clash=${theirs} ...${state} takeTheirs=${takeTheirs}
-                mine=${draft.format === "file" ? { kind: "binary", base64: "", size: clash.written.length }
-                    : { kind: draft.format === "json" ? "json" : "text", text: draft.text }}
+                mine=${valueOfDraft(draft, clash.written)}
                 overwrite=${() => write(clash.written, theirSeq)} back=${() => setClash(null)} />`
             : editing ? html`<${Editor} ...${{ kind, name, device, draft, setDraft, onClose }}
                     row=${seen.row} value=${seen.value} ...${state}

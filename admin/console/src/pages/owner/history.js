@@ -58,19 +58,19 @@ function Values({ row }) {
 
 function columns(open) {
     return [
-        { key: "seq", title: t("owner.seq"), num: true, head: false,
-            cell: (row) => html`<button class="link" onClick=${() => open(row)}
-                aria-label=${t("owner.open_change", { seq: seqText(row.seq) })}
-                ><${Seq} value=${row.seq} /></button>` },
-        { key: "time", title: t("owner.when"), cell: (row) => html`<${Time} at=${row.time} />` },
-        { key: "who", title: t("owner.where"), cell: (row) => html`<${Writer} row=${row} />` },
-        { key: "what", title: t("owner.what"), cell: (row) => html`<${What} row=${row} />${
-            row.conflict && html` <${Badge} kind="warn">${t("owner.conflict")}<//>`}` },
         { key: "item", title: t("owner.item"), head: true, cell: (row) => (isItem(row)
             ? html`<button class="link item-path" translate="no"
                 onClick=${() => open(row)}>${row.item}</button>`
             : html`<span class="quiet">${t("owner.all_of_it")}</span>`) },
+        { key: "what", title: t("owner.what"), cell: (row) => html`<${What} row=${row} />${
+            row.conflict && html` <${Badge} kind="warn">${t("owner.conflict")}<//>`}` },
         { key: "values", title: t("owner.values"), cell: (row) => html`<${Values} row=${row} />` },
+        { key: "time", title: t("owner.when"), cell: (row) => html`<${Time} at=${row.time} />` },
+        { key: "who", title: t("owner.where"), cell: (row) => html`<${Writer} row=${row} />` },
+        { key: "seq", title: t("owner.seq"), num: true,
+            cell: (row) => html`<button class="link" onClick=${() => open(row)}
+                aria-label=${t("owner.open_change", { seq: seqText(row.seq) })}
+                ><${Seq} value=${row.seq} /></button>` },
     ];
 }
 
@@ -127,7 +127,8 @@ function TimeField({ label, name }) {
     const value = place.value.query[name];
     return html`<div class="choice"><${Field} label=${label}>${(a) => html`
         <input ...${a} type="datetime-local" step="1" value=${value ? toField(value) : ""}
-            onChange=${(event) => setQuery({ [name]: fromField(event.target.value) })} />`}<//></div>`;
+            onChange=${(event) => setQuery({ [name]: fromField(event.target.value) })} />`}<//>
+    </div>`;
 }
 
 function Filter({ item, device }) {

@@ -48,8 +48,8 @@ export function itemColumns({ open, kind, name, device }) {
             cell: (row) => html`<${Writer} row=${row} />` },
         { key: "seq", title: t("owner.seq"), num: true, wide: true,
             cell: (row) => html`<a href=${historyOf(kind, name, row.item, device)}
-                aria-label=${t("owner.history_of", { item: row.item })}
-                ><${Seq} value=${row.seq} /></a>` },
+                ><${Seq} value=${row.seq} /><span class="hidden"> ${
+                    t("owner.history_of", { item: row.item })}</span></a>` },
     ];
 }
 
@@ -122,7 +122,8 @@ export function Items({ kind, name, device, onChange }) {
         <${DataTable} caption=${t("owner.tab_items")}
             list=${{ ...list, rows: matching(list.rows, find) }}
             columns=${itemColumns({ open: setOpen, kind, name, device })}
-            rowKey=${(row) => row.item} empty=${find ? t("owner.none_found") : t("owner.no_item")} />
+            rowKey=${(row) => row.item}
+            empty=${find ? t("owner.none_found") : t("owner.no_item")} />
         ${open && html`<${ItemDialog} key=${open.item} ...${{ kind, name, device }} row=${open}
             onClose=${() => setOpen(null)} onRemove=${() => remove(open)} onSaved=${changed} />`}
         ${device && html`<${CopyCommand} command=${command("kitbagctl", kind, "show", name,

@@ -17,6 +17,7 @@ import { ValueLine } from "./value.js";
 
 const PAGE_ROWS = 200;
 const HOUR_MS = 3600000;
+const AGO = [[1, "owner.hour_ago"], [24, "owner.day_ago"], [168, "owner.week_ago"]]; /* hours */
 
 /* Choosing the moment: a time, or a seq; two fields, of which the one that is filled in counts. */
 function Moment({ at }) {
@@ -48,9 +49,8 @@ function Moment({ at }) {
                     setTime("");
                 }} />`}<//></div>
         <button disabled=${bad || (!time && !seq)}>${t("owner.show")}</button>
-        <div class="quick">${[[1, "owner.hour_ago"], [24, "owner.day_ago"], [168, "owner.week_ago"]].map(
-            ([hours, key]) => html`<button key=${key} type="button" class="small outline"
-                onClick=${() => ago(hours)}>${t(key)}</button>`)}</div>
+        <div class="quick">${AGO.map(([hours, key]) => html`<button key=${key} type="button"
+            class="small outline" onClick=${() => ago(hours)}>${t(key)}</button>`)}</div>
     </form>`;
 }
 
@@ -66,8 +66,10 @@ function differenceColumns() {
         { key: "change", title: t("owner.since_then"), cell: (row) => html`
             <span class="change change-${DEEDS[row.change]}">${
                 t(`owner.deed_${DEEDS[row.change]}`)}</span>` },
-        { key: "then", title: t("owner.then"), cell: (row) => html`<${ValueLine} value=${then(row)} />` },
-        { key: "now", title: t("owner.now"), cell: (row) => html`<${ValueLine} value=${now(row)} />` },
+        { key: "then", title: t("owner.then"),
+            cell: (row) => html`<${ValueLine} value=${then(row)} />` },
+        { key: "now", title: t("owner.now"),
+            cell: (row) => html`<${ValueLine} value=${now(row)} />` },
     ];
 }
 
@@ -90,7 +92,8 @@ function ItemsThen({ kind, name, at }) {
         <${DataTable} caption=${t("owner.items_then")} list=${list}
             columns=${itemColumns({ kind, name })} rowKey=${(row) => row.item}
             empty=${t("owner.no_item_then")} />
-        <${CopyCommand} command=${command("kitbagctl", kind, "show", name, "--values", "--at", at)} />`;
+        <${CopyCommand} command=${command("kitbagctl", kind, "show", name, "--values",
+            "--at", at)} />`;
 }
 
 function Then({ kind, name, at, onChange }) {

@@ -1,5 +1,5 @@
-/* value.js - a value as it is shown: a line in a table, all of it in a dialog, two of them with what
- * is different. */
+/* value.js - a value as it is shown: a line in a table, all of it in a dialog, two of them with
+ * what is different. */
 import { Bytes } from "../../components/small.js";
 import { t } from "../../i18n.js";
 import { html } from "../../lib.js";

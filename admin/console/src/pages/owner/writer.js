@@ -21,8 +21,8 @@ function nameOf(id) {
     return names.value[id] ?? "";
 }
 
-/* <${Writer} row=${{origin, device, actor}} />: `origin` is the machine's ID, `device` its name when
- * it is told, `actor` the account of an administrator. */
+/* <${Writer} row=${{origin, device, actor}} />: `origin` is the machine's ID, `device` its name
+ * when it is told, `actor` the account of an administrator. */
 export function Writer({ row }) {
     const { origin, actor } = row;
     if (!origin) {

@@ -1,13 +1,14 @@
 /* deleted.js - who was deleted, by whom, until when that can be undone; bringing them back. */
 import { useList, useSelection } from "../../components/list.js";
 import { CopyCommand } from "../../components/copy.js";
+import { Choice } from "../../components/search.js";
 import { Badge, Bytes, Num, Time } from "../../components/small.js";
 import { DataTable, TickedBar } from "../../components/table.js";
 import { command } from "../../format.js";
 import { t } from "../../i18n.js";
 import { html } from "../../lib.js";
-import { argumentsOf } from "../../owner.js";
-import { href, path, place } from "../../router.js";
+import { argumentsOf, commands } from "../../owner.js";
+import { href, path, place, setQuery } from "../../router.js";
 import { can } from "../../session.js";
 import { restoreOwners } from "./restore.js";
 import { Search } from "./search.js";
@@ -50,8 +51,9 @@ function columns(restore) {
 }
 
 export function DeletedList() {
-    const { search = "", kind = "" } = place.value.query;
-    const list = useList("/owners/deleted", "deleted", { search, kind, limit: 100 });
+    const { search = "", kind = "", show = "" } = place.value.query;
+    const gone = show === "all" ? "" : 1;
+    const list = useList("/owners/deleted", "deleted", { search, kind, gone, limit: 100 });
     const ticked = useSelection({ max: 1000 });
     const restore = async (row) => {
         const at = isPlain(row, list.rows) ? undefined : row.before;
@@ -65,16 +67,19 @@ export function DeletedList() {
             list.reload();
         }
     };
-    const plain = { ...ticked, set: (key, row, on) =>
-        (!on || isPlain(row, list.rows)) && ticked.set(key, row, on) };
     return html`
-        <${Search} help=${t("user_data.deleted_help")} />
+        <${Search} help=${t("user_data.deleted_help")}>
+            <${Choice} label=${t("user_data.show")} value=${show}
+                options=${[["", t("user_data.show_gone")], ["all", t("user_data.show_all")]]}
+                onChoose=${(value) => setQuery({ show: value })} />
+        <//>
         <${DataTable} caption=${t("user_data.deleted")} list=${list} columns=${columns(restore)}
-            selection=${can("operator") ? plain : null} rowKey=${rowKey}
+            selection=${can("operator") ? ticked : null} rowKey=${rowKey}
+            mayTick=${(row) => isPlain(row, list.rows)}
             rowName=${(row) => row.name}
             empty=${search || kind ? t("user_data.none_found") : t("user_data.none_deleted")} />
         <${TickedBar} selection=${ticked}>
             <button onClick=${restoreTicked}>${t("user_data.restore")}</button><//>
-        <${CopyCommand} command=${command("kitbagctl", "user", "restore",
-            argumentsOf(ticked.rows.length > 0 ? ticked.rows.map((row) => row.name) : ["NAME"]))} />`;
+        ${ticked.size > 0 && html`<${CopyCommand} command=${commands(ticked.rows, (noun, names) =>
+            [noun, "restore", ...argumentsOf(names)], command)} />`}`;
 }

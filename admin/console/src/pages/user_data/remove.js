@@ -1,5 +1,5 @@
 /* remove.js - deleting people and groups: the preview, doing it in steps, what became of it. */
-import { api } from "../../api.js";
+import { api, Problem } from "../../api.js";
 import { confirmAction } from "../../components/confirm.js";
 import { Bytes, Definitions, Num, Seq, Time } from "../../components/small.js";
 import { command } from "../../format.js";
@@ -91,10 +91,16 @@ export async function deleteOwners(rows) {
     const done = await confirmAction({
         title: t("user_data.delete_title", { count: rows.length }),
         fields: [{
-            name: "adopt", label: t("user_data.adopt"), help: t("user_data.adopt_help"), value: false,
+            name: "adopt", label: t("user_data.adopt"), help: t("user_data.adopt_help"),
+            value: false,
         }],
-        preview: ({ adopt }, signal) =>
-            ask(rows, { ...adoption(adopt), dry_run: true }, { signal }),
+        preview: async ({ adopt }, signal) => {
+            const answer = await ask(rows, { ...adoption(adopt), dry_run: true }, { signal });
+            if (answer.missing.length === rows.length) {
+                throw new Problem(404, { code: "owners_gone" }); /* nothing to say Yes to */
+            }
+            return answer;
+        },
         describe: (preview, { adopt }) =>
             html`<${Preview} rows=${rows} preview=${preview} adopt=${adopt} />`,
         undo: t("user_data.delete_undo"),
@@ -133,9 +139,9 @@ function Others({ names }) {
         <p><strong>${t("user_data.others", { count: names.length })}</strong></p>
         <ul>${names.slice(0, 20).map((name) => html`<li key=${name}>
             <${OwnerName} name=${name} />
-            ${known[name]?.time && html` <span class="quiet">–
-                ${t("user_data.deleted_by", { by: known[name].actor || "?" })},
-                <${Time} at=${known[name].time} both /></span>`}</li>`)}</ul>
+            ${known[name]?.time && html`${" – "}<span class="quiet">${
+                t("user_data.deleted_by", { by: known[name].actor || "?" })}${", "}<${Time}
+                at=${known[name].time} both /></span>`}</li>`)}</ul>
     </div>`;
 }
 
@@ -173,8 +179,8 @@ export function DeleteResult({ result, onRestored, onClose }) {
         <${Failures} failed=${answer.failed} />
         <div class="result-foot">
             ${some && html`<button class="outline" onClick=${undo}>${t("user_data.undo")}</button>
-                ${until && html`<span class="quiet">${t("user_data.undo_until")}
-                    ${" "}<${Time} at=${until} both /></span>`}
+                ${until && html`<span class="quiet">${t("user_data.undo_until")}${" "}<${Time}
+                    at=${until} both /></span>`}
                 <a href=${href("/user-data", { tab: "deleted" })}>${t("user_data.to_deleted")}</a>`}
             <button class="secondary outline" onClick=${onClose}>${t("common.close")}</button>
         </div>

@@ -43,7 +43,8 @@ async function differences({ kind, name }, { at, items }, signal) {
     const within = (row) => !items || items.some((item) =>
         row.item === item || row.item.startsWith(`${item}/`));
     const found = answer.differences.filter(within);
-    return { found: found.slice(0, CHANGES_SHOWN), more: found.length > CHANGES_SHOWN || answer.next };
+    const more = found.length > CHANGES_SHOWN || answer.next !== undefined;
+    return { found: found.slice(0, CHANGES_SHOWN), more };
 }
 
 const BACK = { added: "removed", removed: "set", changed: "changed" };

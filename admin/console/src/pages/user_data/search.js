@@ -5,7 +5,7 @@ import { html } from "../../lib.js";
 import { place, setQuery } from "../../router.js";
 
 /* The words of the search, and which kind is looked for. */
-export function Search({ count, help }) {
+export function Search({ count, help, children }) {
     const { search = "", kind = "" } = place.value.query;
     return html`<${Toolbar}>
         <${SearchField} label=${t("user_data.search")} value=${search} count=${count} help=${help}
@@ -14,5 +14,6 @@ export function Search({ count, help }) {
             options=${[["", t("user_data.both")], ["user", t("user_data.users")],
                 ["group", t("user_data.groups")]]}
             onChoose=${(value) => setQuery({ kind: value })} />
+        ${children}
     <//>`;
 }
