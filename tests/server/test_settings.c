@@ -49,6 +49,33 @@ static void defaults(void **state)
     assert_int_equal(settings.limits.bytes_per_bag, 64 << 20);
     assert_false(settings.limits.groups_managed);
     assert_false(settings.busy_poll);
+    assert_string_equal(settings.console.listen, "0.0.0.0:8444");
+    assert_string_equal(settings.console.certificate, "");
+    assert_string_equal(settings.console.key, "");
+    assert_int_equal(settings.console.session_idle_ms, 30 * 60000);
+    assert_int_equal(settings.console.session_max_ms, 12 * 3600000);
+    assert_int_equal(settings.console.connections, 1024);
+    assert_int_equal(settings.console.connections_per_address, 64);
+}
+
+/* A certificate and its key are given together. */
+static void the_console(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    assert_int_equal(config_set(config, "server.console", "none", "t", NULL), 0);
+    assert_int_equal(config_set(config, "console.key", "/k", "t", NULL), 0);
+    assert_int_equal(settings_read(&settings, config, &err), E_INVALID);
+    assert_non_null(strstr(err.text, "console.certificate"));
+    assert_int_equal(config_set(config, "console.certificate", "/c", "t", NULL), 0);
+    assert_int_equal(settings_read(&settings, config, NULL), 0);
+    assert_string_equal(settings.console.listen, "none");
+    assert_string_equal(settings.console.certificate, "/c");
+    assert_int_equal(config_set(config, "server.console", "8444", "--console", NULL), 0);
+    assert_int_equal(settings_read(&settings, config, &err), E_INVALID);
+    assert_string_equal(err.text,
+                        "server.console = '8444' (--console): it looks like 0.0.0.0:8444 or "
+                        "[::]:8444, several with commas; or it is none");
 }
 
 static void lists_with_commas(void **state)
