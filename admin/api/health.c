@@ -8,6 +8,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -228,15 +229,15 @@ static void put_log(struct buf *out)
 /* Resident pages, the second number of the file; 0: it can't be read. */
 static uint64_t resident_bytes(void)
 {
-    unsigned long long pages = 0;
+    char line[128] = "";
     FILE *file = fopen("/proc/self/statm", "re");
-    if (file != NULL) {
-        if (fscanf(file, "%*s %llu", &pages) != 1) {
-            pages = 0;
-        }
-        (void)fclose(file); /* it was only read */
+    if (file == NULL) {
+        return 0;
     }
-    return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    const char *read = fgets(line, sizeof line, file);
+    const char *second = read != NULL ? strchr(read, ' ') : NULL;
+    (void)fclose(file); /* it was only read */
+    return second != NULL ? strtoull(second, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
 static void put_process(struct buf *out, const struct admin_board_facts *facts)

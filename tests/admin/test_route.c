@@ -309,6 +309,34 @@ static char *run(admin_handler *handler, int *status, size_t room)
     return buf_steal(&out, NULL);
 }
 
+static int put_off(const struct admin_request *request, struct admin_response *response,
+                   struct err *err)
+{
+    (void)request;
+    (void)response;
+    return err_set(err, E_DEFERRED, "not at once");
+}
+
+/* The loop's thread runs it again elsewhere; who waited is told. */
+static void what_is_asked_at_once_may_be_put_off(void **state)
+{
+    (void)state;
+    struct admin_route route = {.method = "GET", .pattern = "/x", .query = "", .run = put_off};
+    struct admin_request request = {.at_once = true};
+    struct admin_response response = {0};
+    struct buf out;
+    buf_init(&out, 1000);
+    admin_route_run(&route, &request, &response, &out);
+    assert_true(response.deferred);
+    assert_int_equal(response.status, 0);
+    assert_int_equal(out.size, 0);
+    request.at_once = false;
+    admin_route_run(&route, &request, &response, &out);
+    assert_false(response.deferred);
+    assert_int_equal(response.status, 503);
+    buf_free(&out);
+}
+
 static void results_become_documents(void **state)
 {
     (void)state;
@@ -403,6 +431,7 @@ int main(void)
         cmocka_unit_test(numbers_and_flags_are_checked),
         cmocka_unit_test(a_body_is_an_object_of_known_members),
         cmocka_unit_test(results_become_documents),
+        cmocka_unit_test(what_is_asked_at_once_may_be_put_off),
         cmocka_unit_test(problems_have_their_status),
         cmocka_unit_test(an_answer_that_is_too_long_becomes_a_problem),
         cmocka_unit_test(filling_without_memory_is_told),
