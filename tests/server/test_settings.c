@@ -170,8 +170,13 @@ static void the_sample_file_is_up_to_date(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(defaults), TEST(lists_with_commas),    TEST(bad_values_are_named),
-        TEST(ports),    TEST(words_are_understood), TEST(the_sample_file_is_up_to_date),
+        TEST(defaults),
+        TEST(the_console),
+        TEST(lists_with_commas),
+        TEST(bad_values_are_named),
+        TEST(ports),
+        TEST(words_are_understood),
+        TEST(the_sample_file_is_up_to_date),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
