@@ -79,7 +79,7 @@ async function bundle(esbuild, out) {
         charset: "utf8", legalComments: "none", metafile: true, plugins: [locales],
         loader: { ".svg": "file" }, logLevel: "warning", absWorkingDir: HERE,
     });
-    return Object.keys(built.metafile.outputs).map((file) => basename(file));
+    return built.metafile.outputs;
 }
 
 /* Write what esbuild does not name, with its hash in the name, which is returned. */
@@ -103,14 +103,31 @@ function picturesAsFiles(out, style) {
     writeFileSync(path, text);
 }
 
-function page(out, files) {
-    const find = (start, end) => files.find((name) => name.startsWith(start) && name.endsWith(end));
+/* What a file needs before it can run, in turn. */
+function needs(outputs, file, found = new Set()) {
+    for (const { path, kind } of outputs[file].imports) {
+        if (kind === "import-statement" && !found.has(path)) {
+            found.add(path);
+            needs(outputs, path, found);
+        }
+    }
+    return [...found];
+}
+
+/* The one page; what the program needs at once is fetched beside it, not after it. */
+function page(out, outputs) {
+    const entry = (name) => Object.keys(outputs).find((file) =>
+        outputs[file].entryPoint === `src/${name}`);
+    const preload = needs(outputs, entry("main.js"))
+        .map((file) => `<link rel="modulepreload" href="/${basename(file)}">\n`).join("");
+    const style = basename(entry("style.css"));
     const text = readFileSync(join(SOURCES, "index.html"), "utf8")
-        .replace("{app}", find("app-", ".js"))
-        .replace("{style}", find("style-", ".css"))
+        .replace("{app}", basename(entry("main.js")))
+        .replace("{style}", style)
+        .replace("{preload}\n", preload)
         .replace("{icon}", named(out, "favicon.svg", readFileSync(join(SOURCES, "favicon.svg"))));
     writeFileSync(join(out, "index.html"), text);
-    picturesAsFiles(out, find("style-", ".css"));
+    picturesAsFiles(out, style);
 }
 
 /* --- the C file --- */
@@ -157,7 +174,13 @@ async function main([out]) {
     const files = join(folder, "files");
     rmSync(files, { recursive: true, force: true });
     mkdirSync(files, { recursive: true });
-    page(files, await bundle(esbuild, files));
+    let outputs;
+    try {
+        outputs = await bundle(esbuild, files);
+    } catch {
+        fail("The console could not be bundled; esbuild says above where.");
+    }
+    page(files, outputs);
     writeFileSync(join(folder, "assets.c"), source(files));
 }
 
