@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/output.h"
+
 enum { LONG_OPTIONS_MAX = 96, WORDS_MAX = 3, FIRST_OPTION = 256 };
 
 static const struct option_spec builtin_options[] = {
@@ -413,7 +415,7 @@ int command_main(const struct program *program, int argc, char **argv)
         rc = err_sys(&err, "write", "standard output");
     }
     if (rc != 0 && err.text[0] != '\0') {
-        (void)fprintf(stderr, "%s: %s\n", program->name, err.text);
+        output_say("%s: %s\n", program->name, err.text);
     }
     return rc == 0 ? 0 : err_exit_code(rc);
 }
@@ -429,7 +431,10 @@ bool command_confirm(const struct invocation *invocation, const char *text, stru
                       dry ? " (or --dry-run to see)" : "");
         return false;
     }
-    (void)fprintf(stderr, "%s [y/N] ", text);
+    char shown[1024];
+    (void)snprintf(shown, sizeof shown, "%s", text);
+    output_clean(shown);
+    (void)fprintf(stderr, "%s [y/N] ", shown);
     char answer[8] = "";
     if (fgets(answer, sizeof answer, stdin) == NULL || (answer[0] != 'y' && answer[0] != 'Y')) {
         (void)err_set(err, E_CLOSED, "nothing was done");

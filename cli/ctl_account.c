@@ -65,10 +65,9 @@ static void print_new(json_t *account, enum output_format format)
         output_object(format, account_columns, account);
         return;
     }
-    (void)fprintf(stderr, "account %s, role %s%s\n",
-                  json_string_value(json_object_get(account, "name")),
-                  json_string_value(json_object_get(account, "role")),
-                  password != NULL ? "; its password, shown this once:" : "");
+    output_say("account %s, role %s%s\n", json_string_value(json_object_get(account, "name")),
+               json_string_value(json_object_get(account, "role")),
+               password != NULL ? "; its password, shown this once:" : "");
     if (password != NULL) {
         (void)printf("%s\n", password);
     }
@@ -210,8 +209,8 @@ static int own_password(const struct invocation *invocation, const struct ctl_se
         rc = send_own(server, old, password, err);
     }
     if (rc == 0) {
-        (void)fprintf(stderr, "the password of %s was changed; other sessions of it have ended\n",
-                      server->name);
+        output_say("the password of %s was changed; other sessions of it have ended\n",
+                   server->name);
     }
     secret_wipe(old);
     secret_wipe(password);
@@ -230,8 +229,8 @@ static int other_password(const struct invocation *invocation, struct err *err)
         rc = patch(invocation, json_pack("{s:s}", "password", password), &account, err);
     }
     if (rc == 0) {
-        (void)fprintf(stderr, "the password of %s was changed; its sessions have ended\n",
-                      json_string_value(json_object_get(account, "name")));
+        output_say("the password of %s was changed; its sessions have ended\n",
+                   json_string_value(json_object_get(account, "name")));
     }
     secret_wipe(password);
     json_decref(account);

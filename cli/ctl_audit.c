@@ -96,7 +96,7 @@ int ctl_audit(const struct invocation *invocation, struct err *err)
         output_rows(format, NULL, rows);
     }
     if (rc == 0 && json_is_false(json_object_get(last, "complete"))) {
-        (void)fprintf(stderr, "There was more: the journal does not reach back further.\n");
+        output_say("There was more: the journal does not reach back further.\n");
     }
     json_decref(rows);
     json_decref(last);

@@ -156,12 +156,12 @@ static int finish(json_t *report, bool dry_run, enum output_format format, struc
     json_t *row;
     json_array_foreach(json_object_get(report, "missing"), i, row)
     {
-        (void)fprintf(stderr, "no registered machine has the ID %s\n", json_string_value(row));
+        output_say("no registered machine has the ID %s\n", json_string_value(row));
     }
     json_array_foreach(json_object_get(report, "failed"), i, row)
     {
-        (void)fprintf(stderr, "machine %s: %s\n", json_string_value(json_object_get(row, "id")),
-                      json_string_value(json_object_get(row, "reason")));
+        output_say("machine %s: %s\n", json_string_value(json_object_get(row, "id")),
+                   json_string_value(json_object_get(row, "reason")));
     }
     json_int_t done = json_integer_value(json_object_get(report, "devices"));
     if (done > 0) {

@@ -80,13 +80,11 @@ static void tell_failures(json_t *report)
     json_t *row;
     json_array_foreach(failed, i, row)
     {
-        (void)fprintf(stderr, "line %lld: %s\n",
-                      (long long)json_integer_value(json_object_get(row, "line")),
-                      json_string_value(json_object_get(row, "reason")));
+        output_say("line %lld: %s\n", (long long)json_integer_value(json_object_get(row, "line")),
+                   json_string_value(json_object_get(row, "reason")));
     }
     if (total > (json_int_t)json_array_size(failed)) {
-        (void)fprintf(stderr, "and %lld more\n",
-                      (long long)total - (long long)json_array_size(failed));
+        output_say("and %lld more\n", (long long)total - (long long)json_array_size(failed));
     }
 }
 

@@ -185,13 +185,13 @@ static int finish(json_t *report, const struct ctl_kind *kind, bool dry_run,
     json_array_foreach(json_object_get(report, "failed"), i, row)
     {
         const char *item = json_string_value(json_object_get(row, "item"));
-        (void)fprintf(stderr, "%s '%s'%s%s: %s\n", kind->one,
-                      json_string_value(json_object_get(row, "name")), item != NULL ? ", " : "",
-                      item != NULL ? item : "", json_string_value(json_object_get(row, "reason")));
+        output_say("%s '%s'%s%s: %s\n", kind->one, json_string_value(json_object_get(row, "name")),
+                   item != NULL ? ", " : "", item != NULL ? item : "",
+                   json_string_value(json_object_get(row, "reason")));
     }
     if (number(report, "change_sets") > 1) {
-        (void)fprintf(stderr, "It took %lld change sets: machines may have seen a part of it.\n",
-                      number(report, "change_sets"));
+        output_say("It took %lld change sets: machines may have seen a part of it.\n",
+                   number(report, "change_sets"));
     }
     bool done = number(report, kind->member) > 0 || number(report, "change_sets") > 0;
     if (done) {

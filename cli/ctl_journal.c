@@ -25,8 +25,8 @@ static void print_retention(json_t *stat)
         output_rows(OUTPUT_TABLE, columns, lines);
     }
     if (json_is_true(json_object_get(stat, "clock_stepped"))) {
-        (void)fprintf(stderr, "The server's clock stepped: nothing is dropped for its age until a "
-                              "day has passed. If it is right now: kitbagctl clock confirm\n");
+        output_say("The server's clock stepped: nothing is dropped for its age until a "
+                   "day has passed. If it is right now: kitbagctl clock confirm\n");
     }
 }
 

@@ -27,8 +27,8 @@ static int print_line(void *context, json_t *line, struct err *err)
         return 0;
     }
     if (missed != NULL && tail->format == OUTPUT_TABLE) {
-        (void)fprintf(stderr, "(%lld lines were not caught: the log was faster)\n",
-                      (long long)json_integer_value(missed));
+        output_say("(%lld lines were not caught: the log was faster)\n",
+                   (long long)json_integer_value(missed));
         return 0;
     }
     output_row(tail->format, columns, line);

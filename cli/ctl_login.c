@@ -132,8 +132,8 @@ static void print_session(const struct ctl_server *server, json_t *session,
     (void)json_object_set_new(session, "server", json_string(server->url));
     output_object(format, columns, session);
     if (json_is_true(json_object_get(session, "must_change"))) {
-        (void)fprintf(stderr, "Somebody else knows this password: change it with 'kitbagctl "
-                              "account passwd'.\n");
+        output_say("Somebody else knows this password: change it with 'kitbagctl "
+                   "account passwd'.\n");
     }
 }
 
@@ -207,7 +207,7 @@ int ctl_logout(const struct invocation *invocation, struct err *err)
         rc = err_set(err, told, "signed out here, but the server was not told: %s", why.text);
     }
     if (rc == 0) {
-        (void)fprintf(stderr, "signed out at %s\n", server.url);
+        output_say("signed out at %s\n", server.url);
     }
     return rc;
 }

@@ -180,13 +180,12 @@ static void tell_rest(const struct ctl_kind *kind, json_t *report)
     json_t *row;
     json_array_foreach(json_object_get(report, "missing"), i, row)
     {
-        (void)fprintf(stderr, "there is no %s '%s'\n", kind->one, json_string_value(row));
+        output_say("there is no %s '%s'\n", kind->one, json_string_value(row));
     }
     json_array_foreach(json_object_get(report, "failed"), i, row)
     {
-        (void)fprintf(stderr, "%s '%s': %s\n", kind->one,
-                      json_string_value(json_object_get(row, "name")),
-                      json_string_value(json_object_get(row, "reason")));
+        output_say("%s '%s': %s\n", kind->one, json_string_value(json_object_get(row, "name")),
+                   json_string_value(json_object_get(row, "reason")));
     }
 }
 

@@ -109,8 +109,8 @@ static int history(const struct invocation *invocation, const struct ctl_kind *k
         output_rows(format, NULL, rows);
     }
     if (rc == 0 && json_is_false(json_object_get(last, "complete"))) {
-        (void)fprintf(stderr, "There was more: the journal begins with change %s.\n",
-                      json_string_value(json_object_get(last, "oldest")));
+        output_say("There was more: the journal begins with change %s.\n",
+                   json_string_value(json_object_get(last, "oldest")));
     }
     json_decref(rows);
     json_decref(last);

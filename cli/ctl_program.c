@@ -112,7 +112,7 @@ static const struct option_spec audit_options[] = {
 };
 
 static const struct option_spec list_options[] = {
-    {"state", 0, "STATE", "active, diverged, removed or all (active)"},
+    {"state", 0, "STATE", "active, connected, away, diverged, removed or all (active)"},
     {NULL, 0, NULL, NULL},
 };
 

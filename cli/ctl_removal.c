@@ -53,7 +53,7 @@ static int finish(const struct ctl_removal *removal, json_t *report, bool dry_ru
     json_t *name;
     json_array_foreach(json_object_get(report, "missing"), i, name)
     {
-        (void)fprintf(stderr, "there is no %s '%s'\n", removal->one, json_string_value(name));
+        output_say("there is no %s '%s'\n", removal->one, json_string_value(name));
     }
     json_int_t done = json_integer_value(json_object_get(report, removal->count));
     if (done > 0) {

@@ -103,15 +103,15 @@ static void tell_remedy(const char *dir)
         {REPAIR_KEEP_BEFORE, "before the damage", "journal repair"},
         {REPAIR_KEEP_BEHIND, "behind the damage", "journal repair --keep-newest"},
     };
-    (void)fprintf(stderr, "Keep a copy of the whole data folder before anything else is done "
-                          "with it.\n");
+    output_say("Keep a copy of the whole data folder before anything else is done "
+               "with it.\n");
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
         struct repair_options options = {.keep = ways[i].keep, .dry_run = true};
         struct repair_report report = {0};
         if (journal_repair(dir, &options, &report, NULL) == 0 && report.damaged) {
-            (void)fprintf(stderr, "'kitbagctl %s' would keep what is %s: changes %llu to %llu.\n",
-                          ways[i].verb, ways[i].words, (unsigned long long)report.kept_first,
-                          (unsigned long long)report.kept_last);
+            output_say("'kitbagctl %s' would keep what is %s: changes %llu to %llu.\n",
+                       ways[i].verb, ways[i].words, (unsigned long long)report.kept_first,
+                       (unsigned long long)report.kept_last);
         }
     }
 }
@@ -261,9 +261,9 @@ int ctl_journal_repair(const struct invocation *invocation, struct err *err)
         rc = print_repair(&report, dry_run, format, err);
     }
     if (rc == 0 && report.damaged && !dry_run) {
-        (void)fprintf(stderr, "Start the server, and look at 'kitbagctl journal verify' and "
-                              "'kitbagctl device ls': machines that have seen what was lost say "
-                              "diverged.\n");
+        output_say("Start the server, and look at 'kitbagctl journal verify' and "
+                   "'kitbagctl device ls': machines that have seen what was lost say "
+                   "diverged.\n");
     }
     return rc;
 }

@@ -82,7 +82,7 @@ static void tell_warnings(json_t *status)
     json_t *row;
     json_array_foreach(json_object_get(status, "warnings"), i, row)
     {
-        (void)fprintf(stderr, "%s: %s\n", text_in(row, "level"), text_in(row, "text"));
+        output_say("%s: %s\n", text_in(row, "level"), text_in(row, "text"));
     }
 }
 

@@ -108,10 +108,10 @@ int ctl_token_new(const struct invocation *invocation, struct err *err)
     if (rc == 0 && format != OUTPUT_TABLE) {
         output_object(format, NULL, token);
     } else if (rc == 0 && text != NULL) {
-        (void)fprintf(stderr, "API token '%s', role %s, until %s; shown this once:\n",
-                      json_string_value(json_object_get(token, "name")),
-                      json_string_value(json_object_get(token, "role")),
-                      expires != NULL ? expires : "removed");
+        output_say("API token '%s', role %s, until %s; shown this once:\n",
+                   json_string_value(json_object_get(token, "name")),
+                   json_string_value(json_object_get(token, "role")),
+                   expires != NULL ? expires : "removed");
         (void)printf("%s\n", text);
     }
     json_decref(token);

@@ -3,12 +3,13 @@
 
 #include <inttypes.h>
 #include <sodium.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <utf8proc.h>
 
-enum { COLUMNS_MAX = 24, CELL_MAX = 256 };
+enum { COLUMNS_MAX = 24, CELL_MAX = 256, SAY_MAX = 1024 };
 
 int output_format(const struct invocation *invocation, enum output_format *format, struct err *err)
 {
@@ -25,6 +26,49 @@ int output_format(const struct invocation *invocation, enum output_format *forma
     return 0;
 }
 
+/* C0, DEL, C1, and what turns the direction of text (U+202A to 202E, U+2066 to 2069). */
+static bool is_harmful(utf8proc_int32_t rune)
+{
+    return rune < 0x20 || (rune >= 0x7f && rune < 0xa0) || (rune >= 0x202a && rune <= 0x202e) ||
+           (rune >= 0x2066 && rune <= 0x2069);
+}
+
+void output_clean(char *text)
+{
+    const utf8proc_uint8_t *at = (const utf8proc_uint8_t *)text;
+    char *to = text;
+    while (*at != 0) {
+        utf8proc_int32_t rune = 0;
+        utf8proc_ssize_t used = utf8proc_iterate(at, -1, &rune);
+        bool whole = used > 0; /* else a character that was cut, or none of UTF-8 */
+        used = whole ? used : 1;
+        if (whole ? is_harmful(rune) : is_harmful(*at)) {
+            *to++ = '?';
+        } else {
+            memmove(to, at, (size_t)used);
+            to += used;
+        }
+        at += used;
+    }
+    *to = '\0';
+}
+
+void output_say(const char *format, ...)
+{
+    char text[SAY_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    int size = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (size <= 0) {
+        return;
+    }
+    size = size < SAY_MAX ? size : SAY_MAX - 1;
+    text[size - (text[size - 1] == '\n')] = '\0';
+    output_clean(text);
+    (void)fprintf(stderr, "%s\n", text);
+}
+
 /* A cell's text, control characters made harmless: values of others end on a terminal. */
 static const char *cell(json_t *row, const char *key, char out[CELL_MAX])
 {
@@ -37,11 +81,7 @@ static const char *cell(json_t *row, const char *key, char out[CELL_MAX])
     } else if (json_is_boolean(value)) {
         (void)snprintf(out, CELL_MAX, "%s", json_is_true(value) ? "yes" : "no");
     }
-    for (char *at = out; *at != '\0'; at++) {
-        if ((unsigned char)*at < 0x20 || *at == 0x7f) {
-            *at = '?';
-        }
-    }
+    output_clean(out);
     return out;
 }
 

@@ -36,6 +36,12 @@ void output_row(enum output_format format, const struct output_column *columns, 
  */
 void output_set_bytes(json_t *object, const char *key, const void *bytes, size_t size);
 
+/* Words to standard error, ended by a newline: with control characters made harmless, for names of
+ * others stand in them. What is longer than 1 KiB is cut. */
+void output_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Control characters, and those that turn the direction of text, each to a '?', in place. */
+void output_clean(char *text);
+
 /* A seq as JSON wants it: a string. */
 json_t *output_seq(unsigned long long seq);
 

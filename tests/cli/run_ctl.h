@@ -110,18 +110,9 @@ static inline void ctl_restore(int fd, int saved)
     (void)close(saved);
 }
 
-/* The exit code of `kitbagctl --data FOLDER words...` (NULL-ended). */
-static inline int run_ctl(const char *first, ...)
+/* The exit code of `kitbagctl words...`. */
+static inline int run_ctl_words(int argc, char **argv)
 {
-    char *argv[CTL_WORDS_MAX + 4] = {(char *)"kitbagctl", (char *)"--data", ctl.data};
-    int argc = 3;
-    va_list words;
-    va_start(words, first);
-    for (const char *word = first; word != NULL; word = va_arg(words, const char *)) {
-        assert_true(argc < CTL_WORDS_MAX + 3);
-        argv[argc++] = (char *)word;
-    }
-    va_end(words);
     (void)fflush(NULL);
     char input[TMP_FOLDER_MAX];
     tmp_folder_path(input, ctl.folder, "stdin");
@@ -142,6 +133,36 @@ static inline int run_ctl(const char *first, ...)
         fail_msg("it failed with %d and printed: %s", code, ctl.out);
     }
     return code;
+}
+
+/* The exit code of `kitbagctl --data FOLDER words...` (NULL-ended). */
+static inline int run_ctl(const char *first, ...)
+{
+    char *argv[CTL_WORDS_MAX + 4] = {(char *)"kitbagctl", (char *)"--data", ctl.data};
+    int argc = 3;
+    va_list words;
+    va_start(words, first);
+    for (const char *word = first; word != NULL; word = va_arg(words, const char *)) {
+        assert_true(argc < CTL_WORDS_MAX + 3);
+        argv[argc++] = (char *)word;
+    }
+    va_end(words);
+    return run_ctl_words(argc, argv);
+}
+
+/* The same without --data. */
+static inline int run_ctl_bare(const char *first, ...)
+{
+    char *argv[CTL_WORDS_MAX + 2] = {(char *)"kitbagctl"};
+    int argc = 1;
+    va_list words;
+    va_start(words, first);
+    for (const char *word = first; word != NULL; word = va_arg(words, const char *)) {
+        assert_true(argc < CTL_WORDS_MAX + 1);
+        argv[argc++] = (char *)word;
+    }
+    va_end(words);
+    return run_ctl_words(argc, argv);
 }
 
 static inline void assert_said(const char *words)

@@ -1,5 +1,5 @@
 /* Tests of cli/ctl_http.c: asking, uploads, streams, and servers that misbehave. */
-#include "tests/cli/run_ctl.h"
+#include "tests/cli/https_server.h"
 
 #include <sys/stat.h>
 
@@ -110,22 +110,6 @@ static void what_is_too_long_is_refused(void **state)
     assert_non_null(strstr(err.text, "is too long for a socket in it"));
 }
 
-static void the_folder_is_asked_for_in_order(void **state)
-{
-    (void)state;
-    struct invocation invocation = ctl_invocation();
-    struct invocation none = {0};
-    assert_int_equal(unsetenv("KITBAG_SERVER_DATA"), 0);
-    assert_string_equal(ctl_data_dir(&invocation), ctl.data);
-    assert_string_equal(ctl_data_dir(&none), "/var/lib/kitbagd");
-    assert_int_equal(setenv("KITBAG_SERVER_DATA", "/elsewhere", 1), 0);
-    assert_string_equal(ctl_data_dir(&none), "/elsewhere");
-    assert_string_equal(ctl_data_dir(&invocation), ctl.data);
-    assert_int_equal(setenv("KITBAG_SERVER_DATA", "", 1), 0);
-    assert_string_equal(ctl_data_dir(&none), "/var/lib/kitbagd");
-    assert_int_equal(unsetenv("KITBAG_SERVER_DATA"), 0);
-}
-
 static void an_upload_sends_its_bytes(void **state)
 {
     (void)state;
@@ -209,6 +193,108 @@ static void a_stream_may_fail(void **state)
     assert_string_equal(seen.text, "1 1 3 ");
 }
 
+/* --- HTTPS --- */
+
+static int ask_https(const char *token_file, struct err *err)
+{
+    static const struct option_spec specs[] = {
+        {"server", 0, "URL", ""}, {"fingerprint", 0, "SHA", ""}, {"token-file", 0, "FILE", ""}};
+    struct invocation invocation = {.given_count = token_file != NULL ? 3 : 2};
+    json_t *answer = NULL;
+    for (size_t i = 0; i < 3; i++) {
+        invocation.given[i].option = &specs[i];
+    }
+    invocation.given[0].value = https.url;
+    invocation.given[1].value = https.fingerprint;
+    invocation.given[2].value = token_file;
+    int rc = ctl_ask(&invocation, "/api/v1/x", NULL, &answer, err);
+    json_decref(answer);
+    return rc;
+}
+
+#define ANSWER(status, body) "HTTP/1.1 " status " Words\r\nConnection: close\r\n\r\n" body
+
+static void by_https_it_is_the_same(void **state)
+{
+    (void)state;
+    static const char *const answers[] = {
+        ANSWER("200", "{}"), ANSWER("403", "{\"code\":\"csrf\",\"detail\":\"no\"}"), NULL};
+    char path[TMP_FOLDER_MAX];
+    struct err err = {0};
+    tmp_folder_path(path, ctl.folder, "token");
+    tmp_folder_write(path, "kba_abc");
+    https_start("IP:127.0.0.1", false, answers);
+    assert_int_equal(ask_https(path, NULL), 0);
+    assert_int_equal(ask_https(NULL, &err), E_CSRF);
+    https_stop();
+    assert_string_equal(err.text, "no");
+    assert_https_asked("GET /api/v1/x HTTP/1.1\r\n");
+    assert_https_asked("\r\nAuthorization: Bearer kba_abc\r\n");
+}
+
+static void who_is_not_signed_in_is_told_what_to_do(void **state)
+{
+    (void)state;
+    static const char refusal[] =
+        ANSWER("401", "{\"code\":\"not_signed_in\",\"detail\":\"nobody is signed in\"}");
+    static const char *const answers[] = {refusal, refusal, refusal, NULL};
+    char path[TMP_FOLDER_MAX];
+    struct err err = {0};
+    tmp_folder_path(path, ctl.folder, "token");
+    tmp_folder_write(path, "kba_abc");
+    https_start("IP:127.0.0.1", false, answers);
+    assert_int_equal(ask_https(NULL, &err), E_NOT_ALLOWED);
+    assert_non_null(strstr(err.text, "kitbagctl login --server https://127.0.0.1:"));
+    assert_int_equal(ask_https(path, &err), E_NOT_ALLOWED);
+    assert_non_null(strstr(err.text, "does not take the API token in '"));
+    json_t *saved = json_object();
+    assert_int_equal(ctl_saved_set(saved, https.url, "cookie", "__Host-kitbag=1"), 0);
+    assert_int_equal(ctl_saved_set(saved, https.url, "csrf", "two"), 0);
+    assert_int_equal(ctl_saved_write(saved, NULL), 0);
+    json_decref(saved);
+    assert_int_equal(ask_https(NULL, &err), E_NOT_ALLOWED);
+    assert_non_null(strstr(err.text, "has ended: sign in again: kitbagctl login"));
+    https_stop();
+    assert_https_asked("\r\nCookie: __Host-kitbag=1\r\nX-CSRF-Token: two\r\n");
+}
+
+static void another_servers_certificate_is_told(void **state)
+{
+    (void)state;
+    static const char *const answers[] = {ANSWER("200", "{}"), NULL};
+    struct err err = {0};
+    https_start("IP:127.0.0.1", false, answers);
+    https.fingerprint[0] = https.fingerprint[0] == '0' ? '1' : '0';
+    assert_int_equal(ask_https(NULL, &err), E_NOT_ALLOWED);
+    https_stop();
+    assert_non_null(strstr(err.text, "is not the one of --fingerprint but "));
+    assert_string_equal(https.requests, "");
+    assert_int_equal(ask_https(NULL, &err), E_UNREACHABLE);
+    assert_non_null(strstr(err.text, "can't be reached (Connection refused)"));
+}
+
+static void a_certificate_is_looked_at_without_a_word(void **state)
+{
+    (void)state;
+    static const char *const answers[] = {NULL};
+    struct ctl_server server = {.named = true};
+    enum ctl_trust_verdict verdict;
+    char seen[CTL_FINGERPRINT_MAX];
+    struct err err = {0};
+    https_start("IP:127.0.0.1", false, answers);
+    assert_int_equal(ctl_url_parse(https.url, server.url, server.host, NULL), 0);
+    assert_int_equal(ctl_look_at(&server, &verdict, seen, NULL), 0);
+    assert_int_equal(verdict, CTL_TRUST_UNKNOWN);
+    assert_string_equal(seen, https.fingerprint);
+    memcpy(server.pinned, seen, sizeof seen);
+    assert_int_equal(ctl_look_at(&server, &verdict, seen, NULL), 0);
+    assert_int_equal(verdict, CTL_TRUST_PINNED);
+    https_stop();
+    assert_string_equal(https.requests, "");
+    assert_int_equal(ctl_look_at(&server, &verdict, seen, &err), E_UNREACHABLE);
+    assert_int_equal(verdict, CTL_TRUST_NOT_ASKED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,10 +304,13 @@ int main(void)
         CTL_TEST(a_server_that_goes_away_is_told),
         CTL_TEST(another_accounts_server_is_told_apart),
         CTL_TEST(what_is_too_long_is_refused),
-        CTL_TEST(the_folder_is_asked_for_in_order),
         CTL_TEST(an_upload_sends_its_bytes),
         CTL_TEST(a_stream_comes_line_by_line),
         CTL_TEST(a_stream_may_fail),
+        HTTPS_TEST(by_https_it_is_the_same),
+        HTTPS_TEST(who_is_not_signed_in_is_told_what_to_do),
+        HTTPS_TEST(another_servers_certificate_is_told),
+        HTTPS_TEST(a_certificate_is_looked_at_without_a_word),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
