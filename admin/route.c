@@ -343,6 +343,7 @@ static int status_of(int code)
         {E_DIVERGED, 409},    {E_QUOTA, 429},       {E_READ_ONLY, 503}, {E_DEFERRED, 503},
         {E_CLOSED, 503},      {E_NOSPACE, 507},     {E_TOO_OLD, 410},   {E_UNAUTHENTICATED, 401},
         {E_CREDENTIALS, 401}, {E_CSRF, 403},        {E_LOCKED, 429},    {E_LAST_ADMIN, 409},
+        {E_MUST_CHANGE, 403},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (rows[i].code == code) {

@@ -56,7 +56,8 @@
     X(E_CSRF, 43, "csrf", 5, "the token that a session's changes need is missing or another")      \
     X(E_LOCKED, 44, "locked", 5, "too many attempts failed: wait")                                 \
     X(E_CREDENTIALS, 45, "bad_credentials", 5, "the name or the password is wrong")                \
-    X(E_LAST_ADMIN, 46, "last_admin", 4, "there has to be an administrator")
+    X(E_LAST_ADMIN, 46, "last_admin", 4, "there has to be an administrator")                       \
+    X(E_MUST_CHANGE, 48, "must_change", 5, "somebody else knows the password: choose another")
 
 #define ERR_ENUM(name, number, text, exit_code, meaning) name = -(number),
 enum err_code { ERR_LIST(ERR_ENUM) };

@@ -29,12 +29,12 @@ static struct auth_from from_of(const struct admin_request *request)
                               request->via == ADMIN_VIA_LOCAL};
 }
 
-static json_t *document(const struct admin_identity *who, bool must_change)
+static json_t *document(const struct admin_identity *who)
 {
     return json_pack("{s:s, s:s, s:s, s:o, s:s, s:b}", "name", who->actor, "role",
                      auth_role_name(who->role), "csrf", who->csrf, "expires_at",
                      admin_api_time(who->expires_ms), "via", auth_via_name(who->via), "must_change",
-                     must_change);
+                     who->must_change);
 }
 
 /* Without an expiry: when the session ends is the server's to say. */
@@ -85,7 +85,7 @@ static int sign_in(const struct admin_request *request, const json_t *body,
     if (rc == 0) {
         audit_begin(request, &entry);
         set_cookie(response, entry.id);
-        response->json = document(&entry.who, entry.must_change);
+        response->json = document(&entry.who);
         rc = response->json != NULL ? 0 : err_set(err, E_NOMEM, "out of memory");
     }
     sodium_memzero(&entry, sizeof entry);
@@ -109,14 +109,10 @@ int admin_api_session_begin(const struct admin_request *request, struct admin_re
 int admin_api_session(const struct admin_request *request, struct admin_response *response,
                       struct err *err)
 {
-    struct auth_account_row row = {0};
     if (request->who == NULL) {
         return err_set(err, E_UNAUTHENTICATED, "nobody is signed in here");
     }
-    bool must_change = request->who->via == ADMIN_VIA_SESSION &&
-                       auth_account_find(request->auth, request->who->actor, &row, NULL) == 0 &&
-                       row.account.must_change;
-    response->json = document(request->who, must_change);
+    response->json = document(request->who);
     return response->json != NULL ? 0 : err_set(err, E_NOMEM, "out of memory");
 }
 
@@ -163,7 +159,7 @@ static int change_password(const struct admin_request *request, const json_t *bo
     }
     if (rc == 0) {
         set_cookie(response, entry.id);
-        response->json = document(&entry.who, false);
+        response->json = document(&entry.who);
         rc = response->json != NULL ? 0 : err_set(err, E_NOMEM, "out of memory");
     }
     sodium_memzero(&entry, sizeof entry);

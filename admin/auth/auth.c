@@ -138,8 +138,10 @@ static void fill_session(const struct admin_auth *auth, const struct auth_sessio
                          const struct auth_account *account, uint64_t wall_ms,
                          struct admin_identity *out)
 {
-    *out = (struct admin_identity){
-        .role = account->role, .via = ADMIN_VIA_SESSION, .session = session->number};
+    *out = (struct admin_identity){.role = account->role,
+                                   .via = ADMIN_VIA_SESSION,
+                                   .session = session->number,
+                                   .must_change = account->must_change};
     (void)snprintf(out->actor, sizeof out->actor, "%s", account->name);
     memcpy(out->csrf, session->csrf, sizeof out->csrf);
     out->expires_ms = wall_ms + auth_session_left_ms(auth->sessions, session, auth_now_ms(auth));

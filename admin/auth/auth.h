@@ -32,8 +32,10 @@ struct admin_identity {
     char actor[ACTOR_MAX_BYTES + 1]; /* "ann"; of an API token "token:NAME" */
     enum admin_role role;
     enum admin_via via;
-    uint64_t session;                 /* the number of the session or API token; 0: none */
-    uint64_t expires_ms;              /* since 1970: when it ends if nothing happens; 0: never */
+    uint64_t session;    /* the number of the session or API token; 0: none */
+    uint64_t expires_ms; /* since 1970: when it ends if nothing happens; 0: never */
+    bool must_change; /* a session whose password somebody else knows: it may do nothing but change
+                         it, tell who it is, and end */
     char csrf[ADMIN_CSRF_DIGITS + 1]; /* of a session, else "" */
 };
 

@@ -143,7 +143,6 @@ static int enter(struct attempt *attempt, uint64_t replaces, struct auth_entry *
                  : err_set(err, E_CREDENTIALS, "the name or the password is wrong");
     if (rc == 0) {
         account->used_ms = clock_wall_ms(auth->clock);
-        out->must_change = account->must_change;
         if (replaces != 0) {
             auth_sessions_end(auth->sessions, replaces);
         }

@@ -19,7 +19,6 @@ struct auth_from {
 struct auth_entry {
     char id[AUTH_SECRET_CHARS + 1]; /* for the cookie; the caller wipes it */
     struct admin_identity who;
-    bool must_change;
     uint64_t wait_ms; /* of E_LOCKED: for how long */
 };
 

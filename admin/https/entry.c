@@ -126,6 +126,14 @@ static const char *const role_names[] = {
     [ADMIN_ROLE_ADMIN] = "admin",
 };
 
+/* What one may do with a password that somebody else knows, too; and what anybody may. */
+static bool is_of_session(const struct admin_route *route)
+{
+    static const char prefix[] = "/api/v1/session";
+    return route->role == ADMIN_ROLE_NONE ||
+           strncmp(route->pattern, prefix, sizeof prefix - 1) == 0;
+}
+
 /* A page of another site can make a browser send a request to us, and even sign somebody in as
  * somebody else; browsers tell when that is so. */
 static int check_may(const struct admin_connection *c, const struct admin_http_head *head,
@@ -134,6 +142,13 @@ static int check_may(const struct admin_connection *c, const struct admin_http_h
     const struct admin_route *route = c->job->route;
     if (route->action != NULL && span_equal(head->fetch_site, SPAN_LITERAL("cross-site"))) {
         return err_set(err, E_CSRF, "a page of another site asked for this: nothing was done");
+    }
+    if (c->job->who.must_change && !is_of_session(route)) {
+        return err_set(
+            err, E_MUST_CHANGE,
+            "somebody else made the password of '%s': choose one of your own first, with "
+            "POST /api/v1/session/password or 'kitbagctl account passwd'",
+            c->job->request.actor);
     }
     if (c->job->request.role < route->role) {
         return err_set(err, E_NOT_ALLOWED, "this takes the role '%s'; '%s' is a %s",

@@ -31,7 +31,7 @@ static void one_is_added(void **state)
     assert_non_null(strstr(item, "\"password\":\"$argon2id$"));
     assert_null(strstr(item, PASSWORD));
     assert_int_equal(sign_in("ANN", PASSWORD, &entry), 0);
-    assert_true(entry.must_change);
+    assert_true(entry.who.must_change);
     wanted.name = "aNN";
     assert_int_equal(auth_account_add(&by, &wanted, made_up, &row, &err), E_EXISTS);
     assert_string_equal(err.text, "there is an account 'aNN' already");

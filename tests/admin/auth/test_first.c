@@ -13,7 +13,7 @@ static void a_password_is_made_up_once(void **state)
     assert_int_equal(strlen(made_up), 23);
     assert_int_equal(sign_in("admin", made_up, &entry), 0);
     assert_int_equal(entry.who.role, ADMIN_ROLE_ADMIN);
-    assert_true(entry.must_change);
+    assert_true(entry.who.must_change);
     assert_int_equal(admin_auth_first_start(auth, &fake.backend, NULL, again, NULL), 0);
     assert_string_equal(again, "");
     assert_int_equal(sign_in("admin", made_up, &entry), 0);
@@ -32,7 +32,7 @@ static void a_password_is_given(void **state)
     assert_int_equal(admin_auth_first_start(auth, &fake.backend, PASSWORD, made_up, NULL), 0);
     assert_string_equal(made_up, "");
     assert_int_equal(sign_in("admin", PASSWORD, &entry), 0);
-    assert_false(entry.must_change);
+    assert_false(entry.who.must_change);
 }
 
 static void a_server_that_takes_no_writes_stays_new(void **state)

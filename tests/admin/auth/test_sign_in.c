@@ -24,7 +24,7 @@ static void names_and_passwords(void **state)
     assert_string_equal(entry.who.actor, "Ann");
     assert_int_equal(entry.who.role, ADMIN_ROLE_VIEWER);
     assert_int_equal(strlen(entry.id), AUTH_SECRET_CHARS);
-    assert_false(entry.must_change);
+    assert_false(entry.who.must_change);
     refused("ann", "wrong horse");
     refused("nobody", PASSWORD);
     refused("", PASSWORD);

@@ -111,6 +111,8 @@ static const struct admin_route https_routes[] = {
     {"POST", "/change", ADMIN_LANE_QUICK, ADMIN_BODY_JSON, "", ADMIN_ROLE_OPERATOR, "thing.change",
      https_who},
     {"GET", "/rule", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", ADMIN_ROLE_ADMIN, NULL, https_who},
+    {"GET", "/api/v1/session", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", ADMIN_ROLE_VIEWER, NULL,
+     https_who},
     {"GET", "/large", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", ADMIN_ROLE_NONE, NULL, https_large},
     {"GET", "/stream", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", ADMIN_ROLE_VIEWER, NULL,
      https_stream},

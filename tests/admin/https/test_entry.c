@@ -82,6 +82,42 @@ static void a_session_needs_its_token_for_changes(void **state)
                  "HTTP/1.1 200 OK\r\n", "\"known\":false");
 }
 
+static void a_password_that_others_know_lets_in_to_change_it_alone(void **state)
+{
+    (void)state;
+    struct auth_by by = by_admin();
+    struct auth_account_row row;
+    struct auth_account_change change = {.password = "made by another"};
+    struct auth_entry entry;
+    char cookie[256];
+    https_open();
+    add_account("ann", ADMIN_ROLE_OPERATOR, PASSWORD);
+    assert_int_equal(auth_account_change(&by, "ann", &change, &row, NULL), 0);
+    assert_int_equal(sign_in("ann", change.password, &entry), 0);
+    (void)snprintf(cookie, sizeof cookie, "Cookie: %s=%s\r\nX-CSRF-Token: %s", AUTH_COOKIE,
+                   entry.id, entry.who.csrf);
+    int before = atomic_load(&https.runs);
+    static const char *const lines[] = {"GET /view HTTP/1.1", "POST /change HTTP/1.1",
+                                        "GET /rule HTTP/1.1"};
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        https_expect(ask_as(lines[i], cookie), "HTTP/1.1 403 Forbidden\r\n",
+                     "\"code\":\"must_change\"");
+    }
+    assert_int_equal(atomic_load(&https.runs), before);
+    https_expect(ask_as("GET /api/v1/session HTTP/1.1", cookie), "HTTP/1.1 200 OK\r\n",
+                 "\"actor\":\"ann\",\"role\":2");
+    https_expect(ask_as("GET /open HTTP/1.1", cookie), "HTTP/1.1 200 OK\r\n", "\"known\":true");
+
+    struct auth_own_password own = {.who = &entry.who,
+                                    .from = {"192.0.2.1", false},
+                                    .old = change.password,
+                                    .password = "known to ann alone"};
+    struct auth_entry after;
+    assert_int_equal(auth_own_password(&by, &own, &after, NULL), 0);
+    (void)snprintf(cookie, sizeof cookie, "Cookie: %s=%s", AUTH_COOKIE, after.id);
+    https_expect(ask_as("GET /view HTTP/1.1", cookie), "HTTP/1.1 200 OK\r\n", "\"known\":true");
+}
+
 static void who_is_not_let_in_need_not_send_the_body(void **state)
 {
     (void)state;
@@ -146,6 +182,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         HTTPS_TEST(roles_are_compared),
+        HTTPS_TEST(a_password_that_others_know_lets_in_to_change_it_alone),
         HTTPS_TEST(the_route_knows_who_asks),
         HTTPS_TEST(a_session_needs_its_token_for_changes),
         HTTPS_TEST(who_is_not_let_in_need_not_send_the_body),
