@@ -105,6 +105,17 @@ static int check_name(const json_t *name, struct err *err)
                           (int)LABEL_MAX);
 }
 
+/* A name is an operator's to give; what a machine may hold beyond its users' settings is not. */
+static int check_role(const struct patch *patch, struct err *err)
+{
+    bool rights = json_object_get(patch->body, "keep") != NULL ||
+                  json_object_get(patch->body, "mirror") != NULL;
+    return !rights || patch->request->role >= ADMIN_ROLE_ADMIN
+               ? 0
+               : err_set(err, E_NOT_ALLOWED,
+                         "what a machine may keep or mirror is changed with the role admin");
+}
+
 static int check_patch(const struct patch *patch, struct err *err)
 {
     static const char *const keeps[] = {"signed-in", "groups", "everybody"};
@@ -206,6 +217,15 @@ static int try_patch(struct patch *patch, json_t **record, struct err *err)
     return rc;
 }
 
+/* What the audit tells: which machine, and what it was given. */
+static json_t *patch_about(const struct patch *patch)
+{
+    json_t *about = json_copy(patch->body);
+    (void)json_object_del(about, "dry_run");
+    (void)json_object_set_new(about, "device", json_string(patch->request->parts[0]));
+    return about;
+}
+
 static int run_patch(struct patch *patch, struct admin_response *response, struct err *err)
 {
     json_t *record = NULL;
@@ -224,7 +244,10 @@ static int run_patch(struct patch *patch, struct admin_response *response, struc
                       keep != NULL ? keep : "signed-in", "mirror",
                       json_is_true(json_object_get(record, "mirror")), "changed", patch->changes,
                       "seq", patch->seq > 0 ? admin_api_seq(patch->seq) : json_null());
-        rc = response->json != NULL ? 0 : err_set(err, E_NOMEM, "out of memory");
+        response->about = patch_about(patch);
+        rc = response->json != NULL && response->about != NULL
+                 ? 0
+                 : err_set(err, E_NOMEM, "out of memory");
     }
     json_decref(record);
     return rc;
@@ -240,6 +263,9 @@ int admin_api_device_patch(const struct admin_request *request, struct admin_res
     }
     if (rc == 0) {
         rc = admin_api_bool(patch.body, "dry_run", &patch.dry_run, err);
+    }
+    if (rc == 0) {
+        rc = check_role(&patch, err);
     }
     if (rc == 0) {
         rc = check_patch(&patch, err);

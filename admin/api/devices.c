@@ -13,13 +13,14 @@ enum {
     DELETE_IDS_MAX = 10000,
     REMOVE_TRIES = 5, /* a machine that joins again at the same moment changes its item */
     FOLDED_MAX = 1100,
+    AUDIT_IDS_MAX = 20,
 };
 
 /* --- seeing --- */
 
 struct device_question {
     char filter[FOLDED_MAX]; /* folded */
-    const char *state;       /* "all", or the one to show */
+    const char *state;       /* one of `states` */
     uint64_t limit;
     uint64_t after;
 };
@@ -78,12 +79,13 @@ static json_t *live_members(const struct admin_backend *backend, const struct ad
     journal_head(backend->journal, &head);
     uint64_t lag = live->seq < head.seq ? head.seq - live->seq : 0;
     json_t *members = json_pack(
-        "{s:s, s:b, s:o, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o}", "state",
+        "{s:s, s:b, s:o, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:o}", "state",
         state_of(device, live), "connected", live->connected, "last_seen",
         admin_api_time(live->last_seen_ms), "address", live->address, "cursor",
         seq_or_null(live->seq), "lag", live->seq > 0 ? json_integer((json_int_t)lag) : json_null(),
         "current_seq", seq_or_null(live->current_seq), "mirror_seq", seq_or_null(live->mirror_seq),
-        "followed", (json_int_t)live->followed, "healed", (json_int_t)live->healed, "verified",
+        "followed", (json_int_t)live->followed, "healed", (json_int_t)live->healed, "waiting",
+        live->connected ? json_integer((json_int_t)live->waiting) : json_null(), "verified",
         admin_api_time(live->verified_ms), "refused",
         live->refused != 0 ? json_string(err_name(live->refused)) : json_null());
     if (members != NULL && live->refused != 0) {
@@ -139,18 +141,30 @@ int admin_api_device_row(const struct admin_request *request, struct kv_view *vi
     return rc == 0 ? make_row(request->backend, view, device, &live, out, err) : rc;
 }
 
+/* Is it one of those that are asked for? */
+static bool state_matches(const char *wanted, const struct admin_device *device,
+                          const struct device_live *live)
+{
+    if (strcmp(wanted, "all") == 0) {
+        return true;
+    }
+    if (strcmp(wanted, "connected") == 0 || strcmp(wanted, "away") == 0) {
+        return !device->removed && live->connected == (strcmp(wanted, "connected") == 0);
+    }
+    return strcmp(wanted, "active") == 0 ? !device->removed
+                                         : strcmp(wanted, state_of(device, live)) == 0;
+}
+
 static int add_device(void *context, const struct admin_device *device, struct err *err)
 {
     struct device_listing *listing = context;
     const struct admin_backend *backend = listing->request->backend;
-    const char *state = listing->question->state;
     struct device_live live = {0};
     if (!device_matches(listing->question, device)) {
         return 0;
     }
     int rc = read_live(backend, device->id, &live, err);
-    if (rc != 0 || (strcmp(state, "all") != 0 && strcmp(state, state_of(device, &live)) != 0 &&
-                    (strcmp(state, "active") != 0 || device->removed))) {
+    if (rc != 0 || !state_matches(listing->question->state, device, &live)) {
         return rc;
     }
     if (json_array_size(listing->rows) >= listing->question->limit) {
@@ -173,7 +187,8 @@ static int read_device_question(const struct admin_request *request,
     const char *state = admin_query(request, "state");
     const char *filter = admin_query(request, "filter");
     const char *cursor = admin_query(request, "cursor");
-    static const char *const states[] = {"active", "diverged", "removed", "all"};
+    static const char *const states[] = {"active",   "connected", "away",
+                                         "diverged", "removed",   "all"};
     bool known = false;
     question->state = state != NULL ? state : "active";
     question->limit = DEVICES_LIMIT;
@@ -181,7 +196,8 @@ static int read_device_question(const struct admin_request *request,
         known = known || strcmp(question->state, states[i]) == 0;
     }
     if (!known) {
-        return err_set(err, E_INVALID, "'state' is active, diverged, removed or all, not '%s'",
+        return err_set(err, E_INVALID,
+                       "'state' is active, connected, away, diverged, removed or all, not '%s'",
                        question->state);
     }
     if (cursor != NULL && device_parse(cursor, &question->after, NULL) != 0) {
@@ -344,6 +360,33 @@ static int remove_all(struct removal *removal, json_t *ids, struct err *err)
     return rc;
 }
 
+/* What the audit tells: how many, and of the first of them which. */
+static json_t *removal_about(const struct removal *removal, const json_t *ids)
+{
+    json_t *some = json_array();
+    for (size_t i = 0; i < json_array_size(ids) && i < AUDIT_IDS_MAX; i++) {
+        (void)json_array_append(some, json_array_get(ids, i));
+    }
+    return json_pack("{s:I, s:o}", "count", removal->removed, "devices", some);
+}
+
+static int answer_removal(const struct removal *removal, const json_t *ids,
+                          struct admin_response *response, struct err *err)
+{
+    response->json = json_pack("{s:b, s:I, s:o, s:O, s:O}", "dry_run", removal->dry_run, "devices",
+                               removal->removed, "seq",
+                               removal->seq > 0 ? admin_api_seq(removal->seq) : json_null(),
+                               "missing", removal->missing, "failed", removal->failed);
+    response->about = removal_about(removal, ids);
+    if (response->json == NULL || response->about == NULL) {
+        return err_set(err, E_NOMEM, "out of memory");
+    }
+    bool nothing = removal->removed == 0 && json_array_size(removal->failed) == 0;
+    return nothing ? err_set(err, E_NOT_FOUND, "no registered machine has %s",
+                             json_array_size(ids) > 1 ? "one of these ids" : "this id")
+                   : 0;
+}
+
 int admin_api_devices_delete(const struct admin_request *request, struct admin_response *response,
                              struct err *err)
 {
@@ -364,15 +407,7 @@ int admin_api_devices_delete(const struct admin_request *request, struct admin_r
         rc = remove_all(&removal, ids, err);
     }
     if (rc == 0) {
-        response->json = json_pack("{s:b, s:I, s:o, s:O, s:O}", "dry_run", removal.dry_run,
-                                   "devices", removal.removed, "seq",
-                                   removal.seq > 0 ? admin_api_seq(removal.seq) : json_null(),
-                                   "missing", removal.missing, "failed", removal.failed);
-        bool nothing = removal.removed == 0 && json_array_size(removal.failed) == 0;
-        rc = response->json == NULL ? err_set(err, E_NOMEM, "out of memory")
-             : nothing              ? err_set(err, E_NOT_FOUND, "no registered machine has %s",
-                                 json_array_size(ids) > 1 ? "one of these ids" : "this id")
-                                    : 0;
+        rc = answer_removal(&removal, ids, response, err);
     }
     json_decref(removal.missing);
     json_decref(removal.failed);

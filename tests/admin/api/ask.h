@@ -84,8 +84,11 @@ static inline struct answer ask(struct fake_backend *fake, const char *method, c
                                 const char *body)
 {
     static atomic_bool given_up;
-    struct admin_request request = {
-        .backend = &fake->backend, .actor = "admin", .file = -1, .given_up = &given_up};
+    struct admin_request request = {.backend = &fake->backend,
+                                    .actor = "admin",
+                                    .role = ADMIN_ROLE_ADMIN,
+                                    .file = -1,
+                                    .given_up = &given_up};
     struct admin_response response = {0};
     ask_introduce(&request);
     ask_headers(&request);

@@ -50,8 +50,9 @@ static void diverged_machines_are_found(void **state)
     static const struct {
         const char *state;
         size_t rows;
-    } rows[] = {{"active", 2}, {"diverged", 1}, {"removed", 1}, {"all", 3}};
-    for (size_t i = 0; i < 4; i++) {
+    } rows[] = {{"active", 2},   {"away", 2},    {"connected", 0},
+                {"diverged", 1}, {"removed", 1}, {"all", 3}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char target[64];
         (void)snprintf(target, sizeof target, "/api/v1/devices?state=%s", rows[i].state);
         struct answer answer = ask(&fake, "GET", target, NULL);
@@ -84,6 +85,28 @@ static void rights_and_names_are_given(void **state)
     answer = ask(&fake, "PATCH", lobby, "{\"name\":\"x\"}");
     assert_true(json_is_false(json_object_get(answer.json, "changed")));
     assert_true(json_is_null(json_object_get(answer.json, "seq")));
+    answer_free(&answer);
+}
+
+static void rights_are_an_administrator_s_to_give(void **state)
+{
+    (void)state;
+    fake_machine(&fake, FAKE_DEVICE, "lobby", "active");
+    static const struct admin_identity operator= {.actor = "olga", .role = ADMIN_ROLE_OPERATOR};
+    ask_as.who = &operator;
+    static const char *const bodies[] = {"{\"keep\":\"everybody\"}",
+                                         "{\"mirror\":true,\"name\":\"x\"}", "{\"mirror\":false}"};
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        refused("PATCH", lobby, bodies[i], 403, "not_allowed",
+                "what a machine may keep or mirror is changed with the role admin");
+    }
+    struct answer answer = ask(&fake, "PATCH", lobby, "{\"name\":\"x\"}");
+    assert_int_equal(answer.status, 200);
+    answer_free(&answer);
+    ask_as.who = NULL;
+    answer = ask(&fake, "GET", lobby, NULL);
+    assert_string_equal(text_at(&answer, "name"), "x");
+    assert_true(json_is_false(json_object_get(answer.json, "mirror")));
     answer_free(&answer);
 }
 
@@ -142,6 +165,7 @@ int main(void)
         API_TEST(one_machine_is_shown),
         API_TEST(diverged_machines_are_found),
         API_TEST(rights_and_names_are_given),
+        API_TEST(rights_are_an_administrator_s_to_give),
         API_TEST(a_right_that_was_never_given_is_not_taken),
         API_TEST(nonsense_is_refused),
         API_TEST(a_machine_that_changes_meanwhile_is_looked_at_again),

@@ -44,6 +44,7 @@ static void machines_are_listed_with_what_is_known(void **state)
                                      .last_seen_ms = 1700000001000,
                                      .seq = 2,
                                      .followed = 4,
+                                     .waiting = 3,
                                      .address = "10.0.0.9",
                                      .software = "kitbag 0.2"};
     struct answer answer = ask(&fake, "GET", "/api/v1/devices", NULL);
@@ -52,6 +53,8 @@ static void machines_are_listed_with_what_is_known(void **state)
     assert_true(json_is_false(row_at(&answer, "devices", 0, "connected")));
     assert_true(json_is_null(row_at(&answer, "devices", 0, "last_seen")));
     assert_true(json_is_null(row_at(&answer, "devices", 0, "lag")));
+    assert_true(json_is_null(row_at(&answer, "devices", 0, "waiting")));
+    assert_int_equal(json_integer_value(row_at(&answer, "devices", 1, "waiting")), 3);
     assert_string_equal(row_text(&answer, "devices", 0, "version"), "kitbag 0.1");
     assert_string_equal(row_text(&answer, "devices", 1, "id"), "0000000000001234");
     assert_string_equal(row_text(&answer, "devices", 1, "serial"), "SN-4660");
@@ -69,6 +72,11 @@ static void machines_are_listed_with_what_is_known(void **state)
     assert_int_equal(json_integer_value(row_at(&answer, "devices", 1, "users")), 1);
     assert_int_equal(json_integer_value(row_at(&answer, "devices", 1, "followed")), 4);
     answer_free(&answer);
+    char names[256];
+    names_of("/api/v1/devices?state=connected", names, sizeof names);
+    assert_string_equal(names, "Lobby copier");
+    names_of("/api/v1/devices?state=away", names, sizeof names); /* removed ones are not awaited */
+    assert_string_equal(names, "attic");
 }
 
 static void filter_and_state_choose(void **state)
@@ -106,7 +114,8 @@ static void a_list_has_pages(void **state)
     expect_problem(&answer, 400, "invalid",
                    "'cursor' is not what an earlier answer gave as 'next'");
     answer = ask(&fake, "GET", "/api/v1/devices?state=x", NULL);
-    expect_problem(&answer, 400, "invalid", "'state' is active, diverged, removed or all, not 'x'");
+    expect_problem(&answer, 400, "invalid",
+                   "'state' is active, connected, away, diverged, removed or all, not 'x'");
 }
 
 static void a_removed_machine_stays_known_as_removed(void **state)
