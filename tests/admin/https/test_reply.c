@@ -6,8 +6,8 @@ static void browsers_are_told_to_be_careful(void **state)
     (void)state;
     static const char *const headers[] = {
         "\r\nStrict-Transport-Security: max-age=31536000\r\n",
-        "\r\nContent-Security-Policy: default-src 'self'; frame-ancestors 'none'; "
-        "base-uri 'none'; form-action 'self'\r\n",
+        "\r\nContent-Security-Policy: default-src 'self'; frame-ancestors 'none'; ",
+        "; frame-ancestors 'none'; base-uri 'none'; form-action 'self'\r\n",
         "\r\nX-Content-Type-Options: nosniff\r\n",
         "\r\nReferrer-Policy: no-referrer\r\n",
         "\r\nCross-Origin-Opener-Policy: same-origin\r\n",
