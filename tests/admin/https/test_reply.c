@@ -49,6 +49,27 @@ static void versions_and_methods_have_their_status(void **state)
     assert_string_equal(strstr(https.answer, "\r\n\r\n"), "\r\n\r\n");
 }
 
+/* The head alone, and the next request behind it. */
+static void a_head_of_a_stream_begins_none(void **state)
+{
+    (void)state;
+    char text[512];
+    https_open();
+    (void)snprintf(text, sizeof text,
+                   "HEAD /stream HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n"
+                   "HEAD /large HTTP/1.1\r\nHost: x\r\n\r\n"
+                   "GET /open HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+                   https_token("a", ADMIN_ROLE_VIEWER));
+    SSL *ssl = https_connect(1);
+    https_say(ssl, text);
+    https_expect(https_read(ssl, NULL), "HTTP/1.1 200 OK\r\n", "text/event-stream\r\n");
+    https_expect(https.answer, "", "\r\nTransfer-Encoding: chunked\r\n\r\nHTTP/1.1 200 OK\r\n");
+    https_expect(https.answer, "", "\r\nContent-Length: 8388618\r\n\r\nHTTP/1.1 200 OK\r\n");
+    https_expect(https.answer, "", "\"known\":false}");
+    https_await(&https.streams, 0);
+    https_close(ssl);
+}
+
 static void an_answer_that_is_there_is_not_sent_again(void **state)
 {
     (void)state;
@@ -67,6 +88,7 @@ int main(void)
         HTTPS_TEST(browsers_are_told_to_be_careful),
         HTTPS_TEST(a_download_has_name_and_type),
         HTTPS_TEST(versions_and_methods_have_their_status),
+        HTTPS_TEST(a_head_of_a_stream_begins_none),
         HTTPS_TEST(an_answer_that_is_there_is_not_sent_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
