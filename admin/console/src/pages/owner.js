@@ -57,6 +57,12 @@ function Groups({ names }) {
                 ><${OwnerName} name=${name} /></a></li>`)}</ul>`;
 }
 
+/* When the server remembers no sign-in, the machines at which they are signed in still tell. */
+function lastSignIn(owner, machines) {
+    const since = machines?.devices.map((device) => device.since ?? "") ?? [];
+    return owner.last_sign_in ?? since.sort().pop();
+}
+
 function About({ kind, owner, machines, groups }) {
     return html`<section class="card"><${Definitions} rows=${[
         [t("owner.items"), html`${t("owner.count_items", { count: owner.items })} · <${Bytes}
@@ -64,7 +70,7 @@ function About({ kind, owner, machines, groups }) {
                 t("owner.hidden", { count: owner.hidden })}</span>`}`],
         kind === "user" && groups && [t("owner.groups"), html`<${Groups} names=${groups} />`],
         kind === "user" && [t("owner.last_sign_in"),
-            html`<${Time} at=${owner.last_sign_in} both never=${t("owner.never")} />`],
+            html`<${Time} at=${lastSignIn(owner, machines)} both never=${t("owner.never")} />`],
         machines && [t("owner.machines"), html`<${Machines} answer=${machines} />`],
         [t("owner.seq"), html`<${Seq} value=${owner.seq} />`],
     ]} /></section>`;

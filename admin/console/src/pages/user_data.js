@@ -6,7 +6,7 @@ import { Badge, Bytes, Num, Tabs, Time } from "../components/small.js";
 import { DataTable, TickedBar } from "../components/table.js";
 import { command } from "../format.js";
 import { t } from "../i18n.js";
-import { html, useState } from "../lib.js";
+import { html, useEffect, useState } from "../lib.js";
 import { status } from "../live.js";
 import { argumentsOf, keyOf } from "../owner.js";
 import { href, path, place } from "../router.js";
@@ -25,8 +25,10 @@ const columns = () => [
             ><${OwnerName} name=${row.name} /></a>`,
     },
     { key: "kind", title: t("user_data.kind"), cell: (row) => t(`user_data.kind_${row.kind}`) },
-    { key: "last", title: t("user_data.last_sign_in"), cell: (row) => (row.kind === "user"
-        ? html`<${Time} at=${row.last_sign_in} />` : html`<span class="quiet">–</span>`) },
+    {
+        key: "last", title: t("user_data.last_sign_in"), wide: true,
+        cell: (row) => html`<${Time} at=${row.last_sign_in} />`, /* groups do not sign in: a dash */
+    },
     { key: "items", title: t("user_data.items"), num: true,
         cell: (row) => html`<${Num} value=${row.items} />` },
     { key: "bytes", title: t("user_data.bytes"), num: true,
@@ -59,35 +61,54 @@ function Ticked({ ticked }) {
     </details>`;
 }
 
-function Registered() {
+/* What was found, as far as this page tells. */
+function countText(list, search) {
+    if (!search || !list.rows || list.loading || list.hasPrevious) {
+        return "";
+    }
+    const count = list.rows.length;
+    return t(list.hasNext ? "user_data.found_more" : "user_data.found", { count });
+}
+
+function Listing({ ticked }) {
     const { search = "", kind = "" } = place.value.query;
     const list = useList("/owners", "owners", { search, kind, limit: PAGE_ROWS });
+    const empty = list.rows?.length === 0 && !list.loading;
+    useEffect(() => {
+        if (empty && list.hasPrevious) {
+            list.previous(); /* the page before was the last one that holds somebody */
+        }
+    }, [empty]);
+    return html`
+        <${Search} count=${countText(list, search)} help=${t("user_data.search_help")} />
+        ${!search && !kind && html`<p class="quiet list-total">${totalText() ?? " "}</p>`}
+        <${DataTable} caption=${t("user_data.registered")} list=${list} columns=${columns()}
+            selection=${can("operator") ? ticked : null} rowKey=${keyOf}
+            rowName=${(row) => row.name}
+            empty=${search || kind ? t("user_data.none_found") : t("user_data.none")} />`;
+}
+
+function Registered() {
+    const { search = "", kind = "" } = place.value.query;
     const ticked = useSelection({ max: TICKED_MAX });
     const [result, setResult] = useState(null);
+    const [lists, setLists] = useState(0); /* the list begins anew when somebody came or went */
     const remove = async () => {
         const done = await deleteOwners(ticked.rows);
         if (done) {
             ticked.clear();
             setResult(done);
-            list.reload();
+            setLists(lists + 1);
         }
     };
     const restored = () => {
         setResult(null);
-        list.reload();
+        setLists(lists + 1);
     };
-    const shown = list.rows?.length ?? 0;
-    const count = search && list.rows && !list.loading
-        ? t(list.hasNext ? "user_data.found_more" : "user_data.found", { count: shown }) : "";
     return html`
         ${result && html`<${DeleteResult} key=${result.key} result=${result} onRestored=${restored}
             onClose=${() => setResult(null)} />`}
-        <${Search} count=${count} help=${t("user_data.search_help")} />
-        ${!search && !kind && html`<p class="quiet list-total">${totalText() ?? " "}</p>`}
-        <${DataTable} caption=${t("user_data.registered")} list=${list} columns=${columns()}
-            selection=${can("operator") ? ticked : null} rowKey=${keyOf}
-            rowName=${(row) => row.name}
-            empty=${search || kind ? t("user_data.none_found") : t("user_data.none")} />
+        <${Listing} key=${lists} ticked=${ticked} />
         <${Ticked} ticked=${ticked} />
         <${TickedBar} selection=${ticked}>
             <button class="danger" onClick=${remove}>${t("user_data.delete")}</button><//>

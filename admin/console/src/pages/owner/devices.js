@@ -4,7 +4,7 @@ import { t } from "../../i18n.js";
 import { html } from "../../lib.js";
 import { setQuery } from "../../router.js";
 import { Items } from "./items.js";
-import { Writer } from "./writer.js";
+import { machineName, Writer } from "./writer.js";
 
 export function DeviceItems({ kind, name, owner, device, onChange }) {
     const bags = owner.device_bags;
@@ -24,6 +24,7 @@ export function DeviceItems({ kind, name, owner, device, onChange }) {
 function DeviceChoice({ bags, device }) {
     return html`<${Choice} label=${t("owner.on_machine")} value=${device}
         options=${bags.map((bag) => [bag.device,
-            `${bag.device} · ${t("owner.count_items", { count: bag.items })}`])}
+            `${machineName(bag.device) || bag.device} · ${
+                t("owner.count_items", { count: bag.items })}`])}
         onChoose=${(value) => setQuery({ device: value })} />`;
 }

@@ -9,7 +9,8 @@ import { hasPage } from "../../routes.js";
 const names = signal({});
 const asked = new Set();
 
-function nameOf(id) {
+/* "" until it is known; what is drawn with it is drawn again then. */
+export function machineName(id) {
     if (!asked.has(id)) {
         asked.add(id);
         api.get(`/devices/${encodeURIComponent(id)}`).then(
@@ -30,7 +31,7 @@ export function Writer({ row }) {
             actor || t("owner.administrator")}</span>`;
     }
     const name = html`<bdi class="writer" translate="no">${
-        row.device || nameOf(origin) || origin}</bdi>`;
+        row.device || machineName(origin) || origin}</bdi>`;
     return hasPage("/devices")
         ? html`<a href=${href(path("/devices/:id", { id: origin }))}>${name}</a>` : name;
 }

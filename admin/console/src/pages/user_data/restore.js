@@ -12,7 +12,8 @@ import { html } from "../../lib.js";
 import { argumentsOf, commands, inParts, namesOf, ownerPath, summed } from "../../owner.js";
 import { Failures, Names } from "./small.js";
 
-const STEP = 200;
+const STEP = 50;
+const PREVIEW_MAX = 100; /* of more, what would be done is not worked out before */
 const CHANGES_SHOWN = 12;
 
 function restoreBody(rows, { at, items, dryRun }) {
@@ -101,13 +102,15 @@ export async function restoreOwners(rows, { at, items, title } = {}) {
     let before;
     const done = await confirmAction({
         title: title ?? t("user_data.restore_title", { count: rows.length }),
-        preview: async (_, signal) => {
+        preview: rows.length <= PREVIEW_MAX && (async (_, signal) => {
             const answer = await restoreAllDry(rows, options, signal);
             const changes = rows.length === 1
                 ? await differences(rows[0], options, signal).catch(() => null) : null;
             return { answer, changes };
-        },
-        describe: (preview) => html`<${Preview} rows=${rows} items=${items} preview=${preview} />`,
+        }),
+        describe: (preview) => (preview
+            ? html`<${Preview} rows=${rows} items=${items} preview=${preview} />`
+            : html`<${Names} rows=${rows} /><p>${t("user_data.restore_many")}</p>`),
         undo: at ? t("user_data.restore_undo") : t("user_data.restore_undo_deleted"),
         run: async (_, progress) => {
             before = await headNow();
@@ -131,6 +134,12 @@ async function restoreAllDry(rows, options, signal) {
     return summed(answers);
 }
 
+function restoredText({ users, groups, set, changed, removed }) {
+    const items = set + changed + removed;
+    return users + groups > 1 ? t("user_data.restored_owners", { users, groups, items })
+        : t("user_data.restored", { items });
+}
+
 /* Told for a moment at the page's edge, with the way back when there is one. */
 function told(rows, answer, before, items) {
     const some = answer.set + answer.changed + answer.removed + answer.bags > 0;
@@ -138,7 +147,7 @@ function told(rows, answer, before, items) {
         ? { text: t("user_data.undo"), run: () => restoreOwners(rows, { at: before, items }) }
         : undefined;
     const text = !some && answer.failed.length === 0 ? t("user_data.restore_nothing")
-        : t("user_data.restored", { items: answer.set + answer.changed + answer.removed });
+        : restoredText(answer);
     const failure = answer.failed[0];
     if (failure) {
         toast(`${t("user_data.failed", { count: answer.failed.length })} ${failure.name}: ${
