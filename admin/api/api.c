@@ -70,6 +70,8 @@ const struct admin_route admin_api_routes[] = {
      ADMIN_ROLE_VIEWER, NULL, admin_api_devices},
     {"GET", "/api/v1/devices/{id}", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", ADMIN_ROLE_VIEWER, NULL,
      admin_api_device},
+    {"GET", "/api/v1/devices/{id}/users", ADMIN_LANE_LIST, ADMIN_BODY_NONE, "limit cursor",
+     ADMIN_ROLE_VIEWER, NULL, admin_api_device_users},
     {"PATCH", "/api/v1/devices/{id}", ADMIN_LANE_QUICK, ADMIN_BODY_JSON, "", ADMIN_ROLE_OPERATOR,
      "device.change", admin_api_device_patch},
     {"POST", "/api/v1/devices/delete", ADMIN_LANE_LONG, ADMIN_BODY_JSON, "", ADMIN_ROLE_OPERATOR,

@@ -33,6 +33,7 @@ admin_handler admin_api_item_delete;
 admin_handler admin_api_history;        /* history.c */
 admin_handler admin_api_diff;           /* diff.c */
 admin_handler admin_api_owners_deleted; /* owners_deleted.c */
+admin_handler admin_api_device_users;   /* device_users.c */
 admin_handler admin_api_owner_devices;  /* owner_devices.c */
 admin_handler admin_api_owners_restore; /* restore.c */
 admin_handler admin_api_owners_delete;  /* delete.c */

@@ -11,6 +11,12 @@ export const ROUTES = [
         pattern: "/user-data/:kind/:name", nav: "/user-data",
         page: () => import("./pages/owner.js"),
     },
+    { pattern: "/devices", nav: "/devices", page: () => import("./pages/devices.js") },
+    { pattern: "/devices/:id", nav: "/devices", page: () => import("./pages/device.js") },
+    {
+        pattern: "/join-tokens", nav: "/join-tokens",
+        page: () => import("./pages/join_tokens.js"),
+    },
 ];
 
 /* The navigation, in the words of the procedures. `role`: the least that sees it. */

@@ -12,17 +12,19 @@ async function copy(text) {
     }
 }
 
-function CopyButton({ text, label, small = true }) {
+function CopyButton({ text, label, name, onCopy, small = true }) {
     const [done, setDone] = useState(false);
     const click = async () => {
         if (await copy(text)) {
             setDone(true);
+            onCopy?.();
             setTimeout(() => setDone(false), 2000);
         } else {
             toast(t("common.copy_failed"), { kind: "bad" });
         }
     };
-    return html`<button type="button" class=${small ? "small outline" : "outline"} onClick=${click}>
+    return html`<button type="button" class=${small ? "small outline" : "outline"} onClick=${click}
+            aria-label=${done ? null : name}>
         <span aria-live="polite">${done ? t("common.copied") : label}</span></button>`;
 }
 
@@ -38,11 +40,11 @@ export function CopyCommand({ command }) {
 }
 
 /* <${CopyText} text=${token} label="Join token" />: a text to copy whole, such as a secret that is
- * shown once. */
-export function CopyText({ text, label }) {
+ * shown once; `onCopy` is told when it was copied. */
+export function CopyText({ text, label, onCopy }) {
     return html`<div class="copy-text" role="group" aria-label=${label}>
         <pre tabindex="0"><code translate="no">${text}</code></pre>
-        <${CopyButton} text=${text} label=${t("common.copy")} />
+        <${CopyButton} text=${text} label=${t("common.copy")} onCopy=${onCopy} />
     </div>`;
 }
 
