@@ -96,7 +96,7 @@ static int finish(const struct invocation *invocation, json_t *report, enum outp
         {"registered", "Registered", true},
         {"items", "Addresses", true},
         {"unchanged", "Unchanged", true},
-        {"others", "Not people", true},
+        {"others", "Other entries", true},
         {"failed_count", "Left out", true},
         {NULL, NULL, false},
     };

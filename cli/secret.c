@@ -83,10 +83,12 @@ static int ask_quietly(int terminal, const char *question, char out[SECRET_MAX],
     for (size_t i = 0; i < SIGNALS; i++) {
         (void)sigaction(signals[i], &noted, &before[i]);
     }
-    (void)dprintf(terminal, "%s", question);
-    int rc = tcsetattr(terminal, TCSAFLUSH, &hidden) == 0
-                 ? read_line(terminal, "the terminal", out, err)
-                 : err_sys(err, "ask on", "the terminal");
+    int rc =
+        tcsetattr(terminal, TCSAFLUSH, &hidden) == 0 ? 0 : err_sys(err, "ask on", "the terminal");
+    if (rc == 0) { /* what is typed from here on is not shown */
+        (void)dprintf(terminal, "%s", question);
+        rc = read_line(terminal, "the terminal", out, err);
+    }
     (void)tcsetattr(terminal, TCSAFLUSH, &shown);
     for (size_t i = 0; i < SIGNALS; i++) {
         (void)sigaction(signals[i], &before[i], NULL);

@@ -23,7 +23,7 @@ static void people_are_sent_and_counted(void **state)
                      0);
     assert_string_equal(ctl.out, "Registered:    2\nAddresses:     6\nUnchanged:     1\n"
                                  "Other entries: 3\nLeft out:      0\n");
-    assert_asked("POST /api/v1/owners/import?format=ldif&colleagues=1 HTTP");
+    assert_asked("POST /api/v1/owners/import?dry_run=0&colleagues=1&format=ldif HTTP");
     assert_asked("\r\n\r\ndn: a\nuid: ann\n");
 }
 
@@ -33,15 +33,24 @@ static void the_format_may_be_in_the_name(void **state)
     make_file("people.ldif");
     ctl_answers(REPORT("1", "0", "0", "0", "", "0"), NULL);
     assert_int_equal(run_ctl("import", "people", file, "--dry-run", "-o", "json", NULL), 0);
-    assert_asked("?format=ldif&colleagues=0&dry_run=1 HTTP");
+    assert_asked("?dry_run=1&format=ldif HTTP");
     json_t *report = json_loads(ctl.out, 0, NULL);
     assert_int_equal(json_integer_value(json_object_get(report, "registered")), 1);
     json_decref(report);
-    make_file("people.csv");
+    static const char *const known[][2] = {{"people.CSV", "&format=csv HTTP"},
+                                           {"people.vcf", "&format=vcard HTTP"},
+                                           {"people.vcard", "&format=vcard HTTP"}};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        make_file(known[i][0]);
+        ctl_answers(REPORT("1", "0", "0", "0", "", "0"), NULL);
+        assert_int_equal(run_ctl("import", "people", file, NULL), 0);
+        assert_asked(known[i][1]);
+    }
+    make_file("people.xls");
     assert_int_equal(run_ctl("import", "people", file, NULL), 2);
-    assert_said("people.csv' is: --format ldif");
-    assert_int_equal(run_ctl("import", "people", file, "--format", "csv", NULL), 2);
-    assert_said("--format takes ldif, not 'csv'");
+    assert_said("people.xls' is: --format ldif, csv or vcard");
+    assert_int_equal(run_ctl("import", "people", file, "--format", "xls", NULL), 2);
+    assert_said("--format takes ldif, csv or vcard, not 'xls'");
 }
 
 static void a_file_may_come_from_standard_input(void **state)
@@ -83,9 +92,9 @@ static void addresses_go_into_one_list(void **state)
     ctl_answers(REPORT("0", "2", "0", "0", "", "0"), REPORT("0", "2", "0", "0", "", "0"), NULL);
     assert_int_equal(
         run_ctl("import", "addresses", file, "--into", "group:A B", "--format", "ldif", NULL), 0);
-    assert_asked("POST /api/v1/owners/group/A%20B/address-list?format=ldif HTTP");
+    assert_asked("POST /api/v1/owners/group/A%20B/address-list?dry_run=0&format=ldif HTTP");
     assert_int_equal(run_ctl("import", "addresses", file, "--into", "user:zoe", NULL), 0);
-    assert_asked("POST /api/v1/owners/user/zoe/address-list?format=ldif HTTP");
+    assert_asked("POST /api/v1/owners/user/zoe/address-list?dry_run=0&format=ldif HTTP");
     assert_int_equal(run_ctl("import", "addresses", file, NULL), 2);
     assert_said("say whose address list it is: --into user:NAME or group:ID");
     assert_int_equal(run_ctl("import", "addresses", file, "--into", "fleet", NULL), 2);

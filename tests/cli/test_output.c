@@ -124,9 +124,33 @@ static void formats_are_named(void **state)
     assert_non_null(strstr(err.text, "'xml'"));
 }
 
+static void words_of_others_are_made_harmless(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {{"a\x1b[2J\tb\x7f", "a?[2J?b?"},
+                                          {"a\xc2\x9b"
+                                           "2Jb",
+                                           "a?2Jb"},
+                                          {"a\xe2\x80\xae"
+                                           "b\xe2\x81\xa7",
+                                           "a?b?"},
+                                          {"\xe3\x81\x82\xc3\xa9", "\xe3\x81\x82\xc3\xa9"},
+                                          {"a\x9b"
+                                           "b\xe3",
+                                           "a?b\xe3"},
+                                          {"", ""}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[64];
+        (void)snprintf(text, sizeof text, "%s", rows[i][0]);
+        output_clean(text);
+        assert_string_equal(text, rows[i][1]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(words_of_others_are_made_harmless),
         cmocka_unit_test(a_table_is_aligned_by_width),
         cmocka_unit_test(no_rows_are_no_output),
         cmocka_unit_test(an_object_is_told_line_by_line),
