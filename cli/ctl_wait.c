@@ -17,7 +17,7 @@
 #include "cli/ctl_verbs.h"
 #include "cli/output.h"
 
-enum { TARGET_MAX_BYTES = 512, FIRST_PAUSE_MS = 100, LAST_PAUSE_MS = 2000, NAMES_MAX = 200 };
+enum { TARGET_MAX_BYTES = 512, FIRST_PAUSE_MS = 100, LAST_PAUSE_MS = 500, NAMES_MAX = 200 };
 
 static const uint64_t default_timeout_ms = 60000;
 
