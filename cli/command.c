@@ -1,4 +1,4 @@
-/* cli/command.c - parsing, help and completion from the table of commands. */
+/* cli/command.c - parsing and help from the table of commands. */
 #include "cli/command.h"
 
 #include <getopt.h>
@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/completion.h"
 #include "cli/output.h"
 
 enum { LONG_OPTIONS_MAX = 96, WORDS_MAX = 3, FIRST_OPTION = 256 };
@@ -187,124 +188,6 @@ static void print_command_help(FILE *out, const struct program *program, const s
     }
 }
 
-/* --- completion: the words of the table, one script per shell --- */
-
-static void print_word_list(const struct program *program, const char *prefix)
-{
-    const char *last = "";
-    for (const struct command *c = program->commands; c->words != NULL; c++) {
-        const char *words = c->words;
-        size_t skip = strlen(prefix);
-        if (skip > 0) {
-            if (strncmp(words, prefix, skip) != 0 || words[skip] != ' ') {
-                continue;
-            }
-            words += skip + 1;
-        }
-        size_t size = strcspn(words, " ");
-        if (strncmp(last, words, size) != 0 || strcspn(last, " ") != size) {
-            (void)printf("%.*s ", (int)size, words);
-        }
-        last = words;
-    }
-}
-
-/* The first word that is no option and no option's value: the shell's `first`. */
-static void print_bash_first(const struct program *program)
-{
-    (void)printf("    local i first='' words\n"
-                 "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
-                 "        case ${COMP_WORDS[i]} in\n");
-    for (const struct option_spec *o = program->options; o != NULL && o->name != NULL; o++) {
-        if (o->value != NULL && o->value[0] != '[') {
-            (void)printf("        --%s", o->name);
-            if (o->letter != 0) {
-                (void)printf(" | -%c", o->letter);
-            }
-            (void)printf(") ((i++)) ;;\n");
-        }
-    }
-    (void)printf("        -*) ;;\n"
-                 "        *) first=${COMP_WORDS[i]}; break ;;\n"
-                 "        esac\n    done\n");
-}
-
-static void print_bash(const struct program *program)
-{
-    (void)printf("_%s() {\n", program->name);
-    print_bash_first(program);
-    (void)printf("    case $first in\n");
-    const char *last = "";
-    for (const struct command *c = program->commands; c->words != NULL; c++) {
-        size_t size = strcspn(c->words, " ");
-        if (c->words[size] != ' ' || strncmp(last, c->words, size + 1) == 0) {
-            continue;
-        }
-        last = c->words;
-        char first[32];
-        (void)snprintf(first, sizeof first, "%.*s", (int)size, c->words);
-        (void)printf("    %s) words=\"", first);
-        print_word_list(program, first);
-        (void)printf("\" ;;\n");
-    }
-    (void)printf("    '') words=\"");
-    print_word_list(program, "");
-    (void)printf("completion\" ;;\n    *) words=\"\" ;;\n    esac\n"
-                 "    if [[ $2 == -* ]]; then words=\"");
-    for (const struct option_spec *o = program->options; o != NULL && o->name != NULL; o++) {
-        (void)printf("--%s ", o->name);
-    }
-    (void)printf("--help\"; fi\n    COMPREPLY=($(compgen -W \"$words\" -- \"$2\"))\n}\n"
-                 "complete -o default -F _%s %s\n",
-                 program->name, program->name);
-}
-
-static void print_zsh(const struct program *program)
-{
-    (void)printf("#compdef %s\nautoload -U +X bashcompinit && bashcompinit\n", program->name);
-    print_bash(program);
-}
-
-/* In single quotes, as fish reads them. */
-static void print_quoted(const char *text)
-{
-    (void)putchar('\'');
-    for (; *text != '\0'; text++) {
-        (void)printf(*text == '\'' || *text == '\\' ? "\\%c" : "%c", *text);
-    }
-    (void)putchar('\'');
-}
-
-static void print_fish(const struct program *program)
-{
-    for (const struct command *c = program->commands; c->words != NULL; c++) {
-        size_t size = strcspn(c->words, " ");
-        if (c->words[size] == ' ') {
-            (void)printf("complete -c %s -f -n '__fish_seen_subcommand_from %.*s' -a '%s' -d ",
-                         program->name, (int)size, c->words, c->words + size + 1);
-            print_quoted(c->help);
-            (void)putchar('\n');
-        }
-        (void)printf("complete -c %s -f -n '__fish_use_subcommand' -a '%.*s'\n", program->name,
-                     (int)size, c->words);
-    }
-}
-
-static int print_completion(const struct program *program, const char *shell, struct err *err)
-{
-    if (shell != NULL && strcmp(shell, "bash") == 0) {
-        print_bash(program);
-    } else if (shell != NULL && strcmp(shell, "zsh") == 0) {
-        print_zsh(program);
-    } else if (shell != NULL && strcmp(shell, "fish") == 0) {
-        print_fish(program);
-    } else {
-        return err_set(err, E_USAGE, "completion is for bash, zsh or fish: '%s completion bash'",
-                       program->name);
-    }
-    return 0;
-}
-
 /* --- running --- */
 
 static int parse(const struct program *program, int argc, char **argv, struct invocation *out,
@@ -386,7 +269,7 @@ static int dispatch(const struct program *program, struct invocation *inv, struc
         return asked ? 0 : E_USAGE;
     }
     if (strcmp(inv->args[0], "completion") == 0) {
-        return print_completion(program, inv->arg_count == 2 ? inv->args[1] : NULL, err);
+        return completion_print(program, inv->arg_count == 2 ? inv->args[1] : NULL, err);
     }
     int used = 0;
     inv->command = find_command(program, inv->arg_count, inv->args, &used);

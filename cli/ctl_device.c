@@ -14,8 +14,9 @@
 
 enum { TARGET_MAX_BYTES = 4096 };
 
-static int find(const struct invocation *invocation, const char *filter, json_t **rows,
-                struct err *err)
+/* At most `lines` (0: all). */
+static int find(const struct invocation *invocation, const char *filter, size_t lines,
+                json_t **rows, struct err *err)
 {
     struct buf buf;
     const char *state = invocation_option(invocation, "state");
@@ -24,7 +25,8 @@ static int find(const struct invocation *invocation, const char *filter, json_t 
     ctl_escape(&buf, filter);
     ctl_put_query(&buf, "state", state);
     const char *target = ctl_target(&buf, err);
-    int rc = target != NULL ? ctl_list(invocation, target, "devices", rows, err) : E_TOO_LARGE;
+    int rc = target != NULL ? ctl_list_some(invocation, target, "devices", lines, rows, NULL, err)
+                            : E_TOO_LARGE;
     buf_free(&buf);
     return rc;
 }
@@ -47,9 +49,13 @@ int ctl_device_ls(const struct invocation *invocation, struct err *err)
     enum output_format format;
     json_t *rows = NULL;
     const char *filter = invocation->arg_count > 0 ? invocation->args[0] : "";
+    size_t lines = 0;
     int rc = output_format(invocation, &format, err);
     if (rc == 0) {
-        rc = find(invocation, filter, &rows, err);
+        rc = ctl_lines(invocation, 0, &lines, err);
+    }
+    if (rc == 0) {
+        rc = find(invocation, filter, lines, &rows, err);
     }
     if (rc == 0 && filter[0] != '\0' && json_array_size(rows) == 0) {
         rc = err_set(err, E_NOT_FOUND, "no machine has '%s' in name, serial, model or ID", filter);
@@ -73,7 +79,7 @@ static int id_of_name(const struct invocation *invocation, const char *name, jso
     size_t count = 0;
     size_t i;
     json_t *row;
-    int rc = find(invocation, name, &rows, err);
+    int rc = find(invocation, name, 0, &rows, err);
     json_array_foreach(rows, i, row)
     {
         const char *other = json_string_value(json_object_get(row, "name"));

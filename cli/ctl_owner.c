@@ -10,7 +10,7 @@
 #include "cli/ctl_verbs.h"
 #include "cli/output.h"
 
-enum { TARGET_MAX_BYTES = 4096 };
+enum { TARGET_MAX_BYTES = 4096, PAGE = 1000 };
 
 const struct ctl_kind ctl_user_kind = {"user", "users", "user", "users"};
 const struct ctl_kind ctl_group_kind = {"group", "groups", "group", "groups"};
@@ -24,18 +24,24 @@ static int list(const struct invocation *invocation, const struct ctl_kind *kind
         {"seq", "SEQ", true},    {NULL, NULL, false},
     };
     enum output_format format;
+    size_t lines = 0;
     int rc = output_format(invocation, &format, err);
+    if (rc == 0) {
+        rc = ctl_lines(invocation, 0, &lines, err);
+    }
     if (rc != 0) {
         return rc;
     }
     const char *search = invocation->arg_count > 0 ? invocation->args[0] : "";
     struct buf buf;
     buf_init(&buf, TARGET_MAX_BYTES);
-    (void)buf_printf(&buf, "/api/v1/owners?kind=%s&limit=1000&search=", kind->name);
+    (void)buf_printf(&buf, "/api/v1/owners?kind=%s&limit=%zu&search=", kind->name,
+                     lines > 0 && lines < PAGE ? lines : PAGE);
     ctl_escape(&buf, search);
     const char *target = ctl_target(&buf, err);
     json_t *rows = NULL;
-    rc = target != NULL ? ctl_list(invocation, target, "owners", &rows, err) : E_TOO_LARGE;
+    rc = target != NULL ? ctl_list_some(invocation, target, "owners", lines, &rows, NULL, err)
+                        : E_TOO_LARGE;
     if (rc == 0 && search[0] != '\0' && json_array_size(rows) == 0) {
         rc = err_set(err, E_NOT_FOUND, "no %s has '%s' in the name", kind->one, search);
     }

@@ -111,7 +111,13 @@ static const struct option_spec audit_options[] = {
     {NULL, 0, NULL, NULL},
 };
 
+static const struct option_spec names_options[] = {
+    {"lines", 0, "N", "the first N of them (all)"},
+    {NULL, 0, NULL, NULL},
+};
+
 static const struct option_spec list_options[] = {
+    {"lines", 0, "N", "the first N of them (all)"},
     {"state", 0, "STATE", "active, connected, away, diverged, removed or all (active)"},
     {NULL, 0, NULL, NULL},
 };
@@ -161,7 +167,7 @@ static const struct command commands[] = {
     {"sync stop", "", "stop synchronization: machines go on by themselves, and their writes wait",
      "sync stop --yes\n", NULL, 0, 0, ctl_sync_stop},
     {"user ls", "[SEARCH]", "list users; SEARCH is any part of the name", "user ls\nuser ls petr\n",
-     NULL, 0, 1, ctl_user_ls},
+     names_options, 0, 1, ctl_user_ls},
     {"user show", "NAME", "show a user and what is kept of them",
      "user show zoe\nuser show zoe --values -o json\nuser show zoe --at 2026-11-22T08:00\n",
      show_options, 1, 1, ctl_user_show},
@@ -185,8 +191,8 @@ static const struct command commands[] = {
      restore_options, 1, -1, ctl_user_restore},
     {"user rm", "NAME...", "delete users with all their data, on the server and on every machine",
      "user rm zoe --dry-run\nuser rm zoe adam --yes\n", rm_options, 1, -1, ctl_user_rm},
-    {"group ls", "[SEARCH]", "list user groups; SEARCH is any part of the ID", NULL, NULL, 0, 1,
-     ctl_group_ls},
+    {"group ls", "[SEARCH]", "list user groups; SEARCH is any part of the ID", NULL, names_options,
+     0, 1, ctl_group_ls},
     {"group show", "ID", "show a user group and what is kept of it", NULL, show_options, 1, 1,
      ctl_group_show},
     {"group history", "ID [ITEM]", "who wrote what, where and when, the newest first",

@@ -1,4 +1,4 @@
-/* tests/cli/test_command.c - parsing, help, completion. */
+/* tests/cli/test_command.c - parsing and help. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -161,39 +161,6 @@ static void help_tells_options_and_examples(void **state)
     assert_non_null(strstr(out, "prog "));
 }
 
-static void completion_is_a_script(void **state)
-{
-    (void)state;
-    char out[8192];
-    assert_int_equal(run_words("completion bash", out, sizeof out), 0);
-    FILE *bash = popen("bash -n", "w");
-    assert_non_null(bash);
-    (void)fputs(out, bash);
-    assert_int_equal(pclose(bash), 0);
-    assert_non_null(strstr(out, "user) words=\"ls rm \""));
-}
-
-/* In a real bash: behind an option and its value the verbs of the command are offered. */
-static void completion_sees_past_options(void **state)
-{
-    (void)state;
-    char out[8192];
-    char script[16384];
-    char got[256];
-    assert_int_equal(run_words("completion bash", out, sizeof out), 0);
-    (void)snprintf(script, sizeof script,
-                   "bash -c '%s\nCOMP_WORDS=(prog --data x user r); COMP_CWORD=4; _prog prog r; "
-                   "echo \"${COMPREPLY[*]}\"; COMP_WORDS=(prog -d x u); COMP_CWORD=3; "
-                   "_prog prog u; echo \"${COMPREPLY[*]}\"'",
-                   "eval \"$TEST_COMPLETION\"");
-    assert_int_equal(setenv("TEST_COMPLETION", out, 1), 0);
-    FILE *bash = popen(script, "re"); /* NOLINT(cert-env33-c): our own words */
-    assert_non_null(bash);
-    got[fread(got, 1, sizeof got - 1, bash)] = '\0';
-    assert_int_equal(pclose(bash), 0);
-    assert_string_equal(got, "rm\nuser\n");
-}
-
 static void asks_only_a_terminal(void **state)
 {
     (void)state;
@@ -221,8 +188,6 @@ int main(void)
         cmocka_unit_test(wrong_use_exits_2_and_says_why),
         cmocka_unit_test(failures_exit_with_their_code),
         cmocka_unit_test(help_tells_options_and_examples),
-        cmocka_unit_test(completion_is_a_script),
-        cmocka_unit_test(completion_sees_past_options),
         cmocka_unit_test(asks_only_a_terminal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
