@@ -25,6 +25,7 @@ enum submit_kind {
 struct submit {
     enum submit_kind kind;
     bool create;
+    bool adopt; /* DELETE, of a user or group: the next machine that held it supplies its copy */
     const char *actor; /* who: "admin"; borrowed, at most ACTOR_MAX_BYTES */
     struct owner owner;
     const struct operation_write *writes; /* borrowed */

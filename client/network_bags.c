@@ -266,6 +266,8 @@ void network_bag_refused(struct network *network, const struct follow_action *ac
     if (action->bag.code == E_BAG_GONE) {
         network_note_gone(network, bag_id);
         network_drop_bag(network, bag_id);
+    } else if (action->bag.code == E_BAG_WANTED) {
+        network_supply(network, bag_id);
     } else if (action->bag.code == E_NOT_ALLOWED) {
         if (network_has_unsent(network, bag_id)) { /* the right to keep it was taken away */
             network_drop_followed(network, bag_id);

@@ -331,6 +331,9 @@ void network_outcome(struct network *network, const struct follow_action *action
     int code = action->outcome.code;
     outbox_outcome(kb->outbox, action->outcome.number, code, action->outcome.seq,
                    action->outcome.text, &told);
+    if (code == E_BAG_GONE && told.news && network_is_supplied(network, told.bag_id)) {
+        (void)!outbox_drop(kb->outbox, told.id, NULL); /* else it is seen among the refused */
+    }
     network_pass_later(network);
     if (network->troubled) { /* writes are taken up again */
         network_tell_trouble(network, 0, "");

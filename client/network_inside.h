@@ -8,6 +8,7 @@
  *   network_people.c  signing in: what is sent, and what comes of it
  *   network_compare.c what the server's list of sign-ins asks for
  *   network_welcome.c what a session begins with: whose history it is, which rights there are
+ *   network_supply.c  the copy of a deleted bag that is wanted
  *   network_keep.c    bags that are kept by a right, whoever is signed in
  *   network_mirror.c  the copy of the server's journal
  *   network_care.c    when nothing else is to be done: digests, a slow check, users nobody needs
@@ -38,6 +39,7 @@ enum {
     NETWORK_BATCH_BYTES = 4 << 20,
     NETWORK_CARE_MS = 1000, /* what can wait is done a piece a second */
     NETWORK_GONE_MAX = 4096,
+    NETWORK_SUPPLIED_MAX = 64,
 };
 
 /* A bag that is followed in this session. */
@@ -103,6 +105,8 @@ struct network {
     uint64_t put_off_at_ms;          /* 0: none of them was put off */
     uint64_t gone[NETWORK_GONE_MAX]; /* bags that were deleted, the last ones in a ring */
     size_t gone_count;
+    uint64_t supplied[NETWORK_SUPPLIED_MAX]; /* bags whose copy was wanted, the last ones */
+    size_t supplied_count;
     bool reconcile_due; /* sign-ins of the server and of here are to be compared */
     bool unsettled;     /* and again after each outcome: somebody waits for the last of theirs */
     bool spare_due;     /* a user may have gone whose groups nobody else needs */
@@ -241,6 +245,13 @@ bool network_compares(const struct network *network, uint64_t bag_id);
 void network_verified(struct network *network, uint64_t bag_id, bool compared);
 /* A little of what can wait; `care_at_ms` says when there is more. Steps. */
 void network_care(struct network *network);
+
+/* --- network_supply.c --- */
+/* The bag was deleted at the server, which asks for the copy that is kept here: it becomes one that
+ * this machine makes. Nothing is kept of a bag that is not complete. */
+void network_supply(struct network *network, uint64_t bag_id);
+/* Is what was written to this bag in such a copy? */
+bool network_is_supplied(const struct network *network, uint64_t bag_id);
 
 /* --- network_keep.c --- */
 /* What the device may keep, as WELCOME says. */

@@ -271,7 +271,8 @@ static void answer_request(struct network *network, const struct follow_action *
         if (r->ref != action->signed_in.ref || r->state != REQUEST_SENT) {
             continue;
         }
-        bool went = code == E_BAG_GONE && r->kept_bag != 0 && /* else it would be named again */
+        bool gone = code == E_BAG_GONE || code == E_BAG_WANTED;
+        bool went = gone && r->kept_bag != 0 && /* else it would be named again */
                     replica_bag_by_id(kb->replica, r->kept_bag, &bag, NULL) == E_NOT_FOUND;
         if (code == E_UNREACHABLE || went) {
             r->state = REQUEST_NEW; /* sent again in the next session, or without that bag */
@@ -390,8 +391,11 @@ void network_signed_in(struct network *network, const struct follow_action *acti
     if (code == 0) {
         withdraw_sign_out(network, action->signed_in.ref, result->user_bag);
     }
-    uint64_t named = code == E_BAG_GONE ? named_bag(network, action->signed_in.ref) : 0;
-    if (named != 0) {
+    bool wanted = code == E_BAG_WANTED;
+    uint64_t named = code == E_BAG_GONE || wanted ? named_bag(network, action->signed_in.ref) : 0;
+    if (named != 0 && wanted) {
+        network_supply(network, named);
+    } else if (named != 0) {
         network_note_gone(network, named);
         network_drop_bag(network, named);
         atomic_fetch_or(&network->news, NETWORK_BAGS | NETWORK_REQUESTS);

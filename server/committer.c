@@ -436,6 +436,12 @@ const struct sync_record *committer_sync(const struct committer *committer)
     return &committer->plan.sync;
 }
 
+const struct adoptions *committer_adoptions(const struct committer *committer)
+{
+    ASSERT(committer != NULL);
+    return &committer->plan.adoptions;
+}
+
 uint64_t committer_users(const struct committer *committer)
 {
     ASSERT(committer != NULL);

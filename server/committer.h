@@ -94,6 +94,8 @@ MUST_CHECK int committer_operation(struct committer *committer, struct operation
 void committer_sign_in(struct committer *committer, const struct sign_in *sign_in);
 void committer_sign_out(struct committer *committer, const struct sign_out *sign_out);
 void committer_join(struct committer *committer, const struct join *join);
+/* This machine is asked for its copy of the deleted bag; nobody is answered. */
+void committer_claim(struct committer *committer, uint64_t bag_id, uint64_t device);
 MUST_CHECK int committer_submit(struct committer *committer, const struct submit *submit,
                                 void *ticket, uint64_t index);
 
@@ -119,6 +121,8 @@ bool committer_bag_lags(struct committer *committer, uint64_t bag_id);
 enum committer_state committer_state(const struct committer *committer);
 /* Why it is not running; "" when it is. */
 const char *committer_state_text(const struct committer *committer);
+/* Of which deleted bags a copy is wanted. Valid until the next request. */
+const struct adoptions *committer_adoptions(const struct committer *committer);
 /* Whether machines are synchronized. Valid until the next request. */
 const struct sync_record *committer_sync(const struct committer *committer);
 uint64_t

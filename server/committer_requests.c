@@ -1,5 +1,6 @@
 /* server/committer_requests.c - requests, planned into the open draft. */
 #include "base/clock.h"
+#include "server/adopting.h"
 #include "server/committer_inside.h"
 
 enum {
@@ -108,6 +109,17 @@ void committer_sign_out(struct committer *committer, const struct sign_out *sign
         before_lonely_request(committer, REPLY_SIGNED_OUT, sign_out->session, sign_out->ref)) {
         int rc = sign_out_plan(&committer->plan, sign_out);
         ASSERT(rc == 0);
+    }
+}
+
+void committer_claim(struct committer *committer, uint64_t bag_id, uint64_t device)
+{
+    ASSERT(committer != NULL);
+    before_request(committer);
+    if (adopting_plan_claim(&committer->plan, bag_id, device) == PLAN_FULL && flush(committer)) {
+        committer_touch(committer);
+        /* What can't be noted now is noted when it is asked for again. */
+        (void)!adopting_plan_claim(&committer->plan, bag_id, device);
     }
 }
 

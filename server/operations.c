@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "server/access.h"
+#include "server/adopting.h"
 #include "transport/wire.h"
 
 /* One operation on its way. */
@@ -131,7 +132,9 @@ static int plan_creation(struct job *job, uint64_t *seq)
     if (rc != E_NOT_FOUND) {
         return rc;
     }
-    if (owner->kind == OWNER_GROUP && plan->limits.groups_managed) {
+    const struct adoption *adoption = adoptions_of_owner(&plan->adoptions, owner);
+    bool asked = adoption != NULL && adoption->device == job->from->device;
+    if (owner->kind == OWNER_GROUP && plan->limits.groups_managed && !asked) {
         return err_set(&job->err, E_NOT_ALLOWED,
                        "only administrators make groups on this server: there is no '%s'",
                        owner->shown);
@@ -142,6 +145,9 @@ static int plan_creation(struct job *job, uint64_t *seq)
         return rc == PLAN_TROUBLE ? rc : E_NOT_ALLOWED;
     }
     rc = plan_make_room(plan, owner, &job->err);
+    if (rc == 0) {
+        rc = adopting_plan_close(plan, &job->by, owner, &job->err);
+    }
     if (rc != 0) {
         return rc;
     }

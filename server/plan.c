@@ -38,17 +38,36 @@ static int load_sync(void *context, struct span path, const struct item_row *row
     return 0;
 }
 
+/* One that can't be understood counts as none: the deletion is obeyed. */
+static int load_adoption(void *context, struct span path, const struct item_row *row,
+                         struct err *err)
+{
+    struct plan *plan = context;
+    struct err why = {0};
+    int rc = adoptions_put(&plan->adoptions, path, row->value, &why);
+    if (rc == E_MALFORMED) {
+        log_err(LOG_ERROR, "commit", "record.unreadable", &why);
+        return 0;
+    }
+    return rc != 0 ? err_set(err, rc, "%s", why.text) : 0;
+}
+
 int plan_load(struct plan *plan, struct err *err)
 {
     ASSERT(plan != NULL);
     struct fences loaded = {0};
     struct kv_counts counts = {0};
     plan->sync = (struct sync_record){0};
+    adoptions_free(&plan->adoptions);
     int rc = rows_each(plan->overlay.kv, plan->fleet_bag, SPAN_LITERAL("@fence/"), load_fence,
                        &loaded, err);
     if (rc == 0) {
         rc = rows_each(plan->overlay.kv, plan->server_bag, SPAN_LITERAL(RECORD_SYNC_PATH),
                        load_sync, plan, err);
+    }
+    if (rc == 0) {
+        rc = rows_each(plan->overlay.kv, plan->server_bag, SPAN_LITERAL(ADOPTION_PREFIX),
+                       load_adoption, plan, err);
     }
     if (rc == 0) {
         rc = kv_counts(plan->overlay.kv, NULL, &counts, err);
@@ -71,6 +90,7 @@ void plan_free(struct plan *plan)
 {
     ASSERT(plan != NULL);
     fences_free(&plan->fences);
+    adoptions_free(&plan->adoptions);
     overlay_free(&plan->overlay);
 }
 
@@ -99,6 +119,18 @@ static void keep_sync(struct plan *plan, const struct change *change)
     }
 }
 
+static void keep_adoption(struct plan *plan, const struct change *change)
+{
+    if (change->bag_id != plan->server_bag || !adoption_path_is(change->path)) {
+        return;
+    }
+    if (change->kind == CHANGE_ITEM_REMOVE) {
+        adoptions_remove(&plan->adoptions, change->path);
+    } else if (adoptions_put(&plan->adoptions, change->path, change->value, NULL) == E_NOMEM) {
+        plan->stale = true;
+    }
+}
+
 /* Of a set that is sealed: it will not be taken back alone. */
 static void keep(struct plan *plan, const struct change *change)
 {
@@ -113,6 +145,7 @@ static void keep(struct plan *plan, const struct change *change)
     } else if (change->bag_id != 0) {
         keep_fence(plan, change);
         keep_sync(plan, change);
+        keep_adoption(plan, change);
     }
 }
 

@@ -8,6 +8,7 @@
 
 #include "journal/fence.h"
 #include "journal/operation.h"
+#include "server/adoptions.h"
 #include "server/draft.h"
 #include "server/overlay.h"
 #include "server/records.h"
@@ -48,10 +49,11 @@ struct plan {
     uint64_t server_bag; /* 0: not yet made */
     uint64_t fleet_bag;
     /* Of all sets that are sealed: */
-    struct fences fences;    /* of the fleet */
-    uint64_t users;          /* how many there are */
-    struct sync_record sync; /* while it is stopped, machines change nothing */
-    bool stale;              /* they could not be kept: plan_load before the next request */
+    struct fences fences;       /* of the fleet */
+    uint64_t users;             /* how many there are */
+    struct adoptions adoptions; /* copies that are wanted */
+    struct sync_record sync;    /* while it is stopped, machines change nothing */
+    bool stale;                 /* they could not be kept: plan_load before the next request */
     /* Lists (who is signed in, groups, bags under a user's) are read from kv/, which has all up to
      */
     uint64_t applied_seq;

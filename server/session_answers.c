@@ -177,7 +177,7 @@ static bool is_offered(const struct session *session, const struct bag_row *bag)
 }
 
 bool session_follow(struct sessions *sessions, struct session *session, uint64_t bag_id,
-                    struct feed_event *answer)
+                    uint64_t cursor, struct feed_event *answer)
 {
     ASSERT(sessions != NULL && session != NULL && answer != NULL);
     /* Rights and last_seq are to be as new as what was delivered. */
@@ -206,6 +206,9 @@ bool session_follow(struct sessions *sessions, struct session *session, uint64_t
     *answer = (struct feed_event){.kind = FEED_BAG};
     answer->bag.bag_id = bag_id;
     answer->bag.code = rc == E_NOT_FOUND ? E_BAG_GONE : rc;
+    if (answer->bag.code == E_BAG_GONE && session_is_asked(sessions, session, bag_id, cursor)) {
+        answer->bag.code = E_BAG_WANTED;
+    }
     answer->bag.text = rc == 0 ? "" : err_meaning(answer->bag.code);
     answer->bag.last_seq = bag.last_seq;
     answer->bag.has_digest = rc == 0;
@@ -216,11 +219,13 @@ bool session_follow(struct sessions *sessions, struct session *session, uint64_t
     return true;
 }
 
-static bool on_follow(struct sessions *sessions, struct session *session, uint64_t bag_id,
-                      struct feed_event *answer)
+static bool on_follow(struct sessions *sessions, struct session *session,
+                      const struct feed_action *action, struct feed_event *answer)
 {
-    return !session_follow_waits(sessions, session, bag_id) &&
-           session_follow(sessions, session, bag_id, answer);
+    uint64_t bag_id = action->follow.bag_id;
+    uint64_t cursor = action->follow.cursor;
+    return !session_follow_waits(sessions, session, bag_id, cursor) &&
+           session_follow(sessions, session, bag_id, cursor, answer);
 }
 
 /* Does it still have the right that it had when it followed the bag? */
@@ -309,7 +314,7 @@ bool session_answer(struct sessions *sessions, struct session *session,
     case FEED_DO_SIGN_OUT:
         return on_sign_out(sessions, session, action);
     case FEED_DO_FOLLOW:
-        return on_follow(sessions, session, action->follow.bag_id, answer);
+        return on_follow(sessions, session, action, answer);
     case FEED_DO_READ:
         return on_read(sessions, session, action, answer);
     case FEED_DO_WRITE:

@@ -83,6 +83,10 @@ static void deliver_one(struct sessions *sessions, const struct reply *reply)
         event.signed_in.ref = reply->number;
         event.signed_in.code = reply->code;
         event.signed_in.text = reply->text != NULL ? reply->text : "";
+        if (reply->code == E_BAG_WANTED && !session_is_asked(sessions, session, reply->id, 1)) {
+            event.signed_in.code = E_BAG_GONE; /* another machine was asked meanwhile */
+            event.signed_in.text = err_meaning(E_BAG_GONE);
+        }
         event.signed_in.bags = reply->bags;
         event.signed_in.count = reply->bag_count;
         session_run(sessions, session, event);

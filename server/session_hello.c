@@ -222,13 +222,17 @@ static int sweep_user(void *context, uint64_t bag_id, struct err *err)
     struct committer *committer = sweep->sessions->options.committer;
     struct bag_row bag = {0};
     int rc = kv_bag(committer_kv(committer), NULL, bag_id, &bag, err);
-    if (rc == E_BAG_GONE || rc == E_NOT_FOUND) {
-        struct sign_out gone = {
+    bool gone = rc == E_BAG_GONE || rc == E_NOT_FOUND;
+    if (gone && adoptions_of_bag(committer_adoptions(committer), bag_id) != NULL) {
+        return 0; /* its copy may be asked for: that it held the bag is to be known until then */
+    }
+    if (gone) {
+        struct sign_out out = {
             .device = sweep->session->device,
             .device_bag = sweep->session->device_bag,
             .bag_id = bag_id,
         };
-        committer_sign_out(committer, &gone);
+        committer_sign_out(committer, &out);
         rc = 0;
     }
     return rc;

@@ -22,7 +22,8 @@ static void want(struct sessions *sessions, struct session *session)
 
 /* --- FOLLOW --- */
 
-bool session_follow_waits(struct sessions *sessions, struct session *session, uint64_t bag_id)
+bool session_follow_waits(struct sessions *sessions, struct session *session, uint64_t bag_id,
+                          uint64_t cursor)
 {
     ASSERT(sessions != NULL && session != NULL);
     struct later *later = &session->later;
@@ -35,6 +36,7 @@ bool session_follow_waits(struct sessions *sessions, struct session *session, ui
         return false;
     }
     later->follow = bag_id;
+    later->cursor = cursor;
     want(sessions, session);
     return true;
 }
@@ -47,7 +49,7 @@ static void answer_follow(struct sessions *sessions, struct session *session)
     later->round = sessions->round;
     later->follows = 1;
     struct feed_event answer;
-    if (session_follow(sessions, session, bag_id, &answer)) {
+    if (session_follow(sessions, session, bag_id, later->cursor, &answer)) {
         session_run(sessions, session, answer);
     }
 }

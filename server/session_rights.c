@@ -258,6 +258,7 @@ bool sessions_uses(void *context, uint64_t user_bag)
 void sessions_follow_rights(struct sessions *sessions, const struct change *changes, size_t count)
 {
     ASSERT(sessions != NULL && (changes != NULL || count == 0));
+    sessions_ask_copies(sessions, changes, count);
     after_deletions(sessions, changes, count);
     for (size_t i = 0; i < count; i++) {
         if (changes[i].kind != CHANGE_ITEM_REMOVE || !path_reserved(changes[i].path)) {

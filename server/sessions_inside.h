@@ -36,6 +36,7 @@ struct later {
     uint64_t round;     /* of sessions->round, in which: */
     size_t follows;     /* were answered so many FOLLOWs */
     uint64_t follow;    /* the bag of the one that waits, 0: none */
+    uint64_t cursor;    /* that the machine has of it */
     bool lists;         /* a LIST waits */
     uint64_t looked_at; /* bags up to here were looked at for it */
     uint64_t listed;    /* the last bag that was told */
@@ -164,9 +165,9 @@ bool session_answer(struct sessions *sessions, struct session *session,
                     const struct feed_action *action, struct feed_event *answer);
 /* The answer is that the session ends. */
 bool session_answer_end(struct feed_event *answer, int code, const char *text);
-/* Of a FOLLOW. */
+/* Of a FOLLOW; `cursor`: what the machine has of the bag. */
 bool session_follow(struct sessions *sessions, struct session *session, uint64_t bag_id,
-                    struct feed_event *answer);
+                    uint64_t cursor, struct feed_event *answer);
 
 /* All that was delivered is in kv/ from here on: before something is read there that decides about
  * a right, or tells where a bag stands. */
@@ -187,7 +188,8 @@ void session_diverged(struct sessions *sessions, uint64_t device, uint64_t seq);
 /* --- session_later.c --- */
 
 /* Is a FOLLOW to wait? Then it is asked again by session_later. */
-bool session_follow_waits(struct sessions *sessions, struct session *session, uint64_t bag_id);
+bool session_follow_waits(struct sessions *sessions, struct session *session, uint64_t bag_id,
+                          uint64_t cursor);
 /* `again`: the machine did not ask for it, its answer found no memory. */
 bool session_list(struct sessions *sessions, struct session *session, uint64_t after, bool again,
                   struct feed_event *answer);
@@ -207,6 +209,16 @@ bool session_read_journal(struct sessions *sessions, struct session *session, ui
 /* Now and then: those that the journal's floor has passed hold nothing of it on the disk. */
 void sessions_mirrors_tick(struct sessions *sessions);
 void session_mirror_stop(struct sessions *sessions, struct session *session);
+
+/* --- session_adopt.c --- */
+
+/* The bag is gone, and the machine held it up to `cursor`: is this the machine whose copy is
+ * wanted? Then it is from now on. */
+bool session_is_asked(struct sessions *sessions, struct session *session, uint64_t bag_id,
+                      uint64_t cursor);
+/* Before these changes are delivered: of bags that they delete, and of which a copy is wanted, one
+ * of those that are connected and hold it is asked. */
+void sessions_ask_copies(struct sessions *sessions, const struct change *changes, size_t count);
 
 /* --- session_rights.c --- */
 

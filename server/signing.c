@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "server/access.h"
+#include "server/adopting.h"
 
 struct job {
     struct plan *plan;
@@ -85,6 +86,9 @@ static int find_or_make(struct job *job, const struct owner *owner, struct bag_r
     rc = may_change(job);
     if (rc == 0) {
         rc = plan_make_room(plan, owner, &job->err);
+    }
+    if (rc == 0) {
+        rc = adopting_plan_close(plan, &job->by, owner, &job->err);
     }
     uint64_t bag_id = 0;
     if (rc == 0) {
@@ -235,6 +239,14 @@ static int list_own(struct job *job, uint64_t device)
     return rc != 0 ? rc : add_bag(job, &bag);
 }
 
+/* Is the machine's copy of the deleted bag wanted? Unless another machine was asked for its own. */
+static bool is_asked(struct job *job, const struct sign_in *sign_in)
+{
+    job->reply.id = sign_in->bag_id; /* of which the copy is */
+    const struct adoption *adoption = adoptions_of_bag(&job->plan->adoptions, sign_in->bag_id);
+    return adoption != NULL && (adoption->device == 0 || adoption->device == sign_in->device);
+}
+
 /* The user's bag: the one that the machine keeps, or whichever there is, or a new one. */
 static int find_user(struct job *job, const struct sign_in *sign_in)
 {
@@ -246,11 +258,13 @@ static int find_user(struct job *job, const struct sign_in *sign_in)
     rc = plan_read(overlay_bag_of(&job->plan->overlay, &owner, &job->user, &job->err));
     bool gone =
         rc == E_NOT_FOUND || rc == E_BAG_GONE || (rc == 0 && job->user.bag_id != sign_in->bag_id);
-    return gone ? err_set(&job->err, E_BAG_GONE,
-                          "the data of '%s' that this machine keeps was "
-                          "deleted at the server",
-                          owner.shown)
-                : rc;
+    return gone && is_asked(job, sign_in)
+               ? err_set(&job->err, E_BAG_WANTED, "%s", err_meaning(E_BAG_WANTED))
+           : gone ? err_set(&job->err, E_BAG_GONE,
+                            "the data of '%s' that this machine keeps was "
+                            "deleted at the server",
+                            owner.shown)
+                  : rc;
 }
 
 static int plan_sign_in(struct job *job, const struct sign_in *sign_in)

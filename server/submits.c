@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "server/adopting.h"
 #include "server/fencing.h"
 #include "server/histories.h"
 
@@ -47,7 +48,10 @@ static int plan_deletion(struct job *job)
     if (rc != 0) {
         return rc;
     }
-    rc = plan_delete_owner(plan, &job->by, &bag, &job->err);
+    rc = job->submit->adopt ? adopting_plan_mark(plan, &job->by, &bag, &job->err) : 0;
+    if (rc == 0) {
+        rc = plan_delete_owner(plan, &job->by, &bag, &job->err);
+    }
     job->reply.seq = plan_next_seq(plan) - 1;
     job->reply.id = bag.bag_id;
     return rc;
@@ -60,6 +64,9 @@ static int make_bag(struct job *job, struct bag_row *bag)
     struct plan *plan = job->plan;
     uint64_t parent = 0;
     int rc = plan_make_room(plan, &job->submit->owner, &job->err);
+    if (rc == 0) {
+        rc = adopting_plan_close(plan, &job->by, &job->submit->owner, &job->err);
+    }
     if (rc == 0 && job->submit->owner.kind == OWNER_USER_DEVICE) {
         struct owner user = job->submit->owner;
         user.kind = OWNER_USER;

@@ -455,6 +455,9 @@ static void on_open_event(struct feed *feed, const struct feed_event *event)
     case FEED_STATE:
         on_state(feed, event->state);
         break;
+    case FEED_WANTED:
+        feed_want_copy(feed, event->wanted.bag_id);
+        break;
     case FEED_LISTED:
         feed_listed(feed, event);
         break;

@@ -74,6 +74,7 @@ enum feed_event_kind {
     FEED_OUTCOMES,    /* answers to DO_WRITE: some operations have outcomes, in order of WRITEs */
     FEED_COMMITTED,   /* changes of one batch, of bags this session follows. A feed that mirrors
                          gets one for every batch, with or without changes */
+    FEED_WANTED,      /* a bag is being deleted, and this client's copy of it is wanted */
     FEED_STATE,       /* the server's state changed. While it is WIRE_STOPPED (also as of
                          WELCOME) nothing of bags, lists and the journal is sent */
     FEED_SENT_FAILED, /* router_send failed (after the list was finished): the session ends */
@@ -164,6 +165,9 @@ struct feed_event {
             const struct span *encoded;
             size_t count;
         } committed;
+        struct {
+            uint64_t bag_id;
+        } wanted;
         enum wire_state state;
         struct {
             int code;
@@ -284,6 +288,8 @@ void feed_allow_bags(struct feed *feed, size_t bags_max);
 bool feed_open(const struct feed *feed); /* HELLO was accepted */
 uint64_t feed_session(const struct feed *feed);
 size_t feed_bags(const struct feed *feed);
+/* Was the client sent the whole bag, whatever came of it since? */
+bool feed_holds(const struct feed *feed, uint64_t bag_id);
 size_t feed_bytes(const struct feed *feed); /* of memory that it holds */
 
 #endif

@@ -162,6 +162,23 @@ void feed_bag_answer(struct feed *feed, const struct feed_event *event)
     }
 }
 
+bool feed_holds(const struct feed *feed, uint64_t bag_id)
+{
+    const struct feed_bag *bag = feed_bag_find(feed, bag_id);
+    return bag != NULL && bag->subscribed &&
+           (bag->state == FEED_BAG_LIVE ||
+            (bag->state == FEED_BAG_BEHIND && !bag->started && bag->sent != 0));
+}
+
+void feed_want_copy(struct feed *feed, uint64_t bag_id)
+{
+    struct feed_bag *bag = feed_bag_find(feed, bag_id);
+    if (bag != NULL && bag->subscribed) {
+        feed_bag_unsubscribe(feed, bag);
+        feed_bag_to_tell(feed, bag, E_BAG_WANTED);
+    }
+}
+
 /* BAG as far as credit goes: why there is nothing to follow. */
 void feed_tell_bags(struct feed *feed)
 {

@@ -222,6 +222,7 @@ bool feed_has_room(const struct feed *feed);
 size_t feed_room_bytes(const struct feed *feed, size_t head_bytes, size_t max);
 void feed_page(struct feed *feed, const struct feed_page *page);
 void feed_expect_bags(struct feed *feed, const struct bag_row *bags, size_t count); /* urgent */
+void feed_want_copy(struct feed *feed, uint64_t bag_id);
 void feed_tell_bags(struct feed *feed);
 void feed_ask(struct feed *feed);  /* the next DO_FOLLOW, when there is one to ask */
 void feed_want(struct feed *feed); /* DO_WANT_TURN, when there is something to read */

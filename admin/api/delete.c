@@ -1,7 +1,8 @@
 /* admin/api/delete.c - POST /owners/delete: people and groups with all that is in their bags.
  *
  * A dry run goes the same way and stops before the writing. Counts are of what was (or would be)
- * deleted: a user's device-specific bags included.
+ * deleted: a user's device-specific bags included. With "adopt" the next machine that held one of
+ * them supplies its copy, once: the answer names those that could, a hundred at most.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 
 enum {
     NAMES_MAX = 10000,     /* of users, and of groups, in one request */
+    SUPPLIERS_MAX = 100,   /* machines that are named */
     SUBMITS_AT_ONCE = 100, /* one group commit or so */
 };
 
@@ -29,6 +31,8 @@ struct deletion {
     const struct admin_request *request;
     struct kv_view *view;
     bool dry_run;
+    bool adopt;            /* the next machine that held one supplies its copy */
+    json_t *suppliers;     /* machines that could */
     struct doomed *owners; /* sorted by bag_id once all are found */
     size_t count;
     size_t groups; /* of them */
@@ -149,6 +153,28 @@ static int check_user(void *context, uint64_t user_bag, struct err *err)
     return 0;
 }
 
+/* One that is connected does it at once, another when it comes. */
+static int note_supplier(struct deletion *deletion, const struct admin_device *device,
+                         struct err *err)
+{
+    const struct admin_backend *backend = deletion->request->backend;
+    struct device_live live = {0};
+    char id[DEVICE_TEXT_MAX];
+    if (!deletion->adopt || json_array_size(deletion->suppliers) >= SUPPLIERS_MAX) {
+        return 0;
+    }
+    int rc = backend->device(backend->context, device->id, &live, err);
+    if (rc != 0 && rc != E_NOT_FOUND) {
+        return rc;
+    }
+    device_format(device->id, id);
+    json_t *row = json_pack("{s:s, s:s, s:b}", "id", id, "name", device->name, "connected",
+                            rc == 0 && live.connected);
+    return json_array_append_new(deletion->suppliers, row) == 0
+               ? 0
+               : err_set(err, E_NOMEM, "out of memory");
+}
+
 static int check_device(void *context, const struct admin_device *device, struct err *err)
 {
     struct deletion *deletion = context;
@@ -156,7 +182,7 @@ static int check_device(void *context, const struct admin_device *device, struct
                              : admin_device_users(deletion->request->backend->kv, deletion->view,
                                                   device->id, check_user, deletion, err);
     deletion->devices += rc == 1;
-    return rc < 0 ? rc : 0;
+    return rc == 1 ? note_supplier(deletion, device, err) : rc;
 }
 
 /* --- deleting --- */
@@ -187,6 +213,7 @@ static int delete_some(struct deletion *deletion, size_t first, size_t count, st
     }
     for (size_t i = 0; i < count; i++) {
         submits[i] = (struct submit){.kind = SUBMIT_DELETE,
+                                     .adopt = deletion->adopt,
                                      .actor = deletion->request->actor,
                                      .owner = deletion->owners[first + i].bag.owner};
     }
@@ -234,7 +261,8 @@ static int report(const struct deletion *deletion, struct admin_response *respon
                   (json_int_t)bytes, "devices", (json_int_t)deletion->devices, "seq",
                   deletion->seq > 0 ? admin_api_seq(deletion->seq) : json_null(), "missing",
                   deletion->missing, "failed", deletion->failed);
-    if (response->json == NULL) {
+    if (response->json == NULL || (deletion->adopt && json_object_set(response->json, "suppliers",
+                                                                      deletion->suppliers) != 0)) {
         return err_set(err, E_NOMEM, "out of memory");
     }
     bool nothing = users + groups == 0 && json_array_size(deletion->failed) == 0;
@@ -275,11 +303,16 @@ int admin_api_owners_delete(const struct admin_request *request, struct admin_re
     json_t *body = NULL;
     json_t *users = NULL;
     json_t *groups = NULL;
-    struct deletion deletion = {
-        .request = request, .missing = json_array(), .failed = json_array()};
-    int rc = admin_body_json(request, "users groups dry_run", &body, err);
+    struct deletion deletion = {.request = request,
+                                .missing = json_array(),
+                                .failed = json_array(),
+                                .suppliers = json_array()};
+    int rc = admin_body_json(request, "users groups adopt dry_run", &body, err);
     if (rc == 0) {
         rc = admin_api_bool(body, "dry_run", &deletion.dry_run, err);
+    }
+    if (rc == 0) {
+        rc = admin_api_bool(body, "adopt", &deletion.adopt, err);
     }
     if (rc == 0) {
         rc = admin_api_strings(body, "users", NAMES_MAX, &users, err);
@@ -299,6 +332,7 @@ int admin_api_owners_delete(const struct admin_request *request, struct admin_re
     free(deletion.owners);
     json_decref(deletion.missing);
     json_decref(deletion.failed);
+    json_decref(deletion.suppliers);
     json_decref(body);
     return rc;
 }

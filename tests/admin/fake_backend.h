@@ -33,6 +33,7 @@ struct fake_backend {
     const char *refuse_owner; /* only of this one (folded); NULL: of all */
     int fail_code;            /* of the call itself */
     uint64_t signed_in;       /* the user of this bag did, in November 2023 */
+    bool adopted;             /* the newest deletion wants a copy */
     int enrolled;
     struct enrollment wanted;                     /* by the newest of them */
     uint64_t origin;                              /* changes come from this machine; 0: "admin" */
@@ -225,6 +226,7 @@ static inline int fake_fill(struct fake_set *set, struct submit *submit)
         set->bag = bag;
     }
     if (rc == 0 && submit->kind == SUBMIT_DELETE) {
+        set->fake->adopted = submit->adopt;
         rc = kv_children(kv, NULL, bag.bag_id, fake_delete_child, set, NULL);
         set->bag = bag;
         (void)fake_change(set, CHANGE_BAG_DELETE);

@@ -90,7 +90,7 @@ static inline void toy_sign_in(struct toy *toy, struct toy_peer *peer,
     toy->sign_in_bag = message->sign_in.bag_id;
     toy->last_groups[0] = '\0';
     if (message->sign_in.bag_id != 0 && toy_bag(toy, message->sign_in.bag_id) == NULL) {
-        code = E_BAG_GONE;
+        code = toy->gone_code != 0 ? toy->gone_code : E_BAG_GONE;
     }
     if (code == 0) {
         struct toy_bag *user = toy_ensure(toy, OWNER_USER, message->sign_in.user);
@@ -173,7 +173,8 @@ static inline struct digest toy_digest(const struct toy *toy, const struct toy_b
 static inline void toy_follow(struct toy *toy, struct toy_peer *peer, struct wire_bag wanted)
 {
     struct toy_bag *bag = toy_bag(toy, wanted.bag_id);
-    int code = bag == NULL ? E_BAG_GONE : (toy_may_read(toy, bag) ? 0 : E_NOT_ALLOWED);
+    int gone = toy->gone_code != 0 ? toy->gone_code : E_BAG_GONE;
+    int code = bag == NULL ? gone : (toy_may_read(toy, bag) ? 0 : E_NOT_ALLOWED);
     bool known = false;
     toy->follows++;
     for (size_t i = 0; i < peer->followed_count; i++) {

@@ -73,6 +73,7 @@ struct toy {
     int write_code;   /* every WRITE is answered with it */
     int sign_in_code;
     int join_code;
+    int gone_code;      /* of a bag that is gone; 0: E_BAG_GONE */
     bool mute;          /* nothing is answered */
     bool forget_device; /* its key is not known */
     bool wrong_writer;  /* once */

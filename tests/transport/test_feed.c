@@ -495,37 +495,6 @@ static void a_heartbeat_is_not_answered(void **state)
     assert_int_equal(rig_did(FEED_DO_HEARD)->heard.waiting, 5);
 }
 
-/* Stopped: what is followed stays where it is, and is not called complete; answers go out. */
-static void nothing_followed_is_sent_while_it_is_stopped(void **state)
-{
-    (void)state;
-    rig_open(100000);
-    rig_live_bag(1, 20);
-    struct feed_event event = {.kind = FEED_STATE};
-    event.state = WIRE_STOPPED;
-    rig_step(event);
-    (void)rig_sent(0, WIRE_STATE);
-    rig_commit_one(1, 21, 20, 8);
-    assert_int_equal(rig.did.count, 0);
-    rig_follow(2, 0);
-    assert_int_equal(rig.did.count, 0);
-    wire_put_list(&rig.bytes, RIG_SESSION, 0);
-    rig_got();
-    assert_int_equal(rig.did.count, 0);
-    rig.now_ms += RIG_HEARTBEAT_MS;
-    rig_step((struct feed_event){.kind = FEED_TICK, .head_seq = 21});
-    assert_int_equal(rig_sent(0, WIRE_HEARTBEAT)->heartbeat.current, 0);
-    event = (struct feed_event){.kind = FEED_SIGNED_OUT};
-    event.signed_out.text = "";
-    rig_step(event);
-    (void)rig_sent(0, WIRE_SIGNED_OUT);
-    event = (struct feed_event){.kind = FEED_STATE};
-    event.state = WIRE_RUNNING;
-    rig_step(event);
-    (void)rig_sent(0, WIRE_STATE);
-    assert_int_equal(rig_count(FEED_DO_LIST), 1); /* one question a step: the bags come next */
-}
-
 static void silence_ends_it(void **state)
 {
     (void)state;
@@ -629,7 +598,6 @@ int main(void)
         TEST(many_outcomes_with_long_sentences),
         TEST(heartbeats_when_nothing_else_is_sent),
         TEST(a_heartbeat_is_not_answered),
-        TEST(nothing_followed_is_sent_while_it_is_stopped),
         TEST(silence_ends_it),
         TEST(silence_before_hello_ends_it_too),
         TEST(goodbye),

@@ -63,6 +63,28 @@ static void a_preview_counts_and_changes_nothing(void **state)
     assert_true(is_there("/api/v1/owners/user/ann"));
 }
 
+/* The machines that hold it are named, and the wish goes with the deletion. */
+static void the_next_machine_s_copy(void **state)
+{
+    (void)state;
+    struct answer answer = ask(&fake, "POST", "/api/v1/owners/delete",
+                               "{\"users\":[\"ann\"],\"adopt\":true,\"dry_run\":true}");
+    assert_int_equal(answer.status, 200);
+    size_t suppliers = rows_of(&answer, "suppliers");
+    assert_true(suppliers > 0 && suppliers == (size_t)number_at(&answer, "devices"));
+    assert_int_equal(strlen(row_text(&answer, "suppliers", 0, "id")), 16);
+    assert_true(json_is_false(row_at(&answer, "suppliers", 0, "connected")));
+    answer_free(&answer);
+    answer = ask(&fake, "POST", "/api/v1/owners/delete", "{\"users\":[\"ann\"],\"adopt\":true}");
+    assert_int_equal(answer.status, 200);
+    assert_true(fake.adopted);
+    answer_free(&answer);
+    answer = ask(&fake, "POST", "/api/v1/owners/delete", "{\"users\":[\"bob\"]}");
+    assert_false(fake.adopted);
+    assert_null(json_object_get(answer.json, "suppliers"));
+    answer_free(&answer);
+}
+
 static void users_and_groups_are_deleted(void **state)
 {
     (void)state;
@@ -125,7 +147,7 @@ static void bad_requests_delete_nothing(void **state)
         {"{\"users\":[\"ann\"],\"groups\":[1]}", "'groups' is an array of at most 10000 texts"},
         {"{\"users\":[\"ann\"],\"dry_run\":1}", "'dry_run' is true or false"},
         {"{\"users\":[\"ann\"],\"dryRun\":true}",
-         "the body has a member 'dryRun', which is none of: users groups dry_run"},
+         "the body has a member 'dryRun', which is none of: users groups adopt dry_run"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct answer answer = ask(&fake, "POST", "/api/v1/owners/delete", rows[i].body);
@@ -186,6 +208,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_FAKE(a_preview_counts_and_changes_nothing),
+        WITH_FAKE(the_next_machine_s_copy),
         WITH_FAKE(users_and_groups_are_deleted),
         WITH_FAKE(machines_that_hold_a_group_are_counted),
         WITH_FAKE(names_that_are_not_there_are_told),
