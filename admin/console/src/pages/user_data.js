@@ -110,8 +110,8 @@ function Registered() {
             onClose=${() => setResult(null)} />`}
         <${Listing} key=${lists} ticked=${ticked} />
         <${Ticked} ticked=${ticked} />
-        <${TickedBar} selection=${ticked}>
-            <button class="danger" onClick=${remove}>${t("user_data.delete")}</button><//>
+        ${can("operator") && html`<${TickedBar} selection=${ticked}>
+            <button class="danger" onClick=${remove}>${t("user_data.delete")}</button><//>`}
         <${CopyCommand} command=${listCommand(search, kind)} />`;
 }
 

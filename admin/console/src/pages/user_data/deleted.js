@@ -78,8 +78,8 @@ export function DeletedList() {
             mayTick=${(row) => isPlain(row, list.rows)}
             rowName=${(row) => row.name}
             empty=${search || kind ? t("user_data.none_found") : t("user_data.none_deleted")} />
-        <${TickedBar} selection=${ticked}>
-            <button onClick=${restoreTicked}>${t("user_data.restore")}</button><//>
+        ${can("operator") && html`<${TickedBar} selection=${ticked}>
+            <button onClick=${restoreTicked}>${t("user_data.restore")}</button><//>`}
         ${ticked.size > 0 && html`<${CopyCommand} command=${commands(ticked.rows, (noun, names) =>
             [noun, "restore", ...argumentsOf(names)], command)} />`}`;
 }

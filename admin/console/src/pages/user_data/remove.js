@@ -1,17 +1,18 @@
 /* remove.js - deleting people and groups: the preview, doing it in steps, what became of it. */
 import { api, Problem } from "../../api.js";
 import { confirmAction } from "../../components/confirm.js";
-import { Bytes, Definitions, Num, Seq, Time } from "../../components/small.js";
+import { Badge, Bytes, Definitions, Num, Seq, Time } from "../../components/small.js";
 import { command } from "../../format.js";
 import { t } from "../../i18n.js";
 import { html, useEffect, useRef, useState } from "../../lib.js";
 import { argumentsOf, commands, inParts, namesOf, summed } from "../../owner.js";
 import { href } from "../../router.js";
-import { restoreOwners } from "./restore.js";
+import { headNow, restoreOwners } from "./restore.js";
 import { Failures, Names, OwnerName } from "./small.js";
 
 export const TICKED_MAX = 10000; /* of users, and of groups, in one request */
 const STEP = 500;
+const SUPPLIERS_SHOWN = 8;
 
 let results = 0;
 
@@ -34,14 +35,28 @@ const adoption = (adopt) => (adopt ? { adopt: true } : {});
 
 function Effects({ preview, adopt }) {
     const points = [
-        preview.devices > 0
-            ? t("user_data.effect_devices", { count: preview.devices })
-            : t("user_data.effect_no_device"),
-        adopt ? t("user_data.effect_adopt") : t("user_data.effect_login"),
+        adopt && preview.devices > 0 && t("user_data.effect_adopt"),
+        !adopt && preview.devices > 0 && t("user_data.effect_devices", { count: preview.devices }),
+        preview.devices === 0 && t("user_data.effect_no_device"),
+        !adopt && t("user_data.effect_login"),
         preview.groups > 0 && t("user_data.effect_groups"),
     ];
     return html`<ul class="effects">${points.filter(Boolean).map((text) => html`
         <li key=${text}>${text}</li>`)}</ul>`;
+}
+
+/* The machines whose copy may come; one that is named for two users is shown once. */
+function Suppliers({ suppliers }) {
+    const machines = [...new Map(suppliers.map((one) => [one.id, one])).values()];
+    if (machines.length === 0) {
+        return html`<div class="notice warn"><p>${t("user_data.no_supplier")}</p></div>`;
+    }
+    return html`<h3>${t("user_data.suppliers")}</h3>
+        <ul class="names">${machines.slice(0, SUPPLIERS_SHOWN).map((one) => html`
+            <li key=${one.id}><bdi translate="no">${one.name || one.id}</bdi>${one.connected &&
+                html`${" "}<${Badge} kind="ok">${t("user_data.connected")}<//>`}</li>`)}
+            ${machines.length > SUPPLIERS_SHOWN && html`<li class="quiet">
+                ${t("user_data.more", { count: machines.length - SUPPLIERS_SHOWN })}</li>`}</ul>`;
 }
 
 function counts(preview, devices) {
@@ -70,7 +85,8 @@ function Preview({ rows, preview, adopt }) {
             <${Names} rows=${left} />
             <${Definitions} rows=${counts(preview, true)} />
             <h3>${t("user_data.will_happen")}</h3>
-            <${Effects} preview=${preview} adopt=${adopt} />`}
+            <${Effects} preview=${preview} adopt=${adopt} />
+            ${preview.suppliers && html`<${Suppliers} suppliers=${preview.suppliers} />`}`}
         <${Failures} failed=${preview.failed} />`;
 }
 
@@ -78,12 +94,13 @@ async function deleteAll(rows, adopt, progress) {
     const answers = [];
     let done = 0;
     progress(0, rows.length);
+    const before = adopt ? await headNow() : undefined; /* who is made anew is restored to it */
     for (const part of inParts(rows, STEP)) {
         answers.push(await ask(part, adoption(adopt)));
         done += part.length;
         progress(done, rows.length);
     }
-    return summed(answers);
+    return { answer: summed(answers), before };
 }
 
 /* Ask, and delete. Resolves to what DeleteResult shows, or null: nothing was done. */
@@ -109,7 +126,7 @@ export async function deleteOwners(rows) {
         command: ({ adopt }) => commands(rows, (noun, names) =>
             [noun, "rm", adopt ? "--adopt" : null, ...argumentsOf(names)], command),
     });
-    return done && { key: ++results, rows, answer: done.value, adopt: done.values.adopt };
+    return done && { key: ++results, rows, ...done.value, adopt: done.values.adopt };
 }
 
 /* Those of the rows that were deleted by this request. */
@@ -159,13 +176,13 @@ function useUntil(wanted) {
 
 /* What became of a deletion, and the way back. */
 export function DeleteResult({ result, onRestored, onClose }) {
-    const { answer, adopt } = result;
+    const { answer, adopt, before } = result;
     const head = useRef(null);
     const rows = deletedRows(result);
     const some = answer.users + answer.groups > 0;
     const until = useUntil(some);
     useEffect(() => head.current?.focus(), []);
-    const undo = async () => (await restoreOwners(rows)) && onRestored();
+    const undo = async () => (await restoreOwners(rows, { at: before })) && onRestored();
     return html`<section class="notice ${some && answer.failed.length === 0 ? "" : "warn"} result"
             role="status">
         <h2 ref=${head} tabindex="-1">${some

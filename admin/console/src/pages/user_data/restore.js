@@ -93,7 +93,7 @@ function words(rows, { at, items }) {
 }
 
 /* Where to go back to when the restoring is to be undone: the newest change before it. */
-const headNow = async () => (await api.get("/status")).seq;
+export const headNow = async () => (await api.get("/status")).seq;
 
 /* Ask, and restore `rows` (users and groups): without `at` those that were deleted, else as they
  * were at that seq or time; with `items` only these of them. Resolves to the answer, or null. */
