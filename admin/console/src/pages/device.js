@@ -112,9 +112,7 @@ function Machine({ row, reload }) {
         <${Headline} row=${row} />
         <div class="cards">
             <${Identity} row=${row} />
-            <${Progress} row=${row} />
-        </div>
-        <div class="cards">
+            ${row.state !== "removed" && html`<${Progress} row=${row} />`}
             <${Rights} row=${row} reload=${reload} />
             <${KeptUsers} row=${row} />
         </div>

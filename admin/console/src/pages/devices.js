@@ -14,25 +14,27 @@ import { liveState, status } from "../live.js";
 import { href, path, place, setQuery } from "../router.js";
 import { can } from "../session.js";
 import { RemoveResult, removeDevices, TICKED_MAX } from "./devices/remove.js";
-import { DeviceName, DeviceState } from "./devices/small.js";
+import { DeviceName, DeviceState, Two } from "./devices/small.js";
 
 const PAGE_ROWS = 500;
 const REFRESH_MS = 3000;
 
 const mayTick = (row) => row.state !== "removed";
 
-/* Two things in one cell, the second below the first. */
-function Two({ first, second }) {
-    return html`<span class="two"><span>${first}</span>${second &&
-        html`<small class="quiet">${second}</small>`}</span>`;
-}
-
 const text = (value) => (value ? html`<bdi translate="no">${value}</bdi>` : "–");
 
+/* Of one that is away, where it was complete to is what is known. */
 function Lag({ row }) {
-    return html`<${Two} first=${html`<${Seq} value=${row.cursor} />`}
+    return html`<${Two} first=${html`<${Seq} value=${row.cursor ?? row.current_seq} />`}
         second=${row.lag === null ? null : row.lag === 0 ? t("devices.current")
             : t("devices.behind", { count: row.lag })} />`;
+}
+
+/* "MP C6004 · E174C700123" */
+function Kind({ row }) {
+    const parts = [row.model, row.serial].filter(Boolean);
+    return parts.length > 0 && html`<span class="machine-kind" translate="no">
+        ${parts.map((part, i) => html`${i > 0 && " · "}<bdi>${part}</bdi>`)}</span>`;
 }
 
 function Users({ row }) {
@@ -46,14 +48,13 @@ function columns(order) {
     };
     return [
         {
-            key: "name", title: t("devices.name"), head: true, ...by("name", "ascending"),
-            cell: (row) => html`<a class="owner-link" href=${href(path("/devices/:id", row))}
-                ><${DeviceName} row=${row} /></a>`,
+            key: "name", title: t("devices.name_model"), head: true, ...by("name", "ascending"),
+            cell: (row) => html`<${Two} first=${html`<a class="owner-link"
+                href=${href(path("/devices/:id", row))}><${DeviceName} row=${row} /></a>`}
+                second=${html`<${Kind} row=${row} />`} />`,
         },
         { key: "state", title: t("devices.state"), cell: (row) => html`<span class="states"
             ><${DeviceState} row=${row} /></span>` },
-        { key: "model", title: t("devices.model_serial"), cell: (row) => html`<${Two}
-            first=${text(row.model)} second=${row.serial && text(row.serial)} />` },
         { key: "address", title: t("devices.address_version"), cell: (row) => html`<${Two}
             first=${text(row.address)} second=${row.version && text(row.version)} />` },
         { key: "seen", title: t("devices.last_seen"), ...by("seen", "descending"),
@@ -127,9 +128,7 @@ export default function Devices() {
             list.reload();
         }
     };
-    return html`<${Page} title=${t("nav.confirm_device")} intro=${t("devices.intro")}
-            actions=${can("operator") && html`<a role="button" class="outline"
-                href=${href("/join-tokens")}>${t("devices.add")}</a>`}>
+    return html`<${Page} title=${t("nav.confirm_device")} intro=${t("devices.intro")}>
         ${result && html`<${RemoveResult} key=${result.key} result=${result}
             onClose=${() => setResult(null)} />`}
         <${Filters} list=${list} />

@@ -12,7 +12,7 @@ import { t } from "../i18n.js";
 import { joinCommand } from "../join_tokens.js";
 import { html, useState } from "../lib.js";
 import { can } from "../session.js";
-import { Points } from "./devices/small.js";
+import { Points, Two } from "./devices/small.js";
 import { MadeTokens } from "./join_tokens/made.js";
 import { MakeDialog } from "./join_tokens/make.js";
 import { Writer } from "./owner/writer.js";
@@ -27,13 +27,12 @@ const machine = (id) => (id ? html`<${Writer} row=${{ origin: id }} />`
 
 const columns = () => [
     { key: "id", title: t("join_tokens.id"), head: true,
-        cell: (row) => html`<code translate="no">${row.id}</code>` },
+        cell: (row) => html`<code class="token-id" translate="no">${row.id}</code>` },
     { key: "state", title: t("join_tokens.state"), cell: (row) => html`<${Badge}
         kind=${KINDS[row.state]}>${t(`join_tokens.state_${row.state}`)}<//>` },
-    { key: "made", title: t("join_tokens.made_at"),
-        cell: (row) => html`<${Time} at=${row.created_at} />` },
-    { key: "by", title: t("join_tokens.by"), cell: (row) => (row.by
-        ? html`<bdi translate="no">${row.by}</bdi>` : html`<span class="quiet">–</span>`) },
+    { key: "made", title: t("join_tokens.made_by"), cell: (row) => html`<${Two}
+        first=${html`<${Time} at=${row.created_at} />`}
+        second=${row.by && html`<bdi translate="no">${row.by}</bdi>`} />` },
     { key: "expires", title: t("join_tokens.expires"), cell: (row) => (row.state === "used"
         ? html`<span class="quiet">–</span>` : html`<${Time} at=${row.expires_at} />`) },
     { key: "device", title: t("join_tokens.device"), cell: (row) => machine(row.device) },

@@ -3,12 +3,13 @@ import { useList } from "../../components/list.js";
 import { Pager } from "../../components/pager.js";
 import { ProblemView } from "../../components/problem.js";
 import { Time } from "../../components/small.js";
-import { t } from "../../i18n.js";
+import { lang, t } from "../../i18n.js";
 import { html } from "../../lib.js";
 import { href, path } from "../../router.js";
 import { OwnerName } from "../user_data/small.js";
 
 const REFRESH_MS = 5000;
+const PAGE_ROWS = 200;
 
 function User({ user }) {
     return html`<li><a class="owner-link" href=${href(path("/user-data/:kind/:name",
@@ -16,22 +17,19 @@ function User({ user }) {
         class="quiet">${t("device.signed_in")}${" "}<${Time} at=${user.since} /></span></li>`;
 }
 
-function moreText(row) {
-    if (row.state === "removed") {
-        return t("device.users_removed");
-    }
-    return row.keep === "everybody" ? t("device.users_everybody")
-        : row.keep === "groups" ? t("device.users_groups") : null;
-}
-
+/* In the order of the names, page by page: a machine keeps few enough for one. */
 export function KeptUsers({ row }) {
-    const list = useList(`/devices/${row.id}/users`, "users", { limit: 20 },
+    const list = useList(`/devices/${row.id}/users`, "users", { limit: PAGE_ROWS },
         { refresh_ms: REFRESH_MS });
-    const more = moreText(row);
-    return html`<section class="card"><h2>${t("device.users", { count: row.users })}</h2>
-        ${more && html`<p>${more}</p>`}
+    const names = new Intl.Collator(lang.value, { numeric: true });
+    const rows = [...(list.rows ?? [])].sort((a, b) => names.compare(a.name, b.name));
+    return html`<section class="card"><h2>${row.state === "removed"
+            ? t("device.users_then", { count: row.users })
+            : t("device.users", { count: row.users })}</h2>
+        ${row.keep !== "signed-in" && row.state !== "removed" && html`<p>${row.keep === "groups"
+            ? t("device.users_groups") : t("device.users_everybody")}</p>`}
         <${ProblemView} problem=${list.problem} retry=${list.reload} />
-        ${list.rows?.length > 0 && html`<ul class="machines">${list.rows.map((user) => html`
+        ${rows.length > 0 && html`<ul class="kept-users">${rows.map((user) => html`
             <${User} key=${user.name} user=${user} />`)}</ul>`}
         ${list.rows?.length === 0 && html`<p class="quiet">${t("device.users_none")}</p>`}
         <${Pager} list=${list} /></section>`;

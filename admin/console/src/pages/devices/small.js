@@ -25,13 +25,18 @@ export function DeviceNames({ rows, max = 8 }) {
     </ul>`;
 }
 
+/* Two things in one cell, the second below the first. */
+export function Two({ first, second }) {
+    return html`<span class="two"><span>${first}</span>${second &&
+        html`<small class="quiet">${second}</small>`}</span>`;
+}
+
 export function Points({ texts }) {
     return html`<ul class="effects">${texts.filter(Boolean).map((text) => html`
         <li key=${text}>${text}</li>`)}</ul>`;
 }
 
 /* A card with names and values. */
-export function Facts({ title, rows, children }) {
-    return html`<section class="card"><h2>${title}</h2><${Definitions} rows=${rows} />
-        ${children}</section>`;
+export function Facts({ title, rows }) {
+    return html`<section class="card facts"><h2>${title}</h2><${Definitions} rows=${rows} /></section>`;
 }
