@@ -3,6 +3,11 @@
 
 /* --- before it is open --- */
 
+static void put_beat(struct buf *out, uint64_t session, uint64_t seq)
+{
+    wire_put_heartbeat(out, session, &(struct wire_heartbeat){.seq = seq, .current = seq});
+}
+
 static void hello_is_checked_and_welcomed(void **state)
 {
     (void)state;
@@ -99,11 +104,11 @@ static void assert_hello_first(void)
 static void hello_comes_first(void **state)
 {
     (void)state;
-    wire_put_heartbeat(&rig.bytes, RIG_SESSION, &(struct wire_heartbeat){.seq = 1, .current = 1});
+    put_beat(&rig.bytes, RIG_SESSION, 1);
     rig_got();
     assert_hello_first();
     rig_hello(1000);
-    wire_put_heartbeat(&rig.bytes, RIG_SESSION, &(struct wire_heartbeat){.seq = 1, .current = 1});
+    put_beat(&rig.bytes, RIG_SESSION, 1);
     rig_got();
     assert_hello_first(); /* accepted it is not yet */
 }
@@ -112,11 +117,10 @@ static void another_session_number(void **state)
 {
     (void)state;
     rig_open(1000);
-    wire_put_heartbeat(&rig.bytes, RIG_SESSION + 1,
-                       &(struct wire_heartbeat){.seq = 1, .current = 1});
+    put_beat(&rig.bytes, RIG_SESSION + 1, 1);
     rig_got();
     assert_hello_first();
-    wire_put_heartbeat(&rig.bytes, RIG_SESSION, &(struct wire_heartbeat){.seq = 1, .current = 1});
+    put_beat(&rig.bytes, RIG_SESSION, 1);
     rig_got();
     assert_int_equal(rig_did(FEED_DO_HEARD)->heard.seq, 1); /* the session goes on */
 }
@@ -247,7 +251,7 @@ static void parts_of_another_session(void **state)
     (void)state;
     rig_open(1000);
     buf_init(&message, 1000);
-    wire_put_heartbeat(&message, RIG_SESSION + 1, &(struct wire_heartbeat){.seq = 1, .current = 1});
+    put_beat(&message, RIG_SESSION + 1, 1);
     put_part(message.size, 0, buf_span(&message));
     rig_ended(E_MALFORMED);
     buf_free(&message);
@@ -495,48 +499,6 @@ static void a_heartbeat_is_not_answered(void **state)
     assert_int_equal(rig_did(FEED_DO_HEARD)->heard.waiting, 5);
 }
 
-static void silence_ends_it(void **state)
-{
-    (void)state;
-    rig_open(1000);
-    tick(FEED_SILENT_HEARTBEATS * RIG_HEARTBEAT_MS - 1);
-    assert_int_equal(rig_count(FEED_DO_CUT), 0);
-    wire_put_heartbeat(&rig.bytes, RIG_SESSION, &(struct wire_heartbeat){.seq = 33, .current = 33});
-    rig_got();
-    tick(FEED_SILENT_HEARTBEATS * RIG_HEARTBEAT_MS - 1);
-    assert_int_equal(rig_count(FEED_DO_CUT), 0);
-    tick(1);
-    assert_int_equal(rig_did(FEED_DO_CUT)->cut.code, E_TIMEOUT);
-}
-
-static void silence_before_hello_ends_it_too(void **state)
-{
-    (void)state;
-    tick(0);
-    tick(FEED_SILENT_HEARTBEATS * RIG_HEARTBEAT_MS);
-    assert_int_equal(rig_did(FEED_DO_CUT)->cut.code, E_TIMEOUT);
-    assert_int_equal(rig_count(FEED_DO_SEND), 0);
-}
-
-static void goodbye(void **state)
-{
-    (void)state;
-    rig_open(1000);
-    wire_put_bye(&rig.bytes, RIG_SESSION);
-    rig_got();
-    assert_int_equal(rig.did.count, 1);
-    assert_int_equal(rig_did(FEED_DO_CUT)->cut.code, 0);
-}
-
-static void a_peer_that_does_not_read(void **state)
-{
-    (void)state;
-    rig_open(1000);
-    rig_step((struct feed_event){.kind = FEED_SENT_FAILED});
-    assert_int_equal(rig.did.count, 1);
-    assert_int_equal(rig_did(FEED_DO_CUT)->cut.code, E_BUSY);
-}
-
 static void the_end_from_outside(void **state)
 {
     (void)state;
@@ -598,10 +560,6 @@ int main(void)
         TEST(many_outcomes_with_long_sentences),
         TEST(heartbeats_when_nothing_else_is_sent),
         TEST(a_heartbeat_is_not_answered),
-        TEST(silence_ends_it),
-        TEST(silence_before_hello_ends_it_too),
-        TEST(goodbye),
-        TEST(a_peer_that_does_not_read),
         TEST(the_end_from_outside),
         TEST(a_session_is_small),
     };
