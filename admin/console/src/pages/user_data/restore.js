@@ -49,11 +49,12 @@ async function differences({ kind, name }, { at, items }, signal) {
 }
 
 const BACK = { added: "removed", removed: "set", changed: "changed" };
+const SIGN = { added: "removed", removed: "add", changed: "changed" };
 
 function Changes({ changes }) {
     return changes && changes.found.length > 0 && html`<ul class="changes">
         ${changes.found.map((row) => html`<li key=${row.item}>
-            <span class="change change-${BACK[row.change]}">${
+            <span class="change change-${SIGN[row.change]}">${
                 t(`user_data.restore_${BACK[row.change]}`)}</span>
             <code translate="no">${row.item}</code></li>`)}
         ${changes.more && html`<li class="quiet">${t("user_data.and_more")}</li>`}
@@ -143,7 +144,7 @@ function restoredText({ users, groups, set, changed, removed }) {
 /* Told for a moment at the page's edge, with the way back when there is one. */
 function told(rows, answer, before, items) {
     const some = answer.set + answer.changed + answer.removed + answer.bags > 0;
-    const action = some && before
+    const action = some && before && answer.bags === 0 /* who was not there is deleted again */
         ? { text: t("user_data.undo"), run: () => restoreOwners(rows, { at: before, items }) }
         : undefined;
     const text = !some && answer.failed.length === 0 ? t("user_data.restore_nothing")
