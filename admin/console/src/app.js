@@ -2,6 +2,7 @@
 import { ConfirmHost } from "./components/confirm.js";
 import { Layout } from "./components/layout.js";
 import { NotFound } from "./components/page.js";
+import { NewPasswordPage } from "./components/new_password.js";
 import { ProblemView } from "./components/problem.js";
 import { SignInDialog, SignInPage } from "./components/sign_in.js";
 import { Loading } from "./components/small.js";
@@ -59,9 +60,17 @@ function Signed() {
     return html`<${Layout} nav=${found?.route.nav}>${shown}<//>`;
 }
 
+/* Nobody, somebody who has to choose a password, or somebody who may go on. */
+function Inside({ unreachable }) {
+    if (!session.value) {
+        return html`<${SignInPage} problem=${unreachable} />`;
+    }
+    return session.value.must_change ? html`<${NewPasswordPage} />` : html`<${Signed} />`;
+}
+
 export function App({ unreachable }) {
     return html`
-        ${session.value ? html`<${Signed} />` : html`<${SignInPage} problem=${unreachable} />`}
+        <${Inside} unreachable=${unreachable} />
         <${ConfirmHost} />
         <${SignInDialog} />
         <${Toasts} />`;

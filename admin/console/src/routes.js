@@ -17,6 +17,10 @@ export const ROUTES = [
         pattern: "/join-tokens", nav: "/join-tokens",
         page: () => import("./pages/join_tokens.js"),
     },
+    { pattern: "/journal", nav: "/journal", page: () => import("./pages/journal.js") },
+    { pattern: "/log", nav: "/log", page: () => import("./pages/log.js") },
+    { pattern: "/audit", nav: "/audit", page: () => import("./pages/audit.js") },
+    { pattern: "/accounts", nav: "/accounts", page: () => import("./pages/accounts.js") },
 ];
 
 /* The navigation, in the words of the procedures. `role`: the least that sees it. */

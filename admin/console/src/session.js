@@ -1,7 +1,7 @@
 /* session.js - who is signed in, and what they may do.
  *
  * `session` is undefined until the server was asked, null when nobody is signed in, else {name,
- * role, csrf, expires_at, via}. When a session ends under way, `expired` is true: the page stays,
+ * role, csrf, expires_at, via, must_change}. When a session ends under way, `expired` is true: the page stays,
  * the sign-in dialog lies over it, and what was asked goes on after it (api.js). */
 import { signal } from "@preact/signals";
 
@@ -19,10 +19,21 @@ export function can(role) {
 }
 
 let waiting = [];
+let typed = null;
 
+/* The password that was typed at signing in, for as long as it has to be changed: "" when it is
+ * not known. */
+export const typedPassword = () => typed ?? "";
+
+/* With a password that somebody else made, nothing can be done but choosing another: what waits
+ * goes on after that. */
 function signedIn(who) {
     session.value = who;
     expired.value = false;
+    if (who.must_change) {
+        return;
+    }
+    typed = null;
     const resume = waiting;
     waiting = [];
     resume.forEach((go) => go());
@@ -42,7 +53,9 @@ export async function loadSession() {
 
 /* Throws a Problem: bad_credentials, locked (with retry_after_s). */
 export async function signIn(name, password) {
-    signedIn((await request("POST", "/session", { body: { name, password } })).data);
+    const who = (await request("POST", "/session", { body: { name, password } })).data;
+    typed = who.must_change ? password : null;
+    signedIn(who);
 }
 
 /* Ends the session on the server too, then shows the sign-in page. */
@@ -58,6 +71,7 @@ export async function signOut() {
         }
     }
     session.value = null;
+    typed = null;
     expired.value = false;
 }
 

@@ -55,16 +55,6 @@ function Entry({ item, current }) {
         ${t(item.text)}</a></li>`;
 }
 
-/* A password that somebody else knows, too. */
-function OthersPassword() {
-    const [changing, setChanging] = useState(false);
-    return session.value.must_change && html`<div class="notice warn must-change">
-        <p>${t("password.must")}</p>
-        <button class="small" onClick=${() => setChanging(true)}>${t("password.title")}</button>
-        ${changing && html`<${PasswordDialog} onClose=${() => setChanging(false)} />`}
-    </div>`;
-}
-
 /* Only what leads somewhere and what the reader may see. */
 function shownItems(items) {
     return items.filter((item) => (!item.role || can(item.role)) && hasPage(item.at));
@@ -135,6 +125,6 @@ export function Layout({ nav, children }) {
                 </div>
             </div>
         </header>
-        <main id="content" tabindex="-1"><${OthersPassword} />${children}</main>
+        <main id="content" tabindex="-1">${children}</main>
     </div>`;
 }

@@ -3,12 +3,12 @@ import { CopyCommand } from "../../components/copy.js";
 import { Dialog } from "../../components/dialog.js";
 import { useList } from "../../components/list.js";
 import { Toolbar } from "../../components/search.js";
-import { Badge, Definitions, Field, Seq, Time } from "../../components/small.js";
+import { Badge, Definitions, Seq, Time } from "../../components/small.js";
 import { DataTable } from "../../components/table.js";
+import { TimeField } from "../../components/time_field.js";
 import { command, seq as seqText } from "../../format.js";
 import { t, tx } from "../../i18n.js";
 import { html, useState } from "../../lib.js";
-import { fromField, toField } from "../../moments.js";
 import { ownerPath } from "../../owner.js";
 import { href, path, place, setQuery } from "../../router.js";
 import { can } from "../../session.js";
@@ -122,14 +122,6 @@ function ChangeDialog({ kind, name, device, row, onClose, onChange, gone }) {
 }
 
 /* --- all of it --- */
-
-function TimeField({ label, name }) {
-    const value = place.value.query[name];
-    return html`<div class="choice"><${Field} label=${label}>${(a) => html`
-        <input ...${a} type="datetime-local" step="1" value=${value ? toField(value) : ""}
-            onChange=${(event) => setQuery({ [name]: fromField(event.target.value) })} />`}<//>
-    </div>`;
-}
 
 function Filter({ item, device }) {
     return html`<${Toolbar}>
