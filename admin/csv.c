@@ -122,8 +122,9 @@ static void begin_cell(struct admin_csv *csv)
 
 static void put_byte(struct admin_csv *csv, uint8_t byte)
 {
-    (void)buf_append_u8(&csv->bytes, byte);
-    csv->cells[csv->cell_count - 1].size++;
+    if (buf_append_u8(&csv->bytes, byte) == 0) { /* else the row is too large, and left out */
+        csv->cells[csv->cell_count - 1].size++;
+    }
 }
 
 static enum place read_byte(struct admin_csv *csv, enum place place, uint8_t byte)
@@ -286,7 +287,7 @@ static int read_titles(struct admin_csv *csv, struct err *err)
 
 static bool is_empty(const struct admin_csv *csv)
 {
-    for (size_t i = 0; i < csv->cell_count; i++) {
+    for (size_t i = 0; i < csv->cell_count && csv->record.fault == 0; i++) {
         if (trimmed(text_of(csv, i)).size > 0) {
             return false;
         }

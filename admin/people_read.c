@@ -230,7 +230,7 @@ static void put_departments(const struct admin_record *record, struct buf *out)
         put_department(ou->value, out);
         count++;
     }
-    if (count == 0) {
+    if (count == 0 && record->dn.size > 0) {
         struct buf name;
         buf_init(&name, FOLDED_MAX);
         department_of_dn(record->dn, &name);

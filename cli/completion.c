@@ -190,56 +190,105 @@ static void print_quoted(const char *text)
     (void)putchar('\'');
 }
 
-/* "__fish_seen_subcommand_from user; and __fish_seen_subcommand_from show" */
-static void print_fish_condition(const char *words, size_t size)
+/* Options whose next word is their value, one a line of a `case`. */
+static void print_fish_values(const struct option_spec *specs)
 {
-    (void)printf(" -n '");
-    for (size_t at = 0; at < size;) {
-        size_t word = strcspn(words + at, " ");
-        (void)printf("%s__fish_seen_subcommand_from %.*s", at > 0 ? "; and " : "", (int)word,
-                     words + at);
-        at += word + 1;
+    for (; specs != NULL && specs->name != NULL; specs++) {
+        if (takes_value(specs)) {
+            (void)printf(" --%s", specs->name);
+            if (specs->letter != 0) {
+                (void)printf(" -%c", specs->letter);
+            }
+        }
     }
-    (void)printf("'");
+}
+
+/* "__PROG_path": the words so far that are no options. The others tell whether they are just these,
+ * or begin with these. */
+static void print_fish_functions(const struct program *program)
+{
+    const char *name = program->name;
+    (void)printf("function __%s_path\n"
+                 "    set -l path\n"
+                 "    set -l skip no\n"
+                 "    for word in (commandline -opc)[2..]\n"
+                 "        if test $skip = yes\n"
+                 "            set skip no\n"
+                 "            continue\n"
+                 "        end\n"
+                 "        switch $word\n"
+                 "            case",
+                 name);
+    print_fish_values(program->options);
+    for (const struct command *c = program->commands; c->words != NULL; c++) {
+        print_fish_values(c->options);
+    }
+    (void)printf("\n"
+                 "                set skip yes\n"
+                 "            case '-*'\n"
+                 "            case '*'\n"
+                 "                set -a path $word\n"
+                 "        end\n"
+                 "    end\n"
+                 "    echo \"$path\"\n"
+                 "end\n");
+    (void)printf("function __%s_at\n    test (__%s_path) = \"$argv\"\nend\n", name, name);
+    (void)printf("function __%s_in\n"
+                 "    string match -q -- \"$argv *\" (__%s_path)\" \"\nend\n",
+                 name, name);
 }
 
 static void print_fish_command(const struct program *program, const struct command *c)
 {
+    const char *name = program->name;
     const char *last = strrchr(c->words, ' ');
     const struct command *lister = lister_of(program, c);
-    if (last != NULL) {
-        (void)printf("complete -c %s -f", program->name);
-        print_fish_condition(c->words, (size_t)(last - c->words));
-        (void)printf(" -a '%s' -d ", last + 1);
-        print_quoted(c->help);
-        (void)putchar('\n');
-    }
-    (void)printf("complete -c %s -f -n '__fish_use_subcommand' -a '%.*s'\n", program->name,
-                 (int)strcspn(c->words, " "), c->words);
+    (void)printf("complete -c %s -f -n '__%s_at %.*s' -a '%s' -d ", name, name,
+                 last != NULL ? (int)(last - c->words) : 0, c->words,
+                 last != NULL ? last + 1 : c->words);
+    print_quoted(c->help);
+    (void)putchar('\n');
     if (lister != NULL) {
-        (void)printf("complete -c %s -f", program->name);
-        print_fish_condition(c->words, strlen(c->words));
-        (void)printf(" -a '(%s %s --lines %d -o ndjson -- (commandline -ct) 2>/dev/null | string "
-                     "match -rg \\'\"name\":\"([^\"\\\\\\\\]*)\"\\')'\n",
-                     program->name, lister->words, NAMES_MAX);
+        (void)printf("complete -c %s -f -n '__%s_in %s' -a '(%s %s --lines %d -o ndjson -- "
+                     "(commandline -ct) 2>/dev/null | string match -rg "
+                     "\\'\"name\":\"([^\"]*)\"\\')'\n",
+                     name, name, c->words, name, lister->words, NAMES_MAX);
     }
     for (const struct option_spec *o = c->options; o != NULL && o->name != NULL; o++) {
-        (void)printf("complete -c %s%s", program->name, takes_value(o) ? " -r" : "");
-        print_fish_condition(c->words, strlen(c->words));
-        (void)printf(" -l %s -d ", o->name);
+        (void)printf("complete -c %s%s -n '__%s_in %s' -l %s -d ", name,
+                     takes_value(o) ? " -r" : "", name, c->words, o->name);
         print_quoted(o->help);
         (void)putchar('\n');
     }
 }
 
+/* "user" of "user ls": the groups of commands, each once. */
+static void print_fish_groups(const struct program *program)
+{
+    for (const struct command *c = program->commands; c->words != NULL; c++) {
+        for (const char *space = strchr(c->words, ' '); space != NULL;
+             space = strchr(space + 1, ' ')) {
+            const char *begin = space;
+            while (begin > c->words && begin[-1] != ' ') {
+                begin--;
+            }
+            (void)printf("complete -c %s -f -n '__%s_at %.*s' -a '%.*s'\n", program->name,
+                         program->name, begin > c->words ? (int)(begin - c->words - 1) : 0,
+                         c->words, (int)(space - begin), begin);
+        }
+    }
+}
+
 static void print_fish(const struct program *program)
 {
+    print_fish_functions(program);
     for (const struct option_spec *o = program->options; o != NULL && o->name != NULL; o++) {
         (void)printf("complete -c %s%s -l %s -d ", program->name, takes_value(o) ? " -r" : "",
                      o->name);
         print_quoted(o->help);
         (void)putchar('\n');
     }
+    print_fish_groups(program);
     for (const struct command *c = program->commands; c->words != NULL; c++) {
         print_fish_command(program, c);
     }

@@ -173,7 +173,8 @@ static void put_cell(struct buf *file, unsigned *seed, bool first)
     char cell[128] = "";
     int count = rand_r(seed) % 5;
     for (int i = 0; i < count; i++) {
-        memcpy(cell + strlen(cell), parts[rand_r(seed) % 8], 4);
+        size_t size = strlen(cell);
+        (void)snprintf(cell + size, sizeof cell - size, "%s", parts[rand_r(seed) % 8]);
     }
     bool quoted = strpbrk(cell, "\",\r\n") != NULL || rand_r(seed) % 3 == 0;
     (void)buf_append_span(file, first ? SPAN_LITERAL("") : SPAN_LITERAL(","));
