@@ -102,6 +102,8 @@ const struct admin_route admin_api_routes[] = {
      "since tail feed bag values follow wait", ADMIN_ROLE_VIEWER, NULL, admin_api_changes},
     {"GET", "/api/v1/log", ADMIN_LANE_LIST, ADMIN_BODY_NONE, "level since search limit feed format",
      ADMIN_ROLE_VIEWER, NULL, admin_api_log},
+    {"GET", "/api/v1/openapi.json", ADMIN_LANE_LOOP, ADMIN_BODY_NONE, "", ADMIN_ROLE_NONE, NULL,
+     admin_api_openapi},
     {"GET", "/livez", ADMIN_LANE_LOOP, ADMIN_BODY_NONE, "", ADMIN_ROLE_NONE, NULL, admin_api_livez},
     {"GET", "/readyz", ADMIN_LANE_LOOP, ADMIN_BODY_NONE, "verbose", ADMIN_ROLE_NONE, NULL,
      admin_api_readyz},

@@ -51,6 +51,7 @@ admin_handler admin_api_log;     /* log.c */
 admin_handler admin_api_livez;   /* health.c */
 admin_handler admin_api_readyz;
 admin_handler admin_api_metrics;
+admin_handler admin_api_openapi;      /* openapi.c */
 admin_handler admin_api_journal_stat; /* journal.c */
 admin_handler admin_api_history_fork;
 admin_handler admin_api_clock_confirm;
