@@ -43,5 +43,7 @@ void rows_replay(struct bench *bench);
 void rows_fleet(struct bench *bench);
 /* rows_state.c: a million users; opening after a crash */
 void rows_state(struct bench *bench);
+/* rows_admin.c: administration over HTTPS, with a million users */
+void rows_admin(struct bench *bench);
 
 #endif
