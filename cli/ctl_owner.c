@@ -195,20 +195,51 @@ static void tell_rest(const struct ctl_kind *kind, json_t *report)
     }
 }
 
+/* With --adopt: whose copy will come, at once or when the machine is there. */
+static void tell_suppliers(const struct invocation *invocation, json_t *report)
+{
+    json_t *suppliers = json_object_get(report, "suppliers");
+    size_t i;
+    json_t *row;
+    if (!invocation_has(invocation, "adopt")) {
+        return;
+    }
+    json_array_foreach(suppliers, i, row)
+    {
+        const char *name = json_string_value(json_object_get(row, "name"));
+        const char *id = json_string_value(json_object_get(row, "id"));
+        output_say("a copy is held by machine %s (%s)\n",
+                   name != NULL && name[0] != '\0' ? name : id,
+                   json_is_true(json_object_get(row, "connected")) ? "connected" : "not connected");
+    }
+    if (json_array_size(suppliers) == 0) {
+        output_say("no machine is known to hold a copy\n");
+    }
+}
+
 static bool confirm(const struct invocation *invocation, const struct ctl_kind *kind,
                     json_t *preview, struct err *err)
 {
-    char text[256];
+    char text[400];
     json_int_t count = number(preview, kind->member);
-    (void)snprintf(
-        text, sizeof text,
-        "%lld %s with %lld items (%lld bytes) will be deleted, here and on %lld machines "
-        "that keep them%s. Go on?",
-        (long long)count, count == 1 ? kind->one : kind->many, (long long)number(preview, "items"),
-        (long long)number(preview, "bytes"), (long long)number(preview, "devices"),
-        invocation_has(invocation, "adopt") ? "; what a machine has not sent yet makes them anew"
-                                            : "");
+    const char *what = count == 1 ? kind->one : kind->many;
     tell_rest(kind, preview);
+    tell_suppliers(invocation, preview);
+    if (invocation_has(invocation, "adopt")) {
+        (void)snprintf(
+            text, sizeof text,
+            "%lld %s with %lld items (%lld bytes) will be deleted here. The first machine "
+            "that holds a copy hands it in, and that copy then holds here and on all "
+            "other machines. Go on?",
+            (long long)count, what, (long long)number(preview, "items"),
+            (long long)number(preview, "bytes"));
+    } else {
+        (void)snprintf(text, sizeof text,
+                       "%lld %s with %lld items (%lld bytes) will be deleted, here and on %lld "
+                       "machines that keep them. Go on?",
+                       (long long)count, what, (long long)number(preview, "items"),
+                       (long long)number(preview, "bytes"), (long long)number(preview, "devices"));
+    }
     return command_confirm(invocation, text, err);
 }
 
@@ -250,6 +281,7 @@ static int rm(const struct invocation *invocation, const struct ctl_kind *kind, 
         return rc;
     }
     tell_rest(kind, report);
+    tell_suppliers(invocation, report);
     json_int_t done = number(report, kind->member);
     if (done > 0) {
         output_object(format, columns + (invocation_has(invocation, "dry-run") ? 0 : 1), report);

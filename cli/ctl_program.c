@@ -58,7 +58,7 @@ static const struct option_spec restore_options[] = {
 };
 
 static const struct option_spec rm_options[] = {
-    {"adopt", 0, NULL, "what a machine wrote meanwhile makes them anew (it is given up)"},
+    {"adopt", 0, NULL, "delete here alone, and take the next machine's copy"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -190,7 +190,8 @@ static const struct command commands[] = {
      "user restore zoe --item copy/default --at 4711\n",
      restore_options, 1, -1, ctl_user_restore},
     {"user rm", "NAME...", "delete users with all their data, on the server and on every machine",
-     "user rm zoe --dry-run\nuser rm zoe adam --yes\n", rm_options, 1, -1, ctl_user_rm},
+     "user rm zoe --dry-run\nuser rm zoe adam --yes\nuser rm zoe --adopt\n", rm_options, 1, -1,
+     ctl_user_rm},
     {"group ls", "[SEARCH]", "list user groups; SEARCH is any part of the ID", NULL, names_options,
      0, 1, ctl_group_ls},
     {"group show", "ID", "show a user group and what is kept of it", NULL, show_options, 1, 1,

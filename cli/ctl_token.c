@@ -2,6 +2,7 @@
  * machines). Both are shown once, when they are made.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -130,14 +131,13 @@ int ctl_token_rm(const struct invocation *invocation, struct err *err)
 static int read_count(const struct invocation *invocation, json_int_t *count, struct err *err)
 {
     const char *text = invocation_option(invocation, "count");
-    int used = 0;
-    long number = 0;
     *count = 0;
     if (text == NULL) {
         return 0;
     }
-    if (sscanf(text, "%6ld%n", &number, &used) != 1 || text[used] != '\0' || number < 1 ||
-        number > COUNT_MAX) {
+    size_t digits = strspn(text, "0123456789");
+    long number = digits > 0 && digits <= 6 && text[digits] == '\0' ? strtol(text, NULL, 10) : 0;
+    if (number < 1 || number > COUNT_MAX) {
         return err_set(err, E_USAGE, "--count takes a number from 1 to %d, not '%s'", COUNT_MAX,
                        text);
     }

@@ -176,15 +176,41 @@ static void a_name_that_is_no_text_is_refused(void **state)
     assert_said("is not UTF-8 text");
 }
 
+static void a_copy_of_a_machine_may_be_taken(void **state)
+{
+    (void)state;
+    static const char preview[] =
+        "{\"dry_run\":true,\"users\":1,\"groups\":0,\"items\":3,\"bytes\":9,\"devices\":1,"
+        "\"seq\":null,\"missing\":[],\"failed\":[],\"suppliers\":[{\"id\":\"07\",\"name\":"
+        "\"lobby\",\"connected\":true},{\"id\":\"08\",\"name\":\"\",\"connected\":false}]}";
+    ctl_answers(preview, preview,
+                "{\"dry_run\":true,\"users\":1,\"items\":3,\"suppliers\":[],\"missing\":[]}", NULL);
+    assert_int_equal(run_ctl("user", "rm", "zoe", "--adopt", NULL), 2);
+    assert_said("a copy is held by machine lobby (connected)\n");
+    assert_said("a copy is held by machine 08 (not connected)\n");
+    assert_asked("{\"users\":[\"zoe\"],\"dry_run\":true,\"adopt\":true}");
+    assert_int_equal(run_ctl("user", "rm", "zoe", "--adopt", "--dry-run", NULL), 0);
+    assert_printed("Deleted:  1\n");
+    assert_int_equal(run_ctl("user", "rm", "zoe", "--adopt", "--dry-run", NULL), 0);
+    assert_said("no machine is known to hold a copy");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CTL_TEST(all_users_are_listed),        CTL_TEST(a_search_that_finds_nobody_exits_with_3),
-        CTL_TEST(a_user_is_shown_with_items),  CTL_TEST(a_program_gets_one_document),
-        CTL_TEST(a_user_of_the_past_is_shown), CTL_TEST(nobody_can_not_be_shown),
-        CTL_TEST(a_deletion_asks_first),       CTL_TEST(a_dry_run_shows_and_does_nothing),
-        CTL_TEST(yes_deletes_at_once),         CTL_TEST(groups_are_deleted_by_the_same_words),
-        CTL_TEST(what_is_left_out_is_told),    CTL_TEST(a_name_that_is_no_text_is_refused),
+        CTL_TEST(a_copy_of_a_machine_may_be_taken),
+        CTL_TEST(all_users_are_listed),
+        CTL_TEST(a_search_that_finds_nobody_exits_with_3),
+        CTL_TEST(a_user_is_shown_with_items),
+        CTL_TEST(a_program_gets_one_document),
+        CTL_TEST(a_user_of_the_past_is_shown),
+        CTL_TEST(nobody_can_not_be_shown),
+        CTL_TEST(a_deletion_asks_first),
+        CTL_TEST(a_dry_run_shows_and_does_nothing),
+        CTL_TEST(yes_deletes_at_once),
+        CTL_TEST(groups_are_deleted_by_the_same_words),
+        CTL_TEST(what_is_left_out_is_told),
+        CTL_TEST(a_name_that_is_no_text_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
