@@ -174,6 +174,13 @@ int admin_api_strings(json_t *object, const char *member, size_t max, json_t **o
     return 0;
 }
 
+void admin_api_tell(json_t *names, const char *name)
+{
+    if (json_array_size(names) < ADMIN_API_TOLD_MAX) {
+        (void)json_array_append_new(names, json_string(name));
+    }
+}
+
 int admin_api_bool(json_t *object, const char *member, bool *out, struct err *err)
 {
     const json_t *value = json_object_get(object, member);

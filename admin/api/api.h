@@ -94,6 +94,9 @@ json_t *admin_api_seq(uint64_t seq); /* a string */
 /* An array of strings of an object: E_INVALID when it is something else; absent is empty (NULL). */
 MUST_CHECK int admin_api_strings(json_t *object, const char *member, size_t max, json_t **out,
                                  struct err *err);
+/* Append a name to those that the audit is to tell, unless there are ADMIN_API_TOLD_MAX already. */
+enum { ADMIN_API_TOLD_MAX = 20 };
+void admin_api_tell(json_t *names, const char *name);
 MUST_CHECK int admin_api_bool(json_t *object, const char *member, bool *out, struct err *err);
 MUST_CHECK int admin_api_number(json_t *object, const char *member, uint64_t min, uint64_t max,
                                 uint64_t *out, struct err *err);

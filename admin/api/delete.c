@@ -240,6 +240,23 @@ static int delete_all(struct deletion *deletion, struct err *err)
 
 /* --- the request --- */
 
+/* What the audit tells: how many, and the first of them by name. */
+static json_t *told(const struct deletion *deletion, json_int_t items)
+{
+    json_t *users = json_array();
+    json_t *groups = json_array();
+    json_int_t count = 0;
+    for (size_t i = 0; i < deletion->count; i++) {
+        const struct owner *owner = &deletion->owners[i].bag.owner;
+        if (deletion->owners[i].done) {
+            admin_api_tell(owner->kind == OWNER_USER ? users : groups, owner->shown);
+            count++;
+        }
+    }
+    return json_pack("{s:o, s:o, s:I, s:I, s:b}", "users", users, "groups", groups, "count", count,
+                     "item_count", items, "adopt", deletion->adopt);
+}
+
 static int report(const struct deletion *deletion, struct admin_response *response, struct err *err)
 {
     json_int_t users = 0;
@@ -261,6 +278,7 @@ static int report(const struct deletion *deletion, struct admin_response *respon
                   (json_int_t)bytes, "devices", (json_int_t)deletion->devices, "seq",
                   deletion->seq > 0 ? admin_api_seq(deletion->seq) : json_null(), "missing",
                   deletion->missing, "failed", deletion->failed);
+    response->about = told(deletion, (json_int_t)items);
     if (response->json == NULL || (deletion->adopt && json_object_set(response->json, "suppliers",
                                                                       deletion->suppliers) != 0)) {
         return err_set(err, E_NOMEM, "out of memory");

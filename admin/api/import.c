@@ -15,6 +15,20 @@ static int read_format(const struct admin_request *request, enum admin_format *o
                    format != NULL ? "'" : "");
 }
 
+/* What the audit tells: how much, and into whose list. */
+static json_t *told(const struct admin_import *import, const struct admin_people *people,
+                    const struct owner *into)
+{
+    json_t *about =
+        json_pack("{s:I, s:I, s:I}", "registered", (json_int_t)import->registered, "item_count",
+                  (json_int_t)import->items, "failed", (json_int_t)people->failures.count);
+    if (about != NULL && into != NULL) {
+        (void)json_object_set_new(about, "target",
+                                  json_pack("[s, s]", admin_api_kind(into->kind), into->shown));
+    }
+    return about;
+}
+
 static int report(const struct admin_import *import, const struct admin_people *people,
                   struct admin_response *response, struct err *err)
 {
@@ -51,6 +65,7 @@ static int import_file(const struct admin_request *request, const struct owner *
     }
     if (rc == 0) {
         rc = report(&import, &people, response, err);
+        response->about = told(&import, &people, into);
     } else if (import.registered + import.items > 0) {
         (void)err_prefix(err, "after %llu users and %llu items",
                          (unsigned long long)import.registered, (unsigned long long)import.items);

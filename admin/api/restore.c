@@ -20,6 +20,8 @@ struct restoring {
     json_int_t users;
     json_int_t groups;
     json_t *failed;
+    json_t *told_users; /* the first of them, for the audit */
+    json_t *told_groups;
 };
 
 static void add_report(struct restoring *job, const struct admin_restore_report *report)
@@ -110,11 +112,16 @@ static int restore_names(struct restoring *job, enum owner_kind kind, json_t *na
     int rc = 0;
     json_array_foreach(names, i, name)
     {
+        uint64_t before = job->total.change_sets;
         rc = restore_owner(job, kind, json_string_value(name), err);
         if (rc < 0) {
             return rc;
         }
         *done += rc == 0;
+        if (rc == 0 || job->total.change_sets > before) { /* some items of it, at least */
+            admin_api_tell(kind == OWNER_USER ? job->told_users : job->told_groups,
+                           json_string_value(name));
+        }
     }
     return 0;
 }
@@ -165,13 +172,32 @@ static json_t *document(const struct restoring *job)
         total->last_seq > 0 ? admin_api_seq(total->last_seq) : json_null(), "failed", job->failed);
 }
 
+/* What the audit tells: whom, which items of them (none: all), and as of when. */
+static json_t *told(const struct restoring *job, const json_t *body)
+{
+    const json_t *at = json_object_get(body, "at");
+    json_t *items = json_array();
+    size_t i;
+    json_t *item;
+    json_array_foreach(job->items, i, item)
+    {
+        admin_api_tell(items, json_string_value(item));
+    }
+    return json_pack("{s:O, s:O, s:I, s:o, s:o}", "users", job->told_users, "groups",
+                     job->told_groups, "count", job->users + job->groups, "items", items, "at",
+                     json_is_string(at) ? json_string(json_string_value(at)) : json_null());
+}
+
 int admin_api_owners_restore(const struct admin_request *request, struct admin_response *response,
                              struct err *err)
 {
     json_t *body = NULL;
     json_t *users = NULL;
     json_t *groups = NULL;
-    struct restoring job = {.request = request, .failed = json_array()};
+    struct restoring job = {.request = request,
+                            .failed = json_array(),
+                            .told_users = json_array(),
+                            .told_groups = json_array()};
     int rc = admin_body_json(request, "users groups items at dry_run", &body, err);
     if (rc == 0) {
         rc = read_body(&job, body, &users, &groups, err);
@@ -184,9 +210,12 @@ int admin_api_owners_restore(const struct admin_request *request, struct admin_r
     }
     if (rc == 0) {
         response->json = document(&job);
+        response->about = told(&job, body);
         rc = response->json != NULL ? 0 : err_set(err, E_NOMEM, "out of memory");
     }
     json_decref(job.failed);
+    json_decref(job.told_users);
+    json_decref(job.told_groups);
     json_decref(body);
     return admin_api_past_code(request, response, rc);
 }

@@ -45,6 +45,7 @@ struct answer {
     char set_cookie[ADMIN_COOKIE_MAX];
     unsigned retry_after_s;
     struct admin_stream *stream; /* the test frees it */
+    char about[512];             /* what the audit is told, as text */
 };
 
 static inline int ask_file(const char *text)
@@ -123,7 +124,10 @@ static inline struct answer ask(struct fake_backend *fake, const char *method, c
         .status = response.status, .stream = response.stream, .etag = response.etag};
     answer.retry_after_s = response.retry_after_s;
     memcpy(answer.set_cookie, response.set_cookie, sizeof answer.set_cookie);
-    json_decref(response.about);
+    if (response.about != NULL) {
+        (void)json_dumpb(response.about, answer.about, sizeof answer.about - 1, JSON_COMPACT);
+        json_decref(response.about);
+    }
     bool document = response.is_raw && response.content_type != NULL &&
                     strcmp(response.content_type, "application/json") == 0;
     if (response.is_raw && !document) {

@@ -209,6 +209,20 @@ static void without_memory_every_question_has_an_answer(void **state)
     fake_close(&fake);
 }
 
+static void the_audit_is_told_the_first_names(void **state)
+{
+    (void)state;
+    json_t *names = json_array();
+    char name[16];
+    for (int i = 0; i < ADMIN_API_TOLD_MAX + 3; i++) {
+        (void)snprintf(name, sizeof name, "n%d", i);
+        admin_api_tell(names, name);
+    }
+    assert_int_equal(json_array_size(names), ADMIN_API_TOLD_MAX);
+    assert_string_equal(json_string_value(json_array_get(names, 0)), "n0");
+    json_decref(names);
+}
+
 int main(void)
 {
     ask_with_jansson();
@@ -219,6 +233,7 @@ int main(void)
         cmocka_unit_test(values_are_put_as_text_or_base64),
         cmocka_unit_test(the_path_names_an_owner),
         cmocka_unit_test(members_are_checked),
+        cmocka_unit_test(the_audit_is_told_the_first_names),
         cmocka_unit_test(without_memory_every_question_has_an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -96,6 +96,8 @@ static void users_and_groups_are_deleted(void **state)
     assert_int_equal(strtoull(text_at(&answer, "seq"), NULL, 10), head.seq);
     assert_int_equal(rows_of(&answer, "missing"), 0);
     assert_int_equal(rows_of(&answer, "failed"), 0);
+    assert_string_equal(answer.about, "{\"users\":[\"Ann\"],\"groups\":[\"Sales\"],\"count\":2,"
+                                      "\"item_count\":4,\"adopt\":false}");
     answer_free(&answer);
     assert_false(is_there("/api/v1/owners/user/ann"));
     assert_false(is_there("/api/v1/owners/group/sales"));

@@ -38,6 +38,7 @@ static void people_are_imported(void **state)
                   "a person without uid, mail and name (cn): there is nothing to register by",
                   "failed_count", 1);
     assert_true(json_equal(answer.json, wanted));
+    assert_string_equal(answer.about, "{\"registered\":2,\"item_count\":2,\"failed\":1}");
     json_decref(wanted);
     answer_free(&answer);
     answer = ask(&fake, "POST", "/api/v1/owners/import?format=ldif", staff);
@@ -55,6 +56,8 @@ static void addresses_are_imported(void **state)
     assert_int_equal(answer.status, 200);
     assert_int_equal(number_at(&answer, "items"), 2);
     assert_int_equal(number_at(&answer, "registered"), 0);
+    assert_string_equal(answer.about, "{\"registered\":0,\"item_count\":2,\"failed\":1,"
+                                      "\"target\":[\"group\",\"sales\"]}");
     answer_free(&answer);
     answer = ask(&fake, "POST", "/api/v1/owners/group/none/address-list?format=ldif", staff);
     expect_problem(&answer, 404, "not_found", "there is no group 'none'");

@@ -32,6 +32,8 @@ static void several_deleted_ones_come_back(void **state)
     assert_int_equal(number_at(&answer, "users"), 1);
     assert_int_equal(number_at(&answer, "bytes"), 2);
     assert_string_equal(text_at(&answer, "seq"), "14");
+    assert_string_equal(answer.about, "{\"users\":[\"ann\"],\"groups\":[\"g\"],\"count\":2,"
+                                      "\"items\":[],\"at\":null}");
     answer_free(&answer);
     answer = ask(&fake, "GET", "/api/v1/owners/user/ann/items?values=1", NULL);
     assert_string_equal(row_text(&answer, "items", 0, "value"), "1");
@@ -50,6 +52,8 @@ static void items_go_back_to_a_moment(void **state)
     assert_int_equal(number_at(&answer, "changed"), 1);
     assert_int_equal(number_at(&answer, "users"), 0); /* not all of it */
     assert_string_equal(text_at(&answer, "seq"), "7");
+    assert_string_equal(answer.about, "{\"users\":[\"ann\"],\"groups\":[],\"count\":0,"
+                                      "\"items\":[\"a\",\"x\",\"//\"],\"at\":\"4\"}");
     assert_int_equal(rows_of(&answer, "failed"), 2);
     assert_string_equal(row_text(&answer, "failed", 0, "item"), "x");
     assert_string_equal(row_text(&answer, "failed", 0, "reason"),
