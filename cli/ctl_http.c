@@ -184,7 +184,7 @@ static bool set_https(struct exchange *ex)
     bool ready = ctl_trust_set(ex->curl, &ex->trust) &&
                  (!is_this_machine(server->host) ||
                   curl_easy_setopt(ex->curl, CURLOPT_PROXY, "") == CURLE_OK) &&
-                 (server->ca_file == NULL ||
+                 (server->ca_file[0] == '\0' ||
                   curl_easy_setopt(ex->curl, CURLOPT_CAINFO, server->ca_file) == CURLE_OK);
     if (ready && server->token[0] != '\0') {
         char bearer[CTL_TOKEN_MAX + 8];

@@ -4,7 +4,9 @@
  * authority vouches for, the one that was pinned, or one whose fingerprint a person compared just
  * now. That one is pinned from here on.
  */
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -105,11 +107,16 @@ static int save_session(const struct ctl_server *server, bool pin, const char *c
         return err_set(err, E_MALFORMED, "%s answered, but not as a server of Kitbag does",
                        server->url);
     }
+    char ca_file[PATH_MAX] = ""; /* from wherever later commands are run */
+    if (!pin && server->ca_file[0] != '\0' && realpath(server->ca_file, ca_file) == NULL) {
+        return err_sys(err, "find", server->ca_file);
+    }
     int rc = ctl_saved_read(&saved, err);
     if (rc != 0) {
         return rc;
     }
     bool set = ctl_saved_set(saved, server->url, "fingerprint", pin ? server->pinned : "") == 0 &&
+               ctl_saved_set(saved, server->url, "ca_file", ca_file) == 0 &&
                ctl_saved_set(saved, server->url, "name", name) == 0 &&
                ctl_saved_set(saved, server->url, "cookie", cookie) == 0 &&
                ctl_saved_set(saved, server->url, "csrf", csrf) == 0 &&
@@ -146,6 +153,9 @@ int ctl_login(const struct invocation *invocation, struct err *err)
     json_t *session = NULL;
     bool pin = false;
     int rc = output_format(invocation, &format, err);
+    if (rc == 0) {
+        rc = command_no_dry_run(invocation, err);
+    }
     if (rc == 0) {
         rc = ctl_server_find_https(invocation, &server, err);
     }
@@ -192,7 +202,10 @@ int ctl_logout(const struct invocation *invocation, struct err *err)
     struct ctl_server server;
     json_t *answer = NULL;
     struct err why = {0};
-    int rc = ctl_server_find_https(invocation, &server, err);
+    int rc = command_no_dry_run(invocation, err);
+    if (rc == 0) {
+        rc = ctl_server_find_https(invocation, &server, err);
+    }
     if (rc == 0 && server.cookie[0] == '\0') {
         rc = err_set(err, E_NOT_SIGNED_IN, "nobody is signed in at %s", server.url);
     }

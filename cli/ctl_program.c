@@ -304,7 +304,8 @@ static const struct command commands[] = {
 
 const struct program ctl_program = {
     "kitbagctl",
-    "The administrator's command of Kitbag: people, machines and the journal of a server.",
+    "The administrator's command of Kitbag: people, machines, accounts and the journal of a "
+    "server.",
     all_options,
     commands,
     "Where it works: by HTTPS at the server of --server, KITBAGCTL_SERVER or the last 'login' "
@@ -312,7 +313,7 @@ const struct program ctl_program = {
     "in ~/.config/kitbag/kitbagctl.json), as whoever signed in or by --token-file. On the server\n"
     "machine, for the server's account (or root), --data DIR or KITBAG_SERVER_DATA takes the "
     "socket\n"
-    "in the data folder of a running server, without a sign-in; so does no word of all this.\n"
+    "in the data folder of a running server, without a sign-in; so it does when nothing is named.\n"
     "Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 conflict or failed condition, 5 not\n"
     "allowed, 6 unreachable or timed out, 7 partly done.\n",
 };

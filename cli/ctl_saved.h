@@ -7,6 +7,7 @@
  *   {"server": "https://localhost:8444",             the one that is meant when none is named
  *    "servers": {"https://localhost:8444": {
  *      "fingerprint": "AB:CD:...",                   of its certificate, when nobody vouches for it
+ *      "ca_file": "/etc/company-ca.pem",             who vouches for it, when the system does not
  *      "name": "admin", "cookie": "...", "csrf": "..."}}}   while signed in
  */
 #ifndef KITBAG_CLI_CTL_SAVED_H

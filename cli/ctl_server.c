@@ -127,7 +127,9 @@ static int use_https(const struct invocation *invocation, struct ctl_server *out
     if (rc != 0) {
         return rc;
     }
-    out->ca_file = ca_file != NULL ? ca_file : environment("KITBAGCTL_CA_FILE");
+    ca_file = ca_file != NULL ? ca_file : environment("KITBAGCTL_CA_FILE");
+    copy(out->ca_file, sizeof out->ca_file,
+         ca_file != NULL ? ca_file : ctl_saved_text(saved, out->url, "ca_file"));
     fingerprint = fingerprint != NULL ? fingerprint : environment("KITBAGCTL_FINGERPRINT");
     copy(out->pinned, sizeof out->pinned, ctl_saved_text(saved, out->url, "fingerprint"));
     if (fingerprint != NULL) {

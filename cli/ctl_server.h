@@ -7,6 +7,8 @@
 #ifndef KITBAG_CLI_CTL_SERVER_H
 #define KITBAG_CLI_CTL_SERVER_H
 
+#include <limits.h>
+
 #include "cli/command.h"
 #include "cli/ctl_saved.h"
 #include "cli/ctl_trust.h"
@@ -27,7 +29,7 @@ struct ctl_server {
     const char *data_dir;    /* of a local one; borrowed */
     char url[CTL_URL_MAX];   /* of another: "https://localhost:8444" */
     char host[CTL_HOST_MAX]; /* without brackets */
-    const char *ca_file;     /* authorities besides those of the system's; NULL: none; borrowed */
+    char ca_file[PATH_MAX];  /* authorities besides those of the system's; "": none */
     char pinned[CTL_FINGERPRINT_MAX];
     bool only_pinned;            /* --fingerprint was given */
     char name[CTL_HOST_MAX];     /* of the saved sign-in, else "" */
