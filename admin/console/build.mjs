@@ -132,6 +132,8 @@ function page(out, outputs) {
 
 /* --- the C file --- */
 
+const PACKET = 1400; /* what goes in one packet anyhow is not packed: that would gain nothing */
+
 function array(name, bytes) {
     const lines = [];
     for (let at = 0; at < bytes.length; at += 24) {
@@ -155,7 +157,8 @@ function source(folder) {
     for (const [i, file] of readdirSync(folder).sort().entries()) {
         const plain = readFileSync(join(folder, file));
         const packed = gzipSync(plain, { level: 9 });
-        const gzip = packed.length < plain.length * 0.9 ? packed : null;
+        const gains = plain.length > PACKET && packed.length < plain.length * 0.9;
+        const gzip = gains ? packed : null;
         arrays.push(array(`plain_${i}`, plain), gzip ? array(`gzip_${i}`, gzip) : "");
         rows.push(row(file, i, plain, gzip));
     }

@@ -30,6 +30,10 @@ class Failed(Exception):
     pass
 
 
+class Skipped(Exception):
+    """The test can't run here, for the reason it is given."""
+
+
 def check(condition, text):
     if not condition:
         raise Failed(text)
@@ -244,6 +248,8 @@ def main(*tests):
         try:
             note = test()
             print(f"ok {number} - {name}" + (f" ({note})" if note else ""))
+        except Skipped as reason:
+            print(f"ok {number} - {name} # SKIP {reason}")
         except Exception as error:  # a test that breaks is a test that failed
             failed += 1
             print(f"not ok {number} - {name}")
