@@ -1,4 +1,5 @@
-/* device.js - machines: the state of one in a word, their order in a list. Pure. */
+/* device.js - machines: the state of one in a word, their order in a list, names. Pure. */
+import { byteLength } from "./value_view.js";
 
 export const UNREACHABLE_MS = 24 * 3600000;
 
@@ -24,6 +25,19 @@ export const DEVICE_KINDS = {
 
 /* What to call it: machines may have joined without a name. */
 export const deviceName = (row) => row.name || row.id;
+
+export const NAME_MAX_BYTES = 255;
+
+/* Why a text can't be a name: "empty", "long", "control"; null when it can. */
+export function nameProblem(name) {
+    if (name === "") {
+        return "empty";
+    }
+    if (byteLength(name) > NAME_MAX_BYTES) {
+        return "long";
+    }
+    return /[\u0000-\u001f\u007f]/.test(name) ? "control" : null;
+}
 
 /* It has joined and is served, but waits for a right that it asks for. */
 export const waitsForRight = (row) => row.state === "active" && row.refused !== null;

@@ -3,14 +3,15 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import {
-    DEVICE_KINDS, deviceName, deviceState, listWords, sorted, UNREACHABLE_MS, waitsForRight,
+    DEVICE_KINDS, deviceName, deviceState, listWords, nameProblem, sorted, UNREACHABLE_MS,
+    waitsForRight,
 } from "../../../admin/console/src/device.js";
 
 const NOW = Date.parse("2026-11-23T01:00:00.000Z");
 const seen = (ago) => new Date(NOW - ago).toISOString();
 const machine = (members) => ({
-    id: "1", name: "lobby", state: "active", connected: false, last_seen: seen(1000), lag: 0, users: 0,
-    refused: null, ...members,
+    id: "1", name: "lobby", state: "active", connected: false, last_seen: seen(1000), lag: 0,
+    users: 0, refused: null, ...members,
 });
 
 test("the state of a machine", () => {
@@ -39,6 +40,15 @@ test("one that is served may wait for a right", () => {
 test("a machine without a name is called by its ID", () => {
     assert.equal(deviceName({ id: "7", name: "" }), "7");
     assert.equal(deviceName({ id: "7", name: "attic" }), "attic");
+});
+
+test("what can't be a name", () => {
+    const rows = [["", "empty"], ["a", null], ["<b>", null], ["a\nb", "control"],
+        ["\u007f", "control"], ["a".repeat(255), null], ["a".repeat(256), "long"],
+        ["課".repeat(85), null], ["課".repeat(86), "long"]];
+    for (const [name, problem] of rows) {
+        assert.equal(nameProblem(name), problem, name);
+    }
 });
 
 const ids = (rows) => rows.map((row) => row.id).join("");

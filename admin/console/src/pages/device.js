@@ -10,7 +10,8 @@ import { t } from "../i18n.js";
 import { html, useState } from "../lib.js";
 import { href } from "../router.js";
 import { can } from "../session.js";
-import { changeKeep, changeMirror, keepKey, renameDevice } from "./device/change.js";
+import { changeKeep, changeMirror, keepKey } from "./device/change.js";
+import { RenameDialog } from "./device/rename.js";
 import { KeptUsers } from "./device/users.js";
 import { RemoveResult, removeDevices } from "./devices/remove.js";
 import { DeviceState, Facts } from "./devices/small.js";
@@ -86,21 +87,26 @@ function Rights({ row, reload }) {
 function Headline({ row }) {
     const state = deviceState(row, now.value);
     const calm = state === "connected" || state === "away" || state === "never";
-    return html`<section class="${calm ? "card" : "notice warn"} headline device-head" role="status">
+    return html`<section class="${calm ? "card" : "notice warn"} headline device-head">
         <${DeviceState} row=${row} />
-        <p>${t(`device.is_${state}`)}</p>
+        <p role="status">${t(`device.is_${state}`)}</p>
         <p class="quiet device-seen">${t("device.last_seen")}: <${Time} at=${row.last_seen} both
             never=${t("device.never")} /></p>
-        ${waitsForRight(row) && html`<p class="device-why">${t("device.waits_for_right")}${" "}<span
-            class="quiet" lang="en">${row.refused_text}</span></p>`}
+        ${waitsForRight(row) && html`<p class="device-why">${t("device.waits_for_right")}</p>`}
     </section>`;
 }
 
 function Actions({ row, reload, remove, replace }) {
     const removed = row.state === "removed";
-    const rename = async () => (await renameDevice(row)) && reload();
+    const [renaming, setRenaming] = useState(false);
+    const renamed = (changed) => {
+        setRenaming(false);
+        changed && reload();
+    };
     return html`
-        ${!removed && html`<button class="outline" onClick=${rename}>${t("device.rename")}</button>`}
+        ${renaming && html`<${RenameDialog} row=${row} onClose=${renamed} />`}
+        ${!removed && html`<button class="outline" onClick=${() => setRenaming(true)}>
+            ${t("device.rename")}</button>`}
         <button class=${removed ? "" : "outline"} onClick=${replace}>
             ${removed ? t("device.let_back") : t("device.replace")}</button>
         ${!removed && html`<button class="danger outline" onClick=${remove}>
@@ -110,7 +116,7 @@ function Actions({ row, reload, remove, replace }) {
 function Machine({ row, reload }) {
     return html`
         <${Headline} row=${row} />
-        <div class="cards">
+        <div class="cards machine-cards">
             <${Identity} row=${row} />
             ${row.state !== "removed" && html`<${Progress} row=${row} />`}
             <${Rights} row=${row} reload=${reload} />

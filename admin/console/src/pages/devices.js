@@ -1,4 +1,5 @@
-/* devices.js - Confirm Device Information: which machines there are, how they are, stopping some. */
+/* devices.js - Confirm Device Information: which machines there are, how they are, deleting
+ * some. */
 import { Page } from "../components/page.js";
 import { CopyCommand } from "../components/copy.js";
 import { useList, useSelection } from "../components/list.js";
@@ -17,7 +18,9 @@ import { RemoveResult, removeDevices, TICKED_MAX } from "./devices/remove.js";
 import { DeviceName, DeviceState, Two } from "./devices/small.js";
 
 const PAGE_ROWS = 500;
-const REFRESH_MS = 3000;
+const REFRESH_MS = 5000;
+const MANY_ROWS = 100;
+const MANY_WAIT_MS = 1000;
 
 const mayTick = (row) => row.state !== "removed";
 
@@ -44,7 +47,8 @@ function Users({ row }) {
 /* A list of one page can be put in order here; the pages of a longer one are in that of the IDs. */
 function columns(order) {
     const by = (name, sort) => order && {
-        sort: order === name ? sort : null, onSort: () => setQuery({ sort: name === "name" ? "" : name }),
+        sort: order === name ? sort : null,
+        onSort: () => setQuery({ sort: name === "name" ? "" : name }),
     };
     return [
         {
@@ -68,16 +72,20 @@ function columns(order) {
     ];
 }
 
-/* The list again as soon as a machine came or went; the status tells it within a second. */
-function useComingAndGoing(reload) {
+/* The list again as soon as a machine came or went; the status tells it within a second. Of a long
+ * list when that calms down: drawing it takes a while. */
+function useComingAndGoing(list) {
     const counts = status.value?.counts;
     const now = counts && `${counts.devices}/${counts.connected}`;
     const before = useRef(now);
     useEffect(() => {
-        if (before.current !== undefined && now !== undefined && before.current !== now) {
-            reload();
-        }
+        const changed = before.current !== undefined && before.current !== now;
         before.current = now ?? before.current;
+        if (!changed || now === undefined) {
+            return undefined;
+        }
+        const timer = setTimeout(list.reload, list.rows?.length > MANY_ROWS ? MANY_WAIT_MS : 0);
+        return () => clearTimeout(timer);
     }, [now]);
 }
 
@@ -85,9 +93,9 @@ const STATES = ["", "connected", "away", "diverged", "removed", "all"];
 
 function Filters({ list }) {
     const { filter = "", state = "" } = place.value.query;
-    const known = list.rows && !list.loading;
-    const count = known && (filter || state)
-        ? t(list.hasNext ? "devices.found_more" : "devices.found", { count: list.rows.length }) : "";
+    const known = list.rows && !list.loading && (filter || state);
+    const found = list.hasNext ? "devices.found_more" : "devices.found";
+    const count = known ? t(found, { count: list.rows.length }) : "";
     return html`<${Toolbar}>
         <${SearchField} label=${t("devices.filter")} value=${filter} count=${count}
             help=${t("devices.filter_help")} onSearch=${(words) => setQuery({ filter: words })} />
@@ -99,8 +107,9 @@ function Filters({ list }) {
 
 function Total() {
     const counts = status.value?.counts;
-    return html`<p class="quiet list-total"><${LiveBadge} state=${liveState.value} />${" "}${counts &&
-        t("devices.total", { devices: counts.devices, connected: counts.connected })}</p>`;
+    const { devices, connected } = counts ?? {};
+    return html`<p class="quiet list-total"><${LiveBadge} state=${liveState.value} />${" "}${
+        counts && t("devices.total", { devices, connected })}</p>`;
 }
 
 function emptyText({ filter, state }) {
@@ -117,7 +126,7 @@ export default function Devices() {
         { refresh_ms: REFRESH_MS });
     const ticked = useSelection({ max: TICKED_MAX });
     const [result, setResult] = useState(null);
-    useComingAndGoing(list.reload);
+    useComingAndGoing(list);
     const whole = list.rows !== undefined && !list.hasNext && !list.hasPrevious;
     const rows = whole ? sorted(list.rows, sort, lang.value) : list.rows;
     const remove = async () => {

@@ -1,4 +1,4 @@
-/* change.js - what an administrator gives a machine: a name, what it may keep and mirror. */
+/* change.js - what an administrator lets a machine keep and mirror. */
 import { api } from "../../api.js";
 import { confirmAction } from "../../components/confirm.js";
 import { toast } from "../../components/toast.js";
@@ -23,20 +23,8 @@ async function told(done) {
 }
 
 /* Arguments that begin with '-' would be read as options. */
-const words = (verb, id, value) =>
+export const deviceWords = (verb, id, value) =>
     command("kitbagctl", "device", verb, value.startsWith("-") ? "--" : null, id, value);
-
-export async function renameDevice(row) {
-    return told(await confirmAction({
-        title: t("device.rename_title", { name: deviceName(row) }),
-        fields: [{ name: "name", type: "text", label: t("device.new_name"),
-            help: t("device.new_name_help"), value: row.name, required: true }],
-        yes: t("device.rename"),
-        no: t("common.cancel"),
-        run: ({ name }) => api.patch(at(row), { name }),
-        command: ({ name }) => words("rename", row.id, name),
-    }));
-}
 
 /* What the choice does, in plain words. */
 function KeepPreview({ keep, preview }) {
@@ -53,7 +41,7 @@ export async function changeKeep(row) {
         describe: (preview, { keep }) => html`<${KeepPreview} ...${{ keep, preview }} />`,
         undo: t("device.keep_undo"),
         run: ({ keep }) => api.patch(at(row), { keep }),
-        command: ({ keep }) => words("keep", row.id, keep),
+        command: ({ keep }) => deviceWords("keep", row.id, keep),
     }));
 }
 
@@ -69,6 +57,6 @@ export async function changeMirror(row) {
         undo: mirror ? t("device.mirror_give_undo") : t("device.mirror_take_undo"),
         danger: mirror,
         run: () => api.patch(at(row), { mirror }),
-        command: () => words("mirror", row.id, mirror ? "yes" : "no"),
+        command: () => deviceWords("mirror", row.id, mirror ? "yes" : "no"),
     }));
 }

@@ -105,13 +105,14 @@ export function RemoveResult({ result, onClose }) {
     const missing = new Set(answer.missing);
     const removed = rows.filter((row) => !failed.has(row.id) && !missing.has(row.id));
     useEffect(() => head.current?.focus(), []);
-    return html`<section class="notice ${answer.failed.length === 0 && removed.length > 0 ? "" : "warn"}
-            result" role="status">
+    const well = answer.failed.length === 0 && removed.length > 0;
+    return html`<section class="notice ${well ? "" : "warn"} result" role="status">
         <h2 ref=${head} tabindex="-1">${removed.length > 0
             ? t("devices.removed", { count: removed.length }) : t("devices.nothing_removed")}</h2>
         ${removed.length > 0 && html`<${DeviceNames} rows=${removed} />
-            <p>${t("devices.removed_text")}</p>`}
-        ${missing.size > 0 && html`<p><strong>${t("devices.missing", { count: missing.size })}</strong></p>
+            <p>${t("devices.removed_text", { count: removed.length })}</p>`}
+        ${missing.size > 0 && html`
+            <p><strong>${t("devices.missing", { count: missing.size })}</strong></p>
             <${DeviceNames} rows=${rows.filter((row) => missing.has(row.id))} />`}
         <${DeviceFailures} rows=${rows} failed=${answer.failed} />
         <div class="result-foot">

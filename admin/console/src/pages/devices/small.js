@@ -19,7 +19,8 @@ export function DeviceName({ row }) {
 /* The first of many machines, and how many more there are. */
 export function DeviceNames({ rows, max = 8 }) {
     return html`<ul class="names">
-        ${rows.slice(0, max).map((row) => html`<li key=${row.id}><${DeviceName} row=${row} /></li>`)}
+        ${rows.slice(0, max).map((row) => html`
+            <li key=${row.id}><${DeviceName} row=${row} /></li>`)}
         ${rows.length > max && html`<li class="quiet">
             ${t("devices.more", { count: rows.length - max })}</li>`}
     </ul>`;
@@ -38,5 +39,6 @@ export function Points({ texts }) {
 
 /* A card with names and values. */
 export function Facts({ title, rows }) {
-    return html`<section class="card facts"><h2>${title}</h2><${Definitions} rows=${rows} /></section>`;
+    return html`<section class="card facts"><h2>${title}</h2>
+        <${Definitions} rows=${rows} /></section>`;
 }

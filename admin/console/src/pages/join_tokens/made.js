@@ -7,7 +7,6 @@ import { absolute } from "../../format.js";
 import { t, tx } from "../../i18n.js";
 import { fileName, fileText, isTaken, joinCommand } from "../../join_tokens.js";
 import { html, useEffect, useRef } from "../../lib.js";
-import { go } from "../../router.js";
 import { session } from "../../session.js";
 import { batches, dropBatch, saved, taken, untaken } from "./batches.js";
 
@@ -64,8 +63,9 @@ function Head({ batch }) {
         <p>${over ? html`<${Badge} kind="warn">${t("join_tokens.state_expired")}<//>`
             : tx("join_tokens.good_until",
                 { when: html`<${Time} at=${batch.expires_at} both />` })}</p>
-        <p><strong>${t("join_tokens.once")}</strong>${" "}${batch.replaces
-            ? t("join_tokens.run_new") : t("join_tokens.run")}</p>`;
+        <p><strong>${t("join_tokens.once", { count: batch.tokens.length })}</strong>${" "}${
+            batch.replaces ? t("join_tokens.run_new")
+                : t("join_tokens.run", { count: batch.tokens.length })}</p>`;
 }
 
 function Batch({ batch }) {
@@ -91,9 +91,7 @@ function Batch({ batch }) {
 function useReminder() {
     useEffect(() => () => {
         if (session.peek() && untaken().length > 0) {
-            toast(t("join_tokens.still_there"), {
-                action: { text: t("join_tokens.to_tokens"), run: () => go("/join-tokens") },
-            });
+            toast(t("join_tokens.still_there"));
         }
     }, []);
 }

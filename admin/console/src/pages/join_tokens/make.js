@@ -48,6 +48,15 @@ function Foot({ busy, ready, onClose }) {
     </div>`;
 }
 
+function titleOf(row) {
+    if (!row) {
+        return t("join_tokens.make_title");
+    }
+    const name = deviceName(row);
+    return row.state === "removed" ? t("join_tokens.back_title", { name })
+        : t("join_tokens.replace_title", { name });
+}
+
 /* <${MakeDialog} row=${device} onClose=${(made) => ...} />: `row` is the machine whose place it is
  * for, if any. The tokens are in batches.js then. */
 export function MakeDialog({ row, onClose }) {
@@ -70,8 +79,7 @@ export function MakeDialog({ row, onClose }) {
             setBusy(false);
         }
     };
-    return html`<${Dialog} title=${row ? t("join_tokens.replace_title", { name: deviceName(row) })
-            : t("join_tokens.make_title")} busy=${busy} onClose=${() => onClose(false)}>
+    return html`<${Dialog} title=${titleOf(row)} busy=${busy} onClose=${() => onClose(false)}>
         <form onSubmit=${submit}>
             ${row ? html`<${Replacing} row=${row} />`
                 : html`<${Count} text=${text} set=${setText} />`}
