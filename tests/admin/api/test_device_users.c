@@ -33,7 +33,7 @@ static void those_who_are_signed_in_are_listed(void **state)
     uint64_t bob = fake_put(&fake, "user:bob", "a", "1");
     fake_sign_in(&fake, 2, bob);
     fake_sign_in(&fake, 3, bob);
-    fake_sign_in(&fake, 2, 4711); /* deleted meanwhile */
+    fake_sign_in(&fake, 2, 4711);   /* deleted meanwhile */
     expect_users(lobby, "bob Ann"); /* by their bags' numbers as text: 10 is before 9 */
     expect_users("/api/v1/devices/0000000000000003/users", "bob");
 }
