@@ -10,7 +10,7 @@
 #include "admin/api/api.h"
 #include "admin/devices.h"
 
-enum { LIMIT = 100, LIMIT_MAX = 1000, PATH_ROOM = 32 };
+enum { LIMIT = 500, LIMIT_MAX = 1000, PATH_ROOM = 32 };
 
 static const char PREFIX[] = "@user/";
 

@@ -27,13 +27,13 @@ function Count({ text, set }) {
     const wrong = Number.isNaN(countOf(text));
     return html`<${Field} label=${t("join_tokens.count")} help=${t("join_tokens.count_help")}
         error=${wrong && t("join_tokens.count_wrong", { max: COUNT_MAX })}>${(a) => html`
-            <input ...${a} type="text" inputmode="numeric" autocomplete="off" value=${text}
-                onInput=${(event) => set(event.target.value)} />`}<//>`;
+            <input ...${a} type="text" inputmode="numeric" autocomplete="off" autofocus
+                value=${text} onInput=${(event) => set(event.target.value)} />`}<//>`;
 }
 
-function Expiry({ seconds, set }) {
+function Expiry({ seconds, set, alone }) {
     return html`<${Field} label=${t("join_tokens.valid_for")} help=${t("join_tokens.valid_help")}>${
-        (a) => html`<select ...${a} value=${seconds}
+        (a) => html`<select ...${a} value=${seconds} autofocus=${alone}
                 onChange=${(event) => set(Number(event.target.value))}>
             ${EXPIRIES.map(([one]) => html`<option key=${one} value=${one}
                 selected=${one === seconds}>${duration(one * 1000)}</option>`)}
@@ -83,7 +83,7 @@ export function MakeDialog({ row, onClose }) {
         <form onSubmit=${submit}>
             ${row ? html`<${Replacing} row=${row} />`
                 : html`<${Count} text=${text} set=${setText} />`}
-            <${Expiry} seconds=${seconds} set=${setSeconds} />
+            <${Expiry} seconds=${seconds} set=${setSeconds} alone=${Boolean(row)} />
             <${ProblemView} problem=${problem} />
             ${ready && html`<${CopyCommand} command=${command("kitbagctl",
                 makeWords({ count, seconds, replaces: row?.id }))} />`}
