@@ -5,6 +5,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "admin/api/api.h"
@@ -63,15 +64,12 @@ static int see_user(void *context, struct span path, const struct item_row *row,
 {
     struct guests *guests = context;
     char text[PATH_ROOM] = "";
-    uint64_t bag_id = 0;
     struct bag_row bag = {0};
     if (row->state != ITEM_LIVE || path.size >= sizeof text) {
         return 0;
     }
     memcpy(text, path.data, path.size);
-    if (sscanf(text + sizeof PREFIX - 1, "%" SCNu64, &bag_id) != 1) {
-        return 0;
-    }
+    uint64_t bag_id = strtoull(text + sizeof PREFIX - 1, NULL, 10);
     int rc = kv_bag(guests->request->backend->kv, guests->view, bag_id, &bag, err);
     if (rc != 0) {
         return rc == E_NOT_FOUND || rc == E_BAG_GONE ? 0 : rc;
