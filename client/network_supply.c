@@ -33,8 +33,13 @@ static int take_item(void *context, const struct kb_item *item)
     size_t path = strlen(item->path);
     struct operation_write *writes =
         array_reserve(copy->writes, &copy->capacity, copy->count + 1, sizeof *writes);
-    copy->writes = writes != NULL ? writes : copy->writes;
-    uint8_t *bytes = writes != NULL ? malloc(path + item->size) : NULL;
+    if (writes == NULL) {
+        copy->failed = E_NOMEM;
+        return 1;
+    }
+    copy->writes = writes;
+    uint8_t *bytes = malloc(path + item->size);
+    writes[copy->count] = (struct operation_write){.path = {bytes, path}};
     if (bytes == NULL) {
         copy->failed = E_NOMEM;
         return 1;
@@ -43,8 +48,7 @@ static int take_item(void *context, const struct kb_item *item)
     if (item->size > 0) {
         memcpy(bytes + path, item->bytes, item->size);
     }
-    writes[copy->count++] = (struct operation_write){.path = span_of(bytes, path),
-                                                     .value = span_of(bytes + path, item->size)};
+    writes[copy->count++].value = (struct span){bytes + path, item->size};
     return 0;
 }
 
