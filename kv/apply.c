@@ -98,6 +98,7 @@ struct deletion {
     struct kv_cell *bag;
     struct kv_cell *index;
     struct kv_cell *grave;
+    struct kv_cell *named;
     struct kv_cell *doom;
 };
 
@@ -112,13 +113,17 @@ static int find_deleted(struct pass *pass, const struct change *change, struct d
         return misfit(change, "there is no such bag", err);
     }
     const struct kv_key keys[] = {index_key(out->bag->bag), kv_key_grave(change->bag_id),
+                                  kv_key_named_grave(&out->bag->bag->owner, change->bag_id),
                                   kv_key_doomed(change->seq)};
     rc = kv_overlay_get(&pass->overlay, &keys[0], &out->index, err);
     if (rc == 0) {
         rc = kv_overlay_put(&pass->overlay, &keys[1], false, &out->grave, err);
     }
     if (rc == 0) {
-        rc = kv_overlay_put(&pass->overlay, &keys[2], false, &out->doom, err);
+        rc = kv_overlay_put(&pass->overlay, &keys[2], false, &out->named, err);
+    }
+    if (rc == 0) {
+        rc = kv_overlay_put(&pass->overlay, &keys[3], false, &out->doom, err);
     }
     if (rc == 0 && (!out->index->present || out->index->id != change->bag_id)) {
         rc = misfit(change, "the directory does not name the bag", err);
@@ -147,6 +152,8 @@ static int delete_bag(struct pass *pass, const struct change *change, struct err
     rows.grave->present = rows.grave->dirty = true;
     *rows.grave->bag = before;
     rows.grave->bag->last_seq = change->seq;
+    rows.named->present = rows.named->dirty = true;
+    rows.named->id = change->bag_id;
     rows.doom->present = rows.doom->dirty = true;
     rows.doom->doom = (struct kv_doom){change->bag_id, KV_DOOM_WHOLE};
     count_bag(&pass->mark.counts, before.owner.kind, false);

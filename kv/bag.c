@@ -1,4 +1,5 @@
 /* kv/bag.c - reading bags, the directory, writers and outcomes. */
+#include <stdio.h>
 #include <string.h>
 
 #include "kv/inside.h"
@@ -222,6 +223,97 @@ int kv_bags(struct kv *kv, struct kv_view *view, uint64_t after_bag_id, size_t l
     return rc;
 }
 
+/* --- the directory --- */
+
+struct owners {
+    struct kv_names_query query; /* what is still wanted */
+    char last[NAME_MAX_BYTES + 1];
+    kv_bag_fn *each;
+    void *context;
+};
+
+static int walk_directory(struct kv *kv, struct kv_view *view, const struct owners *owners,
+                          bool *more, struct err *err)
+{
+    struct kv_key prefix = kv_key_owner_named(owners->query.kind, "");
+    struct kv_key from = kv_key_owner_named(owners->query.kind, owners->query.after);
+    struct list list = {.prefix = &prefix,
+                        .from = &from,
+                        .search = span_str(owners->query.search),
+                        .limit = owners->query.limit,
+                        .each = owners->each,
+                        .context = owners->context};
+    int rc = walk_list(kv, view, &list, err);
+    if (rc == 0) {
+        *more = list.more;
+    }
+    return rc;
+}
+
+/* The bags of names, each with its NUL. Who was deleted since they were looked up is left out.
+ * `handed` counts the others. */
+static int hand_over_named(struct kv *kv, const struct owners *owners, struct span names,
+                           size_t *handed, struct err *err)
+{
+    struct kv_view *view = NULL;
+    int rc = kv_view_new(&view, kv, err);
+    for (size_t at = 0; at < names.size && rc == 0;) {
+        const char *name = (const char *)names.data + at;
+        struct kv_key key = kv_key_owner_named(owners->query.kind, name);
+        struct bag_row bag;
+        uint64_t bag_id = 0;
+        at += strlen(name) + 1;
+        rc = read_id(kv, view, &key, &bag_id, err);
+        if (rc == 0) {
+            rc = follow(kv, view, bag_id, &bag, err);
+            rc = rc == 0 ? owners->each(owners->context, &bag, err) : rc;
+            *handed += rc == 0;
+        } else if (rc == E_NOT_FOUND) {
+            rc = 0;
+        }
+    }
+    kv_view_free(&view);
+    return rc;
+}
+
+static void go_on_behind(struct owners *owners, struct span names)
+{
+    const char *text = (const char *)names.data;
+    const char *end = memrchr(text, '\0', names.size - 1);
+    (void)snprintf(owners->last, sizeof owners->last, "%s", end != NULL ? end + 1 : text);
+    owners->query.after = owners->last;
+}
+
+/* Not `whole`: not all names are in memory, the rest has to be looked for in the directory. */
+static int look_in_memory(struct kv *kv, struct owners *owners, bool *more, bool *whole,
+                          struct err *err)
+{
+    struct kv_names_query *query = &owners->query;
+    struct buf names;
+    int rc = 0;
+    *more = *whole = true;
+    buf_init(&names, SIZE_MAX / 2);
+    while (rc == 0 && *whole && *more && query->limit > 0) {
+        size_t handed = 0;
+        buf_reset(&names);
+        rc = kv_names_find(&kv->names, query, &names, more);
+        if (rc == 0) {
+            rc = hand_over_named(kv, owners, buf_span(&names), &handed, err);
+            query->limit -= handed;
+        } else if (rc == E_BUSY) {
+            *whole = false;
+            rc = 0;
+        } else {
+            (void)err_set(err, rc, "out of memory");
+        }
+        if (rc == 0 && *whole && *more) {
+            go_on_behind(owners, buf_span(&names));
+        }
+    }
+    buf_free(&names);
+    return rc;
+}
+
 int kv_owners(struct kv *kv, struct kv_view *view, enum owner_kind kind, const char *search,
               const char *after, size_t limit, kv_bag_fn *each, void *context, bool *more,
               struct err *err)
@@ -234,19 +326,15 @@ int kv_owners(struct kv *kv, struct kv_view *view, enum owner_kind kind, const c
     if (after != NULL && strlen(after) > NAME_MAX_BYTES) {
         return err_set(err, E_INVALID, "a name has at most %d bytes", (int)NAME_MAX_BYTES);
     }
-    struct kv_key prefix = kv_key_owner_named(kind, "");
-    struct kv_key from = kv_key_owner_named(kind, after != NULL ? after : "");
-    struct list list = {.prefix = &prefix,
-                        .from = &from,
-                        .search = span_str(search),
-                        .limit = limit,
-                        .each = each,
-                        .context = context};
-    int rc = walk_list(kv, view, &list, err);
-    if (rc == 0) {
-        *more = list.more;
-    }
-    return rc;
+    struct owners owners = {.query = {.kind = kind,
+                                      .search = search,
+                                      .after = after != NULL ? after : "",
+                                      .limit = limit},
+                            .each = each,
+                            .context = context};
+    bool whole = false;
+    int rc = view == NULL ? look_in_memory(kv, &owners, more, &whole, err) : 0;
+    return rc != 0 || whole ? rc : walk_directory(kv, view, &owners, more, err);
 }
 
 /* --- writers --- */

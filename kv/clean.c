@@ -159,6 +159,24 @@ int kv_clean(struct kv *kv, uint64_t up_to_seq, size_t budget, bool *more, struc
 
 /* --- graves --- */
 
+/* The removal of a grave, and of the row that finds it. Whose it was is not known of a damaged
+ * one: the row that finds it stays, and leads nowhere. */
+static int remove_grave(struct kv *kv, rocksdb_writebatch_t *batch, uint64_t bag_id,
+                        struct err *err)
+{
+    struct kv_key grave = kv_key_grave(bag_id);
+    struct bag_row bag;
+    int rc = kv_bag_get(kv, NULL, &grave, &bag, err);
+    if (rc == 0) {
+        struct kv_key named = kv_key_named_grave(&bag.owner, bag_id);
+        kv_batch_delete(batch, &named);
+    } else if (rc != E_NOT_FOUND && rc != E_CORRUPT) {
+        return rc;
+    }
+    kv_batch_delete(batch, &grave);
+    return 0;
+}
+
 /* Adds the removal of at most `budget` graves. Those behind one that is not empty are not either,
  * for kv_clean goes in the same order. */
 static int remove_graves(struct kv *kv, rocksdb_writebatch_t *batch, uint64_t floor_seq,
@@ -180,8 +198,10 @@ static int remove_graves(struct kv *kv, rocksdb_writebatch_t *batch, uint64_t fl
             *more = true;
             break;
         }
-        struct kv_key grave = kv_key_grave(doom.bag_id);
-        kv_batch_delete(batch, &grave);
+        rc = remove_grave(kv, batch, doom.bag_id, err);
+        if (rc != 0) {
+            break;
+        }
         rocksdb_writebatch_delete(batch, (const char *)key.data, key.size);
         kv->bury_seq = kv_key_seq(key);
         kv_scan_step(&scan);

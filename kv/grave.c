@@ -50,43 +50,63 @@ int kv_grave(struct kv *kv, struct kv_view *view, uint64_t bag_id, struct kv_gra
     return rc != 0 ? rc : make_grave(kv, view, &bag, out, err);
 }
 
-/* --- all of them --- */
+/* --- many of them --- */
 
-/* One row of a scan, when it is one of the owner's. */
-static int hand_over(struct kv *kv, struct kv_view *view, const struct owner *owner,
-                     struct span key, struct span row, kv_grave_fn *each, void *context,
-                     struct err *err)
+struct walk {
+    struct kv *kv;
+    struct kv_view *view;
+    const struct owner *owner; /* NULL: anybody */
+    uint64_t parent;           /* only bags that hung on this one; 0: all */
+    kv_grave_fn *each;
+    void *context;
+};
+
+static int hand_over(const struct walk *walk, const struct bag_row *bag, struct err *err)
+{
+    if ((walk->parent != 0 && bag->parent != walk->parent) ||
+        (walk->parent == 0 && walk->owner != NULL && !owner_equal(&bag->owner, walk->owner))) {
+        return 0;
+    }
+    struct kv_grave grave;
+    int rc = make_grave(walk->kv, walk->view, bag, &grave, err);
+    return rc != 0 ? rc : walk->each(walk->context, &grave, err);
+}
+
+/* One row of a scan over the graves. */
+static int take_grave(const struct walk *walk, struct span key, struct span row, struct err *err)
 {
     struct bag_row bag;
     int rc = kv_row_get_bag(key, row, &bag, err);
-    if (rc != 0 || (owner != NULL && !owner_equal(&bag.owner, owner))) {
-        return rc;
-    }
-    struct kv_grave grave;
-    rc = make_grave(kv, view, &bag, &grave, err);
-    return rc != 0 ? rc : each(context, &grave, err);
+    return rc != 0 ? rc : hand_over(walk, &bag, err);
 }
 
-int kv_graves(struct kv *kv, struct kv_view *view, const struct owner *owner, kv_grave_fn *each,
-              void *context, struct err *err)
+/* One row of a scan over those that find graves. One that finds none is left over. */
+static int follow_name(const struct walk *walk, struct span key, struct span row, struct err *err)
 {
-    ASSERT(kv != NULL);
-    ASSERT(each != NULL);
-    struct kv_view *own = NULL;
-    int rc = view != NULL ? 0 : kv_view_new(&own, kv, err);
+    uint64_t bag_id = 0;
+    struct bag_row bag;
+    int rc = kv_row_get_id(key, row, &bag_id, err);
     if (rc != 0) {
         return rc;
     }
-    view = view != NULL ? view : own;
-    struct kv_key prefix = kv_key_graves();
+    struct kv_key grave = kv_key_grave(bag_id);
+    rc = kv_bag_get(walk->kv, walk->view, &grave, &bag, err);
+    return rc == 0 ? hand_over(walk, &bag, err) : rc == E_NOT_FOUND ? 0 : rc;
+}
+
+static int scan_graves(const struct walk *walk, struct err *err)
+{
+    bool named = walk->owner != NULL;
+    struct kv_key prefix = named ? kv_key_named_graves(walk->owner) : kv_key_graves();
     struct kv_scan scan;
-    kv_scan_open(&scan, &kv->store, view->snapshot, &prefix, &prefix, false);
+    int rc = 0;
+    kv_scan_open(&scan, &walk->kv->store, walk->view->snapshot, &prefix, &prefix, false);
     while (rc == 0) {
         struct span key;
         struct span row;
         rc = kv_scan_row(&scan, &key, &row, err);
         if (rc == 0) {
-            rc = hand_over(kv, view, owner, key, row, each, context, err);
+            rc = named ? follow_name(walk, key, row, err) : take_grave(walk, key, row, err);
             kv_scan_step(&scan);
         } else if (rc == E_NOT_FOUND) {
             rc = 0;
@@ -94,6 +114,82 @@ int kv_graves(struct kv *kv, struct kv_view *view, const struct owner *owner, kv
         }
     }
     kv_scan_close(&scan);
+    return rc;
+}
+
+static int walk_graves(struct walk *walk, struct err *err)
+{
+    struct kv_view *own = NULL;
+    int rc = walk->view != NULL ? 0 : kv_view_new(&own, walk->kv, err);
+    if (rc == 0) {
+        walk->view = walk->view != NULL ? walk->view : own;
+        rc = scan_graves(walk, err);
+    }
     kv_view_free(&own);
+    return rc;
+}
+
+int kv_graves(struct kv *kv, struct kv_view *view, const struct owner *owner, kv_grave_fn *each,
+              void *context, struct err *err)
+{
+    ASSERT(kv != NULL);
+    ASSERT(each != NULL);
+    struct walk walk = {
+        .kv = kv, .view = view, .owner = owner, .each = each, .context = context};
+    return walk_graves(&walk, err);
+}
+
+int kv_graves_under(struct kv *kv, struct kv_view *view, const struct owner *user, uint64_t parent,
+                    kv_grave_fn *each, void *context, struct err *err)
+{
+    ASSERT(kv != NULL);
+    ASSERT(user != NULL && parent != 0);
+    ASSERT(each != NULL);
+    struct walk walk = {.kv = kv,
+                        .view = view,
+                        .owner = user,
+                        .parent = parent,
+                        .each = each,
+                        .context = context};
+    return walk_graves(&walk, err);
+}
+
+/* --- a state that was written before graves were found by names --- */
+
+enum { NAMED_AT_ONCE = 1000 };
+
+struct naming {
+    struct kv *kv;
+    rocksdb_writebatch_t *batch;
+    struct buf row;
+};
+
+static int write_names(struct naming *naming, struct err *err)
+{
+    int rc = kv_store_write(&naming->kv->store, naming->batch, err);
+    rocksdb_writebatch_clear(naming->batch);
+    return rc;
+}
+
+static int name_grave(void *context, const struct kv_grave *grave, struct err *err)
+{
+    struct naming *naming = context;
+    struct kv_key key = kv_key_named_grave(&grave->owner, grave->bag_id);
+    kv_row_put_id(&naming->row, kv_key_span(&key), grave->bag_id);
+    int rc = kv_batch_put(naming->batch, &key, &naming->row, err);
+    bool full = rocksdb_writebatch_count(naming->batch) >= NAMED_AT_ONCE;
+    return rc == 0 && full ? write_names(naming, err) : rc;
+}
+
+int kv_graves_name_all(struct kv *kv, struct err *err)
+{
+    struct naming naming = {.kv = kv, .batch = rocksdb_writebatch_create()};
+    buf_init(&naming.row, 64);
+    int rc = kv_graves(kv, NULL, NULL, name_grave, &naming, err);
+    if (rc == 0) {
+        rc = write_names(&naming, err);
+    }
+    buf_free(&naming.row);
+    rocksdb_writebatch_destroy(naming.batch);
     return rc;
 }

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "kv/names.h"
 #include "kv/overlay.h"
 #include "kv/store.h"
 
@@ -20,6 +21,8 @@ struct kv {
      * get it at once. */
     pthread_mutex_t memory_lock;
     struct kv_memory memory;
+
+    struct kv_names names; /* has a lock of its own */
 
     /* The applying thread's own. */
     struct kv_counts counts;
@@ -64,6 +67,9 @@ MUST_CHECK int kv_bag_get(struct kv *kv, struct kv_view *view, const struct kv_k
 /* What became of a bag that was deleted at `seq`. E_NOT_FOUND, without a sentence. */
 MUST_CHECK int kv_doom_get(struct kv *kv, struct kv_view *view, uint64_t seq, struct kv_doom *out,
                            struct err *err);
+
+/* Write the rows that find graves by names, for all graves there are. */
+MUST_CHECK int kv_graves_name_all(struct kv *kv, struct err *err);
 
 /* Of a view that may be NULL: the newest state. */
 const rocksdb_readoptions_t *kv_view_read(const struct kv_view *view);

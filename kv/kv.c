@@ -57,6 +57,10 @@ static int check_format(struct kv *kv, const char *dir, struct err *err)
         rc = kv_row_get_format(kv_key_span(&key), row, &version, err);
     }
     rocksdb_pinnableslice_destroy(pin);
+    if (rc == 0 && version == KV_FORMAT_UNNAMED) {
+        rc = kv_graves_name_all(kv, err);
+        return rc == 0 ? write_format(kv, err) : rc;
+    }
     if (rc == 0 && version != KV_FORMAT_VERSION) {
         rc = err_set(err, E_FORMAT,
                      "the state in %s is of format %u, and this program knows %d: use the program "
@@ -103,6 +107,19 @@ bool kv_recent(struct kv *kv, const struct kv_view *view, const struct kv_key *k
 
 /* --- writing rows --- */
 
+/* Rows of the directory that were written: the names in memory follow. */
+static void note_names(struct kv *kv, const struct kv_overlay *written)
+{
+    for (size_t i = 0; i < written->count; i++) {
+        const struct kv_cell *cell = written->cells[i];
+        enum owner_kind kind = cell->key[0] == 'O' && cell->dirty ? cell->key[1] : 0;
+        if (kind == OWNER_USER || kind == OWNER_GROUP) {
+            kv_names_note(&kv->names, kind, span_of(cell->key + 2, cell->key_size - 2),
+                          cell->present);
+        }
+    }
+}
+
 int kv_batch_put(rocksdb_writebatch_t *batch, const struct kv_key *key, const struct buf *row,
                  struct err *err)
 {
@@ -144,6 +161,7 @@ int kv_rows_write(struct kv *kv, struct kv_overlay *rows, const struct kv_mark *
         (void)pthread_mutex_lock(&kv->memory_lock);
         kv_memory_keep(&kv->memory, rows, &row);
         (void)pthread_mutex_unlock(&kv->memory_lock);
+        note_names(kv, rows);
     }
     buf_free(&row);
     rocksdb_writebatch_destroy(batch);
@@ -161,6 +179,7 @@ int kv_open(struct kv **out, const struct kv_options *options, struct err *err)
     }
     (void)pthread_mutex_init(&kv->lock, NULL);
     (void)pthread_mutex_init(&kv->memory_lock, NULL);
+    kv_names_init(&kv->names);
     int rc = kv_memory_init(&kv->memory, err);
     if (rc == 0) {
         rc = kv_store_open(&kv->store, options, err);
@@ -186,6 +205,7 @@ void kv_close(struct kv **kv, bool flush)
     int rc = flush ? kv_store_flush(&(*kv)->store, NULL) : 0;
     (void)rc; /* what does not reach the disk is replayed from the journal */
     kv_memory_free(&(*kv)->memory);
+    kv_names_free(&(*kv)->names);
     kv_store_close(&(*kv)->store);
     (void)pthread_mutex_destroy(&(*kv)->memory_lock);
     (void)pthread_mutex_destroy(&(*kv)->lock);

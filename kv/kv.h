@@ -119,17 +119,28 @@ struct kv_grave {
 MUST_CHECK int kv_grave(struct kv *kv, struct kv_view *view, uint64_t bag_id, struct kv_grave *out,
                         struct err *err);
 /* All graves, or those of one owner (whose name, kind and device; NULL: all), in order of bag_id.
- * Looks at every grave. `each` returning non-zero stops. */
+ * Those of an owner are looked up by the name: how many others there are costs nothing. `each`
+ * returning non-zero stops. */
 typedef int kv_grave_fn(void *context, const struct kv_grave *grave, struct err *err);
 MUST_CHECK int kv_graves(struct kv *kv, struct kv_view *view, const struct owner *owner,
                          kv_grave_fn *each, void *context, struct err *err);
+/* The graves of the user-device bags that hung on `parent`, a bag of `user`'s, in the same way. */
+MUST_CHECK int kv_graves_under(struct kv *kv, struct kv_view *view, const struct owner *user,
+                               uint64_t parent, kv_grave_fn *each, void *context, struct err *err);
 
 /* The directory of one kind (OWNER_USER or OWNER_GROUP), in order of folded names, from behind
  * `after` (folded; NULL: from the start), those whose folded name holds `search` anywhere (folded
- * by name_fold_search; "": all), at most `limit`. `more` tells whether others follow. */
+ * by name_fold_search; "": all), at most `limit`. `more` tells whether others follow. Of the newest
+ * state (view NULL) names are looked for in memory, as soon as kv_names_fill has read them all;
+ * until then, and of a view, a search looks at all rows of the directory. */
 MUST_CHECK int kv_owners(struct kv *kv, struct kv_view *view, enum owner_kind kind,
                          const char *search, const char *after, size_t limit, kv_bag_fn *each,
                          void *context, bool *more, struct err *err);
+
+/* Read some names of the directory into memory, `budget` at the most; `more`: call it again. Once
+ * all are there, applying keeps them right; without memory it forgets them, and `more` is true
+ * again. One thread at a time, beside all others. What reading the state returns; E_NOMEM. */
+MUST_CHECK int kv_names_fill(struct kv *kv, size_t budget, bool *more, struct err *err);
 
 struct kv_counts {
     uint64_t users;

@@ -135,6 +135,7 @@ static int decode(struct kv_cell *cell, struct span row, struct err *err)
         return kv_row_get_outcome(key, row, &cell->outcome, err);
     case 'O':
     case 'C':
+    case 'N':
         return kv_row_get_id(key, row, &cell->id, err);
     default:
         ASSERT(key.data[0] == 'D');
@@ -306,6 +307,7 @@ static void encode(struct buf *out, const struct kv_cell *cell)
         break;
     case 'O':
     case 'C':
+    case 'N':
         kv_row_put_id(out, key, cell->id);
         break;
     case 'D':

@@ -75,6 +75,23 @@ struct kv_key kv_key_grave(uint64_t bag_id)
     return key_of_number('G', bag_id);
 }
 
+struct kv_key kv_key_named_graves(const struct owner *owner)
+{
+    struct owner named = *owner; /* device-specific bags are found with the user's */
+    named.kind = owner->kind == OWNER_USER_DEVICE ? OWNER_USER : owner->kind;
+    struct kv_key key = kv_key_owner(&named);
+    key.data[0] = 'N';
+    key.data[key.size++] = 0; /* so that 'ann' does not begin 'anna' */
+    return key;
+}
+
+struct kv_key kv_key_named_grave(const struct owner *owner, uint64_t bag_id)
+{
+    struct kv_key key = kv_key_named_graves(owner);
+    add_u64(&key, bag_id);
+    return key;
+}
+
 struct kv_key kv_key_doomed(uint64_t seq)
 {
     return key_of_number('D', seq);

@@ -10,6 +10,8 @@
  *   'C' parent, device             a user's bag of that device -> bag_id
  *   'G' bag_id                     the grave of a deleted bag: its row as it was at the end, with
  *                                  the deletion as its last change
+ *   'N' owner kind, folded name,   a grave, found by whose bag it was -> bag_id: a user's and its
+ *       0, bag_id                  device-specific ones together; of a device as in 'O'
  *   'D' seq                        a bag that was deleted by this change: what became of its rows
  *   'I' bag_id, path               an item or its tombstone
  *   'T' seq                        a tombstone, found by its age -> bag_id, path
@@ -25,6 +27,7 @@
  *   B  parent 8, last_seq 8, items 8, bytes 8, purged_to 8, digest 16, owner kind 1, device 8,
  *      shown size 1, shown, folded size 1, folded
  *   G  the same
+ *   N  bag_id 8
  *   O  bag_id 8
  *   C  bag_id 8
  *   D  bag_id 8, stage 1 (enum kv_doom_stage)
@@ -39,7 +42,11 @@
 
 #include "kv/kv.h"
 
-enum { KV_FORMAT_VERSION = 2, KV_KEY_MAX = 1 + 8 + PATH_MAX_BYTES };
+enum {
+    KV_FORMAT_VERSION = 3,
+    KV_FORMAT_UNNAMED = 2, /* the same without 'N' rows: they are made when it is opened */
+    KV_KEY_MAX = 1 + 8 + PATH_MAX_BYTES,
+};
 
 struct kv_key {
     size_t size;
@@ -56,6 +63,9 @@ struct kv_key kv_key_format(void);
 struct kv_key kv_key_mark(void);
 struct kv_key kv_key_bag(uint64_t bag_id);
 struct kv_key kv_key_grave(uint64_t bag_id);
+/* The row that finds a grave, and what the keys of all that find graves of this owner begin with. */
+struct kv_key kv_key_named_grave(const struct owner *owner, uint64_t bag_id);
+struct kv_key kv_key_named_graves(const struct owner *owner);
 struct kv_key kv_key_doomed(uint64_t seq);
 struct kv_key kv_key_tombstone(uint64_t seq);
 struct kv_key kv_key_note(struct span name); /* at most KV_NOTE_NAME_MAX bytes; empty: of all */
@@ -102,7 +112,7 @@ struct kv_mark {
 void kv_row_put_format(struct buf *out, struct span key, uint32_t version);
 void kv_row_put_mark(struct buf *out, struct span key, const struct kv_mark *mark);
 void kv_row_put_bag(struct buf *out, struct span key, const struct bag_row *bag); /* 'B', 'G' */
-void kv_row_put_id(struct buf *out, struct span key, uint64_t bag_id);            /* 'O', 'C' */
+void kv_row_put_id(struct buf *out, struct span key, uint64_t bag_id);            /* 'O', 'C', 'N' */
 void kv_row_put_doom(struct buf *out, struct span key, const struct kv_doom *doom);
 void kv_row_put_place(struct buf *out, struct span key, const struct kv_place *place); /* 'T' */
 void kv_row_put_note(struct buf *out, struct span key, struct span bytes);

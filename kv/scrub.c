@@ -24,7 +24,7 @@ static int add_up(struct scrub *scrub, struct kv_view *view, struct err *err)
 {
     struct kv_key prefix = kv_key_item(scrub->bag_id, span_of(NULL, 0));
     struct kv_scan scan;
-    kv_scan_open_cold(&scan, &scrub->kv->store, view->snapshot, &prefix);
+    kv_scan_open_cold(&scan, &scrub->kv->store, view->snapshot, &prefix, &prefix);
     int rc = 0;
     for (;;) {
         struct span key;

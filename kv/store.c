@@ -278,11 +278,8 @@ static void open_scan(struct kv_scan *scan, const struct kv_store *store,
     scan->iterator = rocksdb_create_iterator(store->db, scan->read);
 }
 
-void kv_scan_open(struct kv_scan *scan, const struct kv_store *store,
-                  const rocksdb_snapshot_t *snapshot, const struct kv_key *prefix,
-                  const struct kv_key *from, bool behind)
+static void seek(struct kv_scan *scan, const struct kv_key *from, bool behind)
 {
-    open_scan(scan, store, snapshot, prefix, false);
     rocksdb_iter_seek(scan->iterator, (const char *)from->data, from->size);
     if (behind && rocksdb_iter_valid(scan->iterator) != 0) {
         size_t size = 0;
@@ -293,11 +290,20 @@ void kv_scan_open(struct kv_scan *scan, const struct kv_store *store,
     }
 }
 
+void kv_scan_open(struct kv_scan *scan, const struct kv_store *store,
+                  const rocksdb_snapshot_t *snapshot, const struct kv_key *prefix,
+                  const struct kv_key *from, bool behind)
+{
+    open_scan(scan, store, snapshot, prefix, false);
+    seek(scan, from, behind);
+}
+
 void kv_scan_open_cold(struct kv_scan *scan, const struct kv_store *store,
-                       const rocksdb_snapshot_t *snapshot, const struct kv_key *prefix)
+                       const rocksdb_snapshot_t *snapshot, const struct kv_key *prefix,
+                       const struct kv_key *from)
 {
     open_scan(scan, store, snapshot, prefix, true);
-    rocksdb_iter_seek(scan->iterator, (const char *)prefix->data, prefix->size);
+    seek(scan, from, true);
 }
 
 int kv_scan_row(const struct kv_scan *scan, struct span *key, struct span *row, struct err *err)

@@ -55,9 +55,11 @@ struct kv_scan {
 void kv_scan_open(struct kv_scan *scan, const struct kv_store *store,
                   const rocksdb_snapshot_t *snapshot, const struct kv_key *prefix,
                   const struct kv_key *from, bool behind);
-/* The same for rows that are read once: the cache stays as it is. */
+/* The same, always `behind`, for rows that are read once: the cache stays as it is. A prefix as
+ * `from` is the first row's place, for no row is just that. */
 void kv_scan_open_cold(struct kv_scan *scan, const struct kv_store *store,
-                       const rocksdb_snapshot_t *snapshot, const struct kv_key *prefix);
+                       const rocksdb_snapshot_t *snapshot, const struct kv_key *prefix,
+                       const struct kv_key *from);
 /* The row it stands at, borrowed until kv_scan_step; E_NOT_FOUND at the end, without a sentence. */
 MUST_CHECK int kv_scan_row(const struct kv_scan *scan, struct span *key, struct span *row,
                            struct err *err);

@@ -25,6 +25,9 @@ enum {
     CLEARING_EVERY_MS = 60000, /* when there was nothing to clear */
     CLEARING_ITEMS = 60,       /* of one look: 300 a second */
     QUIET_CHANGES = 400,       /* with more since the last look, others are busy writing */
+    NAMES_AT_ONCE = 1000,      /* read into memory while applying may wait for it */
+    NAMES_MS = 40,             /* of one look, while not all are there */
+    NAMES_PAUSE_MS = 20,
 };
 
 static const char CLOCK_NOTE[] = "clock";
@@ -376,6 +379,24 @@ static void look_at_users(struct housekeeping *housekeeping)
     }
 }
 
+/* After the start the directory is read, so that searches need not: with a million people that
+ * takes seconds, in which the rest is looked at too. Returns how long to wait until the next look.
+ */
+static unsigned read_names(struct housekeeping *housekeeping)
+{
+    uint64_t end_ms = mono_ms(housekeeping) + NAMES_MS;
+    struct err err = {0};
+    bool more = true;
+    int rc = 0;
+    while (more && rc == 0 && !queue_done(housekeeping->stop) && mono_ms(housekeeping) < end_ms) {
+        rc = kv_names_fill(housekeeping->options.kv, NAMES_AT_ONCE, &more, &err);
+    }
+    if (rc != 0) {
+        complain(housekeeping, &housekeeping->work_failed, LOG_WARNING, "names.not_read", &err);
+    }
+    return more && rc == 0 ? NAMES_PAUSE_MS : LOOK_EVERY_MS;
+}
+
 static void look(struct housekeeping *housekeeping)
 {
     look_at_clock(housekeeping);
@@ -397,7 +418,8 @@ static void run(struct thread *self, void *context)
     thread_ready(self, 0, NULL);
     while (!queue_done(housekeeping->stop)) {
         look(housekeeping);
-        (void)queue_pop(housekeeping->stop, LOOK_EVERY_MS); /* nothing comes: it is a pause */
+        unsigned pause_ms = read_names(housekeeping);
+        (void)queue_pop(housekeeping->stop, pause_ms); /* nothing comes: it is a pause */
     }
     struct err err = {0};
     if (note(housekeeping, &err) != 0) {
