@@ -167,6 +167,9 @@ static int read_change(const struct admin_request *request, json_t *body,
     if (rc == 0) {
         rc = optional_text(body, "role", &role, err);
     }
+    if (rc == 0 && role == NULL && change->password == NULL && !change->unlock) {
+        return err_set(err, E_INVALID, "nothing is to be changed: give role, password or unlock");
+    }
     return rc == 0 && role != NULL ? auth_role_parse(role, &change->role, err) : rc;
 }
 

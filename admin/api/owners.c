@@ -69,15 +69,13 @@ static int read_cursor(const struct admin_request *request, struct question *q, 
     if (cursor == NULL) {
         return 0;
     }
-    if (strncmp(cursor, "user:", 5) == 0) {
+    if (q->kinds[0] && strncmp(cursor, "user:", 5) == 0) {
         q->after = cursor + 5;
-    } else if (strncmp(cursor, "group:", 6) == 0) {
+    } else if (q->kinds[1] && strncmp(cursor, "group:", 6) == 0) {
         q->after = cursor + 6;
         q->from = OWNER_GROUP;
-    } else {
-        return err_set(err, E_INVALID, "'cursor' is not what an earlier answer gave as 'next'");
     }
-    return strlen(q->after) <= NAME_MAX_BYTES
+    return q->after != NULL && strlen(q->after) <= NAME_MAX_BYTES
                ? 0
                : err_set(err, E_INVALID, "'cursor' is not what an earlier answer gave as 'next'");
 }

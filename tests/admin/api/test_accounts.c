@@ -133,6 +133,10 @@ static void bad_changes_are_refused(void **state)
             "there is no account 'nobody'");
     refused("PATCH", "/api/v1/accounts/root", "{\"role\":\"viewer\"}", 409, "last_admin",
             "'root' is the only administrator: make somebody else one first");
+    refused("PATCH", "/api/v1/accounts/root", "{}", 400, "invalid",
+            "nothing is to be changed: give role, password or unlock");
+    refused("PATCH", "/api/v1/accounts/root", "{\"unlock\":false}", 400, "invalid",
+            "nothing is to be changed: give role, password or unlock");
     refused("PATCH", "/api/v1/accounts/root", "{\"role\":null}", 400, "invalid",
             "'role' is a text");
     refused("PATCH", "/api/v1/accounts/root", "{\"password\":\"short\"}", 400, "invalid",
