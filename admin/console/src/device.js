@@ -4,7 +4,8 @@ import { byteLength } from "./value_view.js";
 export const UNREACHABLE_MS = 24 * 3600000;
 
 /* "removed", "diverged" (not served), "connected", "away", "unreachable" (nothing was heard of it
- * for a day) or "never" (nothing was ever heard of it). */
+ * for a day) or "unheard" (not connected, and it is not known when it was: a machine that joined and
+ * did not connect, or one of which the server remembers nothing since it was started). */
 export function deviceState(row, now) {
     if (row.state !== "active") {
         return row.state;
@@ -13,13 +14,13 @@ export function deviceState(row, now) {
         return "connected";
     }
     if (row.last_seen === null) {
-        return "never";
+        return "unheard";
     }
     return now - Date.parse(row.last_seen) > UNREACHABLE_MS ? "unreachable" : "away";
 }
 
 export const DEVICE_KINDS = {
-    connected: "ok", away: "quiet", never: "quiet", unreachable: "warn", diverged: "bad",
+    connected: "ok", away: "quiet", unheard: "quiet", unreachable: "warn", diverged: "bad",
     removed: "quiet",
 };
 

@@ -21,7 +21,7 @@ test("the state of a machine", () => {
         [{}, "away"],
         [{ last_seen: seen(UNREACHABLE_MS) }, "away"],
         [{ last_seen: seen(UNREACHABLE_MS + 1) }, "unreachable"],
-        [{ last_seen: null }, "never"],
+        [{ last_seen: null }, "unheard"],
         [{ state: "diverged" }, "diverged"],
         [{ state: "removed", last_seen: null }, "removed"],
     ];

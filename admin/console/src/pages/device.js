@@ -86,7 +86,7 @@ function Rights({ row, reload }) {
 /* The state in words, and what to do when it is not as it should be. */
 function Headline({ row }) {
     const state = deviceState(row, now.value);
-    const calm = state === "connected" || state === "away" || state === "never";
+    const calm = state === "connected" || state === "away" || state === "unheard";
     return html`<section class="${calm ? "card" : "notice warn"} headline device-head">
         <${DeviceState} row=${row} />
         <p role="status">${t(`device.is_${state}`)}</p>
