@@ -4,8 +4,8 @@ import { byteLength } from "./value_view.js";
 export const UNREACHABLE_MS = 24 * 3600000;
 
 /* "removed", "diverged" (not served), "connected", "away", "unreachable" (nothing was heard of it
- * for a day) or "unheard" (not connected, and it is not known when it was: a machine that joined and
- * did not connect, or one of which the server remembers nothing since it was started). */
+ * for a day) or "unheard" (not connected, and it is not known when it was: one that joined and did
+ * not connect, or of which the server remembers nothing since it was started). */
 export function deviceState(row, now) {
     if (row.state !== "active") {
         return row.state;
