@@ -298,6 +298,38 @@ static int submit(struct fencing *job, struct err *err)
     return rc;
 }
 
+static bool stays_excepted(const struct fence *fence, struct span category)
+{
+    for (size_t i = 0; i < fence->except_count; i++) {
+        if (is_within(category, fence->except[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* As the server does: an exception that the standing fence does not make would bring back what that
+ * one hides. Of one that is cleared only the server knows whether something is left. */
+static int check_standing(const struct fencing *job, const struct item_row *row, struct err *err)
+{
+    struct unpacked scratch = {0};
+    struct fence fence = {0};
+    int rc = row->state == ITEM_LIVE ? fence_get_value(row->value, &scratch, &fence, err) : 0;
+    bool hides = rc == 0 && row->state == ITEM_LIVE && !fence.cleared;
+    for (size_t i = 0; i < job->except_count && hides && rc == 0; i++) {
+        struct span except = job->except[i];
+        if (!stays_excepted(&fence, except)) {
+            rc = err_set(err, E_EXISTS,
+                         "'%.*s' was initialised together with '%.*s' before, and excepting it now "
+                         "would bring its old values back: lift that first, or do not except it",
+                         (int)except.size, (const char *)except.data, (int)job->category.size,
+                         (const char *)job->category.data);
+        }
+    }
+    unpack_close(&scratch);
+    return rc;
+}
+
 /* A new fence stands behind all that there is. */
 static int plan_fence(struct fencing *job, struct span path, struct err *err)
 {
@@ -352,7 +384,8 @@ static int plan(struct fencing *job, uint64_t fleet_bag, struct err *err)
         rc = kv_item(kv, job->preview.view, fleet_bag, buf_span(&path), &item, err);
     }
     if (rc == 0 && job->kind == SUBMIT_FENCE) {
-        rc = plan_fence(job, buf_span(&path), err);
+        rc = check_standing(job, &item.row, err);
+        rc = rc == 0 ? plan_fence(job, buf_span(&path), err) : rc;
     } else if (rc == 0 && item.row.state != ITEM_LIVE) {
         rc = err_set(err, E_NOT_FOUND, "'%.*s' is not initialised: there is nothing to take back",
                      (int)job->category.size, (const char *)job->category.data);
@@ -410,6 +443,23 @@ static json_t *document(const struct fencing *job)
     return json;
 }
 
+/* What the audit tells: which category, and what of it stays. */
+static json_t *about(const struct fencing *job)
+{
+    json_t *except = json_array();
+    for (size_t i = 0; i < job->except_count; i++) {
+        (void)json_array_append_new(
+            except, json_stringn((const char *)job->except[i].data, job->except[i].size));
+    }
+    json_t *json = json_pack("{s:s, s:o}", "layer", fence_layer_name(job->layer), "category",
+                             json_stringn((const char *)job->category.data, job->category.size));
+    if (json != NULL && job->except_count > 0) {
+        (void)json_object_set(json, "except", except);
+    }
+    json_decref(except);
+    return json;
+}
+
 static int run(struct fencing *job, const char *members, struct admin_response *response,
                struct err *err)
 {
@@ -423,7 +473,10 @@ static int run(struct fencing *job, const char *members, struct admin_response *
     }
     if (rc == 0) {
         response->json = document(job);
-        rc = response->json != NULL ? 0 : err_set(err, E_NOMEM, "out of memory");
+        response->about = about(job);
+        rc = response->json != NULL && response->about != NULL
+                 ? 0
+                 : err_set(err, E_NOMEM, "out of memory");
     }
     json_decref(body);
     return rc;

@@ -109,7 +109,10 @@ int admin_api_history_fork(const struct admin_request *request, struct admin_res
         admin_api_seq(seq > 0 ? seq - 1 : before.head.seq), "history",
         dry_run ? json_null() : json_string(history), "seq",
         seq > 0 ? admin_api_seq(seq) : json_null(), "connected", (json_int_t)before.sessions);
-    return response->json != NULL ? 0 : err_set(err, E_NOMEM, "out of memory");
+    response->about = json_pack("{s:s, s:s}", "parent", parent, "history", history);
+    return response->json != NULL && response->about != NULL
+               ? 0
+               : err_set(err, E_NOMEM, "out of memory");
 }
 
 /* --- the clock --- */

@@ -9,7 +9,11 @@
 #include "admin/moment.h"
 #include "admin/restore.h"
 
-enum { RESTORE_NAMES_MAX = 1000, RESTORE_ITEMS_MAX = 1000 };
+enum {
+    RESTORE_NAMES_MAX = 1000,
+    RESTORE_ITEMS_MAX = 1000,
+    RESTORE_WORK_MAX = 10000, /* names times items: each is looked up in the past */
+};
 
 struct restoring {
     const struct admin_request *request;
@@ -145,6 +149,14 @@ static int read_body(struct restoring *job, json_t *body, json_t **users, json_t
         rc = err_set(err, E_INVALID, "neither 'users' nor 'groups' names anybody");
     }
     job->items = json_array_size(job->items) > 0 ? job->items : NULL;
+    size_t each = job->items != NULL ? json_array_size(job->items) : 1;
+    size_t names = json_array_size(*users) + json_array_size(*groups);
+    if (rc == 0 && names * each > RESTORE_WORK_MAX) {
+        return err_set(err, E_TOO_LARGE,
+                       "%zu items of %zu names are too many for one request: at "
+                       "most %d in all",
+                       each, names, (int)RESTORE_WORK_MAX);
+    }
     job->seq = ADMIN_PAST_NOW;
     if (rc != 0 || at == NULL || json_is_null(at)) {
         return rc;

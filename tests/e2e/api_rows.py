@@ -250,6 +250,8 @@ ROWS |= {
                   {"users": ["zoe"], "at": "nonsense"}, {"users": ["zoe"], "items": "copy"},
                   {"users": ["zoe"], "dry_run": "yes"}),
         *bad_names(f"{A}/owners/restore"),
+        bad(said(f"{A}/owners/restore", {"users": ["zoe"] * 101, "items": ["a"] * 100}),
+            "too_large", 413),
         missing(said(f"{A}/owners/restore", {"users": ["zoe"], "at": "1970-01-02"}))],
     ("POST", f"{A}/owners/delete"): [
         ok(lambda w: (f"{A}/owners/delete", {"users": [w.written(), w.user(), "nobody"]})),
@@ -345,7 +347,9 @@ ROWS |= {
                   {"layer": "shared", "category": "copy", "dry_run": "yes"}),
         *[bad(said(f"{A}/fences", {"layer": "shared", "category": path}), "item_path")
           for path in ("", "@audit", "..", "a//b", "a\nb")],
-        conflict(lambda w: (f"{A}/fences", showing_again(w.fence())), 409, "exists")],
+        conflict(lambda w: (f"{A}/fences", showing_again(w.fence())), 409, "exists"),
+        conflict(lambda w: (f"{A}/fences", {**showing_again(w.fence()), "dry_run": True}), 409,
+                 "exists")],
     ("POST", f"{A}/fences/lift"): [
         ok(lambda w: (f"{A}/fences/lift", {"layer": "shared", "category": w.fence()})),
         ok(lambda w: (f"{A}/fences/lift", {"layer": "shared", "category": w.fence(),

@@ -54,6 +54,8 @@ static void a_fence_is_put_up_seen_and_lifted(void **state)
                  "{\"layer\":\"shared\",\"category\":\"copy\",\"except\":[\"copy/b\"]}");
     assert_string_equal(text_at(&answer, "seq"), "13");
     assert_null(json_object_get(answer.json, "items")); /* one change, whatever their number */
+    assert_string_equal(answer.about,
+                        "{\"layer\":\"shared\",\"category\":\"copy\",\"except\":[\"copy/b\"]}");
     answer_free(&answer);
     answer = ask(&fake, "GET", fences, NULL);
     assert_int_equal(rows_of(&answer, "fences"), 1);
@@ -65,6 +67,19 @@ static void a_fence_is_put_up_seen_and_lifted(void **state)
     assert_string_equal(row_text(&answer, "fences", 0, "lift_until"), "2023-11-21T22:13:28.000Z");
     json_t *except = row_at(&answer, "fences", 0, "except");
     assert_string_equal(json_string_value(json_array_get(except, 0)), "copy/b");
+    answer_free(&answer);
+    /* a preview refuses what the server would refuse */
+    refused(
+        "POST", fences,
+        "{\"layer\":\"shared\",\"category\":\"copy\",\"except\":[\"copy/b\",\"copy/a\"],"
+        "\"dry_run\":true}",
+        409, "exists",
+        "'copy/a' was initialised together with 'copy' before, and excepting it now would bring "
+        "its old values back: lift that first, or do not except it");
+    answer = ask(&fake, "POST", fences,
+                 "{\"layer\":\"shared\",\"category\":\"copy\",\"except\":[\"copy/b/c\"],"
+                 "\"dry_run\":true}");
+    assert_int_equal(answer.status, 200);
     answer_free(&answer);
     (void)fake_put(&fake, "user:ann", "copy/z", "new");
     answer =

@@ -41,6 +41,8 @@ static void a_history_is_forked(void **state)
     assert_string_equal(text_at(&answer, "parent_seq"), "3");
     assert_string_equal(text_at(&answer, "seq"), "4");
     assert_string_equal(text_at(&answer, "parent"), "30313233343536373839616263646566");
+    assert_non_null(strstr(answer.about, "{\"parent\":\"30313233343536373839616263646566\","
+                                         "\"history\":\""));
     answer_free(&answer);
     fake.refuse_code = E_READ_ONLY;
     answer = ask(&fake, "POST", "/api/v1/history/fork", "{}");

@@ -87,12 +87,40 @@ static void a_bad_question_changes_nothing(void **state)
             "the fake was told to fail");
 }
 
+/* `count` times the same text, as an array's rows. */
+static void put_rows(struct buf *out, const char *member, size_t count)
+{
+    (void)buf_printf(out, "\"%s\":[", member);
+    for (size_t i = 0; i < count; i++) {
+        (void)buf_printf(out, "%s\"a\"", i > 0 ? "," : "");
+    }
+    (void)buf_append_span(out, SPAN_LITERAL("]"));
+}
+
+static void work_has_a_limit(void **state)
+{
+    (void)state;
+    struct buf body;
+    buf_init(&body, 1 << 20);
+    (void)buf_append_span(&body, SPAN_LITERAL("{"));
+    put_rows(&body, "users", 101);
+    (void)buf_append_span(&body, SPAN_LITERAL(","));
+    put_rows(&body, "items", 100);
+    (void)buf_append_span(&body, SPAN_LITERAL("}"));
+    (void)buf_append_u8(&body, 0);
+    assert_int_equal(buf_error(&body), 0);
+    refused("POST", target, (const char *)body.data, 413, "too_large",
+            "100 items of 101 names are too many for one request: at most 10000 in all");
+    buf_free(&body);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         API_TEST(several_deleted_ones_come_back),
         API_TEST(items_go_back_to_a_moment),
         API_TEST(a_bad_question_changes_nothing),
+        API_TEST(work_has_a_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
