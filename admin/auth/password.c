@@ -1,6 +1,7 @@
 /* admin/auth/password.c - argon2id by libsodium. */
 #include "admin/auth/password.h"
 
+#include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,29 +119,90 @@ int auth_password_hash(const char *password, const struct auth_cost *cost, char 
     return rc == 0 ? 0 : err_set(err, E_NOMEM, "there is no memory to hash a password");
 }
 
-/* Nobody's: the work is that of a real one, at the same cost. Always false. */
-static bool work_for_nothing(const char *composed, const struct auth_cost *cost)
+/* --- looking --- */
+
+enum { KEY_BYTES = 32, NUMBERS = 3 };
+
+/* What argon2id's text holds. */
+struct parsed {
+    uint64_t numbers[NUMBERS]; /* KiB, passes, lanes */
+    uint8_t salt[crypto_pwhash_SALTBYTES];
+    uint8_t key[KEY_BYTES];
+};
+
+static bool take(const char **text, const char *word)
 {
-    uint8_t key[32];
-    static const uint8_t salt[crypto_pwhash_SALTBYTES] = {0};
-    int rc = crypto_pwhash(key, sizeof key, composed, strlen(composed), salt, cost->passes,
-                           cost->memory_bytes, crypto_pwhash_ALG_ARGON2ID13);
-    sodium_memzero(key, sizeof key);
-    return rc > 0; /* never: it is 0 or -1 */
+    size_t size = strlen(word);
+    bool is_there = strncmp(*text, word, size) == 0;
+    *text += is_there ? size : 0;
+    return is_there;
 }
 
-bool auth_password_fits(const char *password, const char *hash, const struct auth_cost *cost)
+static bool take_number(const char **text, uint64_t *out)
+{
+    char *end = NULL;
+    bool digit = **text >= '0' && **text <= '9';
+    *out = digit ? strtoull(*text, &end, 10) : 0;
+    *text = digit ? end : *text;
+    return digit;
+}
+
+/* Exactly so many bytes, up to `end`. */
+static bool take_bytes(const char **text, char end, uint8_t *out, size_t size)
+{
+    size_t got = 0;
+    const char *stop = NULL;
+    bool good = sodium_base642bin(out, size, *text, strlen(*text), NULL, &got, &stop,
+                                  sodium_base64_VARIANT_ORIGINAL_NO_PADDING) == 0 &&
+                got == size && *stop == end;
+    *text = good && end != '\0' ? stop + 1 : *text;
+    return good;
+}
+
+/* "$argon2id$v=19$m=65536,t=3,p=1$SALT$KEY" */
+static bool parse(const char *hash, struct parsed *out)
+{
+    static const char *const before[NUMBERS] = {"$argon2id$v=19$m=", ",t=", ",p="};
+    for (size_t i = 0; i < NUMBERS; i++) {
+        if (!take(&hash, before[i]) || !take_number(&hash, &out->numbers[i])) {
+            return false;
+        }
+    }
+    return out->numbers[0] <= crypto_pwhash_argon2id_MEMLIMIT_MAX / 1024 && out->numbers[2] == 1 &&
+           take(&hash, "$") && take_bytes(&hash, '$', out->salt, sizeof out->salt) &&
+           take_bytes(&hash, '\0', out->key, sizeof out->key);
+}
+
+/* Not crypto_pwhash_str_verify: to that a lack of memory is a wrong password, which would count
+ * against its owner. A hash that can't be read, or of nobody (NULL), costs the usual, and is 0. */
+static int look(const char *composed, const char *hash, const struct auth_cost *cost)
+{
+    struct parsed parsed = {0};
+    uint8_t key[KEY_BYTES];
+    bool known = hash != NULL && parse(hash, &parsed);
+    unsigned long long passes = known ? parsed.numbers[1] : cost->passes;
+    size_t memory_bytes = known ? (size_t)parsed.numbers[0] * 1024 : cost->memory_bytes;
+    errno = 0;
+    int rc = crypto_pwhash(key, sizeof key, composed, strlen(composed), parsed.salt, passes,
+                           memory_bytes, crypto_pwhash_ALG_ARGON2ID13);
+    bool no_memory = rc != 0 && errno == ENOMEM;
+    bool fits = rc == 0 && sodium_memcmp(key, parsed.key, sizeof key) == 0 && known;
+    sodium_memzero(key, sizeof key);
+    sodium_memzero(&parsed, sizeof parsed);
+    return no_memory ? E_NOMEM : fits;
+}
+
+int auth_password_fits(const char *password, const char *hash, const struct auth_cost *cost)
 {
     ASSERT(password != NULL && cost != NULL);
-    char *composed = compose(password);
-    bool fits = false;
-    if (composed == NULL || hash == NULL) {
-        fits = work_for_nothing(composed != NULL ? composed : "", cost);
-    } else {
-        fits = crypto_pwhash_str_verify(hash, composed, strlen(composed)) == 0;
+    bool text = strlen(password) <= ADMIN_PASSWORD_MAX_BYTES && count_characters(password) >= 0;
+    char *composed = text ? compose(password) : NULL;
+    if (text && composed == NULL) {
+        return E_NOMEM;
     }
+    int rc = look(text ? composed : "", text ? hash : NULL, cost);
     wipe(&composed);
-    return fits;
+    return rc;
 }
 
 bool auth_password_outdated(const char *hash, const struct auth_cost *cost)

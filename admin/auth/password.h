@@ -27,8 +27,10 @@ MUST_CHECK int auth_password_check(const char *password, const char *name, struc
 MUST_CHECK int auth_password_hash(const char *password, const struct auth_cost *cost,
                                   char out[AUTH_HASH_MAX], struct err *err);
 
-/* `hash` NULL: of nobody; takes the same time, and is false. */
-bool auth_password_fits(const char *password, const char *hash, const struct auth_cost *cost);
+/* 1, 0, or E_NOMEM: there was no memory to find out. `hash` NULL: of nobody; takes the same time
+ * and memory, and is 0. */
+MUST_CHECK int auth_password_fits(const char *password, const char *hash,
+                                  const struct auth_cost *cost);
 
 /* Was the hash made at another cost? */
 bool auth_password_outdated(const char *hash, const struct auth_cost *cost);

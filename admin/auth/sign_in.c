@@ -131,6 +131,19 @@ static void let_off(struct attempt *attempt, bool right)
     (void)pthread_mutex_unlock(&auth->lock);
 }
 
+/* Is it the password? An attempt that could not be judged is none. */
+static int judge(struct attempt *attempt, const char *password, const char *sentence,
+                 struct err *err)
+{
+    const char *hash = attempt->exists ? attempt->account.password : NULL;
+    int rc = auth_password_fits(password, hash, &attempt->by->auth->cost);
+    if (rc == E_NOMEM) {
+        let_off(attempt, false);
+        return err_set(err, rc, "there is no memory to look at a password: try again in a moment");
+    }
+    return rc == 1 ? 0 : refuse(attempt, sentence, err);
+}
+
 /* The account is looked at again: it may have been changed while the password was hashed. */
 static int enter(struct attempt *attempt, uint64_t replaces, struct auth_entry *out,
                  struct err *err)
@@ -193,9 +206,8 @@ int auth_sign_in(const struct auth_by *by, const struct auth_sign_in *sign_in,
         log_failed(&attempt, "waits");
         goto out;
     }
-    if (!auth_password_fits(sign_in->password, attempt.exists ? attempt.account.password : NULL,
-                            &by->auth->cost)) {
-        rc = refuse(&attempt, "the name or the password is wrong", err);
+    rc = judge(&attempt, sign_in->password, "the name or the password is wrong", err);
+    if (rc != 0) {
         goto out;
     }
     rc = enter(&attempt, sign_in->replaces, out, err);
@@ -219,15 +231,26 @@ void auth_sign_out(struct admin_auth *auth, uint64_t session)
 /* --- one's own password --- */
 
 /* In place of the session that asked: its id may be what made a new password necessary. */
-static int begin_anew(struct attempt *attempt, struct auth_entry *out, struct err *err)
+static int begin_anew(struct attempt *attempt, uint64_t stamp, struct auth_entry *out,
+                      struct err *err)
 {
     struct admin_auth *auth = attempt->by->auth;
     (void)pthread_mutex_lock(&auth->lock);
     const struct auth_account *account = auth_roster_account(&auth->roster, attempt->folded);
-    int rc = account != NULL ? auth_begin_session(auth, account, out->id, &out->who, err)
-                             : err_set(err, E_UNAUTHENTICATED, "sign in first");
+    bool ours = account != NULL && account->stamp == stamp; /* nobody changed it since */
+    int rc = ours ? auth_begin_session(auth, account, out->id, &out->who, err)
+                  : err_set(err, E_UNAUTHENTICATED, "sign in first");
     (void)pthread_mutex_unlock(&auth->lock);
     return rc;
+}
+
+/* Whoever knows the old one would know the new one. In any of the forms that are hashed alike. */
+static int check_other(const struct attempt *attempt, const char *password, struct err *err)
+{
+    int rc = auth_password_fits(password, attempt->account.password, &attempt->by->auth->cost);
+    return rc == 1   ? err_set(err, E_INVALID, "the new password is the old one: take another")
+           : rc != 0 ? err_set(err, rc, "there is no memory to look at a password")
+                     : 0;
 }
 
 int auth_own_password(const struct auth_by *by, const struct auth_own_password *change,
@@ -247,16 +270,20 @@ int auth_own_password(const struct auth_by *by, const struct auth_own_password *
     if (rc != 0) {
         goto out;
     }
-    if (!auth_password_fits(change->old, attempt.account.password, &by->auth->cost)) {
-        rc = refuse(&attempt, "the old password is wrong", err);
+    rc = judge(&attempt, change->old, "the old password is wrong", err);
+    if (rc != 0) {
         goto out;
     }
     let_off(&attempt, true);
+    rc = check_other(&attempt, change->password, err);
+    if (rc != 0) {
+        goto out;
+    }
     /* what was checked is the password of this very account, or nothing is changed */
     wanted.condition = (struct admin_condition){.given = true, .seq = attempt.account.seq};
     rc = auth_account_change(by, attempt.folded, &wanted, &row, err);
     if (rc == 0) {
-        rc = begin_anew(&attempt, out, err);
+        rc = begin_anew(&attempt, row.account.stamp, out, err);
     }
 out:
     sodium_memzero(&attempt, sizeof attempt);

@@ -57,13 +57,13 @@ static void the_longest(void **state)
     assert_int_equal(auth_password_check(password, NULL, &err), E_INVALID);
     assert_string_equal(err.text, "a password has at most 1024 bytes");
     assert_int_equal(auth_password_hash(password, &cheap, hash, NULL), E_INVALID);
-    assert_false(auth_password_fits(password, "x", &cheap));
+    assert_int_equal(auth_password_fits(password, "x", &cheap), 0);
     password[ADMIN_PASSWORD_MAX_BYTES] = '\0';
     assert_int_equal(auth_password_check(password, NULL, NULL), 0);
     assert_int_equal(auth_password_hash(password, &cheap, hash, NULL), 0);
-    assert_true(auth_password_fits(password, hash, &cheap));
+    assert_int_equal(auth_password_fits(password, hash, &cheap), 1);
     password[ADMIN_PASSWORD_MAX_BYTES - 1] = 'y';
-    assert_false(auth_password_fits(password, hash, &cheap));
+    assert_int_equal(auth_password_fits(password, hash, &cheap), 0);
 }
 
 static void a_hash_fits_its_password_alone(void **state)
@@ -76,14 +76,38 @@ static void a_hash_fits_its_password_alone(void **state)
     assert_string_not_equal(hash, again); /* salted */
     assert_int_equal(strncmp(hash, "$argon2id$", 10), 0);
     assert_null(strstr(hash, "correct"));
-    assert_true(auth_password_fits("correct horse", hash, &cheap));
-    assert_true(auth_password_fits("correct horse", again, &cheap));
-    assert_false(auth_password_fits("Correct horse", hash, &cheap));
-    assert_false(auth_password_fits("", hash, &cheap));
-    assert_false(auth_password_fits("\xff", hash, &cheap));
-    assert_false(auth_password_fits("correct horse", NULL, &cheap));
-    assert_false(auth_password_fits("correct horse", "$argon2id$damaged", &cheap));
+    assert_int_equal(auth_password_fits("correct horse", hash, &cheap), 1);
+    assert_int_equal(auth_password_fits("correct horse", again, &cheap), 1);
+    assert_int_equal(auth_password_fits("Correct horse", hash, &cheap), 0);
+    assert_int_equal(auth_password_fits("", hash, &cheap), 0);
+    assert_int_equal(auth_password_fits("\xff", hash, &cheap), 0);
+    assert_int_equal(auth_password_fits("correct horse", NULL, &cheap), 0);
+    static const char *const damaged[] = {
+        "$argon2id$damaged",
+        "",
+        "$argon2id$v=19$m=8,t=1,p=1$AAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$m=8,t=1,p=2$AAAAAAAAAAAAAAAAAAAAAA$"
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$m=8,t=0,p=1$AAAAAAAAAAAAAAAAAAAAAA$"
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAA",
+    };
+    for (size_t i = 0; i < sizeof damaged / sizeof damaged[0]; i++) {
+        assert_int_equal(auth_password_fits("correct horse", damaged[i], &cheap), 0);
+    }
     assert_int_equal(auth_password_hash("\xff", &cheap, hash, NULL), E_INVALID);
+}
+
+/* What can't be looked at is not wrong: neither of somebody, nor of nobody, or it would tell names.
+ * Four TiB are more than any machine gives. */
+static void without_memory_a_password_is_not_wrong(void **state)
+{
+    (void)state;
+    static const struct auth_cost all = {1, (size_t)4294967295 << 10};
+    static const char hash[] = "$argon2id$v=19$m=4294967295,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$"
+                               "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    assert_int_equal(auth_password_fits("correct horse", hash, &cheap), E_NOMEM);
+    assert_int_equal(auth_password_fits("correct horse", NULL, &all), E_NOMEM);
 }
 
 static void an_accent_may_be_written_in_two_ways(void **state)
@@ -91,7 +115,7 @@ static void an_accent_may_be_written_in_two_ways(void **state)
     (void)state;
     char hash[AUTH_HASH_MAX];
     assert_int_equal(auth_password_hash("caf\xc3\xa9 noir", &cheap, hash, NULL), 0);
-    assert_true(auth_password_fits("cafe\xcc\x81 noir", hash, &cheap));
+    assert_int_equal(auth_password_fits("cafe\xcc\x81 noir", hash, &cheap), 1);
 }
 
 static void a_hash_of_another_cost_is_outdated(void **state)
@@ -101,7 +125,7 @@ static void a_hash_of_another_cost_is_outdated(void **state)
     assert_int_equal(auth_password_hash("correct horse", &cheap, hash, NULL), 0);
     assert_false(auth_password_outdated(hash, &cheap));
     assert_true(auth_password_outdated(hash, &dearer));
-    assert_true(auth_password_fits("correct horse", hash, &dearer));
+    assert_int_equal(auth_password_fits("correct horse", hash, &dearer), 1);
 }
 
 /* What a sign-in costs is what was decided on. */
@@ -133,6 +157,7 @@ int main(void)
         cmocka_unit_test(rules),
         cmocka_unit_test(the_longest),
         cmocka_unit_test(a_hash_fits_its_password_alone),
+        cmocka_unit_test(without_memory_a_password_is_not_wrong),
         cmocka_unit_test(an_accent_may_be_written_in_two_ways),
         cmocka_unit_test(a_hash_of_another_cost_is_outdated),
         cmocka_unit_test(the_usual_cost),

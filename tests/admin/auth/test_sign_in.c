@@ -221,6 +221,28 @@ static void ones_own_password(void **state)
     assert_int_equal(sign_in("ann", "another horse", &asks), 0);
 }
 
+/* Somebody else knows the one that has to be changed: taking it again changes nothing. */
+static void the_own_password_has_to_be_another(void **state)
+{
+    (void)state;
+    struct auth_by by = by_admin();
+    struct auth_account_row row;
+    struct auth_account_change change = {.password = "made by caf\xc3\xa9"};
+    struct auth_entry asks;
+    struct auth_entry now;
+    struct err err = {0};
+    add_account("ann", ADMIN_ROLE_ADMIN, PASSWORD);
+    assert_int_equal(auth_account_change(&by, "ann", &change, &row, NULL), 0);
+    assert_int_equal(sign_in("ann", change.password, &asks), 0);
+    assert_true(asks.who.must_change);
+    assert_int_equal(own(&asks, change.password, change.password, &now, &err), E_INVALID);
+    assert_string_equal(err.text, "the new password is the old one: take another");
+    assert_int_equal(own(&asks, change.password, "made by cafe\xcc\x81", &now, NULL), E_INVALID);
+    assert_true(admin_auth_alive(auth, &asks.who));
+    assert_int_equal(own(&asks, change.password, "another horse", &now, NULL), 0);
+    assert_false(now.who.must_change);
+}
+
 /* Who has a stolen session can't guess the password by it. */
 static void guessing_ones_own_password_waits(void **state)
 {
@@ -263,6 +285,30 @@ static void memory_runs_out(void **state)
     assert_int_equal(sign_in("ann", PASSWORD, &entry), 0);
 }
 
+/* Nor is one that could not be looked at: neither of somebody, nor of nobody. */
+static void memory_for_the_hash_runs_out(void **state)
+{
+    (void)state;
+    struct auth_entry entry;
+    struct auth_entry now;
+    add_account("ann", ADMIN_ROLE_ADMIN, PASSWORD);
+    assert_int_equal(sign_in("ann", PASSWORD, &entry), 0);
+    struct auth_account *ann = auth_roster_account(&auth->roster, "ann");
+    struct auth_account kept = *ann;
+    (void)snprintf(ann->password, sizeof ann->password, "%s",
+                   "$argon2id$v=19$m=4294967295,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$"
+                   "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+    auth->cost.memory_bytes = (size_t)4294967295 << 10;
+    for (int i = 0; i < 2 * AUTH_PAIR_FREE; i++) {
+        assert_int_equal(sign_in("ann", PASSWORD, &now), E_NOMEM);
+        assert_int_equal(sign_in("nobody", PASSWORD, &now), E_NOMEM);
+        assert_int_equal(own(&entry, PASSWORD, "another horse", &now, NULL), E_NOMEM);
+    }
+    auth->cost = cheap;
+    *ann = kept;
+    assert_int_equal(sign_in("ann", PASSWORD, &now), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,9 +321,11 @@ int main(void)
         AUTH_TEST(failures_are_logged_without_secrets),
         AUTH_TEST(a_raised_cost_hashes_anew),
         AUTH_TEST(ones_own_password),
+        AUTH_TEST(the_own_password_has_to_be_another),
         AUTH_TEST(guessing_ones_own_password_waits),
         AUTH_TEST(an_account_that_is_gone_has_no_password),
         AUTH_TEST(memory_runs_out),
+        AUTH_TEST(memory_for_the_hash_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
