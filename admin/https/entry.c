@@ -100,7 +100,8 @@ static int identify(struct admin_connection *c, const struct admin_http_head *he
         .cookie = head->cookie,
         .authorization = head->authorization,
         .csrf = head->csrf,
-        .changes = job->route->action != NULL,
+        /* who signs in again has no token yet, and is known all the same */
+        .changes = job->route->action != NULL && job->route->role != ADMIN_ROLE_NONE,
         .address = c->peer.address,
         .now_ms = clock_wall_ms(&clock_system),
     };
@@ -119,11 +120,12 @@ static int identify(struct admin_connection *c, const struct admin_http_head *he
     return err_set(err, rc, "%s", why.text);
 }
 
+/* With their article. */
 static const char *const role_names[] = {
-    [ADMIN_ROLE_NONE] = "nobody",
-    [ADMIN_ROLE_VIEWER] = "viewer",
-    [ADMIN_ROLE_OPERATOR] = "operator",
-    [ADMIN_ROLE_ADMIN] = "admin",
+    [ADMIN_ROLE_NONE] = "a nobody",
+    [ADMIN_ROLE_VIEWER] = "a viewer",
+    [ADMIN_ROLE_OPERATOR] = "an operator",
+    [ADMIN_ROLE_ADMIN] = "an admin",
 };
 
 /* What one may do with a password that somebody else knows, too; and what anybody may. */
@@ -134,13 +136,22 @@ static bool is_of_session(const struct admin_route *route)
            strncmp(route->pattern, prefix, sizeof prefix - 1) == 0;
 }
 
-/* A page of another site can make a browser send a request to us, and even sign somebody in as
- * somebody else; browsers tell when that is so. */
+/* A page that is not ours can make a browser send a request to us, and even sign somebody in as
+ * somebody else; browsers tell where it stands. One on another port of this machine, or on a name
+ * beside ours, is "same-site": it gets our cookie sent, and is no more ours than any other.
+ * Programs tell nothing. */
+static bool is_of_other_page(const struct admin_http_head *head)
+{
+    return head->fetch_site.size > 0 &&
+           !span_equal(head->fetch_site, SPAN_LITERAL("same-origin")) &&
+           !span_equal(head->fetch_site, SPAN_LITERAL("none")); /* typed by a person */
+}
+
 static int check_may(const struct admin_connection *c, const struct admin_http_head *head,
                      struct err *err)
 {
     const struct admin_route *route = c->job->route;
-    if (route->action != NULL && span_equal(head->fetch_site, SPAN_LITERAL("cross-site"))) {
+    if (route->action != NULL && is_of_other_page(head)) {
         return err_set(err, E_CSRF, "a page of another site asked for this: nothing was done");
     }
     if (c->job->who.must_change && !is_of_session(route)) {
@@ -151,8 +162,8 @@ static int check_may(const struct admin_connection *c, const struct admin_http_h
             c->job->request.actor);
     }
     if (c->job->request.role < route->role) {
-        return err_set(err, E_NOT_ALLOWED, "this takes the role '%s'; '%s' is a %s",
-                       role_names[route->role], c->job->request.actor,
+        return err_set(err, E_NOT_ALLOWED, "this takes the role '%s'; '%s' is %s",
+                       strchr(role_names[route->role], ' ') + 1, c->job->request.actor,
                        role_names[c->job->request.role]);
     }
     return 0;

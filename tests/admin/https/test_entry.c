@@ -20,6 +20,8 @@ static void roles_are_compared(void **state)
                   {"POST /change HTTP/1.1", ADMIN_ROLE_OPERATOR},
                   {"GET /rule HTTP/1.1", ADMIN_ROLE_ADMIN}};
     static const char *const names[] = {"", "v", "o", "a"};
+    static const char *const told[] = {"", "; 'token:v' is a viewer\"",
+                                       "; 'token:o' is an operator\"", ""};
     for (enum admin_role role = ADMIN_ROLE_VIEWER; role <= ADMIN_ROLE_ADMIN; role++) {
         const char *who = https_token(names[role], role);
         for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
@@ -28,6 +30,7 @@ static void roles_are_compared(void **state)
             https_expect(ask_as(routes[i].line, who),
                          may ? "HTTP/1.1 200 OK\r\n" : "HTTP/1.1 403 Forbidden\r\n",
                          may ? "\"known\":true" : "\"code\":\"not_allowed\"");
+            assert_true(may || strstr(https.answer, told[role]) != NULL);
             assert_int_equal(atomic_load(&https.runs) - before, may);
         }
     }
@@ -78,8 +81,27 @@ static void a_session_needs_its_token_for_changes(void **state)
     https_expect(https_ask(text), "HTTP/1.1 403 Forbidden\r\n", "a page of another site");
     https_expect(https_ask("POST /open HTTP/1.1\r\nSec-Fetch-Site: cross-site"),
                  "HTTP/1.1 403 Forbidden\r\n", "\"code\":\"csrf\"");
+    /* another port or a sister's name: the browser sends our cookie along */
+    https_expect(https_ask("POST /open HTTP/1.1\r\nSec-Fetch-Site: same-site"),
+                 "HTTP/1.1 403 Forbidden\r\n", "\"code\":\"csrf\"");
     https_expect(https_ask("POST /open HTTP/1.1\r\nSec-Fetch-Site: same-origin"),
                  "HTTP/1.1 200 OK\r\n", "\"known\":false");
+    https_expect(https_ask("POST /open HTTP/1.1\r\nSec-Fetch-Site: none"), "HTTP/1.1 200 OK\r\n",
+                 "\"known\":false");
+}
+
+/* Signing in again replaces the session that the browser has still: it has to be known. */
+static void what_anybody_may_do_needs_no_token_to_tell_who_does(void **state)
+{
+    (void)state;
+    struct auth_entry entry;
+    char text[512];
+    https_open();
+    add_account("ann", ADMIN_ROLE_OPERATOR, PASSWORD);
+    assert_int_equal(sign_in("ann", PASSWORD, &entry), 0);
+    (void)snprintf(text, sizeof text, "POST /open HTTP/1.1\r\nCookie: %s=%s", AUTH_COOKIE,
+                   entry.id);
+    https_expect(https_ask(text), "HTTP/1.1 200 OK\r\n", "\"actor\":\"ann\"");
 }
 
 static void a_password_that_others_know_lets_in_to_change_it_alone(void **state)
@@ -185,6 +207,7 @@ int main(void)
         HTTPS_TEST(a_password_that_others_know_lets_in_to_change_it_alone),
         HTTPS_TEST(the_route_knows_who_asks),
         HTTPS_TEST(a_session_needs_its_token_for_changes),
+        HTTPS_TEST(what_anybody_may_do_needs_no_token_to_tell_who_does),
         HTTPS_TEST(who_is_not_let_in_need_not_send_the_body),
         HTTPS_TEST(bodies_share_a_limited_memory),
         HTTPS_TEST(without_a_state_there_is_little_to_answer),
