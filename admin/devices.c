@@ -10,7 +10,7 @@
 enum { LOOK_BYTES = 256 << 10 };
 
 static const char DEVICE_PREFIX[] = "device/";
-static const char USER_PREFIX[] = "@user/";
+static const char USER_PREFIX[] = ADMIN_DEVICE_USERS;
 
 struct span admin_device_path(char out[ADMIN_DEVICE_PATH_MAX], uint64_t device)
 {
@@ -116,6 +116,27 @@ int admin_devices_each(struct kv *kv, struct kv_view *view, uint64_t after, admi
     return admin_items_each(&walk, see_device, &devices, err);
 }
 
+int admin_device_find(struct kv *kv, struct kv_view *view, uint64_t id, admin_device_fn *each,
+                      void *context, struct err *err)
+{
+    ASSERT(kv != NULL && view != NULL && each != NULL);
+    const struct owner server = {.kind = OWNER_SERVER};
+    struct devices devices = {each, context};
+    struct bag_row bag = {0};
+    struct kv_item item = {0};
+    char text[ADMIN_DEVICE_PATH_MAX];
+    struct span path = admin_device_path(text, id);
+    int rc = kv_bag_of(kv, view, &server, &bag, err);
+    if (rc == 0) {
+        rc = kv_item_in(kv, view, bag.bag_id, path, &item, err);
+    }
+    if (rc == 0) {
+        rc = item.row.state == ITEM_LIVE ? see_device(&devices, path, &item.row, err) : E_NOT_FOUND;
+    }
+    kv_item_free(&item);
+    return rc;
+}
+
 /* --- who is signed in --- */
 
 struct users {
@@ -123,16 +144,22 @@ struct users {
     void *context;
 };
 
-static int see_user(void *context, struct span path, const struct item_row *row, struct err *err)
+uint64_t admin_device_user_bag(struct span path)
 {
-    const struct users *users = context;
     char digits[24] = "";
     size_t skip = sizeof USER_PREFIX - 1;
-    if (row->state != ITEM_LIVE || path.size - skip >= sizeof digits) {
+    if (path.size < skip || path.size - skip >= sizeof digits ||
+        memcmp(path.data, USER_PREFIX, skip) != 0) {
         return 0;
     }
     memcpy(digits, path.data + skip, path.size - skip);
-    uint64_t bag_id = strtoull(digits, NULL, 10);
+    return strtoull(digits, NULL, 10);
+}
+
+static int see_user(void *context, struct span path, const struct item_row *row, struct err *err)
+{
+    const struct users *users = context;
+    uint64_t bag_id = row->state == ITEM_LIVE ? admin_device_user_bag(path) : 0;
     return bag_id != 0 ? users->each(users->context, bag_id, err) : 0;
 }
 

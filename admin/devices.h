@@ -40,10 +40,17 @@ typedef int admin_device_fn(void *context, const struct admin_device *device, st
 MUST_CHECK int admin_devices_each(struct kv *kv, struct kv_view *view, uint64_t after,
                                   admin_device_fn *each, void *context, struct err *err);
 
+/* That one of them: what `each` returned. E_NOT_FOUND, without a sentence: there is none. */
+MUST_CHECK int admin_device_find(struct kv *kv, struct kv_view *view, uint64_t id,
+                                 admin_device_fn *each, void *context, struct err *err);
+
 /* Who is signed in at a machine: the bag ids of users. */
 typedef int admin_device_user_fn(void *context, uint64_t user_bag, struct err *err);
 MUST_CHECK int admin_device_users(struct kv *kv, struct kv_view *view, uint64_t device,
                                   admin_device_user_fn *each, void *context, struct err *err);
+#define ADMIN_DEVICE_USERS "@user/" /* what the paths of these items begin with */
+/* Whose bag the path of such an item names; 0: nobody's. */
+uint64_t admin_device_user_bag(struct span path);
 
 enum { ADMIN_DEVICE_PATH_MAX = 32 };
 /* "device/ID" into `out`. */

@@ -326,6 +326,11 @@ void kv_scan_step(struct kv_scan *scan)
     rocksdb_iter_next(scan->iterator);
 }
 
+void kv_scan_seek(struct kv_scan *scan, const struct kv_key *from)
+{
+    seek(scan, from, false);
+}
+
 void kv_scan_close(struct kv_scan *scan)
 {
     rocksdb_iter_destroy(scan->iterator);

@@ -64,6 +64,8 @@ void kv_scan_open_cold(struct kv_scan *scan, const struct kv_store *store,
 MUST_CHECK int kv_scan_row(const struct kv_scan *scan, struct span *key, struct span *row,
                            struct err *err);
 void kv_scan_step(struct kv_scan *scan);
+/* Go on with the first key >= `from`, which begins with the scan's prefix. */
+void kv_scan_seek(struct kv_scan *scan, const struct kv_key *from);
 void kv_scan_close(struct kv_scan *scan);
 
 #endif

@@ -14,6 +14,7 @@
 enum {
     PIECE_BYTES = 256 << 10, /* of values, before machines get their turn */
     PIECE_WRITES = 1000,
+    PIECE_US = 1500, /* or so long: deletions cost more than their bytes tell */
 };
 
 enum ticket_kind { TICKET_SUBMIT, TICKET_STATUS, TICKET_DEVICE, TICKET_CLOCK };
@@ -336,6 +337,7 @@ static void plan_piece(struct desk *desk)
 {
     size_t bytes = 0;
     size_t writes = 0;
+    uint64_t end_ns = clock_mono_ns() + PIECE_US * UINT64_C(1000);
     struct ticket *ticket = NULL;
     while (bytes < PIECE_BYTES && writes < PIECE_WRITES && (ticket = unplanned(desk)) != NULL) {
         struct submit *submit = &ticket->submits[ticket->planned];
@@ -347,6 +349,9 @@ static void plan_piece(struct desk *desk)
             submit->code = rc;
             (void)snprintf(submit->text, sizeof submit->text, "the server is out of memory");
             count_answer(desk, ticket);
+        }
+        if (clock_mono_ns() >= end_ns) {
+            break;
         }
     }
 }

@@ -33,6 +33,7 @@ struct listing {
     struct found *found; /* the newest of what was seen, in no order until the end */
     size_t count;
     size_t room;
+    struct past *past; /* of the journal, to look up what the deletions say */
     struct server_status status;
 };
 
@@ -94,50 +95,53 @@ static int take_grave(void *context, const struct kv_grave *grave, struct err *e
 
 /* --- a row --- */
 
+/* What was deleted together lies together: the batch that was read last is kept. */
+static int change_at(const struct listing *listing, uint64_t seq, struct change *out,
+                     struct err *err)
+{
+    past_seek(listing->past, seq);
+    return past_next(listing->past, out, err);
+}
+
 /* The newest change that is older than the change set of the deletion: with a user, what they had
  * on single machines is deleted in the same set. */
 static int find_before(const struct listing *listing, uint64_t seq, uint64_t *before,
                        struct err *err)
 {
-    struct journal *journal = listing->request->backend->journal;
-    struct past_change change = {0};
+    struct change change = {0};
     int rc = 0;
     do {
-        rc = journal_change_at(journal, --seq, &change, err);
-    } while (rc == 0 && change.change.set_left > 0 && !atomic_load(listing->request->given_up));
-    past_change_free(&change);
+        rc = change_at(listing, --seq, &change, err);
+    } while (rc == 0 && change.set_left > 0 && !atomic_load(listing->request->given_up));
     *before = seq;
     return rc;
 }
 
-/* When, until when that can be undone, by whom, and the moment before. */
-static json_t *deletion_of(const struct listing *listing, const struct change *change,
-                           uint64_t before)
+/* When, until when that can be undone, and by whom. */
+static json_t *deletion_of(const struct listing *listing, const struct change *change)
 {
-    return json_pack("{s:o, s:o, s:o, s:o}", "time", admin_api_time(change->time_ms), "until",
+    return json_pack("{s:o, s:o, s:o}", "time", admin_api_time(change->time_ms), "until",
                      admin_api_time(change->time_ms + listing->status.undo_keep_ms), "actor",
                      json_stringn(change->actor.size > 0 ? (const char *)change->actor.data : "",
-                                  change->actor.size),
-                     "before", admin_api_seq(before));
+                                  change->actor.size));
 }
 
-/* As long as the journal holds it; later there is nothing to tell. */
+/* And the moment before; as long as the journal holds it: later there is nothing to tell. */
 static int put_deletion(const struct listing *listing, json_t *row, uint64_t seq, struct err *err)
 {
-    struct past_change change = {0};
+    struct change change = {0};
     uint64_t before = 0;
-    int rc = journal_change_at(listing->request->backend->journal, seq, &change, err);
+    int rc = change_at(listing, seq, &change, err);
+    json_t *members = rc == 0 ? deletion_of(listing, &change) : NULL;
     if (rc == 0) {
         rc = find_before(listing, seq, &before, err);
     }
-    if (rc == 0) {
-        json_t *members = deletion_of(listing, &change.change, before);
-        rc = members != NULL && json_object_update(row, members) == 0
-                 ? 0
-                 : err_set(err, E_NOMEM, "out of memory");
-        json_decref(members);
+    if (rc == 0 &&
+        (members == NULL || json_object_set_new(members, "before", admin_api_seq(before)) != 0 ||
+         json_object_update(row, members) != 0)) {
+        rc = err_set(err, E_NOMEM, "out of memory");
     }
-    past_change_free(&change);
+    json_decref(members);
     return rc == E_TOO_OLD ? 0 : rc;
 }
 
@@ -219,6 +223,9 @@ static int find_all(struct listing *listing, struct err *err)
     }
     int rc = backend->status(backend->context, &listing->status, err);
     if (rc == 0) {
+        rc = past_open(&listing->past, backend->journal, 0, err);
+    }
+    if (rc == 0) {
         rc = kv_view_new(&listing->view, backend->kv, err);
     }
     return rc == 0 ? kv_graves(backend->kv, listing->view, NULL, take_grave, listing, err) : rc;
@@ -258,6 +265,7 @@ int admin_api_owners_deleted(const struct admin_request *request, struct admin_r
         rc = answer(&listing, response, err);
     }
     kv_view_free(&listing.view);
+    past_close(&listing.past);
     free(listing.found);
     return rc;
 }

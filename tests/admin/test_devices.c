@@ -121,6 +121,34 @@ static void users_are_read_from_the_machines_bag(void **state)
     assert_int_equal(admin_device_users(fake.backend.kv, view, 7, note_user, &seen, NULL), E_BUSY);
 }
 
+static void one_machine_is_found(void **state)
+{
+    (void)state;
+    struct seen seen = {0};
+    look(); /* not even the server's bag is there */
+    assert_int_equal(admin_device_find(fake.backend.kv, view, 9, note_device, &seen, NULL),
+                     E_NOT_FOUND);
+    fake_machine(&fake, 0x9, "attic", "removed");
+    fake_machine(&fake, 0xa, "lobby", "active");
+    look();
+    assert_int_equal(admin_device_find(fake.backend.kv, view, 9, note_device, &seen, NULL), 0);
+    assert_int_equal(admin_device_find(fake.backend.kv, view, 8, note_device, &seen, NULL),
+                     E_NOT_FOUND);
+    assert_string_equal(seen.text, "9:attic:SN-9:1 ");
+    seen = (struct seen){.stop_after = 1};
+    assert_int_equal(admin_device_find(fake.backend.kv, view, 0xa, note_device, &seen, NULL), 1);
+}
+
+static void paths_name_users(void **state)
+{
+    (void)state;
+    assert_int_equal(admin_device_user_bag(SPAN_LITERAL("@user/12")), 12);
+    assert_int_equal(admin_device_user_bag(SPAN_LITERAL("@user/")), 0);
+    assert_int_equal(admin_device_user_bag(SPAN_LITERAL("@user")), 0);
+    assert_int_equal(admin_device_user_bag(SPAN_LITERAL("@group/12")), 0);
+    assert_int_equal(admin_device_user_bag(SPAN_LITERAL("@user/1234567890123456789012345")), 0);
+}
+
 /* More than one page of the walk, which looks at 256 KiB at once. */
 static void many_machines_are_all_seen(void **state)
 {
@@ -148,6 +176,8 @@ int main(void)
         WITH_FAKE(machines_come_in_order_of_ids),
         WITH_FAKE(what_can_not_be_understood_is_left_out),
         WITH_FAKE(users_are_read_from_the_machines_bag),
+        WITH_FAKE(one_machine_is_found),
+        WITH_FAKE(paths_name_users),
         WITH_FAKE(many_machines_are_all_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

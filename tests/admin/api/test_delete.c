@@ -185,7 +185,7 @@ static void very_many_are_deleted(void **state)
 {
     (void)state;
     json_t *names = json_array();
-    for (int i = 0; i < 250; i++) {
+    for (int i = 0; i < 1100; i++) {
         char owner[32];
         (void)snprintf(owner, sizeof owner, "user:u%d", i);
         (void)fake_put(&fake, owner, NULL, NULL);
@@ -195,10 +195,10 @@ static void very_many_are_deleted(void **state)
     char *text = json_dumps(body, 0);
     uint64_t before = fake.submits;
     struct answer answer = ask(&fake, "POST", "/api/v1/owners/delete", text);
-    expect_counts(&answer, 250, 0, 0, 0, 0);
+    expect_counts(&answer, 1100, 0, 0, 0, 0);
     assert_int_equal(fake.submits - before, 3);
     assert_false(is_there("/api/v1/owners/user/u0"));
-    assert_false(is_there("/api/v1/owners/user/u249"));
+    assert_false(is_there("/api/v1/owners/user/u1099"));
     answer_free(&answer);
     free(text);
     json_decref(body);
