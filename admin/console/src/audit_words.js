@@ -72,13 +72,18 @@ export function unnamed(event) {
 
 const SHOWN = new Set(["users", "groups", "devices", "target", "device", "account", "accounts",
     "token", "tokens"]);
+/* The words of the action tell it already. */
+const TOLD_BY_ACTION = { "sync.change": new Set(["state"]) };
 const FALSE_SAYS_NOTHING = new Set(["password", "unlock", "adopt", "too_long"]);
 
 /* The rest of what an event tells: [[member, value]]; what is empty says nothing. */
 export function details(event) {
     return Object.entries(event.about ?? {}).filter(([member, value]) => !SHOWN.has(member) &&
+        !TOLD_BY_ACTION[event.action]?.has(member) &&
         value !== null && value !== "" && !(Array.isArray(value) && value.length === 0) &&
-        !(value === false && FALSE_SAYS_NOTHING.has(member)));
+        !(value === false && FALSE_SAYS_NOTHING.has(member)) &&
+        !(member === "count" && subjects(event).length > 0) &&
+        !(member === "failed" && value === 0));
 }
 
 /* Where it can be undone, or seen: {path, query}; null when nowhere. `audit.undo_WORD` of the

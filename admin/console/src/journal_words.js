@@ -1,4 +1,5 @@
-/* journal_words.js - changes of the journal: whose they are, what they did, where to go on. Pure. */
+/* journal_words.js - changes of the journal: whose they are, what they did, where they lead.
+ * Pure. */
 
 /* "user:amara" -> {kind: "user", name: "amara"}; "fleet" and "server" have no name; "" is a bag
  * that nothing tells of any more. */

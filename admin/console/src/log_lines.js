@@ -1,4 +1,5 @@
-/* log_lines.js - lines of the server's log: levels, and the pairs that a line's text holds. Pure. */
+/* log_lines.js - lines of the server's log: levels, and the pairs that a line's text holds.
+ * Pure. */
 
 export const LEVELS = ["debug", "info", "warning", "error"];
 

@@ -1,8 +1,8 @@
 /* session.js - who is signed in, and what they may do.
  *
  * `session` is undefined until the server was asked, null when nobody is signed in, else {name,
- * role, csrf, expires_at, via, must_change}. When a session ends under way, `expired` is true: the page stays,
- * the sign-in dialog lies over it, and what was asked goes on after it (api.js). */
+ * role, csrf, expires_at, via, must_change}. When a session ends under way, `expired` is true: the
+ * page stays, the sign-in dialog lies over it, and what was asked goes on after it (api.js). */
 import { signal } from "@preact/signals";
 
 import { request } from "./request.js";

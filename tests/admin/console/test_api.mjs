@@ -12,7 +12,7 @@ globalThis.document = {
 
 const { api, backoff, call, follow, pages, Problem } =
     await import("../../../admin/console/src/api.js");
-const { expired, session, signIn, signOut } =
+const { expired, loadSession, session, signIn, signOut, typedPassword } =
     await import("../../../admin/console/src/session.js");
 
 // The server: answers in turn, and what it was asked.
@@ -82,6 +82,23 @@ test("an ended session is signed in again, and what was asked goes on", async ()
     assert.equal(expired.value, false);
     const again = asked.filter((request) => request.url === "/a");
     assert.deepEqual(again.map((request) => request.headers["X-CSRF-Token"]), ["old", "new"]);
+});
+
+test("with a password that others know, what waits goes on after another was chosen", async () => {
+    session.value = { name: "ann", csrf: "old" };
+    const must = { name: "ann", role: "operator", csrf: "new", via: "session", must_change: true };
+    answers = [problem(401, "not_signed_in"), json(200, must)];
+    const waits = api.get("/owners");
+    await turn();
+    await signIn("ann", "made by another");
+    await turn();
+    assert.equal(asked.length, 2, "nothing else is asked for yet");
+    assert.equal(session.value.must_change, true);
+    assert.equal(typedPassword(), "made by another");
+    answers = [who("newer"), json(200, { owners: [] })];
+    await loadSession();
+    assert.deepEqual(await waits, { owners: [] });
+    assert.equal(typedPassword(), "", "it is kept no longer than needed");
 });
 
 test("a stale token is fetched anew, once", async () => {

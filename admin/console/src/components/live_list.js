@@ -5,7 +5,7 @@ import { html, useEffect, useRef, useState } from "../lib.js";
 import { isToday, withNewer } from "../live_rows.js";
 import { absolute, clock } from "../format.js";
 import { ProblemView } from "./problem.js";
-import { now } from "./small.js";
+import { Loading, now } from "./small.js";
 import { LiveBadge } from "./state.js";
 
 const FLUSH_MS = 250; /* rows that come at once are drawn at once */
@@ -27,9 +27,9 @@ const EMPTY = { rows: [], settled: false, missed: 0, arrived: 0, notice: null, p
  *   });
  *
  * live.rows, live.settled, live.state, live.problem, live.notice, live.missed (lines that the
- * server had let go before they were sent), live.arrived (rows that came since it began), live.place
- * (id of the last event), live.paused, live.setPaused(on), live.set(rows), live.retry(). While it
- * is paused nothing is fetched; afterwards it goes on where it was. */
+ * server had let go before they were sent), live.arrived (rows that came since it began),
+ * live.place (id of the last event), live.paused, live.setPaused(on), live.set(rows), live.retry().
+ * While it is paused nothing is fetched; afterwards it goes on where it was. */
 export function useLiveRows(path, { event, key, ask, room, recover = () => null }) {
     const [list, setList] = useState(EMPTY);
     const [state, setState] = useState("connecting");
@@ -52,11 +52,11 @@ export function useLiveRows(path, { event, key, ask, room, recover = () => null 
         }
         const flush = () => {
             timer = 0;
-            const now_come = came;
+            const batch = came;
             came = [];
             setList((before) => ({
-                ...before, settled: true, arrived: before.arrived + now_come.length,
-                rows: withNewer(before.rows, now_come, room).rows,
+                ...before, settled: true, arrived: before.arrived + batch.length,
+                rows: withNewer(before.rows, batch, room).rows,
             }));
         };
         const end = follow(path, {
@@ -80,10 +80,10 @@ export function useLiveRows(path, { event, key, ask, room, recover = () => null 
                 missed: ({ missed }) => setList((before) => (
                     { ...before, missed: before.missed + missed })),
             },
-            onState: (now_is) => {
-                setState(now_is);
+            onState: (current) => {
+                setState(current);
                 clearTimeout(settling);
-                settling = now_is !== "live" ? 0 : setTimeout(() => setList((before) => (
+                settling = current !== "live" ? 0 : setTimeout(() => setList((before) => (
                     before.settled ? before : { ...before, settled: true })), SETTLED_MS);
             },
             onProblem: (problem) => {
@@ -142,7 +142,8 @@ export function LiveBar({ live, newer = 0, children }) {
             : !problem && html`<${LiveBadge} state=${state} />`}
         <button class="small outline" onClick=${() => setPaused(!paused)}>
             ${paused ? t("live.go_on") : t("live.pause")}</button>
-        ${paused && newer > 0 && html`<span class="quiet">${t("live.newer", { count: newer })}</span>`}
+        ${paused && newer > 0 && html`<span class="quiet">
+            ${t("live.newer", { count: newer })}</span>`}
         <${Summary} arrived=${live.arrived} />
         ${children}
     </div>`;
@@ -155,6 +156,13 @@ export function LiveNotices({ live, problem = live.problem }) {
         ${live.missed > 0 && html`<div class="notice warn" role="status"><p>
             ${t("live.missed", { count: live.missed })}</p></div>`}
         ${problem && html`<${ProblemView} problem=${problem} retry=${live.retry} />`}`;
+}
+
+/* Before the first rows came: it is waited for them, or the server is away. */
+export function LiveWaiting({ live }) {
+    return live.state === "waiting"
+        ? html`<${ProblemView} problem=${{ status: 0, code: "unreachable" }} />`
+        : html`<${Loading} />`;
 }
 
 /* A moment in a list that is mostly of today: its time of day, an older one in full. */

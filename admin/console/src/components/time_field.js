@@ -9,5 +9,6 @@ export function TimeField({ label, name }) {
     const value = place.value.query[name];
     return html`<div class="choice"><${Field} label=${label}>${(a) => html`
         <input ...${a} type="datetime-local" step="1" value=${value ? toField(value) : ""}
-            onChange=${(event) => setQuery({ [name]: fromField(event.target.value) })} />`}<//></div>`;
+            onChange=${(event) => setQuery({ [name]: fromField(event.target.value) })} />`}<//>
+    </div>`;
 }

@@ -12,7 +12,8 @@ import { TokenList } from "./accounts/tokens.js";
 function OwnPassword() {
     const [open, setOpen] = useState(false);
     return session.value.via === "session" && html`
-        <button class="outline" onClick=${() => setOpen(true)}>${t("accounts.own_password")}</button>
+        <button class="outline" onClick=${() => setOpen(true)}>
+            ${t("accounts.own_password")}</button>
         ${open && html`<${PasswordDialog} onClose=${() => setOpen(false)} />`}`;
 }
 

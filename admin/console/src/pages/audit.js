@@ -2,7 +2,7 @@
 import { CopyCommand } from "../components/copy.js";
 import { useList } from "../components/list.js";
 import { Page } from "../components/page.js";
-import { Choice, SearchField, Toolbar } from "../components/search.js";
+import { Choice } from "../components/search.js";
 import { Badge, Time } from "../components/small.js";
 import { DataTable } from "../components/table.js";
 import { TimeField } from "../components/time_field.js";
@@ -12,6 +12,7 @@ import { t } from "../i18n.js";
 import { html, useState } from "../lib.js";
 import { place, setQuery } from "../router.js";
 import { EventDialog } from "./audit/event_dialog.js";
+import { Person } from "./audit/person.js";
 import { About, ActionWords, From } from "./audit/small.js";
 
 const PAGE_ROWS = 100;
@@ -50,15 +51,13 @@ export default function Audit() {
     return html`<${Page} title=${t("nav.audit")} intro=${t("audit.intro")}
             actions=${html`<button class="outline" disabled=${list.loading}
                 onClick=${list.reload}>${t("audit.reload")}</button>`}>
-        <${Toolbar}>
-            <${SearchField} key=${actor} label=${t("audit.person")} value=${actor}
-                help=${t("audit.person_help")} onSearch=${(text) =>
-                    setQuery({ actor: text.trim() })} />
+        <div class="toolbar audit-bar">
+            <${Person} key=${actor} actor=${actor} rows=${list.rows ?? []} />
             <${Choice} label=${t("audit.action")} value=${action} options=${actionOptions()}
                 onChoose=${(value) => setQuery({ action: value })} />
             <${TimeField} label=${t("audit.from")} name="from" />
             <${TimeField} label=${t("audit.to")} name="to" />
-        <//>
+        </div>
         ${filtered && html`<p class="audit-filtered"><${Badge} kind="info"
             >${t("audit.filtered")}<//> <button class="link" onClick=${() => setQuery(
             { actor: "", action: "", from: "", to: "" })}>${t("audit.show_all")}</button></p>`}

@@ -1,11 +1,13 @@
 /* log.js - the server's log: by level, searched, followed, taken along as a file. */
 import { call } from "../api.js";
 import { CopyCommand } from "../components/copy.js";
-import { LiveBar, LiveNotices, Moment, useLiveRows } from "../components/live_list.js";
+import {
+    LiveBar, LiveNotices, LiveWaiting, Moment, useLiveRows,
+} from "../components/live_list.js";
 import { Page } from "../components/page.js";
 import { wordsOf } from "../components/problem.js";
 import { Choice, SearchField, Toolbar } from "../components/search.js";
-import { Badge, Loading } from "../components/small.js";
+import { Badge } from "../components/small.js";
 import { DataTable } from "../components/table.js";
 import { toast } from "../components/toast.js";
 import { command } from "../format.js";
@@ -37,8 +39,8 @@ const columns = () => [
         <${Badge} kind=${LEVEL_KINDS[row.level] ?? "quiet"}>${LEVELS.includes(row.level)
             ? t(`log.level_${row.level}`) : row.level}<//>` },
     { key: "event", title: t("log.event"), head: true, cell: (row) => html`
-        <span class="log-event" translate="no" lang="en">${row.event}
-            <span class="quiet log-module">${row.module}</span></span>` },
+        <span class="log-event" translate="no" lang="en">${row.event} <span
+            class="quiet log-module">${row.module}</span></span>` },
     { key: "text", title: t("log.text"), cell: (row) => html`<${Text} row=${row} />` },
 ];
 
@@ -105,7 +107,7 @@ export default function Log() {
                 columns=${columns()} rowKey=${(row) => row.id}
                 rowClass=${(row) => `log-${row.level}`}
                 empty=${filtered ? t("log.none_found") : t("log.none")} />`
-            : html`<${Loading} />`}</div>
+            : html`<${LiveWaiting} live=${live} />`}</div>
         ${live.rows.length >= LINES_MAX && html`<p class="quiet older">
             ${t("log.full", { max: LINES_MAX })}</p>`}
         <${CopyCommand} command=${command("kitbagctl", "log", "--follow", "--lines", LINES_MAX,

@@ -68,7 +68,8 @@ const columns = () => [
     { key: "name", title: t("accounts.token_name"), head: true,
         cell: (row) => html`<bdi translate="no">${row.name}</bdi>` },
     { key: "role", title: t("accounts.role"), cell: (row) => t(`common.role_${row.role}`) },
-    { key: "by", title: t("accounts.by"), cell: (row) => html`<bdi translate="no">${row.by}</bdi>` },
+    { key: "by", title: t("accounts.by"),
+        cell: (row) => html`<bdi translate="no">${row.by}</bdi>` },
     { key: "used", title: t("accounts.last_used"), cell: (row) => html`
         <${Time} at=${row.last_used} never=${t("accounts.never")} />` },
     { key: "created", title: t("accounts.created"), wide: true,

@@ -1,19 +1,20 @@
 /* event_dialog.js - one event of the audit: all that is known of it, where it can be seen and how
  * it is undone. */
-import { actionWord, isKnown, undoPlace } from "../../audit_words.js";
+import { actionWord, isKnown, subjects, undoPlace } from "../../audit_words.js";
 import { CopyCommand } from "../../components/copy.js";
 import { Dialog } from "../../components/dialog.js";
+import { GoThere } from "../../components/go_there.js";
 import { Definitions, Seq, Time } from "../../components/small.js";
 import { command } from "../../format.js";
 import { hasText, t } from "../../i18n.js";
 import { html } from "../../lib.js";
-import { href } from "../../router.js";
 import { ActionWords, detailRows, From, Subjects } from "./small.js";
 
 function rows(event) {
     return [
         [t("audit.who"), html`<span translate="no">${event.actor || "–"}</span>`],
-        [t("audit.about"), html`<div class="audit-about"><${Subjects} event=${event} /></div>`],
+        subjects(event).length > 0 && [t("audit.about"), html`
+            <div class="audit-about"><${Subjects} event=${event} /></div>`],
         ...detailRows(event),
         [t("audit.from_where"), html`<${From} event=${event} />`],
         [t("audit.when"), html`<${Time} at=${event.time} both />`],
@@ -30,15 +31,13 @@ function undoText(event) {
 
 export function EventDialog({ event, onClose }) {
     const undo = undoText(event);
-    const to = undoPlace(event);
     return html`<${Dialog} title=${html`<${ActionWords} event=${event} />`} onClose=${onClose}>
         <${Definitions} rows=${rows(event)} />
         ${undo && html`<p class="undo"><strong>${t("common.undo")}</strong> ${undo}</p>`}
         <${CopyCommand} command=${command("kitbagctl", "audit", "--from", event.seq,
             "--to", event.seq)} />
         <footer>
-            ${to && html`<a role="button" class="outline" href=${href(to.path, to.query)}
-                onClick=${onClose}>${t("audit.go_there")}</a>`}
+            <${GoThere} to=${undoPlace(event)} onClick=${onClose} />
             <button class="secondary outline" onClick=${onClose}>${t("common.close")}</button>
         </footer>
     <//>`;

@@ -38,6 +38,9 @@ function valueText(value) {
     if (typeof value === "string" && /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(value)) {
         return absolute(value);
     }
+    if (Array.isArray(value)) {
+        return value.join(", ");
+    }
     return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
@@ -57,15 +60,16 @@ export function About({ event }) {
     const rest = detailRows(event);
     const said = subjects(event).length > 0 || rest.length > 0;
     return html`<div class="audit-about"><${Subjects} event=${event} max=${SUBJECTS_MAX} />
-        ${rest.map(([name, value]) => html`<span key=${name} class="quiet">${name}: ${value}</span>`)}
+        ${rest.map(([name, value]) => html`
+            <span key=${name} class="quiet">${name}: ${value}</span>`)}
         ${!said && html`<span class="quiet">–</span>`}</div>`;
 }
 
 /* Where they sat: an address, a script's token, or the server machine itself. */
 export function From({ event }) {
     if (event.via === "local") {
-        return t("audit.via_local");
+        return html`<span class="audit-from">${t("audit.via_local")}</span>`;
     }
-    return html`<span class="num" translate="no">${event.address || "–"}</span>${
+    return html`<span class="audit-from" translate="no">${event.address || "–"}</span>${
         event.via === "token" && html` <span class="quiet">${t("audit.via_token")}</span>`}`;
 }

@@ -12,11 +12,14 @@ const PAUSE_MS = 250;
 
 /* Names that begin to be what is typed: [[value, label]]. */
 async function suggest(kind, text, signal) {
+    const limit = 10;
     if (kind === "device") {
-        const { devices } = await api.get("/devices", { query: { filter: text, limit: 10 }, signal });
+        const query = { filter: text, limit };
+        const { devices } = await api.get("/devices", { query, signal });
         return devices.map((row) => [row.id, row.name || row.id]);
     }
-    const { owners } = await api.get("/owners", { query: { kind, search: text, limit: 10 }, signal });
+    const query = { kind, search: text, limit };
+    const { owners } = await api.get("/owners", { query, signal });
     return owners.map((row) => [row.name, ""]);
 }
 

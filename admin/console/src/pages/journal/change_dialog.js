@@ -1,11 +1,12 @@
 /* change_dialog.js - one change of the journal, all that is known of it, and where to go on. */
 import { Dialog } from "../../components/dialog.js";
+import { GoThere } from "../../components/go_there.js";
 import { Badge, Bytes, Definitions, Time } from "../../components/small.js";
 import { seq as seqText } from "../../format.js";
 import { t } from "../../i18n.js";
-import { bagOf, changePlace } from "../../journal_words.js";
+import { bagOf, changePlace, wordsOf } from "../../journal_words.js";
 import { html } from "../../lib.js";
-import { href, place, setQuery } from "../../router.js";
+import { place, setQuery } from "../../router.js";
 import { Writer } from "../owner/writer.js";
 import { Bag, What } from "./small.js";
 
@@ -13,7 +14,7 @@ function rows(row) {
     return [
         [t("journal.what"), html`<${What} row=${row} />`],
         [t("journal.whose"), html`<${Bag} row=${row} />`],
-        row.item !== undefined && [t("journal.item"),
+        row.item !== undefined && wordsOf(row).name !== row.item && [t("journal.item"),
             html`<code translate="no">${row.item}</code>`],
         row.size !== undefined && [t("journal.size"), html`<${Bytes} value=${row.size} />`],
         [t("journal.who"), html`<${Writer} row=${row} />${row.origin &&
@@ -25,7 +26,6 @@ function rows(row) {
 
 export function ChangeDialog({ row, onClose }) {
     const bag = bagOf(row.bag);
-    const to = changePlace(row);
     const only = row.bag && row.bag !== place.value.query.bag;
     const filter = () => {
         onClose();
@@ -39,9 +39,9 @@ export function ChangeDialog({ row, onClose }) {
         ${row.conflict && html`<div class="notice warn"><p><${Badge} kind="warn"
             >${t("journal.conflict")}<//> ${t("journal.conflict_text")}</p></div>`}
         <footer>
-            ${only && html`<button class="outline" onClick=${filter}>${t("journal.only_this")}</button>`}
-            ${to && html`<a role="button" class="outline" href=${href(to.path, to.query)}
-                onClick=${onClose}>${t("journal.go_there")}</a>`}
+            ${only && html`<button class="outline" onClick=${filter}>
+                ${t("journal.only_this")}</button>`}
+            <${GoThere} to=${changePlace(row)} onClick=${onClose} />
             <button class="secondary outline" onClick=${onClose}>${t("common.close")}</button>
         </footer>
     <//>`;

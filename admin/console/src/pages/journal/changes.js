@@ -1,8 +1,10 @@
 /* changes.js - what everybody changes, as it happens: who, where, what; back in time on demand. */
 import { api } from "../../api.js";
 import { CopyCommand } from "../../components/copy.js";
-import { LiveBar, LiveNotices, Moment, useLiveRows } from "../../components/live_list.js";
-import { Badge, Loading, Seq } from "../../components/small.js";
+import {
+    LiveBar, LiveNotices, LiveWaiting, Moment, useLiveRows,
+} from "../../components/live_list.js";
+import { Badge, Seq } from "../../components/small.js";
 import { DataTable } from "../../components/table.js";
 import { toast } from "../../components/toast.js";
 import { wordsOf as problemWords } from "../../components/problem.js";
@@ -27,11 +29,13 @@ function columns(open) {
     return [
         { key: "what", title: t("journal.what"), head: true, cell: (row) => html`
             <${What} row=${row} />
-            ${row.masked && html` <${Badge} kind="quiet">${t("journal.secret")}<//>`}
+            ${row.masked && row.bag !== "server" && html` <${Badge} kind="quiet"
+                >${t("journal.secret")}<//>`}
             ${row.conflict && html` <${Badge} kind="warn">${t("journal.conflict")}<//>`}` },
         { key: "bag", title: t("journal.whose"), cell: (row) => html`<${Bag} row=${row} />` },
         { key: "who", title: t("journal.who"), cell: (row) => html`<${Writer} row=${row} />` },
-        { key: "time", title: t("journal.when"), cell: (row) => html`<${Moment} at=${row.time} />` },
+        { key: "time", title: t("journal.when"),
+            cell: (row) => html`<${Moment} at=${row.time} />` },
         { key: "seq", title: t("journal.seq"), num: true, cell: (row) => html`
             <button class="link" onClick=${() => open(row)}
                 aria-label=${t("journal.open", { seq: seqText(row.seq) })}
@@ -113,7 +117,7 @@ export function Changes() {
         ${live.settled || live.rows.length > 0
             ? html`<${DataTable} caption=${t("journal.changes")} list=${{ rows: live.rows }}
                 columns=${columns(setOpen)} rowKey=${(row) => row.seq} empty=${empty} />`
-            : html`<${Loading} />`}
+            : html`<${LiveWaiting} live=${live} />`}
         <${Older} older=${older} live=${live} />
         <p class="hidden" role="status">${older.busy ? "" : live.paused
             && t("journal.shown", { count: number(live.rows.length) })}</p>

@@ -9,16 +9,19 @@ import { toast } from "../../components/toast.js";
 import { command } from "../../format.js";
 import { hasText, t } from "../../i18n.js";
 import { html } from "../../lib.js";
+import { retentionWords } from "../../retention_words.js";
 import { can } from "../../session.js";
 
 const REFRESH_MS = 10000;
 
+function Place({ seq, at }) {
+    return html`<${Seq} value=${seq} /><br /><${Time} at=${at} both />`;
+}
+
 function reachRows(stat) {
     return [
-        [t("journal.first"), html`<${Seq} value=${stat.floor} /> · <${Time} at=${stat.first_time}
-            both />`],
-        [t("journal.last"), html`<${Seq} value=${stat.head} /> · <${Time} at=${stat.last_time}
-            both />`],
+        [t("journal.first"), html`<${Place} seq=${stat.floor} at=${stat.first_time} />`],
+        [t("journal.last"), html`<${Place} seq=${stat.head} at=${stat.last_time} />`],
         [t("journal.flushed"), html`<${Seq} value=${stat.flushed} />`],
         [t("journal.history"), html`<code translate="no">${stat.history}</code>`],
     ];
@@ -35,7 +38,14 @@ function sizeRows(stat) {
     ];
 }
 
-/* What is kept, from where on, and the server's own words for why. */
+/* Why it is kept: in the reader's language where there are words for the server's sentence. */
+function Why({ text }) {
+    const parts = retentionWords(text);
+    return parts ? parts.map(([word, values]) => t(`journal.why_${word}`, values)).join(" ")
+        : html`<span lang="en">${text}</span>`;
+}
+
+/* What is kept, from where on, and why. */
 function Kept({ lines }) {
     return html`<section class="card"><h2>${t("journal.kept")}</h2>
         <p class="quiet">${t("journal.kept_text")}</p>
@@ -43,7 +53,7 @@ function Kept({ lines }) {
             <dt>${hasText(`journal.kept_${line.what}`) ? t(`journal.kept_${line.what}`)
                 : html`<span lang="en">${line.what}</span>`}</dt>
             <dd>${line.seq !== "0" && html`<p>${t("journal.kept_from")} <${Seq}
-                value=${line.seq} /></p>`}<p class="quiet" lang="en">${line.text}</p></dd>
+                value=${line.seq} /></p>`}<p class="quiet"><${Why} text=${line.text} /></p></dd>
         </div>`)}</dl>
     </section>`;
 }
@@ -81,7 +91,7 @@ export function Reach() {
     return html`
         <${ProblemView} problem=${problem} retry=${reload} />
         <${Clock} stat=${stat} reload=${reload} />
-        <div class="cards">
+        <div class="cards reach">
             <section class="card"><h2>${t("journal.reach_title")}</h2>
                 <${Definitions} rows=${reachRows(stat)} /></section>
             <section class="card"><h2>${t("journal.size_title")}</h2>

@@ -8,8 +8,9 @@ import { machineName } from "../owner/writer.js";
 /* What a change did, with the item in it. */
 export function What({ row }) {
     const { mark, word, name } = wordsOf(row);
+    const own = bagOf(row.bag).kind === "server";
     const item = html`<code class="journal-item" translate="no">${name}</code>`;
-    return html`<span class="change change-${mark}"><span class="journal-what">${
+    return html`<span class="change change-${own ? "own" : mark}"><span class="journal-what">${
         tx(`journal.did_${word}`, { name: item })}</span></span>`;
 }
 
