@@ -3,6 +3,7 @@
  * All of it runs on the loop's thread. A connection is in one state at a time; its timer belongs to
  * the state. What a client sends ahead waits, at most INPUT_MAX_BYTES of it.
  */
+#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent_ssl.h>
 #include <linux/sockios.h>
@@ -22,6 +23,7 @@ enum {
     STREAM_PIECE_BYTES = 12 << 20, /* the most a stream may give at once: some changes */
     STALL_BYTES = 64 << 10,        /* what a body has to move on by in stall_ms */
     LINGER_MS = 2000,              /* for reading what a refused client still sends */
+    GONE_MS = 200, /* who said that nothing more will come: is he gone? so often it is looked */
 };
 
 /* The request is over, and what it held. */
@@ -274,8 +276,33 @@ static void answer_plain(const struct admin_connection *c)
     (void)send(fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL); /* or they wait */
 }
 
-/* TLS is agreed on, or the other side is gone, or a call failed. Who only says that nothing more
- * will come may still read the answer. */
+/* Did the other side end the connection itself, beneath TLS? */
+static bool is_gone(const struct admin_connection *c)
+{
+    char byte;
+    ssize_t got = recv(bufferevent_getfd(c->bev), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+/* Who only says that nothing more will come may still read the answer: over TLS also while it is
+ * made, because there it can be told from being gone. */
+static bool reads_on(struct admin_connection *c)
+{
+    bool makes = c->state == ADMIN_STATE_RUNNING && c->ssl != NULL && !is_gone(c);
+    if (c->state != ADMIN_STATE_ANSWER && !makes) {
+        return false;
+    }
+    c->close_after = true;
+    c->linger_after = false;
+    (void)bufferevent_disable(c->bev, EV_READ);
+    (void)bufferevent_enable(c->bev, EV_WRITE); /* over TLS it stops both by itself */
+    if (makes) {
+        admin_connection_timer(c, GONE_MS);
+    }
+    return true;
+}
+
+/* TLS is agreed on, or the other side is gone, or a call failed. */
 static void on_event(struct bufferevent *bev, short what, void *context)
 {
     (void)bev;
@@ -284,9 +311,7 @@ static void on_event(struct bufferevent *bev, short what, void *context)
         c->state = ADMIN_STATE_HEAD; /* its time goes on: that of the handshake counts */
         return;
     }
-    if ((what & BEV_EVENT_EOF) != 0 && c->state == ADMIN_STATE_ANSWER && c->ssl == NULL) {
-        c->close_after = true;
-        c->linger_after = false;
+    if ((what & BEV_EVENT_EOF) != 0 && reads_on(c)) {
         return;
     }
     if (c->state == ADMIN_STATE_HANDSHAKE && is_plain(c)) {
@@ -322,12 +347,14 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
     bool silent = evbuffer_get_length(bufferevent_get_input(c->bev)) == 0;
     if (c->state == ADMIN_STATE_STREAM) {
         admin_connection_pump(c);
+    } else if (c->state == ADMIN_STATE_RUNNING && !is_gone(c)) {
+        admin_connection_timer(c, GONE_MS);
     } else if (c->state == ADMIN_STATE_HEAD && !silent) {
         struct err err = {0};
         admin_connection_refuse(
             c, false, err_set(&err, E_TIMEOUT, "the head of the request came too slowly"), &err);
     } else if (c->state == ADMIN_STATE_HANDSHAKE || c->state == ADMIN_STATE_HEAD ||
-               c->state == ADMIN_STATE_LINGER) {
+               c->state == ADMIN_STATE_RUNNING || c->state == ADMIN_STATE_LINGER) {
         c->cut = c->state == ADMIN_STATE_HEAD && unsent(c) > 0; /* who does not read */
         admin_connection_close(c);
     } else {

@@ -16,7 +16,7 @@
 #include "admin/https/listen.h"
 #include "base/log.h"
 
-enum { HTTPS_TEXT_MAX = 1 << 20, HTTPS_WAIT_MS = 10000 };
+enum { HTTPS_TEXT_MAX = 1 << 20, HTTPS_WAIT_MS = 10000, HTTPS_PIECE = 1400 };
 
 static struct {
     char folder[TMP_FOLDER_MAX];
@@ -27,9 +27,12 @@ static struct {
     int port;
     SSL_CTX *client;
     SSL_SESSION *session;
-    atomic_int runs;    /* of functions */
+    atomic_int runs; /* of functions */
+    atomic_int given_up;
     atomic_int streams; /* made and not freed */
     atomic_bool event;  /* the stream has something to tell */
+    atomic_int pieces;  /* of HTTPS_PIECE bytes, that it has before that */
+    atomic_bool wait;   /* the route /wait does */
     char answer[HTTPS_TEXT_MAX];
 } https;
 
@@ -63,6 +66,13 @@ static inline int https_next(struct admin_stream *stream, uint64_t idle_ms, stru
     (void)stream;
     (void)idle_ms;
     (void)err;
+    if (atomic_load(&https.pieces) > 0) {
+        atomic_fetch_sub(&https.pieces, 1);
+        for (int i = 0; i < HTTPS_PIECE; i++) {
+            (void)buf_append_u8(out, 'p');
+        }
+        return 1;
+    }
     if (atomic_exchange(&https.event, false)) {
         (void)buf_printf(out, "event: tick\ndata: 1\n\n");
     }
@@ -86,6 +96,16 @@ static inline int https_stream(const struct admin_request *request, struct admin
     response->status = 200;
     atomic_fetch_add(&https.streams, 1);
     return 0;
+}
+
+static inline int https_wait(const struct admin_request *request, struct admin_response *response,
+                             struct err *err)
+{
+    while (atomic_load(&https.wait) && !atomic_load(request->given_up)) {
+        (void)usleep(1000);
+    }
+    atomic_fetch_add(&https.given_up, atomic_load(request->given_up));
+    return https_who(request, response, err);
 }
 
 static inline int https_download(const struct admin_request *request,
@@ -113,6 +133,7 @@ static const struct admin_route https_routes[] = {
     {"GET", "/rule", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", ADMIN_ROLE_ADMIN, NULL, https_who},
     {"GET", "/api/v1/session", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", ADMIN_ROLE_VIEWER, NULL,
      https_who},
+    {"GET", "/wait", ADMIN_LANE_LONG, ADMIN_BODY_NONE, "", ADMIN_ROLE_NONE, NULL, https_wait},
     {"GET", "/large", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", ADMIN_ROLE_NONE, NULL, https_large},
     {"GET", "/stream", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", ADMIN_ROLE_VIEWER, NULL,
      https_stream},
