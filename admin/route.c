@@ -430,6 +430,9 @@ void admin_route_run(const struct admin_route *route, const struct admin_request
         response->is_raw = false;
         response->etag = 0;
         admin_problem(response, rc, &err, body);
+        if (route->action != NULL && response->partly) {
+            admin_audit(request, route, response);
+        }
     }
     buf_free(&response->raw);
     json_decref(response->json);

@@ -116,6 +116,7 @@ struct admin_response {
     char disposition_name[ADMIN_FILE_NAME_MAX]; /* a download is saved under this name; "": shown */
     unsigned retry_after_s;                     /* 0: nothing is said about it */
     json_t *about; /* what the audit is to tell: counts and names, never values; owned */
+    bool partly;   /* it failed, and a part of it was done: the audit is told of that too */
 };
 
 /* Returns 0 or a code: then the response is a problem with the sentence. */
@@ -179,8 +180,8 @@ MUST_CHECK int admin_json_read(struct span bytes, json_t **out, struct err *err)
 int admin_json_append(struct buf *out, const json_t *json);
 
 /* Run the function and turn its result into bytes: the status and the document of a success or a
- * problem (RFC 9457). A stream stays in the response. A change that was made, and no dry run, is
- * told to the audit. Whether who asks may was looked at before. */
+ * problem (RFC 9457). A stream stays in the response. A change that was made, whole or in part, and
+ * no dry run, is told to the audit. Whether who asks may was looked at before. */
 void admin_route_run(const struct admin_route *route, const struct admin_request *request,
                      struct admin_response *response, struct buf *body);
 /* The same for what never reached a function. */

@@ -67,6 +67,8 @@ static int import_file(const struct admin_request *request, const struct owner *
         rc = report(&import, &people, response, err);
         response->about = told(&import, &people, into);
     } else if (import.registered + import.items > 0) {
+        response->about = told(&import, &people, into);
+        response->partly = !import.dry_run;
         (void)err_prefix(err, "after %llu users and %llu items",
                          (unsigned long long)import.registered, (unsigned long long)import.items);
     }

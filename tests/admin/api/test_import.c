@@ -65,6 +65,35 @@ static void addresses_are_imported(void **state)
     expect_problem(&answer, 400, "invalid", "an owner's kind is user or group, not 'dog'");
 }
 
+/* The disk is full when a part of it was written. */
+static void what_was_imported_before_a_failure_is_audited(void **state)
+{
+    (void)state;
+    static const char people[] = "dn: a\nobjectClass: person\nuid: ann\n\n"
+                                 "dn: b\nobjectClass: person\nuid: bob\n\n"
+                                 "dn: c\nobjectClass: person\nuid: cat\n\n"
+                                 "dn: d\nobjectClass: person\nuid: dan\n\n";
+    struct answer answer;
+    (void)fake_put(&fake, "server", "device/0000000000000001", "{}");
+    assert_int_equal(admin_auth_new(&ask_as.auth, &clock_system, NULL), 0);
+    fake.refuse_code = E_NOSPACE;
+    fake.refuse_owner = "cat";
+    answer = ask(&fake, "POST", "/api/v1/owners/import?format=ldif&dry_run=1", people);
+    assert_int_equal(answer.status, 200);
+    answer_free(&answer);
+    answer = ask(&fake, "POST", "/api/v1/owners/import?format=ldif", people);
+    assert_int_equal(answer.status, 507);
+    assert_int_equal(strncmp(text_at(&answer, "detail"), "after 3 users", 13), 0);
+    assert_string_equal(answer.about, "{\"registered\":3,\"item_count\":0,\"failed\":0}");
+    answer_free(&answer);
+    answer = ask(&fake, "GET", "/api/v1/audit", NULL);
+    assert_int_equal(rows_of(&answer, "audit"), 1);
+    assert_string_equal(row_text(&answer, "audit", 0, "action"), "owner.import");
+    assert_int_equal(json_integer_value(row_at(&answer, "audit", 0, "status")), 507);
+    answer_free(&answer);
+    admin_auth_free(&ask_as.auth);
+}
+
 static void the_format_has_to_be_known(void **state)
 {
     (void)state;
@@ -95,6 +124,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_FAKE(people_are_imported),
         WITH_FAKE(addresses_are_imported),
+        WITH_FAKE(what_was_imported_before_a_failure_is_audited),
         WITH_FAKE(the_format_has_to_be_known),
         WITH_FAKE(what_was_done_before_the_end_is_told),
     };
