@@ -224,6 +224,9 @@ int admin_api_owners_restore(const struct admin_request *request, struct admin_r
         response->json = document(&job);
         response->about = told(&job, body);
         rc = response->json != NULL ? 0 : err_set(err, E_NOMEM, "out of memory");
+    } else if (job.total.change_sets > 0 && !job.dry_run) {
+        response->about = told(&job, body);
+        response->partly = true;
     }
     json_decref(job.failed);
     json_decref(job.told_users);

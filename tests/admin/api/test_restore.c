@@ -87,6 +87,31 @@ static void a_bad_question_changes_nothing(void **state)
             "the fake was told to fail");
 }
 
+static void go_down(struct fake_backend *backend)
+{
+    backend->fail_code = E_CLOSED;
+}
+
+static void serve_once(struct fake_backend *backend)
+{
+    backend->meanwhile = go_down; /* the next time */
+}
+
+static void what_was_restored_before_the_end_is_told_to_the_audit(void **state)
+{
+    (void)state;
+    (void)fake_put(&fake, "user:ann", "a", "1");
+    (void)fake_put(&fake, "user:bob", "a", "1");
+    (void)fake_put(&fake, "user:ann", "a", "2");
+    (void)fake_put(&fake, "user:bob", "a", "2");
+    fake.meanwhile = serve_once;
+    struct answer answer = ask(&fake, "POST", target, "{\"users\":[\"ann\",\"bob\"],\"at\":\"4\"}");
+    assert_int_equal(answer.status, 503);
+    assert_string_equal(answer.about, "{\"users\":[\"ann\"],\"groups\":[],\"count\":1,\"items\":[],"
+                                      "\"at\":\"4\"}");
+    answer_free(&answer);
+}
+
 /* `count` times the same text, as an array's rows. */
 static void put_rows(struct buf *out, const char *member, size_t count)
 {
@@ -120,6 +145,7 @@ int main(void)
         API_TEST(several_deleted_ones_come_back),
         API_TEST(items_go_back_to_a_moment),
         API_TEST(a_bad_question_changes_nothing),
+        API_TEST(what_was_restored_before_the_end_is_told_to_the_audit),
         API_TEST(work_has_a_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
