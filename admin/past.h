@@ -46,8 +46,8 @@ MUST_CHECK int admin_past_deleted(const struct admin_backend *backend, struct kv
  * stops and is returned. */
 typedef int admin_past_bag_fn(void *context, const struct admin_past_bag *bag, struct err *err);
 MUST_CHECK int admin_past_children(const struct admin_backend *backend, struct kv_view *view,
-                                   uint64_t parent, uint64_t seq, admin_past_bag_fn *each,
-                                   void *context, struct err *err);
+                                   const struct bag_row *user, uint64_t seq,
+                                   admin_past_bag_fn *each, void *context, struct err *err);
 
 struct admin_past_options {
     const struct admin_backend *backend;

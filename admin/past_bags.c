@@ -135,7 +135,6 @@ int admin_past_deleted(const struct admin_backend *backend, struct kv_view *view
 /* --- a user's device-specific ones --- */
 
 struct children {
-    uint64_t parent;
     uint64_t seq;
     admin_past_bag_fn *each;
     void *context;
@@ -151,8 +150,7 @@ static int see_child(void *context, const struct bag_row *row, struct err *err)
 static int see_dead_child(void *context, const struct kv_grave *grave, struct err *err)
 {
     const struct children *children = context;
-    if (grave->parent != children->parent || grave->bag_id > children->seq ||
-        grave->last_seq <= children->seq) {
+    if (grave->bag_id > children->seq || grave->last_seq <= children->seq) {
         return 0;
     }
     struct admin_past_bag bag = {0};
@@ -160,14 +158,17 @@ static int see_dead_child(void *context, const struct kv_grave *grave, struct er
     return children->each(children->context, &bag, err);
 }
 
-int admin_past_children(const struct admin_backend *backend, struct kv_view *view, uint64_t parent,
-                        uint64_t seq, admin_past_bag_fn *each, void *context, struct err *err)
+int admin_past_children(const struct admin_backend *backend, struct kv_view *view,
+                        const struct bag_row *user, uint64_t seq, admin_past_bag_fn *each,
+                        void *context, struct err *err)
 {
-    ASSERT(backend != NULL && view != NULL && parent != 0 && each != NULL);
-    struct children children = {parent, seq, each, context};
-    int rc = kv_children(backend->kv, view, parent, see_child, &children, err);
+    ASSERT(backend != NULL && view != NULL && each != NULL);
+    ASSERT(user != NULL && user->owner.kind == OWNER_USER);
+    struct children children = {seq, each, context};
+    int rc = kv_children(backend->kv, view, user->bag_id, see_child, &children, err);
     if (rc == 0 && seq != ADMIN_PAST_NOW) {
-        rc = kv_graves(backend->kv, view, NULL, see_dead_child, &children, err);
+        rc = kv_graves_under(backend->kv, view, &user->owner, user->bag_id, see_dead_child,
+                             &children, err);
     }
     return rc;
 }

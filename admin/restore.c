@@ -221,7 +221,7 @@ static int keep_child(void *context, const struct admin_past_bag *bag, struct er
 static int restore_children(struct restore *restore, const struct admin_past_bag *parent,
                             struct err *err)
 {
-    int rc = admin_past_children(restore->options->backend, restore->view, parent->row.bag_id,
+    int rc = admin_past_children(restore->options->backend, restore->view, &parent->row,
                                  restore->seq, keep_child, restore, err);
     for (size_t i = 0; i < restore->child_count && rc == 0; i++) {
         const struct admin_past_bag *then = &restore->children[i].then;
@@ -236,18 +236,11 @@ static int restore_children(struct restore *restore, const struct admin_past_bag
 
 /* The bags of a user are deleted in one change set, the user's own last: the moment is before its
  * first change. */
-struct deletion {
-    uint64_t bag_id;
-    uint64_t first;
-};
-
 static int see_grave(void *context, const struct kv_grave *grave, struct err *err)
 {
     (void)err;
-    struct deletion *deletion = context;
-    if (grave->parent == deletion->bag_id && grave->last_seq < deletion->first) {
-        deletion->first = grave->last_seq;
-    }
+    uint64_t *first = context;
+    *first = grave->last_seq < *first ? grave->last_seq : *first;
     return 0;
 }
 
@@ -259,9 +252,12 @@ static int before_deletion(struct restore *restore, struct admin_past_bag *then,
     if (rc != 0) {
         return rc;
     }
-    struct deletion deletion = {then->row.bag_id, then->deleted_seq};
-    rc = kv_graves(options->backend->kv, restore->view, NULL, see_grave, &deletion, err);
-    restore->seq = deletion.first - 1;
+    uint64_t first = then->deleted_seq;
+    if (options->owner.kind == OWNER_USER) {
+        rc = kv_graves_under(options->backend->kv, restore->view, &options->owner, then->row.bag_id,
+                             see_grave, &first, err);
+    }
+    restore->seq = first - 1;
     return rc;
 }
 

@@ -166,12 +166,13 @@ static int remove_grave(struct kv *kv, rocksdb_writebatch_t *batch, uint64_t bag
 {
     struct kv_key grave = kv_key_grave(bag_id);
     struct bag_row bag;
-    int rc = kv_bag_get(kv, NULL, &grave, &bag, err);
+    struct err why = {0};
+    int rc = kv_bag_get(kv, NULL, &grave, &bag, &why);
     if (rc == 0) {
         struct kv_key named = kv_key_named_grave(&bag.owner, bag_id);
         kv_batch_delete(batch, &named);
     } else if (rc != E_NOT_FOUND && rc != E_CORRUPT) {
-        return rc;
+        return err_set(err, rc, "%s", why.text);
     }
     kv_batch_delete(batch, &grave);
     return 0;

@@ -52,7 +52,7 @@ int kv_grave(struct kv *kv, struct kv_view *view, uint64_t bag_id, struct kv_gra
 
 /* --- many of them --- */
 
-struct walk {
+struct search {
     struct kv *kv;
     struct kv_view *view;
     const struct owner *owner; /* NULL: anybody */
@@ -61,27 +61,30 @@ struct walk {
     void *context;
 };
 
-static int hand_over(const struct walk *walk, const struct bag_row *bag, struct err *err)
+static int hand_over(const struct search *search, const struct bag_row *bag, struct err *err)
 {
-    if ((walk->parent != 0 && bag->parent != walk->parent) ||
-        (walk->parent == 0 && walk->owner != NULL && !owner_equal(&bag->owner, walk->owner))) {
+    if ((search->parent != 0 && bag->parent != search->parent) ||
+        (search->parent == 0 && search->owner != NULL &&
+         !owner_equal(&bag->owner, search->owner))) {
         return 0;
     }
     struct kv_grave grave;
-    int rc = make_grave(walk->kv, walk->view, bag, &grave, err);
-    return rc != 0 ? rc : walk->each(walk->context, &grave, err);
+    int rc = make_grave(search->kv, search->view, bag, &grave, err);
+    return rc != 0 ? rc : search->each(search->context, &grave, err);
 }
 
 /* One row of a scan over the graves. */
-static int take_grave(const struct walk *walk, struct span key, struct span row, struct err *err)
+static int take_grave(const struct search *search, struct span key, struct span row,
+                      struct err *err)
 {
     struct bag_row bag;
     int rc = kv_row_get_bag(key, row, &bag, err);
-    return rc != 0 ? rc : hand_over(walk, &bag, err);
+    return rc != 0 ? rc : hand_over(search, &bag, err);
 }
 
 /* One row of a scan over those that find graves. One that finds none is left over. */
-static int follow_name(const struct walk *walk, struct span key, struct span row, struct err *err)
+static int follow_name(const struct search *search, struct span key, struct span row,
+                       struct err *err)
 {
     uint64_t bag_id = 0;
     struct bag_row bag;
@@ -90,23 +93,23 @@ static int follow_name(const struct walk *walk, struct span key, struct span row
         return rc;
     }
     struct kv_key grave = kv_key_grave(bag_id);
-    rc = kv_bag_get(walk->kv, walk->view, &grave, &bag, err);
-    return rc == 0 ? hand_over(walk, &bag, err) : rc == E_NOT_FOUND ? 0 : rc;
+    rc = kv_bag_get(search->kv, search->view, &grave, &bag, err);
+    return rc == 0 ? hand_over(search, &bag, err) : rc == E_NOT_FOUND ? 0 : rc;
 }
 
-static int scan_graves(const struct walk *walk, struct err *err)
+static int scan_graves(const struct search *search, struct err *err)
 {
-    bool named = walk->owner != NULL;
-    struct kv_key prefix = named ? kv_key_named_graves(walk->owner) : kv_key_graves();
+    bool named = search->owner != NULL;
+    struct kv_key prefix = named ? kv_key_named_graves(search->owner) : kv_key_graves();
     struct kv_scan scan;
     int rc = 0;
-    kv_scan_open(&scan, &walk->kv->store, walk->view->snapshot, &prefix, &prefix, false);
+    kv_scan_open(&scan, &search->kv->store, search->view->snapshot, &prefix, &prefix, false);
     while (rc == 0) {
         struct span key;
         struct span row;
         rc = kv_scan_row(&scan, &key, &row, err);
         if (rc == 0) {
-            rc = named ? follow_name(walk, key, row, err) : take_grave(walk, key, row, err);
+            rc = named ? follow_name(search, key, row, err) : take_grave(search, key, row, err);
             kv_scan_step(&scan);
         } else if (rc == E_NOT_FOUND) {
             rc = 0;
@@ -117,13 +120,13 @@ static int scan_graves(const struct walk *walk, struct err *err)
     return rc;
 }
 
-static int walk_graves(struct walk *walk, struct err *err)
+static int walk_graves(struct search *search, struct err *err)
 {
     struct kv_view *own = NULL;
-    int rc = walk->view != NULL ? 0 : kv_view_new(&own, walk->kv, err);
+    int rc = search->view != NULL ? 0 : kv_view_new(&own, search->kv, err);
     if (rc == 0) {
-        walk->view = walk->view != NULL ? walk->view : own;
-        rc = scan_graves(walk, err);
+        search->view = search->view != NULL ? search->view : own;
+        rc = scan_graves(search, err);
     }
     kv_view_free(&own);
     return rc;
@@ -134,9 +137,9 @@ int kv_graves(struct kv *kv, struct kv_view *view, const struct owner *owner, kv
 {
     ASSERT(kv != NULL);
     ASSERT(each != NULL);
-    struct walk walk = {
+    struct search search = {
         .kv = kv, .view = view, .owner = owner, .each = each, .context = context};
-    return walk_graves(&walk, err);
+    return walk_graves(&search, err);
 }
 
 int kv_graves_under(struct kv *kv, struct kv_view *view, const struct owner *user, uint64_t parent,
@@ -145,13 +148,9 @@ int kv_graves_under(struct kv *kv, struct kv_view *view, const struct owner *use
     ASSERT(kv != NULL);
     ASSERT(user != NULL && parent != 0);
     ASSERT(each != NULL);
-    struct walk walk = {.kv = kv,
-                        .view = view,
-                        .owner = user,
-                        .parent = parent,
-                        .each = each,
-                        .context = context};
-    return walk_graves(&walk, err);
+    struct search search = {
+        .kv = kv, .view = view, .owner = user, .parent = parent, .each = each, .context = context};
+    return walk_graves(&search, err);
 }
 
 /* --- a state that was written before graves were found by names --- */

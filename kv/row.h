@@ -63,7 +63,7 @@ struct kv_key kv_key_format(void);
 struct kv_key kv_key_mark(void);
 struct kv_key kv_key_bag(uint64_t bag_id);
 struct kv_key kv_key_grave(uint64_t bag_id);
-/* The row that finds a grave, and what the keys of all that find graves of this owner begin with. */
+/* The row that finds a grave; what the keys of all that find this owner's begin with. */
 struct kv_key kv_key_named_grave(const struct owner *owner, uint64_t bag_id);
 struct kv_key kv_key_named_graves(const struct owner *owner);
 struct kv_key kv_key_doomed(uint64_t seq);
@@ -112,7 +112,7 @@ struct kv_mark {
 void kv_row_put_format(struct buf *out, struct span key, uint32_t version);
 void kv_row_put_mark(struct buf *out, struct span key, const struct kv_mark *mark);
 void kv_row_put_bag(struct buf *out, struct span key, const struct bag_row *bag); /* 'B', 'G' */
-void kv_row_put_id(struct buf *out, struct span key, uint64_t bag_id);            /* 'O', 'C', 'N' */
+void kv_row_put_id(struct buf *out, struct span key, uint64_t bag_id); /* 'O', 'C', 'N' */
 void kv_row_put_doom(struct buf *out, struct span key, const struct kv_doom *doom);
 void kv_row_put_place(struct buf *out, struct span key, const struct kv_place *place); /* 'T' */
 void kv_row_put_note(struct buf *out, struct span key, struct span bytes);

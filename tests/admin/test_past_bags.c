@@ -89,9 +89,10 @@ static void device_specific_bags_go_with_their_user(void **state)
     (void)state;
     static const char one[] = "user:ann/device:0000000000000001";
     static const char two[] = "user:ann/device:0000000000000002";
-    uint64_t user = fake_put(&fake, "user:ann", "a", "1"); /* 2, 3 */
-    (void)fake_put(&fake, one, "a", "1");                  /* 4, 5 */
-    (void)fake_put(&fake, two, "a", "1");                  /* 6, 7 */
+    struct bag_row user = {.bag_id = fake_put(&fake, "user:ann", "a", "1")}; /* 2, 3 */
+    assert_int_equal(owner_parse(&user.owner, "user:ann", NULL), 0);
+    (void)fake_put(&fake, one, "a", "1"); /* 4, 5 */
+    (void)fake_put(&fake, two, "a", "1"); /* 6, 7 */
     char text[128];
     static const struct {
         uint64_t seq;
@@ -102,7 +103,7 @@ static void device_specific_bags_go_with_their_user(void **state)
         assert_int_equal(kv_view_new(&view, fake.backend.kv, NULL), 0);
         for (size_t i = 0; i < 4; i++) {
             text[0] = '\0';
-            assert_int_equal(admin_past_children(&fake.backend, view, user, before[i].seq,
+            assert_int_equal(admin_past_children(&fake.backend, view, &user, before[i].seq,
                                                  add_device, text, NULL),
                              0);
             const char *wanted = deleted == 0 ? before[i].wanted

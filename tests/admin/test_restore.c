@@ -1,5 +1,6 @@
 /* Tests of admin/restore.c: a bag, an item, a deleted user as they were; previews; many items. */
 #include "admin/restore.h"
+#include "kv/inside.h"
 #include "tests/admin/past_fixture.h"
 
 static struct admin_restore_report report;
@@ -77,6 +78,29 @@ static void a_deleted_user_comes_back_with_device_specific_bags(void **state)
     assert_int_equal(report.bags, 1);
     assert_past("user:ann", ADMIN_PAST_NOW, "a=1");
     assert_past(device, ADMIN_PAST_NOW, "d=2");
+}
+
+/* To bring one of a thousand back costs the same as to bring one of one: a spoiled grave of another
+ * is not noticed. */
+static void graves_of_others_are_not_looked_at(void **state)
+{
+    (void)state;
+    (void)fake_put(&fake, "user:ann", "a", "1");
+    (void)fake_put(&fake, "user:ann/device:0000000000000007", "d", "2");
+    uint64_t bea = fake_put(&fake, "user:bea", "b", "1");
+    uint64_t before = fake_head(&fake);
+    (void)fake_delete(&fake, "user:ann");
+    (void)fake_delete(&fake, "user:bea");
+    struct kv_key key = kv_key_grave(bea);
+    rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+    rocksdb_writebatch_put(batch, (const char *)key.data, key.size, "spoiled", 7);
+    assert_int_equal(kv_store_write(&fake.backend.kv->store, batch, NULL), 0);
+    rocksdb_writebatch_destroy(batch);
+    assert_int_equal(restore("user:bea", ADMIN_PAST_NOW, NULL, true), E_CORRUPT);
+    assert_int_equal(restore("user:ann", before, NULL, true), 0);
+    assert_counts(2, 0, 0);
+    assert_int_equal(restore("user:ann", ADMIN_PAST_NOW, NULL, false), 0);
+    assert_counts(2, 0, 0);
 }
 
 static void an_empty_user_comes_back_too(void **state)
@@ -208,6 +232,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PAST_TEST(a_bag_goes_back_to_a_moment),
         PAST_TEST(a_deleted_user_comes_back_with_device_specific_bags),
+        PAST_TEST(graves_of_others_are_not_looked_at),
         PAST_TEST(an_empty_user_comes_back_too),
         PAST_TEST(an_item_comes_back),
         PAST_TEST(an_item_comes_back_from_behind_a_fence),

@@ -3,12 +3,10 @@
 
 #include "kv/inside.h"
 
-/* How many rows of a bag's items the store holds, hidden or not. */
-static size_t rows(struct state *state, uint64_t bag_id)
+static size_t rows_of(struct state *state, const struct kv_key *prefix)
 {
-    struct kv_key prefix = kv_key_item(bag_id, span_of(NULL, 0));
     struct kv_scan scan;
-    kv_scan_open(&scan, &state->kv->store, NULL, &prefix, &prefix, false);
+    kv_scan_open(&scan, &state->kv->store, NULL, prefix, prefix, false);
     size_t count = 0;
     struct span key;
     struct span row;
@@ -18,6 +16,13 @@ static size_t rows(struct state *state, uint64_t bag_id)
     }
     kv_scan_close(&scan);
     return count;
+}
+
+/* How many rows of a bag's items the store holds, hidden or not. */
+static size_t rows(struct state *state, uint64_t bag_id)
+{
+    struct kv_key prefix = kv_key_item(bag_id, span_of(NULL, 0));
+    return rows_of(state, &prefix);
 }
 
 static uint64_t make_bag(struct state *state, const char *owner, int items)
@@ -218,6 +223,14 @@ static void only_what_was_deleted_by_then_goes(void **unused)
     state_close(&state);
 }
 
+/* The rows that find an owner's graves. */
+static size_t count_names(struct state *state, const char *text)
+{
+    struct owner owner = state_owner(text);
+    struct kv_key prefix = kv_key_named_graves(&owner);
+    return rows_of(state, &prefix);
+}
+
 static void graves_go_when_they_are_empty_and_old(void **unused)
 {
     (void)unused;
@@ -238,7 +251,9 @@ static void graves_go_when_they_are_empty_and_old(void **unused)
     assert_true(has_grave(&state, bags[0]));
     assert_true(bury(&state, seqs[2], 1));
     assert_false(has_grave(&state, bags[0]));
+    assert_int_equal(count_names(&state, owners[0]), 0);
     assert_true(has_grave(&state, bags[1]));
+    assert_int_equal(count_names(&state, owners[1]), 1);
     assert_false(bury(&state, seqs[2], 1));
     assert_false(has_grave(&state, bags[1]));
     assert_true(has_grave(&state, bags[2]));

@@ -58,6 +58,10 @@ static void fill(struct kv_overlay *overlay)
     cell = get(overlay, kv_key_owner_named(OWNER_USER, "ann"));
     cell->id = 1;
     cell->present = cell->dirty = true;
+    const struct owner bea = {OWNER_USER, 0, "Bea", "bea"};
+    cell = get(overlay, kv_key_named_grave(&bea, 2));
+    cell->id = 2;
+    cell->present = cell->dirty = true;
     cell = get(overlay, kv_key_doomed(2));
     cell->doom = (struct kv_doom){2, KV_DOOM_EMPTY};
     cell->present = cell->dirty = true;
@@ -96,7 +100,7 @@ static void rows_go_to_the_store_and_back(void **unused)
     kv_overlay_init(&overlay, &store, NULL);
     fill_all(&overlay);
     (void)get(&overlay, kv_key_bag(5)); /* looked at only */
-    write_overlay(&overlay, &store, 9);
+    write_overlay(&overlay, &store, 10);
     check_place(&store);
     kv_overlay_free(&overlay);
 
@@ -111,6 +115,8 @@ static void rows_go_to_the_store_and_back(void **unused)
     assert_int_equal(get(&overlay, kv_key_outcome(7, 2))->outcome.seq, 3);
     assert_int_equal(get(&overlay, kv_key_child(1, 5))->id, 66);
     assert_int_equal(get(&overlay, kv_key_owner_named(OWNER_USER, "ann"))->id, 1);
+    const struct owner bea = {OWNER_USER, 0, "Bea", "bea"};
+    assert_int_equal(get(&overlay, kv_key_named_grave(&bea, 2))->id, 2);
     assert_int_equal(get(&overlay, kv_key_doomed(2))->doom.stage, KV_DOOM_EMPTY);
     assert_false(get(&overlay, kv_key_doomed(3))->present);
     write_overlay(&overlay, &store, 0); /* nothing was changed */
@@ -205,7 +211,7 @@ static void rows_are_written_in_the_order_of_keys(void **unused)
     assert_int_equal(kv_overlay_write(&overlay, batch, &scratch, NULL), 0);
     struct order order = {0};
     rocksdb_writebatch_iterate(batch, &order, note_put, note_deletion);
-    assert_int_equal(order.count, BAGS * SIZES + 8);
+    assert_int_equal(order.count, BAGS * SIZES + 9);
     buf_free(&scratch);
     rocksdb_writebatch_destroy(batch);
     kv_overlay_free(&overlay);
@@ -222,7 +228,7 @@ static void what_is_known_is_not_looked_up(void **unused)
     struct kv_overlay overlay;
     kv_overlay_init(&overlay, &store, NULL);
     fill(&overlay);
-    write_overlay(&overlay, &store, 8);
+    write_overlay(&overlay, &store, 9);
     kv_overlay_free(&overlay);
 
     kv_overlay_init(&overlay, &store, NULL);

@@ -22,12 +22,17 @@ static void keys_are_what_they_were(void **state)
     (void)state;
     const uint64_t n = 0x0102030405060708;
     const struct owner ann = {OWNER_USER, 0, "Ann", "ann"};
+    const struct owner anns_own = {OWNER_USER_DEVICE, n, "Ann", "ann"};
     const struct owner fleet = {.kind = OWNER_FLEET};
     const struct owner device = {.kind = OWNER_DEVICE, .device = n};
     check_key(kv_key_format(), "46");
     check_key(kv_key_mark(), "4d");
     check_key(kv_key_bag(n), "420102030405060708");
     check_key(kv_key_grave(n), "470102030405060708");
+    check_key(kv_key_named_grave(&ann, n), "4e04616e6e000102030405060708");
+    check_key(kv_key_named_graves(&ann), "4e04616e6e00");
+    check_key(kv_key_named_graves(&anns_own), "4e04616e6e00");
+    check_key(kv_key_named_grave(&device, 9), "4e060102030405060708000000000000000009");
     check_key(kv_key_doomed(n), "440102030405060708");
     check_key(kv_key_tombstone(n), "540102030405060708");
     check_key(kv_key_note(SPAN_LITERAL("ab")), "536162");
