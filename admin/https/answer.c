@@ -45,7 +45,7 @@ static void log_answer(const struct admin_job *job)
                   LOG_Q((const char *)job->body_out.data));
     } else if (job->route != NULL && strcmp(job->route->method, "GET") != 0) {
         log_event(LOG_INFO, "admin", "request.done", "route=%s status=%d actor=%s",
-                  job->route->pattern, status, job->request.actor);
+                  job->route->pattern, status, LOG_Q(job->request.actor));
     }
 }
 

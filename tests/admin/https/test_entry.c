@@ -104,6 +104,27 @@ static void what_anybody_may_do_needs_no_token_to_tell_who_does(void **state)
     https_expect(https_ask(text), "HTTP/1.1 200 OK\r\n", "\"actor\":\"ann\"");
 }
 
+/* A name is what somebody chose: it does not look like other members of the line. */
+static void the_log_quotes_who_changed_something(void **state)
+{
+    (void)state;
+    int ends[2];
+    char line[2048] = "";
+    https_open();
+    assert_int_equal(pipe(ends), 0);
+    const char *who = https_token("x status=500", ADMIN_ROLE_ADMIN);
+    log_setup(ends[1], LOG_INFO);
+    https_expect(ask_as("POST /change HTTP/1.1", who), "HTTP/1.1 200 OK\r\n", "x status=500");
+    log_setup(2, LOG_ERROR + 1);
+    assert_true(read(ends[0], line, sizeof line - 1) > 0);
+    if (strstr(line, "request.done route=/change status=200 actor=\"token:x status=500\"") ==
+        NULL) {
+        fail_msg("%s", line);
+    }
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+}
+
 static void a_password_that_others_know_lets_in_to_change_it_alone(void **state)
 {
     (void)state;
@@ -205,6 +226,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         HTTPS_TEST(roles_are_compared),
         HTTPS_TEST(a_password_that_others_know_lets_in_to_change_it_alone),
+        HTTPS_TEST(the_log_quotes_who_changed_something),
         HTTPS_TEST(the_route_knows_who_asks),
         HTTPS_TEST(a_session_needs_its_token_for_changes),
         HTTPS_TEST(what_anybody_may_do_needs_no_token_to_tell_who_does),
