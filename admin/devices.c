@@ -52,6 +52,7 @@ int admin_items_each(const struct admin_items *walk, kv_row_fn *each, void *cont
 /* --- machines --- */
 
 struct devices {
+    admin_device_may_fn *may; /* NULL: all are read */
     admin_device_fn *each;
     void *context;
 };
@@ -78,7 +79,8 @@ static int see_device(void *context, struct span path, const struct item_row *ro
 {
     const struct devices *devices = context;
     struct admin_device device = {.seq = row->seq};
-    if (row->state != ITEM_LIVE || !id_of_path(path, &device.id)) {
+    if (row->state != ITEM_LIVE || !id_of_path(path, &device.id) ||
+        (devices->may != NULL && !devices->may(devices->context, device.id, row->value))) {
         return 0;
     }
     json_t *record = NULL;
@@ -104,6 +106,13 @@ static int see_device(void *context, struct span path, const struct item_row *ro
 int admin_devices_each(struct kv *kv, struct kv_view *view, uint64_t after, admin_device_fn *each,
                        void *context, struct err *err)
 {
+    return admin_devices_some(kv, view, after, NULL, each, context, err);
+}
+
+int admin_devices_some(struct kv *kv, struct kv_view *view, uint64_t after,
+                       admin_device_may_fn *may, admin_device_fn *each, void *context,
+                       struct err *err)
+{
     ASSERT(kv != NULL && view != NULL && each != NULL);
     char path[ADMIN_DEVICE_PATH_MAX];
     struct admin_items walk = {.kv = kv,
@@ -112,7 +121,7 @@ int admin_devices_each(struct kv *kv, struct kv_view *view, uint64_t after, admi
                                .prefix = DEVICE_PREFIX,
                                .after =
                                    after != 0 ? admin_device_path(path, after) : span_of(NULL, 0)};
-    struct devices devices = {each, context};
+    struct devices devices = {may, each, context};
     return admin_items_each(&walk, see_device, &devices, err);
 }
 
@@ -121,7 +130,7 @@ int admin_device_find(struct kv *kv, struct kv_view *view, uint64_t id, admin_de
 {
     ASSERT(kv != NULL && view != NULL && each != NULL);
     const struct owner server = {.kind = OWNER_SERVER};
-    struct devices devices = {each, context};
+    struct devices devices = {NULL, each, context};
     struct bag_row bag = {0};
     struct kv_item item = {0};
     char text[ADMIN_DEVICE_PATH_MAX];

@@ -40,6 +40,13 @@ typedef int admin_device_fn(void *context, const struct admin_device *device, st
 MUST_CHECK int admin_devices_each(struct kv *kv, struct kv_view *view, uint64_t after,
                                   admin_device_fn *each, void *context, struct err *err);
 
+/* The same without reading the records of which `may` tells by their bytes that nobody wants them:
+ * with ten thousand that is most of the time. */
+typedef bool admin_device_may_fn(void *context, uint64_t device, struct span record);
+MUST_CHECK int admin_devices_some(struct kv *kv, struct kv_view *view, uint64_t after,
+                                  admin_device_may_fn *may, admin_device_fn *each, void *context,
+                                  struct err *err);
+
 /* That one of them: what `each` returned. E_NOT_FOUND, without a sentence: there is none. */
 MUST_CHECK int admin_device_find(struct kv *kv, struct kv_view *view, uint64_t id,
                                  admin_device_fn *each, void *context, struct err *err);

@@ -13,6 +13,7 @@ enum {
     DELETE_IDS_MAX = 10000,
     REMOVE_TRIES = 5, /* a machine that joins again at the same moment changes its item */
     FOLDED_MAX = 1100,
+    RECORD_PLAIN_MAX = 2048, /* bytes of a record that are looked at before it is read */
     AUDIT_IDS_MAX = 20,
 };
 
@@ -39,6 +40,33 @@ static bool text_matches(const char *text, const char *filter)
     char folded[FOLDED_MAX];
     return name_fold_search(span_str(text), folded, sizeof folded, NULL) == 0 &&
            strstr(folded, filter) != NULL;
+}
+
+/* Of plain letters alone: then folding makes small letters of them, and what is in no part of the
+ * record is in none of its texts. */
+static bool record_may_match(struct span record, const char *filter)
+{
+    char small[RECORD_PLAIN_MAX];
+    if (record.size > sizeof small) {
+        return true;
+    }
+    for (size_t i = 0; i < record.size; i++) {
+        uint8_t c = record.data[i];
+        if (c >= 0x80 || c == '\\') {
+            return true;
+        }
+        small[i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+    }
+    return memmem(small, record.size, filter, strlen(filter)) != NULL;
+}
+
+static bool device_may_match(void *context, uint64_t device, struct span record)
+{
+    const struct device_listing *listing = context;
+    char id[DEVICE_TEXT_MAX];
+    device_format(device, id);
+    return strstr(id, listing->question->filter) != NULL ||
+           record_may_match(record, listing->question->filter);
 }
 
 static bool device_matches(const struct device_question *question,
@@ -215,8 +243,8 @@ static int list_devices(struct device_listing *listing, struct err *err)
     const struct admin_backend *backend = listing->request->backend;
     int rc = kv_view_new(&listing->view, backend->kv, err);
     if (rc == 0) {
-        rc = admin_devices_each(backend->kv, listing->view, listing->question->after, add_device,
-                                listing, err);
+        rc = admin_devices_some(backend->kv, listing->view, listing->question->after,
+                                device_may_match, add_device, listing, err);
     }
     kv_view_free(&listing->view);
     return rc == 1 ? 0 : rc;

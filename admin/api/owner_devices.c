@@ -5,14 +5,22 @@
  * right to keep more holds every group, or everybody. Removed machines hold nothing that counts.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "admin/api/api.h"
 #include "admin/devices.h"
+#include "base/array.h"
 
 enum {
     LIMIT = 500, /* when nothing else is asked for */
     LIMIT_MAX = 1000,
+};
+
+/* Of the user, somewhere. */
+struct sign_in {
+    uint64_t device;
+    uint64_t ms; /* when */
 };
 
 struct holders {
@@ -24,6 +32,9 @@ struct holders {
     uint64_t last;
     bool more;
     json_t *rows;
+    struct sign_in *sign_ins; /* in order of machines */
+    size_t count;
+    size_t room;
 };
 
 /* What is known of one machine while it is looked at. */
@@ -50,19 +61,52 @@ static int written_at(const struct holders *all, uint64_t bag_id, const char *pa
     return rc;
 }
 
-static int signed_in_since(const struct holders *all, uint64_t device, uint64_t user_bag,
-                           uint64_t *ms, struct err *err)
+static int note_sign_in(void *context, uint64_t device, struct span path,
+                        const struct item_row *row, struct err *err)
 {
-    struct owner owner = {.kind = OWNER_DEVICE, .device = device};
-    struct bag_row bag = {0};
-    char path[64];
-    int rc = kv_bag_of(all->request->backend->kv, all->view, &owner, &bag, err);
-    *ms = 0;
-    if (rc != 0) {
-        return rc == E_NOT_FOUND ? 0 : rc;
+    struct holders *all = context;
+    if (admin_device_user_bag(path) != all->bag.bag_id) {
+        return 0; /* another bag's number begins with the same digits */
     }
-    (void)snprintf(path, sizeof path, "@user/%llu", (unsigned long long)user_bag);
-    return written_at(all, bag.bag_id, path, ms, err);
+    struct sign_in *sign_ins =
+        array_reserve(all->sign_ins, &all->room, all->count + 1, sizeof *sign_ins);
+    if (sign_ins == NULL) {
+        return err_set(err, E_NOMEM, "out of memory");
+    }
+    all->sign_ins = sign_ins;
+    sign_ins[all->count++] = (struct sign_in){device, row->time_ms > 0 ? row->time_ms : 1};
+    return 1;
+}
+
+/* Where the user is signed in: of all machines on one tour. */
+static int find_sign_ins(struct holders *all, struct err *err)
+{
+    char path[64];
+    int size =
+        snprintf(path, sizeof path, ADMIN_DEVICE_USERS "%llu", (unsigned long long)all->bag.bag_id);
+    return kv_device_items(all->request->backend->kv, all->view, span_of(path, (size_t)size),
+                           note_sign_in, all, err);
+}
+
+static int by_device(const void *a, const void *b)
+{
+    const struct sign_in *one = a;
+    const struct sign_in *other = b;
+    return (one->device > other->device) - (one->device < other->device);
+}
+
+static const struct sign_in *sign_in_at(const struct holders *all, uint64_t device)
+{
+    const struct sign_in key = {.device = device};
+    return all->count == 0 ? NULL : bsearch(&key, all->sign_ins, all->count, sizeof key, by_device);
+}
+
+/* A record without the word gives no right to keep more. */
+static bool may_hold(void *context, uint64_t device, struct span record)
+{
+    const struct holders *all = context;
+    return all->bag.owner.kind == OWNER_GROUP || sign_in_at(all, device) != NULL ||
+           memmem(record.data, record.size, "keep", 4) != NULL;
 }
 
 static void take_time(struct holder *holder, uint64_t ms)
@@ -88,16 +132,15 @@ static int see_user(void *context, uint64_t user_bag, struct err *err)
 static int look_at(const struct holders *all, const struct admin_device *device,
                    struct holder *holder, struct err *err)
 {
-    uint64_t ms = 0;
     if (all->bag.owner.kind == OWNER_GROUP) {
         return admin_device_users(all->request->backend->kv, all->view, device->id, see_user,
                                   holder, err);
     }
-    int rc = signed_in_since(all, device->id, all->bag.bag_id, &ms, err);
-    if (rc == 0) {
-        take_time(holder, ms);
+    const struct sign_in *sign_in = sign_in_at(all, device->id);
+    if (sign_in != NULL) {
+        take_time(holder, sign_in->ms);
     }
-    return rc;
+    return 0;
 }
 
 /* By the right alone, whoever signs in there. */
@@ -188,13 +231,18 @@ int admin_api_owner_devices(const struct admin_request *request, struct admin_re
 {
     struct holders all = {.request = request, .rows = json_array()};
     int rc = read_question(&all, err);
+    if (rc == 0 && all.bag.owner.kind == OWNER_USER) {
+        rc = find_sign_ins(&all, err);
+    }
     if (rc == 0) {
-        rc = admin_devices_each(request->backend->kv, all.view, all.after, see_device, &all, err);
+        rc = admin_devices_some(request->backend->kv, all.view, all.after, may_hold, see_device,
+                                &all, err);
     }
     if (rc >= 0) {
         rc = answer(&all, response, err);
     }
     kv_view_free(&all.view);
+    free(all.sign_ins);
     json_decref(all.rows);
     return rc;
 }

@@ -139,6 +139,25 @@ static void one_machine_is_found(void **state)
     assert_int_equal(admin_device_find(fake.backend.kv, view, 0xa, note_device, &seen, NULL), 1);
 }
 
+static bool only_lobby(void *context, uint64_t device, struct span record)
+{
+    (void)context;
+    return device != 0x9 && memmem(record.data, record.size, "lobby", 5) != NULL;
+}
+
+static void only_some_records_are_read(void **state)
+{
+    (void)state;
+    fake_machine(&fake, 0x9, "lobby", "active");
+    fake_machine(&fake, 0xa, "lobby", "active");
+    fake_machine(&fake, 0xb, "attic", "active");
+    look();
+    struct seen seen = {0};
+    assert_int_equal(
+        admin_devices_some(fake.backend.kv, view, 0, only_lobby, note_device, &seen, NULL), 0);
+    assert_string_equal(seen.text, "a:lobby:SN-10:0 ");
+}
+
 static void paths_name_users(void **state)
 {
     (void)state;
@@ -177,6 +196,7 @@ int main(void)
         WITH_FAKE(what_can_not_be_understood_is_left_out),
         WITH_FAKE(users_are_read_from_the_machines_bag),
         WITH_FAKE(one_machine_is_found),
+        WITH_FAKE(only_some_records_are_read),
         WITH_FAKE(paths_name_users),
         WITH_FAKE(many_machines_are_all_seen),
     };
