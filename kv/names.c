@@ -184,6 +184,9 @@ static void take_out(struct kv_names_list *list, const char *name)
     } else {
         merge(list, index);
     }
+    if (index > 0) {
+        merge(list, index - 1);
+    }
 }
 
 static int change(struct kv_names_list *list, const char *name, bool present)

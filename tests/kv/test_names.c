@@ -157,6 +157,17 @@ static void check_page(const char *search, const char *after, size_t limit)
     buf_free(&page);
 }
 
+/* Two neighbours are never so small that they could be one: memory is bounded by the names. */
+static void check_blocks(void)
+{
+    const struct kv_names_list *list = &world.names.lists[0];
+    size_t bytes = 0;
+    for (size_t i = 0; i < NAMES; i++) {
+        bytes += world.stored[i] ? strlen(world.texts[i]) + 1 : 0;
+    }
+    assert_true(list->count <= 1 + bytes / (2048 / 4 - 8));
+}
+
 static void check_pages(void)
 {
     static const char *const searches[] = {"", "a", "an", "nana", "1", "49", "\xc3\xa9", "none"};
@@ -187,6 +198,7 @@ static void test_model(void **unused)
         for (int i = 0; i < 10; i++) {
             change_some(200);
             check_pages();
+            check_blocks();
         }
         kv_names_free(&world.names);
     }
@@ -204,6 +216,9 @@ static void test_emptied(void **unused)
             size_t which = (i * 1009 + 7) % NAMES;
             world.stored[which] = false;
             note(which);
+            if (i % 500 == 499) {
+                check_blocks();
+            }
         }
         assert_int_equal(world.names.lists[0].count, 0);
         assert_int_equal(world.names.lists[0].names, 0);
