@@ -241,7 +241,8 @@ int admin_connection_begin(struct admin_connection *c, const struct admin_http_h
     job->request.backend = options->backend;
     job->request.auth = options->auth;
     job->request.actor = "";
-    job->request.address = c->peer.address;
+    memcpy(job->address, c->peer.address, sizeof job->address);
+    job->request.address = job->address;
     struct err why = {0};
     job->route =
         admin_route_find(options->routes, head->method, head->path, job->response.allow, &rc, &why);

@@ -31,9 +31,10 @@ struct admin_connection;
 
 struct admin_job {
     const struct admin_route *route;
-    struct admin_request request; /* its body is `body_in`, its who `who` */
+    struct admin_request request; /* its body is `body_in`, its who `who`, its address `address` */
     struct admin_identity who;
     struct admin_response response;
+    char address[INET6_ADDRSTRLEN]; /* a copy: the connection may end while the function runs */
     struct buf body_in;
     struct buf body_out;
     char if_none_match[ADMIN_IF_MATCH_MAX]; /* the header, "" when there is none */
