@@ -254,8 +254,8 @@ int admin_api_owner(const struct admin_request *request, struct admin_response *
         rc = put_content(&answer, &bag, row, err);
     }
     if (rc == 0 && bag.row.owner.kind == OWNER_USER) {
-        rc = admin_past_children(request->backend, answer.view, &bag.row, answer.seq,
-                                 add_child, &answer, err);
+        rc = admin_past_children(request->backend, answer.view, &bag.row, answer.seq, add_child,
+                                 &answer, err);
     }
     kv_view_free(&answer.view);
     bool now = rc == 0 && answer.seq == ADMIN_PAST_NOW;
