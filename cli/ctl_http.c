@@ -22,10 +22,18 @@ enum {
 
 static const char SOCKET_NAME[] = "admin.sock";
 
+/* What asked last, and of whom: it keeps the connection for the next page of a list. The program
+ * has one thread. */
+static struct {
+    CURL *curl;
+    struct ctl_server server;
+} kept;
+
 /* One request and what came of it. */
 struct exchange {
     const struct ctl_server *server;
     CURL *curl;
+    bool keep;              /* it goes back to `kept` */
     struct ctl_trust trust; /* over HTTPS */
     struct curl_slist *headers;
     char socket_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
@@ -132,10 +140,45 @@ static size_t on_upload(char *data, size_t one, size_t size, void *context)
 
 /* --- a request --- */
 
+/* Who was trusted as one of them is trusted as the other. Which local one it is libcurl looks at.
+ */
+static bool same_server(const struct ctl_server *one, const struct ctl_server *other)
+{
+    return one->local == other->local && strcmp(one->url, other->url) == 0 &&
+           strcmp(one->ca_file, other->ca_file) == 0 && strcmp(one->pinned, other->pinned) == 0 &&
+           one->only_pinned == other->only_pinned;
+}
+
+void ctl_http_end(void)
+{
+    curl_easy_cleanup(kept.curl);
+    kept.curl = NULL;
+}
+
+/* A new handle, or the kept one with its connection and without anything else. */
+static CURL *take_handle(const struct ctl_server *server)
+{
+    CURL *curl = kept.curl;
+    if (curl == NULL || !same_server(&kept.server, server)) {
+        ctl_http_end();
+        return curl_easy_init();
+    }
+    kept.curl = NULL;
+    curl_easy_reset(curl);
+    return curl;
+}
+
 static int close_exchange(struct exchange *ex, int rc)
 {
     curl_slist_free_all(ex->headers);
-    curl_easy_cleanup(ex->curl);
+    if (ex->keep && rc == 0) {
+        ctl_http_end();
+        kept.curl = ex->curl;
+        kept.server = *ex->server;
+        (void)curl_easy_setopt(kept.curl, CURLOPT_HTTPHEADER, NULL); /* it is gone */
+    } else {
+        curl_easy_cleanup(ex->curl);
+    }
     buf_free(&ex->answer);
     return rc;
 }
@@ -220,11 +263,12 @@ static int open_exchange(struct exchange *ex, const struct ctl_server *server, c
     if (size < 0 || (size_t)size >= sizeof url) {
         return err_set(err, E_TOO_LARGE, "that is too long to ask for");
     }
-    ex->curl = curl_easy_init();
+    ex->curl = take_handle(server);
     bool ready =
         ex->curl != NULL && add_header(ex, "Content-Type", "application/json") &&
         (server->local ? set_local(ex) : set_https(ex)) &&
         curl_easy_setopt(ex->curl, CURLOPT_URL, url) == CURLE_OK &&
+        curl_easy_setopt(ex->curl, CURLOPT_PATH_AS_IS, 1L) == CURLE_OK && /* a name may be ".." */
         curl_easy_setopt(ex->curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
         curl_easy_setopt(ex->curl, CURLOPT_HTTPHEADER, ex->headers) == CURLE_OK &&
         curl_easy_setopt(ex->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS) == CURLE_OK &&
@@ -372,6 +416,7 @@ int ctl_ask(const struct invocation *invocation, const char *target, json_t *bod
     if (rc == 0) {
         rc = perform(&ex, answer);
     }
+    ex.keep = true;
     rc = close_exchange(&ex, rc);
     free(text);
     return rc;

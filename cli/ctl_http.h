@@ -52,4 +52,7 @@ typedef int ctl_line_fn(void *context, json_t *line, struct err *err);
 MUST_CHECK int ctl_stream(const struct invocation *invocation, const char *target,
                           ctl_line_fn *each, void *context, struct err *err);
 
+/* The connection that ctl_ask keeps for the next one to the same server is closed. */
+void ctl_http_end(void);
+
 #endif

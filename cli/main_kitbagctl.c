@@ -1,6 +1,7 @@
 /* cli/main_kitbagctl.c - kitbagctl, the administrator's command. */
 #include <curl/curl.h>
 
+#include "cli/ctl_http.h"
 #include "cli/ctl_program.h"
 
 int main(int argc, char **argv)
@@ -9,6 +10,7 @@ int main(int argc, char **argv)
         return 1;
     }
     int code = command_main(&ctl_program, argc, argv);
+    ctl_http_end();
     curl_global_cleanup();
     return code;
 }

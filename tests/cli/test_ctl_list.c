@@ -24,6 +24,23 @@ static void all_pages_of_a_list_are_joined(void **state)
     assert_null(rows);
 }
 
+/* The server of this test would not take a second connection before it is done with the first. */
+static void all_pages_come_by_one_connection(void **state)
+{
+    (void)state;
+    struct invocation invocation = ctl_invocation();
+    json_t *rows = NULL;
+    ctl_answers("HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 25\r\n\r\n"
+                "{\"things\":[1],\"next\":\"a\"}",
+                "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 25\r\n\r\n"
+                "{\"things\":[2],\"next\":\"b\"}",
+                "{\"things\":[3]}", NULL);
+    assert_int_equal(ctl_list(&invocation, "/things?", "things", &rows, NULL), 0);
+    assert_int_equal(json_array_size(rows), 3);
+    assert_asked("GET /things?&cursor=b HTTP");
+    json_decref(rows);
+}
+
 static void what_was_left_out_becomes_a_code(void **state)
 {
     (void)state;
@@ -52,6 +69,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CTL_TEST(all_pages_of_a_list_are_joined),
+        CTL_TEST(all_pages_come_by_one_connection),
         CTL_TEST(what_was_left_out_becomes_a_code),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,6 +75,16 @@ static void a_program_gets_one_document(void **state)
     assert_asked("GET /api/v1/owners/user/a%2Fb/items?limit=10000 HTTP");
 }
 
+/* To libcurl such a name is a step up, unless it is told otherwise. */
+static void a_name_may_be_dots(void **state)
+{
+    (void)state;
+    ctl_answers(SHOWN, ITEMS, NULL);
+    assert_int_equal(run_ctl("user", "show", "..", NULL), 0);
+    assert_asked("GET /api/v1/owners/user/.. HTTP");
+    assert_asked("GET /api/v1/owners/user/../items?limit=10000 HTTP");
+}
+
 /* Both questions mean the same moment, whatever was given. */
 static void a_user_of_the_past_is_shown(void **state)
 {
@@ -203,6 +213,7 @@ int main(void)
         CTL_TEST(a_search_that_finds_nobody_exits_with_3),
         CTL_TEST(a_user_is_shown_with_items),
         CTL_TEST(a_program_gets_one_document),
+        CTL_TEST(a_name_may_be_dots),
         CTL_TEST(a_user_of_the_past_is_shown),
         CTL_TEST(nobody_can_not_be_shown),
         CTL_TEST(a_deletion_asks_first),

@@ -68,11 +68,12 @@ static void read_request(struct canned_http *server, int fd)
 static void *serve(void *context)
 {
     struct canned_http *server = context;
+    int fd = -1;
     for (const char *const *answer = server->answers; *answer != NULL; answer++) {
-        if (!await(server, server->listener)) {
+        if (fd < 0 && !await(server, server->listener)) {
             break;
         }
-        int fd = accept(server->listener, NULL, NULL);
+        fd = fd >= 0 ? fd : accept(server->listener, NULL, NULL);
         ASSERT(fd >= 0);
         read_request(server, fd);
         if (*answer == CANNED_SILENCE) {
@@ -80,6 +81,12 @@ static void *serve(void *context)
         } else {
             (void)send(fd, *answer, strlen(*answer), MSG_NOSIGNAL);
         }
+        if (strstr(*answer, "Connection: keep-alive") == NULL) {
+            (void)close(fd);
+            fd = -1;
+        }
+    }
+    if (fd >= 0) {
         (void)close(fd);
     }
     return NULL;

@@ -9,7 +9,8 @@
 struct canned_http;
 
 /* `answers` are raw bytes as text, borrowed, ending with NULL; "" closes without a word, and
- * CANNED_SILENCE says nothing until canned_http_stop. Listens on `socket_path` on return. */
+ * CANNED_SILENCE says nothing until canned_http_stop. After one that says "Connection: keep-alive"
+ * the next request has to come by the same connection. Listens on `socket_path` on return. */
 extern const char CANNED_SILENCE[];
 void canned_http_start(struct canned_http **out, const char *socket_path,
                        const char *const *answers);
