@@ -151,10 +151,10 @@ static int enter(struct attempt *attempt, uint64_t replaces, struct auth_entry *
     struct admin_auth *auth = attempt->by->auth;
     (void)pthread_mutex_lock(&auth->lock);
     struct auth_account *account = auth_roster_account(&auth->roster, attempt->folded);
-    int rc = account != NULL && account->stamp == attempt->account.stamp
-                 ? auth_begin_session(auth, account, out->id, &out->who, err)
-                 : err_set(err, E_CREDENTIALS, "the name or the password is wrong");
-    if (rc == 0) {
+    bool same = account != NULL && account->stamp == attempt->account.stamp;
+    int rc = same ? auth_begin_session(auth, account, out->id, &out->who, err)
+                  : err_set(err, E_CREDENTIALS, "the name or the password is wrong");
+    if (same && rc == 0) {
         account->used_ms = clock_wall_ms(auth->clock);
         if (replaces != 0) {
             auth_sessions_end(auth->sessions, replaces);
