@@ -469,6 +469,11 @@ bool config_bool(const struct config *config, const char *name)
     return value->number != 0;
 }
 
+const char *config_written(const struct config *config, const char *name)
+{
+    return value_of(config, name)->text;
+}
+
 const char *config_origin(const struct config *config, const char *name)
 {
     return value_of(config, name)->origin;

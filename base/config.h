@@ -50,6 +50,8 @@ MUST_CHECK int config_set(struct config *config, const char *name, const char *v
 const char *config_text(const struct config *config, const char *name); /* never NULL */
 uint64_t config_u64(const struct config *config, const char *name);     /* number, bytes or ms */
 bool config_bool(const struct config *config, const char *name);
+/* The value of a key of any type as it was written: "64M". Never NULL. */
+const char *config_written(const struct config *config, const char *name);
 /* "default", "/etc/kitbag/kitbagd.conf:12", "KITBAG_SERVER_LISTEN" or the flag. */
 const char *config_origin(const struct config *config, const char *name);
 

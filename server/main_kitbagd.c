@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log_ring.h"
 #include "server/options.h"
+#include "server/show_config.h"
 #include "server/start.h"
 #include "server/tokens.h"
 
@@ -37,6 +38,22 @@ static int sample_config(void)
     buf_init(&out, OUTPUT_MAX_BYTES);
     config_sample(settings_keys, &out);
     int code = buf_error(&out) == 0 ? print(&out) : 1;
+    buf_free(&out);
+    return code;
+}
+
+static int show_config(const struct options *options, const struct config *config)
+{
+    struct err err = {0};
+    struct buf out;
+    int rc = 0;
+    buf_init(&out, OUTPUT_MAX_BYTES);
+    if (options->json) {
+        rc = show_config_json(config, settings_keys, &out, &err);
+    } else {
+        show_config_text(config, settings_keys, &out);
+    }
+    int code = rc != 0 ? complain(&err) : buf_error(&out) == 0 ? print(&out) : 1;
     buf_free(&out);
     return code;
 }
@@ -130,6 +147,8 @@ static int run_verb(struct options *options)
         code = complain(&err);
     } else if (options->verb == VERB_CHECK_CONFIG) {
         code = printf("the configuration is valid\n") > 0 ? 0 : 1;
+    } else if (options->verb == VERB_SHOW_CONFIG) {
+        code = show_config(options, config);
     } else if (options->verb == VERB_TOKEN) {
         code = ask_for_tokens(options, &settings);
     } else {
@@ -156,6 +175,7 @@ int main(int argc, char **argv)
     case VERB_SERVE:
     case VERB_TOKEN:
     case VERB_CHECK_CONFIG:
+    case VERB_SHOW_CONFIG:
         break;
     }
     return run_verb(&options);

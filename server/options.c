@@ -23,6 +23,8 @@ const char options_help[] =
     "  --set KEY=VALUE             any key of the configuration, such as stream.heartbeat=5s\n"
     "  --log-level LEVEL           debug, info, warning or error\n"
     "  --check-config              say whether the configuration is valid, and exit\n"
+    "  --show-config               print every setting and where it came from, and exit\n"
+    "  -o, --output text|json      how --show-config prints them (text)\n"
     "  --sample-config             print a commented configuration, and exit\n"
     "  --console HOST:PORT         the web console and the HTTPS API (0.0.0.0:8444); none: not at "
     "all\n"
@@ -48,6 +50,8 @@ enum {
     OPT_SET,
     OPT_LOG_LEVEL,
     OPT_CHECK_CONFIG,
+    OPT_SHOW_CONFIG,
+    OPT_OUTPUT,
     OPT_SAMPLE_CONFIG,
     OPT_CONSOLE,
     OPT_ADMIN_PASSWORD_FILE,
@@ -67,6 +71,8 @@ static const struct option long_options[] = {
     {"set", required_argument, NULL, OPT_SET},
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
     {"check-config", no_argument, NULL, OPT_CHECK_CONFIG},
+    {"show-config", no_argument, NULL, OPT_SHOW_CONFIG},
+    {"output", required_argument, NULL, OPT_OUTPUT},
     {"sample-config", no_argument, NULL, OPT_SAMPLE_CONFIG},
     {"console", required_argument, NULL, OPT_CONSOLE},
     {"admin-password-file", required_argument, NULL, OPT_ADMIN_PASSWORD_FILE},
@@ -122,6 +128,14 @@ static int parse_count(struct options *out, const char *text, struct err *err)
     return 0;
 }
 
+static int take_format(struct options *out, const char *text, struct err *err)
+{
+    out->json = strcmp(text, "json") == 0;
+    return out->json || strcmp(text, "text") == 0
+               ? 0
+               : err_set(err, E_USAGE, "--output '%s': it is text or json", text);
+}
+
 static int take_option(struct options *out, int option, char *argument, struct err *err)
 {
     switch (option) {
@@ -141,6 +155,12 @@ static int take_option(struct options *out, int option, char *argument, struct e
     case OPT_CHECK_CONFIG:
         out->verb = VERB_CHECK_CONFIG;
         return 0;
+    case OPT_SHOW_CONFIG:
+        out->verb = VERB_SHOW_CONFIG;
+        return 0;
+    case OPT_OUTPUT:
+    case 'o':
+        return take_format(out, argument, err);
     case OPT_SAMPLE_CONFIG:
         out->verb = VERB_SAMPLE_CONFIG;
         return 0;
@@ -175,7 +195,7 @@ int options_parse(struct options *out, int argc, char **argv, struct err *err)
     optind = 0; /* glibc: begin anew */
     opterr = 0;
     int option = 0;
-    while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":o:", long_options, NULL)) != -1) {
         if (option == ':') {
             return err_set(err, E_USAGE, "'%s' wants a value", argv[optind - 1]);
         }

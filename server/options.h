@@ -10,6 +10,7 @@ enum options_verb {
     VERB_HELP,
     VERB_VERSION,
     VERB_CHECK_CONFIG,
+    VERB_SHOW_CONFIG,
     VERB_SAMPLE_CONFIG,
 };
 
@@ -29,6 +30,7 @@ struct options {
     size_t flag_count;
     char advertise[OPTIONS_ADVERTISE_MAX]; /* --advertise may be given several times */
     const char *admin_password_file;       /* NULL when it was not given; borrowed from argv */
+    bool json;                             /* --show-config as a document */
     uint64_t count;                        /* of `token` */
     uint64_t expires_ms;                   /* of `token`: from now on */
 };

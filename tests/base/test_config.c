@@ -76,6 +76,8 @@ static void keys_start_at_their_defaults(void **state)
 {
     (void)state;
     assert_string_equal(config_text(config, "server.listen"), "tcp://0.0.0.0:8443");
+    assert_string_equal(config_written(config, "journal.segment-size"), "64M");
+    assert_string_equal(config_written(config, "server.name"), "");
     assert_string_equal(config_text(config, "server.name"), "");
     assert_int_equal(config_u64(config, "server.writers"), 16);
     assert_int_equal(config_u64(config, "journal.segment-size"), 64 << 20);

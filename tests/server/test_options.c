@@ -54,6 +54,14 @@ static void verbs(void **state)
     assert_int_equal(options.verb, VERB_VERSION);
     assert_int_equal(parse("kitbagd --check-config"), 0);
     assert_int_equal(options.verb, VERB_CHECK_CONFIG);
+    assert_int_equal(parse("kitbagd --show-config"), 0);
+    assert_int_equal(options.verb, VERB_SHOW_CONFIG);
+    assert_false(options.json);
+    assert_int_equal(parse("kitbagd -o json --show-config"), 0);
+    assert_true(options.json);
+    assert_int_equal(parse("kitbagd --show-config --output text"), 0);
+    assert_false(options.json);
+    assert_int_equal(parse("kitbagd --show-config -o table"), E_USAGE);
     assert_int_equal(parse("kitbagd --sample-config"), 0);
     assert_int_equal(options.verb, VERB_SAMPLE_CONFIG);
     assert_int_equal(parse("kitbagd --console 0:1 --admin-password-file f"), 0);
@@ -134,9 +142,10 @@ static void the_help_names_every_option(void **state)
 {
     (void)state;
     static const char *const all[] = {
-        "--data",    "--listen",  "--advertise",           "--config",   "--set",
-        "--console", "--expires", "--admin-password-file", "--count",    "--check-config",
-        "--help",    "--version", "--sample-config",       "--log-level"};
+        "--data",          "--listen",       "--advertise",   "--config",
+        "--set",           "--console",      "--expires",     "--admin-password-file",
+        "--count",         "--check-config", "--help",        "--version",
+        "--sample-config", "--log-level",    "--show-config", "--output"};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         assert_non_null(strstr(options_help, all[i]));
     }
