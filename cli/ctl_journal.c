@@ -102,6 +102,41 @@ static int print_line(void *context, json_t *line, struct err *err)
     return ferror(stdout) ? err_set(err, E_IO, "standard output was closed") : 0;
 }
 
+/* The place HISTORY:SEQ; a seq alone is one of the history that the server has now. */
+static int put_since(const struct invocation *invocation, struct buf *target, struct err *err)
+{
+    const char *since = invocation_option(invocation, "since");
+    json_t *status = NULL;
+    int rc = 0;
+    if (since == NULL) {
+        return 0;
+    }
+    if (invocation_has(invocation, "lines")) {
+        return err_set(err, E_USAGE,
+                       "--since and --lines exclude each other: one tells where to "
+                       "begin, the other how far before the end");
+    }
+    const char *colon = strchr(since, ':');
+    const char *seq = colon != NULL ? colon + 1 : since;
+    if (seq[0] == '\0' || strlen(seq) > 19 || seq[strspn(seq, "0123456789")] != '\0') {
+        return err_set(err, E_USAGE, "--since takes SEQ or HISTORY:SEQ, not '%s'", since);
+    }
+    (void)buf_append_span(target, SPAN_LITERAL("&since="));
+    if (colon == NULL) {
+        rc = ctl_ask(invocation, "/api/v1/status", NULL, &status, err);
+        const char *history = json_string_value(json_object_get(status, "history"));
+        if (rc == 0 && history == NULL) {
+            rc = err_set(err, E_MALFORMED, "the server's status names no history");
+        } else if (rc == 0) {
+            ctl_escape(target, history);
+            (void)buf_append_u8(target, ':');
+        }
+    }
+    ctl_escape(target, since);
+    json_decref(status);
+    return rc;
+}
+
 static int tail_target(const struct invocation *invocation, struct buf *target, struct err *err)
 {
     const char *lines = invocation_option(invocation, "lines");
@@ -119,7 +154,7 @@ static int tail_target(const struct invocation *invocation, struct buf *target, 
         (void)buf_append_span(target, SPAN_LITERAL("&bag="));
         ctl_escape(target, bag);
     }
-    return 0;
+    return put_since(invocation, target, err);
 }
 
 int ctl_journal_tail(const struct invocation *invocation, struct err *err)

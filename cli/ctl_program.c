@@ -90,7 +90,9 @@ static const struct option_spec passwd_options[] = {
 static const struct option_spec wait_options[] = {
     {"device", 0, "ID|NAME|all", "for whom"},
     {"seq", 0, "N", "up to which change (what the server holds now)"},
-    {"timeout", 0, "TIME", "for how long at most: 30s, 5m (60s)"},
+    {"timeout", 0, "TIME",
+     "for how long at most: 30s, 5m (60s). Machines tell how far they are within two "
+     "heartbeats, 4 s as the server is set by default"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -146,9 +148,21 @@ static const struct option_spec address_options[] = {
 
 static const struct option_spec tail_options[] = {
     {"lines", 0, "N", "begin with the last N changes (10)"},
+    {"since", 0, "SEQ|HISTORY:SEQ", "begin with the change behind this one"},
     {"follow", 'f', NULL, "go on with changes as they are made"},
     {"bag", 0, "BAG", "only changes of user:NAME, group:ID, device:ID, fleet or server"},
     {"values", 0, NULL, "show the items' values too, those of secrets masked"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec check_options[] = {
+    {"config", 0, "FILE", "read this file in place of /etc/kitbag/kitbagd.conf"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec config_options[] = {
+    {"origin", 0, NULL, "where each value came from: file and line, environment, or default"},
+    {"config", 0, "FILE", "read this file in place of /etc/kitbag/kitbagd.conf"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -260,8 +274,9 @@ static const struct command commands[] = {
     {"journal stat", "", "how far the journal goes, its size, and what holds it", NULL, NULL, 0, 0,
      ctl_journal_stat},
     {"journal tail", "", "the newest changes: who changed what, and when",
-     "journal tail --follow\njournal tail --bag user:zoe --lines 50\n", tail_options, 0, 0,
-     ctl_journal_tail},
+     "journal tail --follow\njournal tail --bag user:zoe --lines 50\n"
+     "journal tail --since 4711 -o ndjson\n",
+     tail_options, 0, 0, ctl_journal_tail},
     {"journal verify", "", "read the whole journal and check it; the server may be down",
      "--data /var/lib/kitbagd journal verify\n", NULL, 0, 0, ctl_journal_verify},
     {"journal repair", "", "cut damage out of the journal of a server that is down",
@@ -299,6 +314,12 @@ static const struct command commands[] = {
      api_token_options, 1, 1, ctl_token_new},
     {"token rm", "ID...", "remove API tokens: scripts that use them get in no more",
      "token rm 5f3a9c0012ab77de --yes\n", NULL, 1, -1, ctl_token_rm},
+    {"config check", "",
+     "whether the configuration of the server on this machine is valid; it may be down",
+     "config check\nconfig check --config ./new.conf\n", check_options, 0, 0, ctl_config_check},
+    {"config show", "", "the settings of the server on this machine; it may be down",
+     "config show --origin\nconfig show --data /srv/kitbagd -o json\n", config_options, 0, 0,
+     ctl_config_show},
     {NULL, NULL, NULL, NULL, NULL, 0, 0, NULL},
 };
 

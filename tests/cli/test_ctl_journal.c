@@ -85,6 +85,33 @@ static void the_tail_is_asked_for_sensibly(void **state)
     assert_said("it is damaged");
 }
 
+static void the_tail_may_begin_at_a_place(void **state)
+{
+    (void)state;
+    static const char history[] = "000102030405060708090a0b0c0d0e0f";
+    char place[64];
+    (void)snprintf(place, sizeof place, "%s:7", history);
+    ctl_answers("200 {\"seq\":\"8\"}\n", "{\"history\":\"000102030405060708090a0b0c0d0e0f\"}",
+                "200 {\"seq\":\"8\"}\n", "{}",
+                "410 {\"code\":\"too_old\",\"detail\":\"the journal begins with 9\"}", NULL);
+    assert_int_equal(run_ctl("journal", "tail", "--since", place, NULL), 0);
+    assert_asked("&values=0&since=000102030405060708090a0b0c0d0e0f%3A7 HTTP");
+    assert_int_equal(run_ctl("journal", "tail", "--since", "6", "--bag", "fleet", NULL), 0);
+    assert_asked("GET /api/v1/status HTTP");
+    assert_asked("&bag=fleet&since=000102030405060708090a0b0c0d0e0f:6 HTTP");
+    assert_int_equal(run_ctl("journal", "tail", "--since", "6", NULL), 1);
+    assert_said("the server's status names no history");
+    assert_int_equal(run_ctl("journal", "tail", "--since", place, NULL), 3);
+    assert_said("the journal begins with 9");
+    static const char *const wrong[] = {"", "x", "-1", "x:", "a:b", "12345678901234567890"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        assert_int_equal(run_ctl("journal", "tail", "--since", wrong[i], NULL), 2);
+        assert_said("--since takes SEQ or HISTORY:SEQ");
+    }
+    assert_int_equal(run_ctl("journal", "tail", "--since", "1", "--lines", "2", NULL), 2);
+    assert_said("exclude each other");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -92,6 +119,7 @@ int main(void)
         CTL_TEST(what_holds_the_journal_is_explained),
         CTL_TEST(the_tail_is_printed),
         CTL_TEST(the_tail_is_asked_for_sensibly),
+        CTL_TEST(the_tail_may_begin_at_a_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
