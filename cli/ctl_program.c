@@ -92,7 +92,7 @@ static const struct option_spec wait_options[] = {
     {"seq", 0, "N", "up to which change (what the server holds now)"},
     {"timeout", 0, "TIME",
      "for how long at most: 30s, 5m (60s). Machines tell how far they are within two "
-     "heartbeats, 4 s as the server is set by default"},
+     "heartbeats, about 4 s as the server is set by default"},
     {NULL, 0, NULL, NULL},
 };
 
