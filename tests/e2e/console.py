@@ -38,7 +38,7 @@ class Console(Fleet):
         self.start_console()
         log = self.dir / "server.log"
         wait_until("the account is made", lambda: "no longer needed" in log.read_text())
-        self.token = self.local("POST", "/api/v1/tokens",
+        self.admin = self.local("POST", "/api/v1/tokens",
                                 {"name": "test", "role": "admin"})["token"]
         self.viewer = self.local("POST", "/api/v1/tokens",
                                  {"name": "viewer", "role": "viewer"})["token"]
@@ -82,7 +82,7 @@ class Console(Fleet):
         begin = time.monotonic()
         with self.connect(source=source) as connection:
             connection.sendall(b"GET /api/v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-                               b"Authorization: Bearer " + self.token.encode() + b"\r\n\r\n")
+                               b"Authorization: Bearer " + self.admin.encode() + b"\r\n\r\n")
             answer = read_all(connection)
         check(answer.startswith(b"HTTP/1.1 200 "), f"an honest request got {answer[:200]!r}")
         return time.monotonic() - begin

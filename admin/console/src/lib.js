@@ -4,9 +4,21 @@
  *
  * Templates are htm's: html`<${Badge} kind="ok">text<//>`. No style attribute with text in it: the
  * page's policy forbids inline styles. */
+import { options } from "preact";
+
 export { html } from "htm/preact";
 export { Fragment, render } from "preact";
 export { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 export {
     batch, computed, effect, signal, useComputed, useSignal, useSignalEffect,
 } from "@preact/signals";
+
+/* translate="no" keeps a browser's translator from names. Preact sets the property of that name,
+ * which is true or false, and to which any text is true. */
+const before = options.vnode;
+options.vnode = (vnode) => {
+    if (vnode.props.translate === "no" && typeof vnode.type === "string") {
+        vnode.props.translate = false;
+    }
+    before?.(vnode);
+};
