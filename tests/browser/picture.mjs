@@ -1,9 +1,9 @@
 /* picture.mjs - the picture of the console that README.md shows.
  *
  *   node tests/browser/picture.mjs [OUT.png [PLACE [SECONDS]]]
- *                                    docs/console.png, /portal, 150 when not given
+ *                                    docs/console.png, /portal, 240 when not given
  *
- * Starts './dev run' in a folder of its own, lets people at its machines write for that many
+ * Starts './dev run' in a folder of its own, twice, lets people at its machines write for that many
  * seconds, so that the charts have something to show, and takes the picture. */
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
@@ -28,9 +28,9 @@ function freePort() {
     });
 }
 
-/* ./dev run in `folder`: {process, address, password, person}, when it says what to try. */
-async function start(folder) {
-    const env = { ...process.env, DEV_RUN: folder, DEV_PORT: String(await freePort()) };
+/* ./dev run in `folder`: {dev, address, password, person}, when it says what to try. */
+async function start(folder, port) {
+    const env = { ...process.env, DEV_RUN: folder, DEV_PORT: String(port) };
     const dev = spawn("./dev", ["run"], { cwd: ROOT, env, stdio: ["ignore", "pipe", "inherit"] });
     let said = "";
     dev.stdout.on("data", (piece) => {
@@ -47,24 +47,34 @@ async function start(folder) {
     return { dev, address: address.replace("localhost", "127.0.0.1"), password, person };
 }
 
-/* People come and go: a wave of writes from three machines. */
+function stop(dev) {
+    dev.kill("SIGTERM");
+    return new Promise((resolve) => dev.once("exit", resolve));
+}
+
+/* People come and go: waves of writes from three machines, with breaks. */
 async function work(folder, person, seconds) {
     const begin = Date.now();
     for (let i = 0; Date.now() - begin < seconds * 1000; i++) {
         const wave = 1 + Math.sin((Date.now() - begin) / 9000) + Math.random();
+        if (i % 40 === 39) {
+            await sleep(5000);
+        }
         await run(`${ROOT}build/release/bin/kitbag`, ["--data", `${folder}/machine-${i % 3 + 1}`,
             "set", person, `copy/shortcuts/${i % 20}`, JSON.stringify({ copies: i })]);
         await sleep(400 / (0.3 + wave));
     }
 }
 
-async function main([out = join(ROOT, "docs/console.png"), place = "/portal", seconds = "150"]) {
+async function main([out = join(ROOT, "docs/console.png"), place = "/portal", seconds = "240"]) {
     const reason = missing();
     if (reason) {
         throw new Error(reason);
     }
     const folder = mkdtempSync(join(tmpdir(), "kitbag-picture-"));
-    const { dev, address, password, person } = await start(folder);
+    const port = await freePort();
+    await stop((await start(folder, port)).dev); /* the import is not what a usual day looks like */
+    const { dev, address, password, person } = await start(folder, port);
     const browser = await startBrowser();
     try {
         const visit = await Visit.begin(browser, address,
@@ -77,8 +87,7 @@ async function main([out = join(ROOT, "docs/console.png"), place = "/portal", se
         await visit.page.screenshot({ path: out });
     } finally {
         await browser.close();
-        dev.kill("SIGTERM");
-        await new Promise((resolve) => dev.once("exit", resolve));
+        await stop(dev);
         rmSync(folder, { recursive: true, force: true });
     }
     const { size } = statSync(out);
