@@ -62,25 +62,32 @@ async function step(number, [name, procedure], world) {
     }
 }
 
-async function main([file, only = ""]) {
-    const reason = missing();
-    if (reason) {
-        console.log(`1..0 # SKIP ${reason}`);
-        return 0;
-    }
-    const fleet = new Fleet(JSON.parse(readFileSync(file, "utf8")));
-    const browser = await startBrowser();
-    const visit = await Visit.begin(browser, fleet.address);
-    const world = { browser, fleet, visit };
+/* One after the other, in one window; resolves to the exit code. */
+async function runSteps(browser, fleet, only) {
+    const world = { browser, fleet, visit: await Visit.begin(browser, fleet.address) };
     const steps = STEPS.filter(([name], i) => i === 0 || name.includes(only));
     console.log(`1..${steps.length}`);
     let failed = 0;
     for (const [i, one] of steps.entries()) {
         failed += (await step(i + 1, one, world)) ? 0 : 1;
     }
-    fleet.machines.forEach((machine) => machine.stopAgent());
-    await browser.close();
     return failed > 0 ? 1 : 0;
+}
+
+async function main([file, only = ""]) {
+    const reason = missing();
+    if (reason) {
+        console.log(`1..1\nok 1 - the procedures of the console # SKIP ${reason}`);
+        return 0;
+    }
+    const fleet = new Fleet(JSON.parse(readFileSync(file, "utf8")));
+    const browser = await startBrowser();
+    try {
+        return await runSteps(browser, fleet, only);
+    } finally {
+        fleet.machines.forEach((machine) => machine.stopAgent());
+        await browser.close();
+    }
 }
 
 process.exit(await main(process.argv.slice(2)));
