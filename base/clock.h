@@ -20,10 +20,10 @@ uint64_t clock_mono_ms(const struct clock *clock);
 uint64_t clock_up_ms(const struct clock *clock);
 uint64_t clock_mono_ns(void); /* of the system, for measuring */
 
-/* A clock that stands still until it is told. `fake` must outlive the clock. */
+/* A clock that stands still until it is told, by any thread. `fake` must outlive the clock. */
 struct clock_fake {
-    uint64_t wall_ms;
-    uint64_t mono_ms;
+    _Atomic uint64_t wall_ms;
+    _Atomic uint64_t mono_ms;
 };
 struct clock clock_of_fake(struct clock_fake *fake);
 
