@@ -17,6 +17,7 @@ enum {
     KEYS_MAX = 256,
     NAME_MAX_SIZE = 48,          /* of a key: inih cuts names at 49 bytes */
     FILE_MAX_BYTES = 256 * 1024, /* of one file of settings */
+    SAMPLE_COLUMNS = 100,        /* inih takes lines of 198 bytes, comments too */
 };
 
 struct value {
@@ -479,6 +480,24 @@ const char *config_origin(const struct config *config, const char *name)
     return value_of(config, name)->origin;
 }
 
+/* The sentences as lines of a comment, broken between words. */
+static void put_comment(struct buf *out, const char *text)
+{
+    while (*text != '\0') {
+        size_t size = strlen(text);
+        if (size > SAMPLE_COLUMNS - 2) {
+            size = SAMPLE_COLUMNS - 2;
+            while (size > 0 && text[size] != ' ') {
+                size--;
+            }
+            size = size > 0 ? size : strcspn(text, " "); /* a word that is longer stays whole */
+        }
+        buf_printf(out, "# %.*s\n", (int)size, text);
+        text += size;
+        text += strspn(text, " ");
+    }
+}
+
 void config_sample(const struct config_key *keys, struct buf *out)
 {
     ASSERT(keys != NULL && out != NULL);
@@ -495,7 +514,8 @@ void config_sample(const struct config_key *keys, struct buf *out)
             section = own;
         }
         const char *value = key->default_value != NULL ? key->default_value : "";
-        buf_printf(out, "# %s\n#%s =%s%s\n", key->help, dot != NULL ? dot + 1 : key->name,
+        put_comment(out, key->help);
+        buf_printf(out, "#%s =%s%s\n", dot != NULL ? dot + 1 : key->name,
                    value[0] != '\0' ? " " : "", value);
     }
 }

@@ -351,6 +351,35 @@ static void the_sample_names_all_keys_and_can_be_loaded(void **state)
     expect_origin("server.listen", main_file, ":3");
 }
 
+/* Longer lines could not be read back, although they are comments. */
+static void long_help_becomes_several_lines(void **state)
+{
+    (void)state;
+    char help[400];
+    memset(help, 'x', sizeof help - 1);
+    help[sizeof help - 1] = '\0';
+    help[97] = ' '; /* 97, then 100 that have no room behind them, then a word of 200 */
+    help[198] = ' ';
+    const struct config_key one[] = {{"server.name", CONFIG_TEXT, "n", help, 0, 0},
+                                     {NULL, CONFIG_TEXT, NULL, NULL, 0, 0}};
+    struct buf sample;
+    buf_init(&sample, 1000);
+    config_sample(one, &sample);
+    char *text = buf_steal(&sample, NULL);
+    assert_non_null(text);
+    size_t sizes[8] = {0};
+    size_t lines = 0;
+    for (char *at = text; *at != '\0' && lines < 8; at += sizes[lines++] + 1) {
+        sizes[lines] = strcspn(at, "\n");
+    }
+    assert_int_equal(lines, 5);
+    assert_int_equal(sizes[1], 2 + 97);
+    assert_int_equal(sizes[2], 2 + 100);
+    assert_int_equal(sizes[3], 2 + 200);
+    assert_non_null(strstr(text, "\n#name = n\n"));
+    free(text);
+}
+
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
@@ -436,6 +465,7 @@ int main(void)
         WITH_CONFIG(binary_and_huge_files_are_refused),
         WITH_CONFIG(values_have_their_forms),
         WITH_CONFIG(the_sample_names_all_keys_and_can_be_loaded),
+        WITH_CONFIG(long_help_becomes_several_lines),
         WITH_CONFIG(every_allocation_may_fail),
         WITH_CONFIG(wrong_questions_are_mistakes),
     };
