@@ -330,28 +330,16 @@ static void a_full_disk_defers_writes(void **state)
 
 /* --- the clock --- */
 
-static uint64_t fake_wall_ms(void *context)
-{
-    struct ground *ground = context;
-    return __atomic_load_n(&ground->time.wall_ms, __ATOMIC_SEQ_CST);
-}
-
-static uint64_t fake_mono_ms(void *context)
-{
-    struct ground *ground = context;
-    return __atomic_load_n(&ground->time.mono_ms, __ATOMIC_SEQ_CST);
-}
-
 static void use_own_clock(struct ground *ground)
 {
     ground->time = ground->fx->time;
-    ground->clock = (struct clock){fake_wall_ms, fake_mono_ms, ground};
+    ground->clock = clock_of_fake(&ground->time);
     ground->options.clock = &ground->clock;
 }
 
 static void wall_steps(struct ground *ground, uint64_t ms)
 {
-    __atomic_fetch_add(&ground->time.wall_ms, ms, __ATOMIC_SEQ_CST);
+    ground->time.wall_ms += ms;
 }
 
 static bool stepped(struct ground *ground)
