@@ -120,7 +120,8 @@ static void lists(struct https *https, struct buf *answer)
 struct admin_job {
     struct https *https;
     struct buf *answer;
-    size_t next; /* the first of the next 500 */
+    size_t next;  /* the first of the next 500 */
+    size_t users; /* how many there were of this crowd */
 };
 
 /* The names of 500 users who are there. */
@@ -225,8 +226,13 @@ static void do_previews(struct admin_job *job)
     (void)delete_some(job, job->next, true);
 }
 
+/* A quick machine gets through them before the time is over; the last 500 are left. */
 static void do_deletions(struct admin_job *job)
 {
+    if (job->next + 2 * DELETE_USERS > job->users) {
+        do_nothing(job);
+        return;
+    }
     (void)delete_some(job, job->next, false);
     job->next += DELETE_USERS;
 }
@@ -308,7 +314,7 @@ void rows_admin(struct bench *bench)
     https_site_open(&site, &server, PASSWORD);
     https_open(&https, &site);
     buf_init(&answer, 64 << 20);
-    struct admin_job job = {.https = &https, .answer = &answer};
+    struct admin_job job = {.https = &https, .answer = &answer, .users = users / STREAMS_MAX};
     deletions(&job);
     lists(&https, &answer);
     costs(bench, &server, &job);
