@@ -172,7 +172,7 @@ void admin_connection_refuse(struct admin_connection *c, bool whole, int code,
                              const struct err *err)
 {
     if (c->job == NULL) {
-        c->job = admin_job_new();
+        c->job = admin_job_new(c->http);
     }
     if (c->job == NULL) {
         (void)shutdown(bufferevent_getfd(c->bev), SHUT_RDWR);

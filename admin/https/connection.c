@@ -29,16 +29,10 @@ enum {
 /* The request is over, and what it held. */
 static void drop_job(struct admin_connection *c)
 {
-    if (c->has_file) {
-        c->http->file_count--;
-        c->has_file = false;
-    }
     if (c->state == ADMIN_STATE_STREAM) {
         c->http->stream_count--;
     }
-    c->http->body_bytes -= c->body_reserved;
     c->http->answer_bytes -= c->answer_size;
-    c->body_reserved = 0;
     c->answer_size = 0;
     if (c->job != NULL && c->state == ADMIN_STATE_RUNNING) {
         atomic_store(&c->job->given_up, true); /* its lane has it and hands it back later */
@@ -108,7 +102,7 @@ static void run(struct admin_connection *c)
 /* It can't be told where the next request begins. */
 static void refuse_head(struct admin_connection *c, int code, const struct err *err)
 {
-    c->job = admin_job_new();
+    c->job = admin_job_new(c->http);
     if (c->job != NULL) {
         c->job->response.status = code == E_TOO_LARGE ? 431 : code == E_PROTOCOL ? 505 : 0;
     }

@@ -38,7 +38,6 @@ static int open_spool(struct admin_connection *c, struct err *err)
     }
     (void)unlink(path);
     c->job->request.file = fd;
-    c->has_file = true;
     http->file_count++;
     return 0;
 }
@@ -50,8 +49,8 @@ static int reserve_body(struct admin_connection *c, struct err *err)
     if (c->body_left > http->options.limits->body_bytes - http->body_bytes) {
         return err_set(err, E_BUSY, "too many large requests are being received: try again later");
     }
-    c->body_reserved = (size_t)c->body_left;
-    http->body_bytes += c->body_reserved;
+    c->job->body_reserved = (size_t)c->body_left;
+    http->body_bytes += c->job->body_reserved;
     return 0;
 }
 
@@ -231,7 +230,7 @@ int admin_connection_begin(struct admin_connection *c, const struct admin_http_h
     c->head_only = span_equal(head->method, SPAN_LITERAL("HEAD"));
     c->body_left = head->body_size;
     c->expects_continue = head->expects_continue && head->body_size > 0;
-    c->job = admin_job_new();
+    c->job = admin_job_new(c->http);
     if (c->job == NULL) {
         return err_set(err, E_NOMEM, "out of memory");
     }

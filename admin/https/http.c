@@ -11,22 +11,17 @@
 #include "admin/https/inside.h"
 #include "base/log.h"
 
-enum {
-    LANE_JOBS_MAX = 64,
-    /* every job that can be there at once, so that a lane never waits for the loop */
-    DONE_JOBS_MAX = ADMIN_LANES * (LANE_JOBS_MAX + ADMIN_LANE_THREADS_MAX),
-    RESUME_MS = 500,
-};
+enum { RESUME_MS = 500 };
 
 static const struct {
     const char *name;
     int threads;
     size_t jobs; /* that wait at most */
 } lane_rows[ADMIN_LANES] = {
-    [ADMIN_LANE_QUICK] = {"admin-quick", 1, LANE_JOBS_MAX},
-    [ADMIN_LANE_LIST] = {"admin-list", 1, LANE_JOBS_MAX},
-    [ADMIN_LANE_PAST] = {"admin-past", 1, LANE_JOBS_MAX},
-    [ADMIN_LANE_LONG] = {"admin-long", 1, LANE_JOBS_MAX},
+    [ADMIN_LANE_QUICK] = {"admin-quick", 1, ADMIN_LANE_JOBS_MAX},
+    [ADMIN_LANE_LIST] = {"admin-list", 1, ADMIN_LANE_JOBS_MAX},
+    [ADMIN_LANE_PAST] = {"admin-past", 1, ADMIN_LANE_JOBS_MAX},
+    [ADMIN_LANE_LONG] = {"admin-long", 1, ADMIN_LANE_JOBS_MAX},
     [ADMIN_LANE_PASSWORD] = {"admin-password", ADMIN_LANE_THREADS_MAX, 16},
 };
 
@@ -58,10 +53,11 @@ const struct admin_http_limits admin_http_console = {
 
 /* --- jobs and lanes --- */
 
-struct admin_job *admin_job_new(void)
+struct admin_job *admin_job_new(struct admin_http *http)
 {
     struct admin_job *job = calloc(1, sizeof *job);
     if (job != NULL) {
+        job->http = http;
         buf_init(&job->body_in, ADMIN_BODY_MAX_BYTES);
         buf_init(&job->body_out, ADMIN_RESPONSE_MAX_BYTES);
         atomic_init(&job->given_up, false);
@@ -79,7 +75,9 @@ void admin_job_free(struct admin_job **job)
     struct admin_job *j = *job;
     if (j->request.file >= 0) {
         (void)close(j->request.file); /* it has no name: it is gone now */
+        j->http->file_count--;
     }
+    j->http->body_bytes -= j->body_reserved;
     if (j->response.stream != NULL) {
         j->response.stream->free(j->response.stream);
     }
@@ -108,8 +106,8 @@ static void run_lane(struct thread *self, void *context)
                 admin_auth_note(options->auth, options->backend);
             }
         }
-        int rc = queue_push(lane->http->done, job, UINT_MAX);
-        ASSERT(rc == 0); /* it has room for all, and is closed after us */
+        int rc = queue_push(lane->http->done, job, 0);
+        ASSERT(rc == 0); /* it has room for all that are out, and is never closed */
     }
 }
 
@@ -126,7 +124,12 @@ int admin_http_dispatch(struct admin_http *http, struct admin_job *job)
         }
         lane = ADMIN_LANE_QUICK;
     }
-    return queue_push(http->lanes[lane].jobs, job, 0);
+    if (http->jobs_out == ADMIN_JOBS_OUT_MAX) {
+        return E_BUSY;
+    }
+    int rc = queue_push(http->lanes[lane].jobs, job, 0);
+    http->jobs_out += rc == 0;
+    return rc;
 }
 
 /* --- the loop's events --- */
@@ -187,6 +190,7 @@ static void on_finished(evutil_socket_t fd, short what, void *context)
         if (job == NULL) {
             return;
         }
+        http->jobs_out--;
         if (job->connection != NULL) {
             admin_connection_answer(job->connection);
         } else {
@@ -221,7 +225,7 @@ static int make_events(struct admin_http *http, struct err *err)
     if (http->stop_fd < 0) {
         return err_sys(err, "eventfd", "administration");
     }
-    int rc = queue_new(&http->done, DONE_JOBS_MAX, err);
+    int rc = queue_new(&http->done, ADMIN_JOBS_OUT_MAX, err);
     if (rc != 0) {
         return rc;
     }

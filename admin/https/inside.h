@@ -10,7 +10,8 @@
  *
  * The loop's thread owns connections. A job is owned by the loop until it is put into a lane, by
  * the lane's thread until it is put into `done`, then by the loop again. A connection that ends
- * meanwhile leaves its job behind (connection = NULL, given_up = true).
+ * meanwhile leaves its job behind (connection = NULL, given_up = true), and what the job holds is
+ * counted until it is freed, by the loop or when no thread runs any more.
  */
 #ifndef KITBAG_ADMIN_HTTPS_INSIDE_H
 #define KITBAG_ADMIN_HTTPS_INSIDE_H
@@ -25,17 +26,26 @@
 #include "base/queue.h"
 #include "base/thread.h"
 
-enum { ADMIN_LANE_THREADS_MAX = 2 };
+enum {
+    ADMIN_LANE_THREADS_MAX = 2,
+    ADMIN_LANE_JOBS_MAX = 64, /* that wait in one */
+    /* All that the loop has handed out and not taken back: `done` has room for as many. */
+    ADMIN_JOBS_OUT_MAX = ADMIN_LANES * (ADMIN_LANE_JOBS_MAX + ADMIN_LANE_THREADS_MAX),
+};
 
 struct admin_connection;
 
 struct admin_job {
+    struct admin_http *http;
     const struct admin_route *route;
-    struct admin_request request; /* its body is `body_in`, its who `who`, its address `address` */
+    /* Its body is `body_in`, its who `who`, its address `address`; a file that it has is counted in
+     * http->file_count. */
+    struct admin_request request;
     struct admin_identity who;
     struct admin_response response;
     char address[INET6_ADDRSTRLEN]; /* a copy: the connection may end while the function runs */
     struct buf body_in;
+    size_t body_reserved; /* for it, counted in http->body_bytes */
     struct buf body_out;
     char if_none_match[ADMIN_IF_MATCH_MAX]; /* the header, "" when there is none */
     atomic_bool given_up; /* set by the loop, read by the lane's thread: no lock needed */
@@ -65,6 +75,7 @@ struct admin_http {
     unsigned connection_count;
     unsigned stream_count;
     unsigned file_count;
+    unsigned jobs_out;   /* handed to lanes and not taken out of `done` */
     size_t body_bytes;   /* promised to bodies in memory */
     size_t answer_bytes; /* of answers that wait to be sent */
     uint64_t date_s;     /* the second that `date` tells */
@@ -104,9 +115,7 @@ struct admin_connection {
     bool linger_after; /* and the client may still be sending */
     bool cut;          /* what was not sent yet is dropped */
     bool expects_continue;
-    bool has_file;        /* counted in http->file_count */
-    size_t body_reserved; /* counted in http->body_bytes */
-    size_t answer_size;   /* counted in http->answer_bytes */
+    size_t answer_size; /* counted in http->answer_bytes */
     uint64_t body_left;
     uint64_t file_offset;
     uint64_t moved;      /* bytes of the body since the timer was set */
@@ -185,12 +194,12 @@ void admin_reply_head(struct admin_connection *connection, const struct admin_re
 
 /* --- http.c --- */
 
-/* Hand the job to its lane: E_BUSY when too much waits there. */
+/* Hand the job to its lane: E_BUSY when too much waits there, or too many are out. */
 MUST_CHECK int admin_http_dispatch(struct admin_http *http, struct admin_job *job);
 /* A connection came or went: is there room for another? */
 void admin_http_count(struct admin_http *http, int change);
 
-struct admin_job *admin_job_new(void); /* NULL when out of memory */
+struct admin_job *admin_job_new(struct admin_http *http); /* NULL when out of memory */
 void admin_job_free(struct admin_job **job);
 
 #endif

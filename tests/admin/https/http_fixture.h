@@ -113,6 +113,25 @@ static inline int http_wait(const struct admin_request *request, struct admin_re
     return 0;
 }
 
+/* Long work that goes on until it may end, whether anybody waits for it or not. */
+static inline int http_hold(const struct admin_request *request, struct admin_response *response,
+                            struct err *err)
+{
+    (void)err;
+    bool left = false;
+    atomic_fetch_add(&told.running, 1);
+    while (!atomic_load(&told.go)) {
+        if (!left && atomic_load(request->given_up)) {
+            left = true;
+            atomic_fetch_add(&told.given_up, 1);
+        }
+        (void)usleep(1000);
+    }
+    atomic_fetch_sub(&told.running, 1);
+    response->json = json_object();
+    return 0;
+}
+
 static inline int http_next(struct admin_stream *stream, uint64_t idle_ms, struct buf *out,
                             struct err *err)
 {
@@ -173,6 +192,8 @@ static const struct admin_route http_routes[] = {
     {"POST", "/echo", ADMIN_LANE_QUICK, ADMIN_BODY_JSON, "", ADMIN_ROLE_NONE, NULL, http_echo},
     {"POST", "/file", ADMIN_LANE_LIST, ADMIN_BODY_FILE, "", ADMIN_ROLE_NONE, NULL, http_file},
     {"GET", "/wait", ADMIN_LANE_LONG, ADMIN_BODY_NONE, "", ADMIN_ROLE_NONE, NULL, http_wait},
+    {"POST", "/hold", ADMIN_LANE_LONG, ADMIN_BODY_JSON, "", ADMIN_ROLE_NONE, NULL, http_hold},
+    {"POST", "/hold/file", ADMIN_LANE_LONG, ADMIN_BODY_FILE, "", ADMIN_ROLE_NONE, NULL, http_hold},
     {"GET", "/stream", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", ADMIN_ROLE_NONE, NULL, http_stream},
     {"GET", "/large", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", ADMIN_ROLE_NONE, NULL, http_large},
     {0},

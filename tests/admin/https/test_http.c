@@ -4,6 +4,7 @@
 
 #include <sys/resource.h>
 
+#include "admin/https/inside.h"
 #include "tests/support/fail_alloc.h"
 
 static const char hello[] = "GET /hello/a HTTP/1.1\r\n" CLOSE "\r\n";
@@ -92,6 +93,43 @@ static void who_goes_away_early_is_passed_over(void **state)
     (void)close(fds[0]);
 }
 
+/* What a request holds is held while its lane works on it, also when its client has left: `path` is
+ * asked to hold two bytes and left, then `other` is sent as many. */
+static void expect_held_to_the_end(const char *path, const char *other, const char *refusal)
+{
+    char holding[128];
+    char next[128];
+    static const char rest[] = " HTTP/1.1\r\n" CLOSE "Content-Length: 2\r\n\r\nab";
+    (void)snprintf(holding, sizeof holding, "POST %s%s", path, rest);
+    (void)snprintf(next, sizeof next, "POST %s%s", other, rest);
+    http_open();
+    int fd = http_connect();
+    http_say(fd, holding);
+    http_await(&told.running, 1);
+    (void)close(fd);
+    http_await(&told.given_up, 1);
+    http_expect(http_ask(next), "HTTP/1.1 503 Service Unavailable\r\n", refusal);
+    atomic_store(&told.go, true);
+    for (int i = 0; i < 1000 && strncmp(http_ask(next), "HTTP/1.1 200", 12) != 0; i++) {
+        (void)usleep(10000);
+    }
+    http_expect(http.answer, "HTTP/1.1 200 OK\r\n", "{");
+}
+
+static void a_file_counts_while_its_lane_has_it(void **state)
+{
+    (void)state;
+    http.limits.files = 1;
+    expect_held_to_the_end("/hold/file", "/file", "1 files are being received already");
+}
+
+static void a_body_counts_while_its_lane_has_it(void **state)
+{
+    (void)state;
+    http.limits.body_bytes = 3;
+    expect_held_to_the_end("/hold", "/echo", "too many large requests are being received");
+}
+
 static void more_connections_than_allowed_wait(void **state)
 {
     (void)state;
@@ -136,6 +174,39 @@ static void a_full_lane_refuses(void **state)
     for (int i = 0; i < 70; i++) {
         (void)close(fds[i]);
     }
+}
+
+/* A lane's thread gives back what it was given without waiting for the loop, which may have ended:
+ * no more is out than there is room for. */
+static void no_more_jobs_are_out_than_can_come_back(void **state)
+{
+    (void)state;
+    static struct admin_http full;
+    static const struct admin_route route = {.lane = ADMIN_LANE_QUICK};
+    full.jobs_out = ADMIN_JOBS_OUT_MAX;
+    assert_int_equal(queue_new(&full.lanes[ADMIN_LANE_QUICK].jobs, 1, NULL), 0);
+    struct admin_job *job = admin_job_new(&full);
+    assert_non_null(job);
+    job->route = &route;
+    assert_int_equal(admin_http_dispatch(&full, job), E_BUSY);
+    full.jobs_out--;
+    assert_int_equal(admin_http_dispatch(&full, job), 0);
+    assert_int_equal(full.jobs_out, ADMIN_JOBS_OUT_MAX);
+    assert_ptr_equal(queue_pop(full.lanes[ADMIN_LANE_QUICK].jobs, 0), job);
+    admin_job_free(&job);
+    queue_free(&full.lanes[ADMIN_LANE_QUICK].jobs);
+}
+
+static void who_came_back_is_out_no_more(void **state)
+{
+    (void)state;
+    http_open();
+    int fd = http_connect();
+    for (int i = 0; i <= ADMIN_JOBS_OUT_MAX; i++) {
+        http_say(fd, "GET /hello/a HTTP/1.1\r\nHost: x\r\n\r\n");
+        http_expect(http_read(fd, "}"), "HTTP/1.1 200 OK\r\n", "\"a\"");
+    }
+    (void)close(fd);
 }
 
 /* No descriptors are left for a while: it goes on when there are some again. */
@@ -206,8 +277,12 @@ int main(void)
         HTTP_TEST(long_work_keeps_nobody_else_waiting),
         HTTP_TEST(who_goes_away_gives_up),
         HTTP_TEST(who_goes_away_early_is_passed_over),
+        HTTP_TEST(a_file_counts_while_its_lane_has_it),
+        HTTP_TEST(a_body_counts_while_its_lane_has_it),
         HTTP_TEST(more_connections_than_allowed_wait),
         HTTP_TEST(a_full_lane_refuses),
+        HTTP_TEST(no_more_jobs_are_out_than_can_come_back),
+        HTTP_TEST(who_came_back_is_out_no_more),
         HTTP_TEST(accepting_survives_a_lack_of_descriptors),
         HTTP_TEST(starting_without_memory_leaves_nothing),
     };
