@@ -137,6 +137,7 @@ struct admin_backend {
     struct kv *kv;             /* read only */
     struct journal *journal;   /* read only: cursors, stat */
     const char *journal_dir;
+    /* E_CLOSED also when the server went down in the middle: those with a seq were done. */
     int (*submit)(void *context, struct submit *submits, size_t count, struct err *err);
     int (*status)(void *context, struct server_status *out, struct err *err);
     /* The live part of one device (E_NOT_FOUND: never seen since the start). */

@@ -187,9 +187,11 @@ static int send_sets(struct batch_of_sets *batch, struct err *err)
         rc = import->backend->submit(import->backend->context, batch->sets, batch->count, err);
     }
     bool sent = rc == 0;
-    for (size_t i = 0; i < batch->count && sent; i++) { /* what was done behind a failure counts */
-        int result = take_result(batch, i, rc == 0 ? err : NULL);
-        rc = rc == 0 ? result : rc;
+    for (size_t i = 0; i < batch->count; i++) {
+        if (sent || batch->sets[i].seq > 0) { /* what was done beside a failure counts */
+            int result = take_result(batch, i, rc == 0 ? err : NULL);
+            rc = rc == 0 ? result : rc;
+        }
     }
     batch->count = 0;
     batch->bytes = 0;

@@ -232,8 +232,12 @@ static int delete_some(struct deletion *deletion, size_t first, size_t count, st
                                      .owner = deletion->owners[first + i].bag.owner};
     }
     int rc = backend->submit(backend->context, submits, count, err);
-    for (size_t i = 0; i < count && rc == 0; i++) {
-        rc = take_result(deletion, &deletion->owners[first + i], &submits[i]);
+    bool all = rc == 0;
+    for (size_t i = 0; i < count; i++) {
+        if (all || submits[i].seq > 0) { /* what was done before a failure counts */
+            int result = take_result(deletion, &deletion->owners[first + i], &submits[i]);
+            rc = rc == 0 ? result : rc;
+        }
     }
     free(submits);
     return rc;
@@ -254,53 +258,77 @@ static int delete_all(struct deletion *deletion, struct err *err)
 
 /* --- the request --- */
 
+/* What was, or would be, deleted. */
+struct deleted {
+    json_int_t users;
+    json_int_t groups;
+    json_int_t items;
+    json_int_t bytes;
+};
+
+static struct deleted count_done(const struct deletion *deletion)
+{
+    struct deleted count = {0};
+    for (size_t i = 0; i < deletion->count; i++) {
+        const struct doomed *doomed = &deletion->owners[i];
+        if (doomed->done) {
+            count.users += doomed->bag.owner.kind == OWNER_USER;
+            count.groups += doomed->bag.owner.kind == OWNER_GROUP;
+            count.items += (json_int_t)doomed->items;
+            count.bytes += (json_int_t)doomed->bytes;
+        }
+    }
+    return count;
+}
+
 /* What the audit tells: how many, and the first of them by name. */
-static json_t *told(const struct deletion *deletion, json_int_t items)
+static json_t *told(const struct deletion *deletion, const struct deleted *count)
 {
     json_t *users = json_array();
     json_t *groups = json_array();
-    json_int_t count = 0;
     for (size_t i = 0; i < deletion->count; i++) {
         const struct owner *owner = &deletion->owners[i].bag.owner;
         if (deletion->owners[i].done) {
             admin_api_tell(owner->kind == OWNER_USER ? users : groups, owner->shown);
-            count++;
         }
     }
-    return json_pack("{s:o, s:o, s:I, s:I, s:b}", "users", users, "groups", groups, "count", count,
-                     "item_count", items, "adopt", deletion->adopt);
+    return json_pack("{s:o, s:o, s:I, s:I, s:b}", "users", users, "groups", groups, "count",
+                     count->users + count->groups, "item_count", count->items, "adopt",
+                     deletion->adopt);
 }
 
-static int report(const struct deletion *deletion, struct admin_response *response, struct err *err)
+static int report(const struct deletion *deletion, const struct deleted *count,
+                  struct admin_response *response, struct err *err)
 {
-    json_int_t users = 0;
-    json_int_t groups = 0;
-    uint64_t items = 0;
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < deletion->count; i++) {
-        const struct doomed *doomed = &deletion->owners[i];
-        if (doomed->done) {
-            users += doomed->bag.owner.kind == OWNER_USER;
-            groups += doomed->bag.owner.kind == OWNER_GROUP;
-            items += doomed->items;
-            bytes += doomed->bytes;
-        }
-    }
     response->json =
         json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:o, s:O, s:O}", "dry_run", deletion->dry_run,
-                  "users", users, "groups", groups, "items", (json_int_t)items, "bytes",
-                  (json_int_t)bytes, "devices", (json_int_t)deletion->devices, "seq",
+                  "users", count->users, "groups", count->groups, "items", count->items, "bytes",
+                  count->bytes, "devices", (json_int_t)deletion->devices, "seq",
                   deletion->seq > 0 ? admin_api_seq(deletion->seq) : json_null(), "missing",
                   deletion->missing, "failed", deletion->failed);
-    response->about = told(deletion, (json_int_t)items);
     if (response->json == NULL || (deletion->adopt && json_object_set(response->json, "suppliers",
                                                                       deletion->suppliers) != 0)) {
         return err_set(err, E_NOMEM, "out of memory");
     }
-    bool nothing = users + groups == 0 && json_array_size(deletion->failed) == 0;
+    bool nothing = count->users + count->groups == 0 && json_array_size(deletion->failed) == 0;
     return nothing ? err_set(err, E_NOT_FOUND, "nobody of %s is registered",
                              json_array_size(deletion->missing) > 1 ? "these names" : "this name")
                    : 0;
+}
+
+/* The answer and what the audit is told; `rc` is how it went so far. */
+static int finish(const struct deletion *deletion, int rc, struct admin_response *response,
+                  struct err *err)
+{
+    struct deleted count = count_done(deletion);
+    rc = rc == 0 ? report(deletion, &count, response, err) : rc;
+    response->about = told(deletion, &count);
+    if (rc != 0 && count.users + count.groups > 0 && !deletion->dry_run) {
+        response->partly = true;
+        (void)err_prefix(err, "after %" JSON_INTEGER_FORMAT " of %zu", count.users + count.groups,
+                         deletion->count);
+    }
+    return rc;
 }
 
 static int find_all(struct deletion *deletion, json_t *users, json_t *groups, struct err *err)
@@ -359,9 +387,7 @@ int admin_api_owners_delete(const struct admin_request *request, struct admin_re
     if (rc == 0) {
         rc = delete_all(&deletion, err);
     }
-    if (rc == 0) {
-        rc = report(&deletion, response, err);
-    }
+    rc = finish(&deletion, rc, response, err);
     free(deletion.owners);
     json_decref(deletion.missing);
     json_decref(deletion.failed);

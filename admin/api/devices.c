@@ -5,16 +5,14 @@
 #include <string.h>
 
 #include "admin/api/api.h"
+#include "admin/api/remove.h"
 #include "admin/devices.h"
 
 enum {
     DEVICES_LIMIT = 500,
     DEVICES_LIMIT_MAX = 1000,
-    DELETE_IDS_MAX = 10000,
-    REMOVE_TRIES = 5, /* a machine that joins again at the same moment changes its item */
     FOLDED_MAX = 1100,
     RECORD_PLAIN_MAX = 2048, /* bytes of a record that are looked at before it is read */
-    AUDIT_IDS_MAX = 20,
 };
 
 /* --- seeing --- */
@@ -276,15 +274,6 @@ int admin_api_devices(const struct admin_request *request, struct admin_response
 
 /* --- removing --- */
 
-struct removal {
-    const struct admin_request *request;
-    bool dry_run;
-    json_int_t removed;
-    uint64_t seq; /* of the last change */
-    json_t *missing;
-    json_t *failed;
-};
-
 /* The item as it has to become; `item` is as it is. E_NOT_FOUND: removed already. */
 static int removed_record(const struct kv_item *item, struct buf *out, struct err *err)
 {
@@ -303,39 +292,21 @@ static int removed_record(const struct kv_item *item, struct buf *out, struct er
     return rc;
 }
 
-static int submit_removal(const struct removal *removal, struct span path,
-                          const struct kv_item *item, struct span value, uint64_t *seq,
-                          struct err *err)
-{
-    const struct admin_backend *backend = removal->request->backend;
-    struct operation_write write = {
-        .path = path, .value = value, .has_if_seq = true, .if_seq = item->row.seq};
-    struct submit submit = {
-        .kind = SUBMIT_WRITE,
-        .actor = removal->request->actor,
-        .owner = {.kind = OWNER_SERVER},
-        .writes = &write,
-        .write_count = 1,
-    };
-    int rc = backend->submit(backend->context, &submit, 1, err);
-    if (rc == 0 && submit.code != 0) {
-        rc = err_set(err, submit.code, "%s", submit.text);
-    }
-    *seq = submit.seq > *seq ? submit.seq : *seq;
-    return rc;
-}
-
-static int try_remove(struct removal *removal, uint64_t id, struct err *err)
+static int remove_device(struct admin_removal *removal, const char *id, struct err *err)
 {
     struct kv *kv = removal->request->backend->kv;
     struct owner server = {.kind = OWNER_SERVER};
     struct bag_row bag = {0};
+    uint64_t device = 0;
+    if (device_parse(id, &device, NULL) != 0) {
+        return E_NOT_FOUND;
+    }
     int rc = kv_bag_of(kv, NULL, &server, &bag, err);
     if (rc != 0) {
         return rc;
     }
     char text[ADMIN_DEVICE_PATH_MAX];
-    struct span path = admin_device_path(text, id);
+    struct span path = admin_device_path(text, device);
     struct kv_item item = {0};
     rc = kv_item(kv, NULL, bag.bag_id, path, &item, err);
     if (rc != 0) {
@@ -345,100 +316,22 @@ static int try_remove(struct removal *removal, uint64_t id, struct err *err)
     buf_init(&value, VALUE_MAX_BYTES);
     rc = item.row.state == ITEM_LIVE ? removed_record(&item, &value, err) : E_NOT_FOUND;
     if (rc == 0 && !removal->dry_run) {
-        rc = submit_removal(removal, path, &item, buf_span(&value), &removal->seq, err);
+        struct operation_write write = {
+            .path = path, .value = buf_span(&value), .has_if_seq = true, .if_seq = item.row.seq};
+        rc = admin_removal_write(removal, &write, err);
     }
     buf_free(&value);
     kv_item_free(&item);
     return rc;
 }
 
-/* Only what ends everything is an error; the rest is told of this machine. */
-static int remove_device(struct removal *removal, const char *text, struct err *err)
-{
-    uint64_t id = 0;
-    struct err why = {0};
-    int rc = device_parse(text, &id, &why) == 0 ? E_CONDITION : E_NOT_FOUND;
-    for (int i = 0; i < REMOVE_TRIES && rc == E_CONDITION; i++) {
-        rc = try_remove(removal, id, &why);
-    }
-    if (rc == E_CLOSED || rc == E_NOMEM) {
-        return err_set(err, rc, "%s", why.text);
-    }
-    if (rc == 0) {
-        removal->removed++;
-    } else if (rc == E_NOT_FOUND) {
-        (void)json_array_append_new(removal->missing, json_string(text));
-    } else {
-        (void)json_array_append_new(
-            removal->failed,
-            json_pack("{s:s, s:s, s:s}", "id", text, "code", err_name(rc), "reason", why.text));
-    }
-    return 0;
-}
-
-static int remove_all(struct removal *removal, json_t *ids, struct err *err)
-{
-    size_t i;
-    json_t *id;
-    int rc = 0;
-    json_array_foreach(ids, i, id)
-    {
-        rc = rc == 0 ? remove_device(removal, json_string_value(id), err) : rc;
-    }
-    return rc;
-}
-
-/* What the audit tells: how many, and of the first of them which. */
-static json_t *removal_about(const struct removal *removal, const json_t *ids)
-{
-    json_t *some = json_array();
-    for (size_t i = 0; i < json_array_size(ids) && i < AUDIT_IDS_MAX; i++) {
-        (void)json_array_append(some, json_array_get(ids, i));
-    }
-    return json_pack("{s:I, s:o}", "count", removal->removed, "devices", some);
-}
-
-static int answer_removal(const struct removal *removal, const json_t *ids,
-                          struct admin_response *response, struct err *err)
-{
-    response->json = json_pack("{s:b, s:I, s:o, s:O, s:O}", "dry_run", removal->dry_run, "devices",
-                               removal->removed, "seq",
-                               removal->seq > 0 ? admin_api_seq(removal->seq) : json_null(),
-                               "missing", removal->missing, "failed", removal->failed);
-    response->about = removal_about(removal, ids);
-    if (response->json == NULL || response->about == NULL) {
-        return err_set(err, E_NOMEM, "out of memory");
-    }
-    bool nothing = removal->removed == 0 && json_array_size(removal->failed) == 0;
-    return nothing ? err_set(err, E_NOT_FOUND, "no registered machine has %s",
-                             json_array_size(ids) > 1 ? "one of these ids" : "this id")
-                   : 0;
-}
-
 int admin_api_devices_delete(const struct admin_request *request, struct admin_response *response,
                              struct err *err)
 {
-    json_t *body = NULL;
-    json_t *ids = NULL;
-    struct removal removal = {.request = request, .missing = json_array(), .failed = json_array()};
-    int rc = admin_body_json(request, "ids dry_run", &body, err);
-    if (rc == 0) {
-        rc = admin_api_bool(body, "dry_run", &removal.dry_run, err);
-    }
-    if (rc == 0) {
-        rc = admin_api_strings(body, "ids", DELETE_IDS_MAX, &ids, err);
-    }
-    if (rc == 0 && json_array_size(ids) == 0) {
-        rc = err_set(err, E_INVALID, "'ids' names no machine");
-    }
-    if (rc == 0) {
-        rc = remove_all(&removal, ids, err);
-    }
-    if (rc == 0) {
-        rc = answer_removal(&removal, ids, response, err);
-    }
-    json_decref(removal.missing);
-    json_decref(removal.failed);
-    json_decref(body);
-    return rc;
+    static const struct admin_removable machines = {.things = "devices",
+                                                    .thing = "machine",
+                                                    .none = "no registered machine",
+                                                    .is_named = true,
+                                                    .remove = remove_device};
+    return admin_removal_run(&machines, request, response, err);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "admin/api/api.h"
+#include "admin/api/remove.h"
 #include "admin/devices.h"
 #include "base/array.h"
 #include "base/clock.h"
@@ -18,13 +19,11 @@ enum {
     TOKEN_SECONDS = 3600,
     TOKEN_SECONDS_MAX = 30 * 24 * 3600,
     TOKEN_ROOM = 8192, /* more than any token's text */
-    IDS_MAX = 10000,
     LIST_LIMIT = 100,
     LIST_LIMIT_MAX = 1000,
     LIST_MAX = 200000, /* tokens that are looked at; those that are over are removed in time */
     ID_SIZE = ENROLLMENT_ID_MAX - 1,
     PATH_ROOM = 80,
-    REMOVE_TRIES = 5, /* a machine that joins at the same moment changes the item */
 };
 
 static const char PREFIX[] = "token/";
@@ -35,6 +34,7 @@ struct making {
     const struct admin_request *request;
     uint64_t count;
     uint64_t seconds;
+    uint64_t made;
     struct enrollment wanted;
     json_t *tokens;
     json_t *ids;
@@ -48,6 +48,7 @@ static int make_tokens(struct making *making, struct err *err)
     making->wanted.expires_ms = clock_wall_ms(&clock_system) + making->seconds * 1000;
     for (uint64_t i = 0; i < making->count && rc == 0; i++) {
         rc = backend->enroll(backend->context, &making->wanted, text, TOKEN_ROOM, err);
+        making->made += rc == 0;
         if (rc == 0 && (json_array_append_new(making->tokens, json_string(text)) != 0 ||
                         json_array_append_new(making->ids, json_string(making->wanted.id)) != 0)) {
             rc = err_set(err, E_NOMEM, "out of memory");
@@ -100,11 +101,7 @@ static int answer_making(const struct making *making, struct admin_response *res
     response->json = json_pack("{s:O, s:O, s:o, s:o}", "tokens", making->tokens, "ids", making->ids,
                                "expires_at", admin_api_time(making->wanted.expires_ms), "replaces",
                                replaced(&making->wanted));
-    response->about = json_pack("{s:I, s:o}", "count", (json_int_t)making->count, "replaces",
-                                replaced(&making->wanted));
-    return response->json != NULL && response->about != NULL
-               ? 0
-               : err_set(err, E_NOMEM, "out of memory");
+    return response->json != NULL ? 0 : err_set(err, E_NOMEM, "out of memory");
 }
 
 int admin_api_enrollments(const struct admin_request *request, struct admin_response *response,
@@ -128,6 +125,12 @@ int admin_api_enrollments(const struct admin_request *request, struct admin_resp
     }
     if (rc == 0) {
         rc = answer_making(&making, response, err);
+    }
+    response->about = json_pack("{s:I, s:o}", "count", (json_int_t)making.made, "replaces",
+                                replaced(&making.wanted));
+    if (rc != 0 && making.made > 0) { /* nobody was told these: they can be taken back */
+        response->partly = true;
+        (void)err_prefix(err, "after %" PRIu64 " of %" PRIu64, making.made, making.count);
     }
     json_decref(making.tokens);
     json_decref(making.ids);
@@ -306,15 +309,6 @@ int admin_api_enrollments_list(const struct admin_request *request, struct admin
 
 /* --- taking back --- */
 
-struct removal {
-    const struct admin_request *request;
-    bool dry_run;
-    json_int_t removed;
-    uint64_t seq;
-    json_t *missing;
-    json_t *failed;
-};
-
 struct found {
     char path[PATH_ROOM];
     size_t size;
@@ -335,7 +329,7 @@ static int see_path(void *context, struct span path, const struct item_row *row,
 }
 
 /* E_NOT_FOUND. */
-static int find_token(const struct removal *removal, const char *id, struct found *found,
+static int find_token(const struct admin_removal *removal, const char *id, struct found *found,
                       struct err *err)
 {
     char prefix[sizeof PREFIX + ID_SIZE];
@@ -353,9 +347,8 @@ static int find_token(const struct removal *removal, const char *id, struct foun
     return rc < 0 ? rc : rc == 1 ? 0 : E_NOT_FOUND;
 }
 
-static int try_remove(struct removal *removal, const char *id, struct err *err)
+static int remove_token(struct admin_removal *removal, const char *id, struct err *err)
 {
-    const struct admin_backend *backend = removal->request->backend;
     struct found found = {.size = 0};
     int rc = find_token(removal, id, &found, err);
     if (rc != 0 || removal->dry_run) {
@@ -365,88 +358,15 @@ static int try_remove(struct removal *removal, const char *id, struct err *err)
                                     .remove = true,
                                     .has_if_seq = true,
                                     .if_seq = found.seq};
-    struct submit submit = {.kind = SUBMIT_WRITE,
-                            .actor = removal->request->actor,
-                            .owner = {.kind = OWNER_SERVER},
-                            .writes = &write,
-                            .write_count = 1};
-    rc = backend->submit(backend->context, &submit, 1, err);
-    removal->seq = submit.seq > removal->seq ? submit.seq : removal->seq;
-    return rc == 0 && submit.code != 0 ? err_set(err, submit.code, "%s", submit.text) : rc;
-}
-
-/* Only what ends everything is an error; the rest is told of this token. */
-static int remove_one(struct removal *removal, const char *id, struct err *err)
-{
-    struct err why = {0};
-    int rc = E_CONDITION;
-    for (int i = 0; i < REMOVE_TRIES && rc == E_CONDITION; i++) {
-        rc = try_remove(removal, id, &why);
-    }
-    if (rc == E_CLOSED || rc == E_NOMEM) {
-        return err_set(err, rc, "%s", why.text);
-    }
-    if (rc == 0) {
-        removal->removed++;
-    } else if (rc == E_NOT_FOUND) {
-        (void)json_array_append_new(removal->missing, json_string(id));
-    } else {
-        (void)json_array_append_new(removal->failed, json_pack("{s:s, s:s, s:s}", "id", id, "code",
-                                                               err_name(rc), "reason", why.text));
-    }
-    return 0;
-}
-
-static int remove_all(struct removal *removal, json_t *ids, struct err *err)
-{
-    size_t i;
-    json_t *id;
-    int rc = json_array_size(ids) > 0 ? 0 : err_set(err, E_INVALID, "'ids' names no join token");
-    json_array_foreach(ids, i, id)
-    {
-        rc = rc == 0 ? remove_one(removal, json_string_value(id), err) : rc;
-    }
-    return rc;
-}
-
-static int answer_removal(const struct removal *removal, json_t *ids,
-                          struct admin_response *response, struct err *err)
-{
-    response->json = json_pack("{s:b, s:I, s:o, s:O, s:O}", "dry_run", removal->dry_run,
-                               "enrollments", removal->removed, "seq",
-                               removal->seq > 0 ? admin_api_seq(removal->seq) : json_null(),
-                               "missing", removal->missing, "failed", removal->failed);
-    response->about = json_pack("{s:I}", "count", removal->removed);
-    if (response->json == NULL || response->about == NULL) {
-        return err_set(err, E_NOMEM, "out of memory");
-    }
-    bool nothing = removal->removed == 0 && json_array_size(removal->failed) == 0;
-    return nothing ? err_set(err, E_NOT_FOUND, "no join token has %s",
-                             json_array_size(ids) > 1 ? "one of these ids" : "this id")
-                   : 0;
+    return admin_removal_write(removal, &write, err);
 }
 
 int admin_api_enrollments_delete(const struct admin_request *request,
                                  struct admin_response *response, struct err *err)
 {
-    json_t *body = NULL;
-    json_t *ids = NULL;
-    struct removal removal = {.request = request, .missing = json_array(), .failed = json_array()};
-    int rc = admin_body_json(request, "ids dry_run", &body, err);
-    if (rc == 0) {
-        rc = admin_api_bool(body, "dry_run", &removal.dry_run, err);
-    }
-    if (rc == 0) {
-        rc = admin_api_strings(body, "ids", IDS_MAX, &ids, err);
-    }
-    if (rc == 0) {
-        rc = remove_all(&removal, ids, err);
-    }
-    if (rc == 0) {
-        rc = answer_removal(&removal, ids, response, err);
-    }
-    json_decref(removal.missing);
-    json_decref(removal.failed);
-    json_decref(body);
-    return rc;
+    static const struct admin_removable tokens = {.things = "enrollments",
+                                                  .thing = "join token",
+                                                  .none = "no join token",
+                                                  .remove = remove_token};
+    return admin_removal_run(&tokens, request, response, err);
 }

@@ -1,6 +1,7 @@
 /* admin/auth/audit.c - events written. They are read by api/audit.c. */
 #include "admin/auth/audit.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "admin/auth/inside.h"
@@ -35,6 +36,17 @@ static void fill(struct buf *value, const struct auth_event *event)
     json_decref(about);
 }
 
+/* The log is all that tells of it then: what was done, too. */
+static void log_unwritten(const struct auth_event *event, int code, const struct err *err)
+{
+    char *about = event->about != NULL ? json_dumps(event->about, JSON_COMPACT) : NULL;
+    log_event(LOG_ERROR, "admin", "admin.audit_failed",
+              "action=%s actor=%s address=%s status=%d about=%s code=%s text=%s", event->action,
+              LOG_Q(event->actor), event->address != NULL ? event->address : "", event->status,
+              LOG_Q(about), err_name(code), LOG_Q(err->text));
+    free(about);
+}
+
 void auth_audit(const struct admin_backend *backend, const struct auth_event *event)
 {
     ASSERT(backend != NULL && event != NULL && event->action != NULL);
@@ -54,10 +66,7 @@ void auth_audit(const struct admin_backend *backend, const struct auth_event *ev
     }
     buf_free(&value);
     if (rc != 0) {
-        log_event(LOG_ERROR, "admin", "admin.audit_failed",
-                  "action=%s actor=%s address=%s status=%d code=%s text=%s", event->action,
-                  LOG_Q(event->actor), event->address != NULL ? event->address : "", event->status,
-                  err_name(rc), LOG_Q(err.text));
+        log_unwritten(event, rc, &err);
     }
 }
 

@@ -32,6 +32,7 @@ struct fake_backend {
     int refuse_code;          /* of every set: refused with it */
     const char *refuse_owner; /* only of this one (folded); NULL: of all */
     int fail_code;            /* of the call itself */
+    unsigned spared;          /* so many sets and tokens come before it counts */
     uint64_t signed_in;       /* the user of this bag did, in November 2023 */
     bool adopted;             /* the newest deletion wants a copy */
     int enrolled;
@@ -275,6 +276,19 @@ static inline void fake_measure(struct fake_backend *fake, const struct submit *
         submit->write_count > fake->largest_set ? submit->write_count : fake->largest_set;
 }
 
+/* Is it time to fail? */
+static inline int fake_failure(struct fake_backend *fake, struct err *err)
+{
+    if (fake->fail_code == 0) {
+        return 0;
+    }
+    if (fake->spared > 0) {
+        fake->spared--;
+        return 0;
+    }
+    return err_set(err, fake->fail_code, "the fake was told to fail");
+}
+
 static inline int fake_submit(void *context, struct submit *submits, size_t count, struct err *err)
 {
     struct fake_backend *fake = context;
@@ -284,11 +298,9 @@ static inline int fake_submit(void *context, struct submit *submits, size_t coun
     if (meanwhile != NULL) {
         meanwhile(fake);
     }
-    if (fake->fail_code != 0) {
-        return err_set(err, fake->fail_code, "the fake was told to fail");
-    }
+    int rc = 0;
     (void)pthread_mutex_lock(&fake->lock);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && (rc = fake_failure(fake, err)) == 0; i++) {
         struct submit *submit = &submits[i];
         (void)snprintf(fake->actor, sizeof fake->actor, "%s", submit->actor);
         fake_measure(fake, submit);
@@ -299,7 +311,7 @@ static inline int fake_submit(void *context, struct submit *submits, size_t coun
         }
     }
     (void)pthread_mutex_unlock(&fake->lock);
-    return 0;
+    return rc;
 }
 
 static inline int fake_status(void *context, struct server_status *out, struct err *err)
@@ -341,8 +353,9 @@ static inline int fake_enroll(void *context, struct enrollment *wanted, char *ou
                               struct err *err)
 {
     struct fake_backend *fake = context;
-    if (fake->fail_code != 0) {
-        return err_set(err, fake->fail_code, "the fake was told to fail");
+    int rc = fake_failure(fake, err);
+    if (rc != 0) {
+        return rc;
     }
     (void)snprintf(out, out_size, "kb1.token%d.%s.%d", ++fake->enrolled, wanted->actor,
                    wanted->expires_ms > fake->time_ms);

@@ -46,6 +46,7 @@ struct answer {
     unsigned retry_after_s;
     struct admin_stream *stream; /* the test frees it */
     char about[512];             /* what the audit is told, as text */
+    bool partly;                 /* it is told although it failed */
 };
 
 static inline int ask_file(const char *text)
@@ -123,6 +124,7 @@ static inline struct answer ask(struct fake_backend *fake, const char *method, c
     struct answer answer = {
         .status = response.status, .stream = response.stream, .etag = response.etag};
     answer.retry_after_s = response.retry_after_s;
+    answer.partly = response.partly;
     memcpy(answer.set_cookie, response.set_cookie, sizeof answer.set_cookie);
     if (response.about != NULL) {
         (void)json_dumpb(response.about, answer.about, sizeof answer.about - 1, JSON_COMPACT);

@@ -204,6 +204,27 @@ static void very_many_are_deleted(void **state)
     json_decref(body);
 }
 
+/* In the middle of what was handed in together: the audit and who asked are told. */
+static void what_was_deleted_before_the_end_is_told(void **state)
+{
+    (void)state;
+    fake.fail_code = E_CLOSED;
+    fake.spared = 2;
+    struct answer answer = ask(&fake, "POST", "/api/v1/owners/delete",
+                               "{\"users\":[\"bob\",\"ann\",\"eve\"],\"groups\":[\"sales\"]}");
+    assert_string_equal(answer.about, "{\"users\":[\"Ann\",\"bob\"],\"groups\":[],\"count\":2,"
+                                      "\"item_count\":4,\"adopt\":false}");
+    assert_true(answer.partly);
+    expect_problem(&answer, 503, "closed", "after 2 of 4: the fake was told to fail");
+    fake.fail_code = 0;
+    assert_false(is_there("/api/v1/owners/user/bob"));
+    assert_true(is_there("/api/v1/owners/user/eve"));
+    fake.fail_code = E_CLOSED;
+    answer = ask(&fake, "POST", "/api/v1/owners/delete", "{\"users\":[\"eve\"]}");
+    assert_false(answer.partly);
+    expect_problem(&answer, 503, "closed", "the fake was told to fail");
+}
+
 #define WITH_FAKE(test) cmocka_unit_test_setup_teardown(test, open_fake, close_fake)
 
 int main(void)
@@ -217,6 +238,7 @@ int main(void)
         WITH_FAKE(bad_requests_delete_nothing),
         WITH_FAKE(refusals_are_told_of_their_owner),
         WITH_FAKE(very_many_are_deleted),
+        WITH_FAKE(what_was_deleted_before_the_end_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

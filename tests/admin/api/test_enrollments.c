@@ -46,7 +46,13 @@ static void tokens_are_made(void **state)
     }
     fake.fail_code = E_NOSPACE;
     answer = ask(&fake, "POST", "/api/v1/enrollments", NULL);
+    assert_false(answer.partly);
     expect_problem(&answer, 507, "no_space", "the fake was told to fail");
+    fake.spared = 2;
+    answer = ask(&fake, "POST", "/api/v1/enrollments", "{\"count\":3}");
+    assert_string_equal(answer.about, "{\"count\":2,\"replaces\":null}");
+    assert_true(answer.partly);
+    expect_problem(&answer, 507, "no_space", "after 2 of 3: the fake was told to fail");
 }
 
 static void a_token_for_another_s_place(void **state)

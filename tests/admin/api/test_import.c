@@ -94,6 +94,18 @@ static void what_was_imported_before_a_failure_is_audited(void **state)
     admin_auth_free(&ask_as.auth);
 }
 
+/* The server goes down in the middle of what was handed in together. */
+static void what_was_imported_before_the_server_went_is_told(void **state)
+{
+    (void)state;
+    fake.fail_code = E_CLOSED;
+    fake.spared = 1;
+    struct answer answer = ask(&fake, "POST", "/api/v1/owners/import?format=ldif", staff);
+    assert_string_equal(answer.about, "{\"registered\":1,\"item_count\":0,\"failed\":1}");
+    assert_true(answer.partly);
+    expect_problem(&answer, 503, "closed", "after 1 users and 0 items: the fake was told to fail");
+}
+
 static void the_format_has_to_be_known(void **state)
 {
     (void)state;
@@ -125,6 +137,7 @@ int main(void)
         WITH_FAKE(people_are_imported),
         WITH_FAKE(addresses_are_imported),
         WITH_FAKE(what_was_imported_before_a_failure_is_audited),
+        WITH_FAKE(what_was_imported_before_the_server_went_is_told),
         WITH_FAKE(the_format_has_to_be_known),
         WITH_FAKE(what_was_done_before_the_end_is_told),
     };

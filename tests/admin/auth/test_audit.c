@@ -92,8 +92,11 @@ static void what_can_not_be_written_is_logged(void **state)
     (void)state;
     int pipe_ends[2];
     char line[1024] = "";
-    struct auth_event event = {
-        .actor = "Ann", .action = "thing.change", .address = "192.0.2.1", .status = 200};
+    struct auth_event event = {.actor = "Ann",
+                               .action = "thing.change",
+                               .address = "192.0.2.1",
+                               .status = 200,
+                               .about = json_pack("{s:i, s:[s]}", "count", 1, "users", "bob")};
     assert_int_equal(pipe(pipe_ends), 0);
     log_setup(pipe_ends[1], LOG_INFO);
     fake.refuse_code = E_READ_ONLY;
@@ -101,7 +104,10 @@ static void what_can_not_be_written_is_logged(void **state)
     log_setup(2, LOG_INFO);
     assert_true(read(pipe_ends[0], line, sizeof line - 1) > 0);
     assert_non_null(strstr(line, "error admin admin.audit_failed action=thing.change "
-                                 "actor=\"Ann\" address=192.0.2.1 status=200 code=read_only"));
+                                 "actor=\"Ann\" address=192.0.2.1 status=200 "
+                                 "about=\"{\\\"count\\\":1,\\\"users\\\":[\\\"bob\\\"]}\" "
+                                 "code=read_only"));
+    json_decref(event.about);
     (void)close(pipe_ends[0]);
     (void)close(pipe_ends[1]);
 }
