@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "kv/inside.h"
+#include "kv/link.h"
 #include "kv/overlay.h"
 
 /* One call of kv_apply: what it makes of the state, before any of it is written. */
@@ -204,6 +205,24 @@ static int keep_tombstones(struct pass *pass, const struct change *change,
     return 0;
 }
 
+/* Of an item that stands for a link: the row that finds it from the other end. */
+static int keep_link(struct pass *pass, const struct change *change, const struct bag_row *bag,
+                     const struct item_row *was, struct err *err)
+{
+    if (kv_link_holder(change->path) != bag->owner.kind) {
+        return 0;
+    }
+    struct kv_key key = kv_link_key(change->bag_id, change->path);
+    struct kv_cell *cell = NULL;
+    int rc = kv_overlay_put(&pass->overlay, &key, was->state == ITEM_LIVE, &cell, err);
+    if (rc == 0) {
+        cell->present = change->kind == CHANGE_ITEM_SET;
+        cell->dirty = true;
+        cell->link = (struct kv_link){bag->owner.device, change->time_ms};
+    }
+    return rc;
+}
+
 static int change_item(struct pass *pass, const struct change *change, struct err *err)
 {
     struct kv_cell *cell = NULL;
@@ -226,7 +245,8 @@ static int change_item(struct pass *pass, const struct change *change, struct er
     cell->dirty = true;
     pass->mark.counts.items += cell->bag->items - items;
     pass->mark.counts.bytes += cell->bag->bytes - bytes;
-    return keep_tombstones(pass, change, &was, err);
+    rc = keep_tombstones(pass, change, &was, err);
+    return rc == 0 ? keep_link(pass, change, cell->bag, &was, err) : rc;
 }
 
 /* --- operations: exactly once --- */

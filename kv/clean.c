@@ -4,6 +4,7 @@
  * a crash undoes is done again, for the row that dooms a bag tells in the same write how far it is.
  */
 #include "kv/inside.h"
+#include "kv/link.h"
 
 /* Deleted bags in the order in which they were deleted, from `seq` on. */
 static void open_dooms(struct kv *kv, struct kv_scan *scan, uint64_t seq)
@@ -56,7 +57,7 @@ static int next_doomed(struct kv *kv, uint64_t up_to, size_t *budget, struct err
     return rc;
 }
 
-/* The removal of an item's row, and of the one that finds it when it is a tombstone. */
+/* The removal of an item's row, and of the one that finds it: a tombstone, or a link. */
 static int remove_item(rocksdb_writebatch_t *batch, struct span key, struct span bytes,
                        struct err *err)
 {
@@ -68,6 +69,9 @@ static int remove_item(rocksdb_writebatch_t *batch, struct span key, struct span
     if (rc == 0 && row.state == ITEM_TOMBSTONE) {
         struct kv_key tombstone = kv_key_tombstone(row.seq);
         kv_batch_delete(batch, &tombstone);
+    } else if (kv_link_holder(kv_key_path(key)) != 0) {
+        struct kv_key link = kv_link_key(kv_key_bag_id(key), kv_key_path(key));
+        kv_batch_delete(batch, &link);
     }
     rocksdb_writebatch_delete(batch, (const char *)key.data, key.size); /* a damaged one, too */
     return 0;

@@ -71,6 +71,9 @@ MUST_CHECK int kv_doom_get(struct kv *kv, struct kv_view *view, uint64_t seq, st
 /* Write the rows that find graves by names, for all graves there are. */
 MUST_CHECK int kv_graves_name_all(struct kv *kv, struct err *err);
 
+/* Write the rows that find links from their other ends, for all bags there are. */
+MUST_CHECK int kv_links_make_all(struct kv *kv, struct err *err);
+
 /* Of a view that may be NULL: the newest state. */
 const rocksdb_readoptions_t *kv_view_read(const struct kv_view *view);
 

@@ -40,6 +40,16 @@ static int write_format(struct kv *kv, struct err *err)
     return rc != 0 ? rc : kv_store_flush(&kv->store, err);
 }
 
+/* Of a format that this program brings up to its own. */
+static int bring_up(struct kv *kv, uint32_t version, struct err *err)
+{
+    int rc = version == KV_FORMAT_UNNAMED ? kv_graves_name_all(kv, err) : 0;
+    if (rc == 0) {
+        rc = kv_links_make_all(kv, err);
+    }
+    return rc == 0 ? write_format(kv, err) : rc;
+}
+
 static int check_format(struct kv *kv, const char *dir, struct err *err)
 {
     struct kv_key key = kv_key_format();
@@ -57,9 +67,8 @@ static int check_format(struct kv *kv, const char *dir, struct err *err)
         rc = kv_row_get_format(kv_key_span(&key), row, &version, err);
     }
     rocksdb_pinnableslice_destroy(pin);
-    if (rc == 0 && version == KV_FORMAT_UNNAMED) {
-        rc = kv_graves_name_all(kv, err);
-        return rc == 0 ? write_format(kv, err) : rc;
+    if (rc == 0 && (version == KV_FORMAT_UNNAMED || version == KV_FORMAT_UNLINKED)) {
+        return bring_up(kv, version, err);
     }
     if (rc == 0 && version != KV_FORMAT_VERSION) {
         rc = err_set(err, E_FORMAT,

@@ -205,6 +205,24 @@ MUST_CHECK int kv_device_items(struct kv *kv, struct kv_view *view, struct span 
 MUST_CHECK int kv_fences(struct kv *kv, struct kv_view *view, uint64_t fleet_bag,
                          struct fences *out, struct err *err);
 
+/* --- who is where: what costs as much as there is to tell, however many machines there are --- */
+
+struct kv_sign_in {
+    uint64_t user_bag;
+    uint64_t device;
+    uint64_t time_ms; /* when the item was written that tells it */
+};
+/* Where the users of these bags (in rising order, each once) are signed in, by the items
+ * "@user/BAG_ID" of the machines' bags: in order of users. `each` returning non-zero stops and is
+ * returned. `view` must be given. */
+typedef int kv_sign_in_fn(void *context, const struct kv_sign_in *sign_in, struct err *err);
+MUST_CHECK int kv_sign_ins(struct kv *kv, struct kv_view *view, const uint64_t *user_bags,
+                           size_t count, kv_sign_in_fn *each, void *context, struct err *err);
+/* Who belongs to a group, by the items "@group/FOLDED" of users' bags: in order of these. */
+typedef int kv_member_fn(void *context, uint64_t user_bag, uint64_t time_ms, struct err *err);
+MUST_CHECK int kv_members(struct kv *kv, struct kv_view *view, const char *group_folded,
+                          kv_member_fn *each, void *context, struct err *err);
+
 /* --- is it what it should be? --- */
 
 /* A bag that is not what its row says. */

@@ -313,6 +313,10 @@ static void encode(struct buf *out, const struct kv_cell *cell)
     case 'D':
         kv_row_put_doom(out, key, &cell->doom);
         break;
+    case 'U':
+    case 'P':
+        kv_row_put_link(out, key, &cell->link);
+        break;
     default:
         ASSERT(key.data[0] == 'T');
         kv_row_put_place(out, key, &cell->place);

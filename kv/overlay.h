@@ -14,7 +14,7 @@
 #include "kv/store.h"
 
 /* One row. What of the union is used follows from the key's letter: B and G bag, I item, W writer,
- * Q outcome, O, C and N id, D doom, T place. An item that was read has no value. */
+ * Q outcome, O, C and N id, D doom, T place, U and P link. An item that was read has no value. */
 struct kv_cell {
     bool present; /* there is such a row */
     bool dirty;   /* it has to be written (or deleted, when it is not present) */
@@ -28,6 +28,7 @@ struct kv_cell {
         uint64_t id;
         struct kv_doom doom;
         struct kv_place place; /* its path is borrowed from the change */
+        struct kv_link link;
     };
     size_t key_size;
     uint8_t key[];

@@ -8,15 +8,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { BAGS = 6, PATHS = 8, JOURNAL_MAX = 4000, BATCH_MAX = 40 };
+enum { BAGS = 7, PATHS = 10, JOURNAL_MAX = 4000, BATCH_MAX = 40 };
 
 static const char *const owner_texts[BAGS] = {"user:Ann",
                                               "user:Bea",
                                               "user:Ann/device:0000000000000001",
                                               "user:Bea/device:0000000000000001",
                                               "group:Staff",
-                                              "fleet"};
-static const char *const path_texts[PATHS] = {"a", "a/b", "a/c", "b", "c/d/e", "ca", "x", "y"};
+                                              "fleet",
+                                              "device:0000000000000001"};
+static const char *const path_texts[PATHS] = {"@group/staff", "@user/1", "a", "a/b", "a/c", "b",
+                                              "c/d/e",        "ca",      "x", "y"};
 static const char value_text[] = "abcdefghijklmnopqrstuvwxyz";
 
 /* One owner's bag as it should be. Tombstones are kept for ever: which of them the state has purged
@@ -228,6 +230,76 @@ static void compare_bag(struct kv *kv, struct world *world, size_t which, struct
     counts->bytes += bag.bytes;
 }
 
+/* A link's item: is it live, and where it counts? */
+static const struct item_row *link_of(const struct world *world, size_t which, size_t path,
+                                      enum owner_kind kind)
+{
+    const struct model_bag *bag = &world->bags[which];
+    const struct item_row *item = &bag->items[path];
+    bool there = bag->row.exists && bag->row.owner.kind == kind && item->state == ITEM_LIVE;
+    return there ? item : NULL;
+}
+
+struct links {
+    uint64_t bags[BAGS]; /* of members; machines of sign-ins */
+    uint64_t times_ms[BAGS];
+    size_t count;
+};
+
+static int add_link(struct links *links, uint64_t who, uint64_t time_ms)
+{
+    assert_true(links->count < BAGS);
+    links->bags[links->count] = who;
+    links->times_ms[links->count++] = time_ms;
+    return 0;
+}
+
+static int add_sign_in(void *context, const struct kv_sign_in *sign_in, struct err *err)
+{
+    (void)err;
+    assert_int_equal(sign_in->user_bag, 1);
+    return add_link(context, sign_in->device, sign_in->time_ms);
+}
+
+static int add_member(void *context, uint64_t user_bag, uint64_t time_ms, struct err *err)
+{
+    (void)err;
+    return add_link(context, user_bag, time_ms);
+}
+
+static bool has_link(const struct links *links, uint64_t who, uint64_t time_ms)
+{
+    for (size_t i = 0; i < links->count; i++) {
+        if (links->bags[i] == who && links->times_ms[i] == time_ms) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void compare_links(struct kv *kv, const struct world *world)
+{
+    static const uint64_t first_bag = 1; /* whosever it was */
+    struct links sign_ins = {0};
+    struct links members = {0};
+    struct kv_view *view = NULL;
+    assert_int_equal(kv_view_new(&view, kv, NULL), 0);
+    assert_int_equal(kv_sign_ins(kv, view, &first_bag, 1, add_sign_in, &sign_ins, NULL), 0);
+    assert_int_equal(kv_members(kv, view, "staff", add_member, &members, NULL), 0);
+    kv_view_free(&view);
+    size_t count = 0;
+    for (size_t i = 0; i < BAGS; i++) {
+        const struct item_row *member = link_of(world, i, 0, OWNER_USER);
+        const struct item_row *sign_in = link_of(world, i, 1, OWNER_DEVICE);
+        assert_true(member == NULL ||
+                    has_link(&members, world->bags[i].row.bag_id, member->time_ms));
+        assert_true(sign_in == NULL || has_link(&sign_ins, 1, sign_in->time_ms));
+        count += member != NULL;
+        count += sign_in != NULL;
+    }
+    assert_int_equal(members.count + sign_ins.count, count);
+}
+
 /* Whether it may be cleaned or buried follows from what was asked for at any time: a crash may have
  * undone it. */
 static void compare_grave(struct kv *kv, const struct world *world, const struct model_bag *want)
@@ -279,6 +351,7 @@ static void compare_all(struct kv *kv, struct world *world)
     assert_int_equal(kv_counts(kv, NULL, &counts, NULL), 0);
     assert_memory_equal(&counts, &want, sizeof want);
     compare_scrubbed(kv, counts.bags);
+    compare_links(kv, world);
     for (size_t i = 0; i < world->grave_count; i++) {
         compare_grave(kv, world, &world->graves[i]);
     }

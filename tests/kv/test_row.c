@@ -1,4 +1,4 @@
-/* tests/kv/test_row.c - keys and rows: golden bytes, order, damage. */
+/* tests/kv/test_row.c - rows: golden bytes, damage. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,64 +9,6 @@
 
 #include "kv/row.h"
 #include "tests/journal/rows.h"
-
-static void check_key(struct kv_key key, const char *hex)
-{
-    char text[2 * KV_KEY_MAX + 1];
-    hex_encode(key.data, key.size, text);
-    assert_string_equal(text, hex);
-}
-
-static void keys_are_what_they_were(void **state)
-{
-    (void)state;
-    const uint64_t n = 0x0102030405060708;
-    const struct owner ann = {OWNER_USER, 0, "Ann", "ann"};
-    const struct owner anns_own = {OWNER_USER_DEVICE, n, "Ann", "ann"};
-    const struct owner fleet = {.kind = OWNER_FLEET};
-    const struct owner device = {.kind = OWNER_DEVICE, .device = n};
-    check_key(kv_key_format(), "46");
-    check_key(kv_key_mark(), "4d");
-    check_key(kv_key_bag(n), "420102030405060708");
-    check_key(kv_key_grave(n), "470102030405060708");
-    check_key(kv_key_named_grave(&ann, n), "4e04616e6e000102030405060708");
-    check_key(kv_key_named_graves(&ann), "4e04616e6e00");
-    check_key(kv_key_named_graves(&anns_own), "4e04616e6e00");
-    check_key(kv_key_named_grave(&device, 9), "4e060102030405060708000000000000000009");
-    check_key(kv_key_doomed(n), "440102030405060708");
-    check_key(kv_key_tombstone(n), "540102030405060708");
-    check_key(kv_key_note(SPAN_LITERAL("ab")), "536162");
-    check_key(kv_key_note(SPAN_LITERAL("")), "53");
-    check_key(kv_key_bags(), "42");
-    check_key(kv_key_graves(), "47");
-    check_key(kv_key_doomed_all(), "44");
-    check_key(kv_key_tombstones(), "54");
-    check_key(kv_key_writer(n), "570102030405060708");
-    check_key(kv_key_outcome(n, 9), "5101020304050607080000000000000009");
-    check_key(kv_key_child(n, 9), "4301020304050607080000000000000009");
-    check_key(kv_key_children(n), "430102030405060708");
-    check_key(kv_key_owner(&ann), "4f04616e6e");
-    check_key(kv_key_owner_named(OWNER_GROUP, "ann"), "4f03616e6e");
-    check_key(kv_key_owner(&fleet), "4f01");
-    check_key(kv_key_owner(&device), "4f060102030405060708");
-    check_key(kv_key_item(n, SPAN_LITERAL("a/b")), "490102030405060708612f62");
-    check_key(kv_key_item(n, SPAN_LITERAL("")), "490102030405060708");
-}
-
-static void the_longest_key_fits(void **state)
-{
-    (void)state;
-    char path[PATH_MAX_BYTES];
-    memset(path, 'p', sizeof path);
-    struct kv_key key = kv_key_item(UINT64_MAX, span_of(path, sizeof path));
-    assert_int_equal(key.size, KV_KEY_MAX);
-    assert_int_equal(kv_key_bag_id(kv_key_span(&key)), UINT64_MAX);
-    assert_true(span_equal(kv_key_path(kv_key_span(&key)), span_of(path, sizeof path)));
-    key = kv_key_note(span_of(path, sizeof path));
-    assert_int_equal(key.size, 1 + KV_NOTE_NAME_MAX);
-    key = kv_key_tombstone(UINT64_MAX);
-    assert_int_equal(kv_key_seq(kv_key_span(&key)), UINT64_MAX);
-}
 
 /* --- rows: one of each kind, decoded by its kind --- */
 
@@ -93,7 +35,9 @@ static const struct kv_outcome outcome = {1, 2, 3, 4};
 static const struct kv_doom doom = {9, KV_DOOM_EMPTYING};
 static const struct kv_place place = {9, {(const uint8_t *)"a/b", 3}};
 
-enum { LIVE = 3, PLACE = 9, NOTE = 10, ROWS };
+static const struct kv_link link_row = {9, 1000};
+
+enum { LIVE = 3, PLACE = 9, NOTE = 10, LINK = 11, ROWS };
 
 static struct kv_key key_of(int which)
 {
@@ -109,6 +53,7 @@ static struct kv_key key_of(int which)
         kv_key_doomed(1),
         kv_key_tombstone(1),
         kv_key_note(SPAN_LITERAL("name")),
+        kv_key_sign_in(1, 2),
     };
     return keys[which];
 }
@@ -146,6 +91,9 @@ static void put(int which, struct span key, struct buf *out)
     case NOTE:
         kv_row_put_note(out, key, SPAN_LITERAL("note"));
         break;
+    case LINK:
+        kv_row_put_link(out, key, &link_row);
+        break;
     default:
         kv_row_put_id(out, key, 77);
         break;
@@ -165,6 +113,7 @@ union decoded {
     struct kv_doom doom;
     struct kv_place place;
     struct span note;
+    struct kv_link link;
 };
 
 static int get(int which, struct span key, struct span row, union decoded *out, struct err *err)
@@ -190,6 +139,8 @@ static int get(int which, struct span key, struct span row, union decoded *out, 
         return kv_row_get_place(key, row, &out->place, err);
     case NOTE:
         return kv_row_get_note(key, row, &out->note, err);
+    case LINK:
+        return kv_row_get_link(key, row, &out->link, err);
     default:
         return kv_row_get_id(key, row, &out->id, err);
     }
@@ -245,6 +196,10 @@ static void rows_go_both_ways(void **state)
             break;
         case NOTE:
             assert_true(span_equal(got.note, SPAN_LITERAL("note")));
+            break;
+        case LINK:
+            assert_int_equal(got.link.device, link_row.device);
+            assert_int_equal(got.link.time_ms, link_row.time_ms);
             break;
         default:
             assert_int_equal(got.id, 77);
@@ -303,6 +258,8 @@ static void rows_are_what_they_were(void **state)
         "0900000000000000"
         "612f62",
         "6e6f7465",
+        "0900000000000000"
+        "e803000000000000",
     };
     struct buf row;
     buf_init(&row, 4096);
@@ -459,8 +416,6 @@ static void a_full_buffer_keeps_the_error(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keys_are_what_they_were),
-        cmocka_unit_test(the_longest_key_fits),
         cmocka_unit_test(rows_go_both_ways),
         cmocka_unit_test(rows_are_what_they_were),
         cmocka_unit_test(every_flip_and_cut_is_noticed),
