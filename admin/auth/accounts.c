@@ -10,13 +10,12 @@
 
 /* --- reading --- */
 
-/* With the lock. */
-static void fill_row(struct admin_auth *auth, const struct auth_account *account,
+static void fill_row(const struct auth_waits *waits, const struct auth_account *account,
                      struct auth_account_row *row)
 {
     row->account = *account;
     sodium_memzero(row->account.password, sizeof row->account.password);
-    row->locked = auth_lockout_is_locked(auth->lockout, account->folded, auth_now_ms(auth));
+    row->locked = auth_waits_has(waits, account->folded);
 }
 
 size_t auth_accounts_list(struct admin_auth *auth, const char *after, size_t limit,
@@ -24,8 +23,10 @@ size_t auth_accounts_list(struct admin_auth *auth, const char *after, size_t lim
 {
     ASSERT(auth != NULL && after != NULL && rows != NULL && more != NULL);
     size_t count = 0;
+    struct auth_waits waits;
     *more = false;
     (void)pthread_mutex_lock(&auth->lock);
+    auth_lockout_waits(auth->lockout, auth_now_ms(auth), &waits);
     for (size_t i = 0; i < auth->roster.account_count && !*more; i++) {
         const struct auth_account *account = &auth->roster.accounts[i];
         if (strcmp(account->folded, after) <= 0) {
@@ -33,7 +34,7 @@ size_t auth_accounts_list(struct admin_auth *auth, const char *after, size_t lim
         }
         *more = count == limit;
         if (!*more) {
-            fill_row(auth, account, &rows[count++]);
+            fill_row(&waits, account, &rows[count++]);
         }
     }
     (void)pthread_mutex_unlock(&auth->lock);
@@ -61,8 +62,10 @@ static int copy_account(struct admin_auth *auth, const char *name, struct auth_a
 static void tell(struct admin_auth *auth, const struct auth_account *account,
                  struct auth_account_row *out)
 {
+    struct auth_waits waits;
     (void)pthread_mutex_lock(&auth->lock);
-    fill_row(auth, account, out);
+    auth_lockout_waits(auth->lockout, auth_now_ms(auth), &waits);
+    fill_row(&waits, account, out);
     (void)pthread_mutex_unlock(&auth->lock);
 }
 
@@ -118,10 +121,14 @@ int auth_account_write(const struct auth_by *by, struct auth_account *account, s
     return rc;
 }
 
-static void end_sessions(struct admin_auth *auth, const char *folded)
+/* Who came in with what was valid before does so no more. */
+static void end_entries(struct admin_auth *auth, const char *folded, bool new_password)
 {
     (void)pthread_mutex_lock(&auth->lock);
     auth_sessions_end_account(auth->sessions, folded);
+    if (new_password) {
+        auth_lockout_forget_places(auth->lockout, folded);
+    }
     (void)pthread_mutex_unlock(&auth->lock);
 }
 
@@ -245,7 +252,7 @@ static int change_now(const struct auth_by *by, const char *name,
     account->changed_ms = clock_wall_ms(by->auth->clock);
     rc = auth_account_write(by, account, err);
     if (rc == 0) {
-        end_sessions(by->auth, account->folded);
+        end_entries(by->auth, account->folded, hash != NULL);
     }
     return rc;
 }
@@ -341,6 +348,7 @@ static void forget(const struct auth_by *by, const struct doomed *doomed)
     for (size_t i = 0; i < doomed->count; i++) {
         auth_roster_remove_account(&auth->roster, doomed->folded[i]);
         auth_sessions_end_account(auth->sessions, doomed->folded[i]);
+        auth_lockout_forget_places(auth->lockout, doomed->folded[i]);
         (void)auth_roster_forget_account(by->backend->kv, doomed->folded[i]);
     }
     (void)pthread_mutex_unlock(&auth->lock);

@@ -12,7 +12,12 @@
 
 #include "base/hash.h"
 
-enum { SETS = 256, WAYS = 8, PLACE_MAX = 64, KEY_TEXT_MAX = 2048 };
+enum {
+    SETS = AUTH_LOCKOUT_SETS,
+    WAYS = AUTH_LOCKOUT_WAYS,
+    PLACE_MAX = 64,
+    KEY_TEXT_MAX = 2048,
+};
 
 enum table { PAIRS, PLACES, ACCOUNTS, KNOWN, TABLES };
 
@@ -73,6 +78,12 @@ static uint64_t hash_of(const struct auth_lockout *lockout, enum table table, co
     size = size < (int)sizeof text ? size : (int)sizeof text - 1;
     uint64_t hash = hash64(span_of(text, (size_t)size), lockout->seed);
     return hash != 0 ? hash : 1;
+}
+
+/* What stands for an account in all entries about it. */
+static uint64_t account_hash(const struct auth_lockout *lockout, const char *account)
+{
+    return hash_of(lockout, ACCOUNTS, account, "");
 }
 
 /* --- entries --- */
@@ -163,7 +174,6 @@ static struct terms terms_of(enum table table, bool known)
 
 struct keys {
     uint64_t keys[TABLES];
-    uint64_t account;
 };
 
 static struct keys keys_of(const struct auth_lockout *lockout, const struct auth_attempt *attempt)
@@ -171,13 +181,10 @@ static struct keys keys_of(const struct auth_lockout *lockout, const struct auth
     char place[PLACE_MAX];
     place_of(attempt->address, place);
     const char *name = attempt->account;
-    return (struct keys){
-        .keys = {[PAIRS] = hash_of(lockout, PAIRS, name, place),
-                 [PLACES] = hash_of(lockout, PLACES, "", place),
-                 [ACCOUNTS] = hash_of(lockout, ACCOUNTS, name, ""),
-                 [KNOWN] = hash_of(lockout, KNOWN, name, place)},
-        .account = hash_of(lockout, ACCOUNTS, name, ""),
-    };
+    return (struct keys){{[PAIRS] = hash_of(lockout, PAIRS, name, place),
+                          [PLACES] = hash_of(lockout, PLACES, "", place),
+                          [ACCOUNTS] = account_hash(lockout, name),
+                          [KNOWN] = hash_of(lockout, KNOWN, name, place)}};
 }
 
 int auth_lockout_try(struct auth_lockout *lockout, const struct auth_attempt *attempt,
@@ -201,8 +208,9 @@ int auth_lockout_try(struct auth_lockout *lockout, const struct auth_attempt *at
         if (table == ACCOUNTS && known) {
             continue; /* what its owner mistypes is not what strangers try */
         }
-        struct entry *entry = find_or_make(lockout, table, keys.keys[table],
-                                           table == PLACES ? 0 : keys.account, attempt->now_ms);
+        struct entry *entry =
+            find_or_make(lockout, table, keys.keys[table],
+                         table == PLACES ? 0 : keys.keys[ACCOUNTS], attempt->now_ms);
         *locks = charge(entry, terms_of(table, known && table == PAIRS), attempt->now_ms) || *locks;
     }
     return 0;
@@ -220,48 +228,72 @@ void auth_lockout_undo(struct auth_lockout *lockout, const struct auth_attempt *
     }
 }
 
-void auth_lockout_right(struct auth_lockout *lockout, const struct auth_attempt *attempt)
+void auth_lockout_know(struct auth_lockout *lockout, const struct auth_attempt *attempt)
 {
     ASSERT(lockout != NULL && attempt != NULL);
-    auth_lockout_undo(lockout, attempt);
     struct keys keys = keys_of(lockout, attempt);
     struct entry *pair = find(lockout, PAIRS, keys.keys[PAIRS]);
     if (pair != NULL) {
         *pair = (struct entry){0};
     }
     struct entry *known =
-        find_or_make(lockout, KNOWN, keys.keys[KNOWN], keys.account, attempt->now_ms);
+        find_or_make(lockout, KNOWN, keys.keys[KNOWN], keys.keys[ACCOUNTS], attempt->now_ms);
     known->last_ms = attempt->now_ms;
 }
 
-bool auth_lockout_is_locked(const struct auth_lockout *lockout, const char *account,
-                            uint64_t now_ms)
+/* --- accounts --- */
+
+static int by_hash(const void *a, const void *b)
 {
-    ASSERT(lockout != NULL && account != NULL);
-    uint64_t hash = hash_of(lockout, ACCOUNTS, account, "");
-    for (size_t i = 0; i < SETS * WAYS; i++) {
-        const struct entry *pair = &lockout->entries[PAIRS][i];
-        const struct entry *whole = &lockout->entries[ACCOUNTS][i];
-        if ((pair->account == hash && wait_of(pair, now_ms) > 0) ||
-            (whole->account == hash && wait_of(whole, now_ms) > 0)) {
-            return true;
+    uint64_t one = *(const uint64_t *)a;
+    uint64_t other = *(const uint64_t *)b;
+    return (one > other) - (one < other);
+}
+
+void auth_lockout_waits(const struct auth_lockout *lockout, uint64_t now_ms, struct auth_waits *out)
+{
+    ASSERT(lockout != NULL && out != NULL);
+    static const enum table tables[] = {PAIRS, ACCOUNTS};
+    out->lockout = lockout;
+    out->count = 0;
+    for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++) {
+        for (size_t i = 0; i < SETS * WAYS; i++) {
+            const struct entry *entry = &lockout->entries[tables[t]][i];
+            if (wait_of(entry, now_ms) > 0) {
+                out->accounts[out->count++] = entry->account;
+            }
         }
     }
-    return false;
+    qsort(out->accounts, out->count, sizeof out->accounts[0], by_hash);
+}
+
+bool auth_waits_has(const struct auth_waits *waits, const char *account)
+{
+    ASSERT(waits != NULL && account != NULL);
+    uint64_t hash = account_hash(waits->lockout, account);
+    return bsearch(&hash, waits->accounts, waits->count, sizeof hash, by_hash) != NULL;
+}
+
+static void forget(struct auth_lockout *lockout, enum table table, uint64_t account)
+{
+    for (size_t i = 0; i < SETS * WAYS; i++) {
+        struct entry *entry = &lockout->entries[table][i];
+        if (entry->account == account) {
+            *entry = (struct entry){0};
+        }
+    }
 }
 
 void auth_lockout_clear(struct auth_lockout *lockout, const char *account)
 {
     ASSERT(lockout != NULL && account != NULL);
-    uint64_t hash = hash_of(lockout, ACCOUNTS, account, "");
-    for (size_t i = 0; i < SETS * WAYS; i++) {
-        struct entry *pair = &lockout->entries[PAIRS][i];
-        struct entry *whole = &lockout->entries[ACCOUNTS][i];
-        if (pair->account == hash) {
-            *pair = (struct entry){0};
-        }
-        if (whole->account == hash) {
-            *whole = (struct entry){0};
-        }
-    }
+    uint64_t hash = account_hash(lockout, account);
+    forget(lockout, PAIRS, hash);
+    forget(lockout, ACCOUNTS, hash);
+}
+
+void auth_lockout_forget_places(struct auth_lockout *lockout, const char *account)
+{
+    ASSERT(lockout != NULL && account != NULL);
+    forget(lockout, KNOWN, account_hash(lockout, account));
 }

@@ -115,7 +115,8 @@ static int refuse(struct attempt *attempt, const char *sentence, struct err *err
 
 /* --- signing in --- */
 
-static void let_off(struct attempt *attempt, bool right)
+/* It was no wrong password. */
+static void let_off(const struct attempt *attempt)
 {
     struct admin_auth *auth = attempt->by->auth;
     if (attempt->from.local) {
@@ -123,12 +124,22 @@ static void let_off(struct attempt *attempt, bool right)
     }
     struct auth_attempt count = counted(attempt);
     (void)pthread_mutex_lock(&auth->lock);
-    if (right) {
-        auth_lockout_right(auth->lockout, &count);
-    } else {
-        auth_lockout_undo(auth->lockout, &count);
-    }
+    auth_lockout_undo(auth->lockout, &count);
     (void)pthread_mutex_unlock(&auth->lock);
+}
+
+/* A session for who has shown the password of this very account, and the place is known from now
+ * on: with the lock for both, so that a password that is changed meanwhile takes both away. */
+static int let_in(const struct attempt *attempt, const struct auth_account *account,
+                  struct auth_entry *out, struct err *err)
+{
+    struct admin_auth *auth = attempt->by->auth;
+    int rc = auth_begin_session(auth, account, out->id, &out->who, err);
+    if (rc == 0 && !attempt->from.local) {
+        struct auth_attempt count = counted(attempt);
+        auth_lockout_know(auth->lockout, &count);
+    }
+    return rc;
 }
 
 /* Is it the password? An attempt that could not be judged is none. */
@@ -138,7 +149,7 @@ static int judge(struct attempt *attempt, const char *password, const char *sent
     const char *hash = attempt->exists ? attempt->account.password : NULL;
     int rc = auth_password_fits(password, hash, &attempt->by->auth->cost);
     if (rc == E_NOMEM) {
-        let_off(attempt, false);
+        let_off(attempt);
         return err_set(err, rc, "there is no memory to look at a password: try again in a moment");
     }
     return rc == 1 ? 0 : refuse(attempt, sentence, err);
@@ -152,7 +163,7 @@ static int enter(struct attempt *attempt, uint64_t replaces, struct auth_entry *
     (void)pthread_mutex_lock(&auth->lock);
     struct auth_account *account = auth_roster_account(&auth->roster, attempt->folded);
     bool same = account != NULL && account->stamp == attempt->account.stamp;
-    int rc = same ? auth_begin_session(auth, account, out->id, &out->who, err)
+    int rc = same ? let_in(attempt, account, out, err)
                   : err_set(err, E_CREDENTIALS, "the name or the password is wrong");
     if (same && rc == 0) {
         account->used_ms = clock_wall_ms(auth->clock);
@@ -210,8 +221,8 @@ int auth_sign_in(const struct auth_by *by, const struct auth_sign_in *sign_in,
     if (rc != 0) {
         goto out;
     }
+    let_off(&attempt);
     rc = enter(&attempt, sign_in->replaces, out, err);
-    let_off(&attempt, rc == 0);
     if (rc == 0) {
         rehash(&attempt, sign_in->password);
     }
@@ -238,7 +249,7 @@ static int begin_anew(struct attempt *attempt, uint64_t stamp, struct auth_entry
     (void)pthread_mutex_lock(&auth->lock);
     const struct auth_account *account = auth_roster_account(&auth->roster, attempt->folded);
     bool ours = account != NULL && account->stamp == stamp; /* nobody changed it since */
-    int rc = ours ? auth_begin_session(auth, account, out->id, &out->who, err)
+    int rc = ours ? let_in(attempt, account, out, err)
                   : err_set(err, E_UNAUTHENTICATED, "sign in first");
     (void)pthread_mutex_unlock(&auth->lock);
     return rc;
@@ -274,14 +285,13 @@ int auth_own_password(const struct auth_by *by, const struct auth_own_password *
     if (rc != 0) {
         goto out;
     }
-    let_off(&attempt, true);
+    let_off(&attempt);
     rc = check_other(&attempt, change->password, err);
-    if (rc != 0) {
-        goto out;
+    if (rc == 0) {
+        /* what was checked is the password of this very account, or nothing is changed */
+        wanted.condition = (struct admin_condition){.given = true, .seq = attempt.account.seq};
+        rc = auth_account_change(by, attempt.folded, &wanted, &row, err);
     }
-    /* what was checked is the password of this very account, or nothing is changed */
-    wanted.condition = (struct admin_condition){.given = true, .seq = attempt.account.seq};
-    rc = auth_account_change(by, attempt.folded, &wanted, &row, err);
     if (rc == 0) {
         rc = begin_anew(&attempt, row.account.stamp, out, err);
     }

@@ -45,7 +45,8 @@ static uint64_t attempt(const char *account, const char *address)
 static void right(const char *account, const char *address)
 {
     struct auth_attempt given = {account, address, now_ms};
-    auth_lockout_right(lockout, &given);
+    auth_lockout_undo(lockout, &given);
+    auth_lockout_know(lockout, &given);
 }
 
 static void fails(const char *account, const char *address, unsigned count)
@@ -53,6 +54,13 @@ static void fails(const char *account, const char *address, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         assert_int_equal(attempt(account, address), 0);
     }
+}
+
+static bool is_locked(const char *account)
+{
+    static struct auth_waits waits;
+    auth_lockout_waits(lockout, now_ms, &waits);
+    return auth_waits_has(&waits, account);
 }
 
 /* Each row: time passes, somebody tries, and waits so long (0: may try). */
@@ -184,8 +192,8 @@ static void strangers_do_not_keep_the_owner_out(void **state)
     assert_int_equal(attempt("ann", "192.0.2.1"), 0);
     right("ann", "192.0.2.1");
     strangers_from_everywhere(AUTH_ACCOUNT_FREE + 1);
-    assert_true(auth_lockout_is_locked(lockout, "ann", now_ms));
-    assert_false(auth_lockout_is_locked(lockout, "bob", now_ms));
+    assert_true(is_locked("ann"));
+    assert_false(is_locked("bob"));
     assert_int_equal(attempt("ann", "203.0.113.1"), 1000); /* a new place waits */
     assert_int_equal(attempt("bob", "203.0.113.1"), 0);
     /* where the owner signed in before, nobody waits, though the owner mistypes */
@@ -193,7 +201,7 @@ static void strangers_do_not_keep_the_owner_out(void **state)
     right("ann", "192.0.2.1");
     assert_int_equal(attempt("ann", "192.0.2.1"), 0);
     auth_lockout_clear(lockout, "ann");
-    assert_false(auth_lockout_is_locked(lockout, "ann", now_ms));
+    assert_false(is_locked("ann"));
     assert_int_equal(attempt("ann", "203.0.113.1"), 0);
 }
 
@@ -208,10 +216,55 @@ static void a_stranger_at_the_owners_place_makes_wait_half_a_minute(void **state
         wait = attempt("ann", "192.0.2.1");
     }
     assert_int_equal(attempt("ann", "192.0.2.1"), AUTH_DELAY_KNOWN_MS);
-    assert_false(auth_lockout_is_locked(lockout, "bob", now_ms));
-    assert_true(auth_lockout_is_locked(lockout, "ann", now_ms));
+    assert_false(is_locked("bob"));
+    assert_true(is_locked("ann"));
     auth_lockout_clear(lockout, "ann");
     assert_int_equal(attempt("ann", "192.0.2.1"), 0);
+}
+
+/* Whoever signed in from there may know the old password only. */
+static void a_new_password_is_known_nowhere(void **state)
+{
+    (void)state;
+    assert_int_equal(attempt("ann", "192.0.2.1"), 0);
+    right("ann", "192.0.2.1");
+    assert_int_equal(attempt("ann", "192.0.2.2"), 0);
+    right("ann", "192.0.2.2");
+    assert_int_equal(attempt("bob", "192.0.2.1"), 0);
+    right("bob", "192.0.2.1");
+    strangers_from_everywhere(AUTH_ACCOUNT_FREE + 1);
+    assert_int_equal(attempt("ann", "192.0.2.1"), 0);
+    auth_lockout_forget_places(lockout, "ann");
+    assert_int_equal(attempt("ann", "192.0.2.1"), 1000);
+    assert_int_equal(attempt("ann", "192.0.2.2"), 1000);
+    for (int i = 0; i <= AUTH_PLACE_FREE; i++) { /* bob is still at home there */
+        (void)attempt("ann", "192.0.2.1");
+        assert_int_equal(attempt("bob", "192.0.2.1"), 0);
+        right("bob", "192.0.2.1");
+    }
+}
+
+/* One look finds all of them, whichever of the two counts it is. */
+static void who_waits_is_found_among_many(void **state)
+{
+    (void)state;
+    char name[16];
+    strangers_from_everywhere(AUTH_ACCOUNT_FREE + 1); /* ann, from anywhere */
+    for (unsigned i = 0; i < 60; i++) {
+        char address[32];
+        (void)snprintf(name, sizeof name, "user%u", i);
+        (void)snprintf(address, sizeof address, "192.0.2.%u", i);
+        fails(name, address, AUTH_PAIR_FREE + i % 2);
+    }
+    assert_true(is_locked("ann"));
+    assert_false(is_locked("user"));
+    for (unsigned i = 0; i < 60; i++) {
+        (void)snprintf(name, sizeof name, "user%u", i);
+        assert_int_equal(is_locked(name), i % 2);
+    }
+    now_ms += 1000;
+    assert_false(is_locked("ann"));
+    assert_false(is_locked("user1"));
 }
 
 static void a_lock_is_told_once(void **state)
@@ -281,6 +334,8 @@ int main(void)
         LOCKOUT_TEST(places),
         LOCKOUT_TEST(strangers_do_not_keep_the_owner_out),
         LOCKOUT_TEST(a_stranger_at_the_owners_place_makes_wait_half_a_minute),
+        LOCKOUT_TEST(a_new_password_is_known_nowhere),
+        LOCKOUT_TEST(who_waits_is_found_among_many),
         LOCKOUT_TEST(a_lock_is_told_once),
         LOCKOUT_TEST(a_flood_does_not_wipe_the_slate),
         LOCKOUT_TEST(names_of_any_kind),

@@ -259,6 +259,62 @@ static void guessing_ones_own_password_waits(void **state)
     assert_true(admin_auth_alive(auth, &asks.who));
 }
 
+/* So many tries from everywhere that whoever comes from a place that is not known has to wait. */
+static void strangers_try(const char *name)
+{
+    struct auth_entry entry;
+    char address[32];
+    for (int i = 0; i <= AUTH_ACCOUNT_FREE; i++) {
+        (void)snprintf(address, sizeof address, "198.51.100.%d", i);
+        assert_int_equal(sign_in_from(address, name, "wrong horse", &entry), E_CREDENTIALS);
+    }
+    assert_int_equal(sign_in_from("203.0.113.1", name, PASSWORD, &entry), E_LOCKED);
+}
+
+/* Whoever came in from there may have known the old password only. */
+static void a_new_password_makes_strangers_of_places(void **state)
+{
+    (void)state;
+    struct auth_by by = by_admin();
+    struct auth_entry asks;
+    struct auth_entry now;
+    struct auth_account_row row;
+    struct auth_account_change role = {.role = ADMIN_ROLE_VIEWER};
+    struct auth_account_change change = {.password = "a third horse"};
+    add_account("root", ADMIN_ROLE_ADMIN, PASSWORD);
+    add_account("ann", ADMIN_ROLE_OPERATOR, PASSWORD);
+    assert_int_equal(sign_in_from("192.0.2.2", "ann", PASSWORD, &asks), 0);
+    strangers_try("ann");
+    assert_int_equal(sign_in_from("192.0.2.2", "ann", PASSWORD, &asks), 0);
+    assert_int_equal(auth_account_change(&by, "ann", &role, &row, NULL), 0);
+    assert_int_equal(sign_in_from("192.0.2.2", "ann", PASSWORD, &asks), 0);
+    assert_int_equal(own(&asks, PASSWORD, "another horse", &now, NULL), E_LOCKED);
+    pass_ms(1000);
+    assert_int_equal(own(&asks, PASSWORD, "another horse", &now, NULL), 0); /* from 192.0.2.1 */
+    assert_int_equal(sign_in_from("203.0.113.1", "ann", PASSWORD, &asks), E_CREDENTIALS);
+    assert_int_equal(sign_in_from("192.0.2.2", "ann", "another horse", &asks), E_LOCKED);
+    assert_int_equal(sign_in_from("192.0.2.1", "ann", "another horse", &asks), 0);
+    assert_int_equal(auth_account_change(&by, "ann", &change, &row, NULL), 0);
+    assert_int_equal(sign_in_from("192.0.2.1", "ann", change.password, &asks), E_LOCKED);
+}
+
+static void a_deleted_account_leaves_no_place(void **state)
+{
+    (void)state;
+    struct auth_by by = by_admin();
+    struct auth_entry entry;
+    const char *name = "ann";
+    bool gone;
+    struct auth_deletion deletion = {.names = &name, .count = 1, .gone = &gone};
+    add_account("root", ADMIN_ROLE_ADMIN, PASSWORD);
+    add_account("ann", ADMIN_ROLE_VIEWER, PASSWORD);
+    assert_int_equal(sign_in("ann", PASSWORD, &entry), 0);
+    assert_int_equal(auth_accounts_delete(&by, &deletion, NULL), 0);
+    add_account("ann", ADMIN_ROLE_VIEWER, PASSWORD);
+    strangers_try("ann");
+    assert_int_equal(sign_in("ann", PASSWORD, &entry), E_LOCKED);
+}
+
 static void an_account_that_is_gone_has_no_password(void **state)
 {
     (void)state;
@@ -323,6 +379,8 @@ int main(void)
         AUTH_TEST(ones_own_password),
         AUTH_TEST(the_own_password_has_to_be_another),
         AUTH_TEST(guessing_ones_own_password_waits),
+        AUTH_TEST(a_new_password_makes_strangers_of_places),
+        AUTH_TEST(a_deleted_account_leaves_no_place),
         AUTH_TEST(an_account_that_is_gone_has_no_password),
         AUTH_TEST(memory_runs_out),
         AUTH_TEST(memory_for_the_hash_runs_out),
