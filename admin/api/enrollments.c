@@ -11,7 +11,6 @@
 #include "admin/api/api.h"
 #include "admin/api/remove.h"
 #include "admin/devices.h"
-#include "base/array.h"
 #include "base/clock.h"
 
 enum {
@@ -21,7 +20,6 @@ enum {
     TOKEN_ROOM = 8192, /* more than any token's text */
     LIST_LIMIT = 100,
     LIST_LIMIT_MAX = 1000,
-    LIST_MAX = 200000, /* tokens that are looked at; those that are over are removed in time */
     ID_SIZE = ENROLLMENT_ID_MAX - 1,
     PATH_ROOM = 80,
 };
@@ -143,13 +141,17 @@ int admin_api_enrollments(const struct admin_request *request, struct admin_resp
 struct listed {
     char id[ENROLLMENT_ID_MAX];
     uint64_t created_ms;
-    json_t *row;
+    json_t *record;
 };
 
+/* Of however many tokens there are only the newest behind `after` are kept: those of one page, and
+ * one that tells that others follow. */
 struct listing {
     uint64_t now_ms;
-    struct listed *rows;
-    size_t count, capacity;
+    struct listed after; /* the last of the page before; of the first page its id is "" */
+    size_t limit;
+    struct listed *rows; /* room for `room`, twice as many as are kept */
+    size_t count, room;
 };
 
 static const char *state_of(const json_t *record, uint64_t now_ms)
@@ -175,52 +177,6 @@ static uint64_t number_of(const json_t *record, const char *member)
     return number > 0 ? (uint64_t)number : 0;
 }
 
-/* Older records do not tell when they were made: the item's time does, until the token is used. */
-static int note_token(struct listing *listing, struct span path, const struct item_row *row,
-                      const json_t *record)
-{
-    struct listed *rows =
-        array_reserve(listing->rows, &listing->capacity, listing->count + 1, sizeof *rows);
-    if (rows == NULL) {
-        return E_NOMEM;
-    }
-    listing->rows = rows;
-    struct listed *listed = &rows[listing->count];
-    *listed = (struct listed){.created_ms = number_of(record, "created_ms")};
-    memcpy(listed->id, path.data + sizeof PREFIX - 1, ID_SIZE);
-    if (listed->created_ms == 0) {
-        listed->created_ms = row->time_ms;
-    }
-    listed->row =
-        json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "id", listed->id, "state",
-                  state_of(record, listing->now_ms), "expires_at",
-                  admin_api_time(number_of(record, "expires_ms")), "created_at",
-                  admin_api_time(listed->created_ms), "by", text_or_null(record, "by"), "device",
-                  text_or_null(record, "device"), "replaces", text_or_null(record, "replaces"));
-    if (listed->row == NULL) {
-        return E_NOMEM;
-    }
-    listing->count++;
-    return 0;
-}
-
-/* One that can't be understood is left out: the log tells of it. */
-static int see_token(void *context, struct span path, const struct item_row *row, struct err *err)
-{
-    struct listing *listing = context;
-    json_t *record = NULL;
-    if (row->state != ITEM_LIVE || path.size < sizeof PREFIX - 1 + ID_SIZE ||
-        listing->count == LIST_MAX) {
-        return 0;
-    }
-    int rc = admin_json_read(row->value, &record, NULL);
-    if (rc == 0 && json_is_object(record)) {
-        rc = note_token(listing, path, row, record);
-    }
-    json_decref(record);
-    return rc == E_NOMEM ? err_set(err, rc, "out of memory") : 0;
-}
-
 /* The newest first. */
 static int by_age(const void *a, const void *b)
 {
@@ -232,18 +188,67 @@ static int by_age(const void *a, const void *b)
     return strcmp(one->id, other->id);
 }
 
-static int find_all(const struct admin_request *request, struct listing *listing, struct err *err)
+/* Sorted, and no more of them than `most`. */
+static void keep_newest(struct listing *listing, size_t most)
+{
+    if (listing->count > 0) {
+        qsort(listing->rows, listing->count, sizeof *listing->rows, by_age);
+    }
+    while (listing->count > most) {
+        json_decref(listing->rows[--listing->count].record);
+    }
+}
+
+/* Older records do not tell when they were made: the item's time does, until the token is used. */
+static void note_token(struct listing *listing, struct span path, const struct item_row *row,
+                       json_t *record)
+{
+    struct listed listed = {.created_ms = number_of(record, "created_ms")};
+    memcpy(listed.id, path.data + sizeof PREFIX - 1, ID_SIZE);
+    if (listed.created_ms == 0) {
+        listed.created_ms = row->time_ms;
+    }
+    if (listing->after.id[0] != '\0' && by_age(&listed, &listing->after) <= 0) {
+        return;
+    }
+    if (listing->count == listing->room) {
+        keep_newest(listing, listing->limit + 1);
+    }
+    listed.record = json_incref(record);
+    listing->rows[listing->count++] = listed;
+}
+
+/* One that can't be understood is left out: the log tells of it. */
+static int see_token(void *context, struct span path, const struct item_row *row, struct err *err)
+{
+    struct listing *listing = context;
+    json_t *record = NULL;
+    if (row->state != ITEM_LIVE || path.size < sizeof PREFIX - 1 + ID_SIZE) {
+        return 0;
+    }
+    int rc = admin_json_read(row->value, &record, NULL);
+    if (rc == 0 && json_is_object(record)) {
+        note_token(listing, path, row, record);
+    }
+    json_decref(record);
+    return rc == E_NOMEM ? err_set(err, rc, "out of memory") : 0;
+}
+
+static int find_page(const struct admin_request *request, struct listing *listing, struct err *err)
 {
     struct admin_items items = {
         .kv = request->backend->kv, .owner = {.kind = OWNER_SERVER}, .prefix = PREFIX};
+    listing->room = 2 * (listing->limit + 1);
+    listing->rows = calloc(listing->room, sizeof *listing->rows);
+    if (listing->rows == NULL) {
+        return err_set(err, E_NOMEM, "out of memory");
+    }
     int rc = kv_view_new(&items.view, items.kv, err);
     if (rc == 0) {
         rc = admin_items_each(&items, see_token, listing, err);
     }
     kv_view_free(&items.view);
-    if (rc == 0 && listing->count > 0) {
-        qsort(listing->rows, listing->count, sizeof *listing->rows, by_age);
-    }
+    keep_newest(listing, listing->limit + 1);
     return rc;
 }
 
@@ -263,46 +268,51 @@ static int read_cursor(const struct admin_request *request, struct listed *after
     return 0;
 }
 
-static json_t *page_of(const struct listing *listing, const struct listed *after, uint64_t limit)
+static json_t *row_of(const struct listing *listing, const struct listed *listed)
+{
+    const json_t *record = listed->record;
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "id", listed->id, "state",
+                     state_of(record, listing->now_ms), "expires_at",
+                     admin_api_time(number_of(record, "expires_ms")), "created_at",
+                     admin_api_time(listed->created_ms), "by", text_or_null(record, "by"), "device",
+                     text_or_null(record, "device"), "replaces", text_or_null(record, "replaces"));
+}
+
+static int answer_page(const struct listing *listing, struct admin_response *response,
+                       struct err *err)
 {
     json_t *rows = json_array();
-    size_t i = 0;
-    while (after->id[0] != '\0' && i < listing->count && by_age(&listing->rows[i], after) <= 0) {
-        i++;
+    bool whole = true;
+    for (size_t i = 0; i < listing->count && i < listing->limit; i++) {
+        json_t *row = row_of(listing, &listing->rows[i]);
+        whole = json_array_append_new(rows, row) == 0 && whole;
     }
-    size_t end = listing->count - i < limit ? listing->count : i + (size_t)limit;
-    for (; i < end; i++) {
-        (void)json_array_append(rows, listing->rows[i].row);
+    response->json = json_pack("{s:o}", "enrollments", rows);
+    if (listing->count > listing->limit) {
+        const struct listed *last = &listing->rows[listing->limit - 1];
+        json_t *next = json_sprintf("%" PRIu64 "-%s", last->created_ms, last->id);
+        whole = json_object_set_new(response->json, "next", next) == 0 && whole;
     }
-    json_t *page = json_pack("{s:o}", "enrollments", rows);
-    if (page != NULL && end < listing->count) {
-        const struct listed *last = &listing->rows[end - 1];
-        (void)json_object_set_new(page, "next",
-                                  json_sprintf("%" PRIu64 "-%s", last->created_ms, last->id));
-    }
-    return page;
+    return response->json != NULL && whole ? 0 : err_set(err, E_NOMEM, "out of memory");
 }
 
 int admin_api_enrollments_list(const struct admin_request *request, struct admin_response *response,
                                struct err *err)
 {
     struct listing listing = {.now_ms = clock_wall_ms(&clock_system)};
-    struct listed after = {.created_ms = 0};
     uint64_t limit = LIST_LIMIT;
     int rc = admin_query_number(request, "limit", 1, LIST_LIMIT_MAX, &limit, err);
+    listing.limit = (size_t)limit;
     if (rc == 0) {
-        rc = read_cursor(request, &after, err);
-    }
-    if (rc == 0) {
-        rc = find_all(request, &listing, err);
+        rc = read_cursor(request, &listing.after, err);
     }
     if (rc == 0) {
-        response->json = page_of(&listing, &after, limit);
-        rc = response->json != NULL ? 0 : err_set(err, E_NOMEM, "out of memory");
+        rc = find_page(request, &listing, err);
     }
-    for (size_t i = 0; i < listing.count; i++) {
-        json_decref(listing.rows[i].row);
+    if (rc == 0) {
+        rc = answer_page(&listing, response, err);
     }
+    keep_newest(&listing, 0);
     free(listing.rows);
     return rc;
 }

@@ -164,6 +164,62 @@ static void the_list_has_pages(void **state)
     }
 }
 
+/* In any order of ids, page by page: each once, the newest first. */
+static void a_long_list_is_paged_whole(void **state)
+{
+    (void)state;
+    enum { COUNT = 60 };
+    char target[128] = "/api/v1/enrollments?limit=7";
+    size_t seen = 0;
+    for (int i = 0; i < COUNT; i++) {
+        char path[80];
+        char record[64];
+        int age = i * 37 % COUNT; /* two of an age at times */
+        (void)snprintf(path, sizeof path, "token/%016x%048d", i, 0);
+        (void)snprintf(record, sizeof record, "{\"state\":\"new\",\"created_ms\":%d}",
+                       1000 + age / 2);
+        (void)fake_put(&fake, "server", path, record);
+    }
+    char before[64] = "9"; /* time and id of the row before */
+    while (strstr(target, "(none)") == NULL) {
+        struct answer answer = ask(&fake, "GET", target, NULL);
+        assert_int_equal(answer.status, 200);
+        assert_int_equal(rows_of(&answer, "enrollments"), seen + 7 <= COUNT ? 7 : COUNT % 7);
+        for (size_t i = 0; i < rows_of(&answer, "enrollments"); i++) {
+            const char *time = row_text(&answer, "enrollments", i, "created_at");
+            const char *id = row_text(&answer, "enrollments", i, "id");
+            int order = strncmp(time, before, strlen(time));
+            assert_true(order < 0 || (order == 0 && strcmp(id, before + strlen(time)) > 0));
+            (void)snprintf(before, sizeof before, "%s%s", time, id);
+            seen++;
+        }
+        (void)snprintf(target, sizeof target, "/api/v1/enrollments?limit=7&cursor=%s",
+                       text_at(&answer, "next"));
+        answer_free(&answer);
+    }
+    assert_int_equal(seen, COUNT);
+}
+
+static void a_list_without_memory_is_told(void **state)
+{
+    (void)state;
+    put_tokens();
+    ask_with_jansson();
+    bool failed = true;
+    for (unsigned nth = 1; failed; nth++) {
+        assert_true(nth < 2000);
+        ask_fails.nth = nth;
+        struct answer answer = ask(&fake, "GET", "/api/v1/enrollments?limit=1", NULL);
+        failed = ask_fails.failed;
+        assert_true(failed || answer.status == 200);
+        bool whole =
+            rows_of(&answer, "enrollments") == 1 && json_object_get(answer.json, "next") != NULL;
+        assert_true(answer.status >= 500 || whole);
+        answer_free(&answer);
+    }
+    ask_fails.nth = 0;
+}
+
 static void tokens_are_taken_back(void **state)
 {
     (void)state;
@@ -201,9 +257,13 @@ static void tokens_are_taken_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_FAKE(tokens_are_made),       WITH_FAKE(a_token_for_another_s_place),
-        WITH_FAKE(the_newest_come_first), WITH_FAKE(the_list_has_pages),
+        WITH_FAKE(tokens_are_made),
+        WITH_FAKE(a_token_for_another_s_place),
+        WITH_FAKE(the_newest_come_first),
+        WITH_FAKE(the_list_has_pages),
         WITH_FAKE(tokens_are_taken_back),
+        WITH_FAKE(a_long_list_is_paged_whole),
+        WITH_FAKE(a_list_without_memory_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
