@@ -2,8 +2,8 @@
  *
  * Keeps true: each change is a change set with the condition that the account is as it was read; no
  * change leaves the server without an administrator's account; who is signed in to an account that
- * lost its role, its password or itself is signed out before the change is answered, and no place is
- * known any more (lockout.h) for an account that lost its password or itself.
+ * lost its role, its password or itself is signed out before the change is answered, and no place
+ * is known any more (lockout.h) for an account that lost its password or itself.
  *
  * Thread safe. All but the list block on backend->submit; a password takes 100 ms more.
  */
