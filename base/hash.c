@@ -196,6 +196,35 @@ void sha256(const struct span *pieces, size_t count, uint8_t out[SHA256_SIZE])
     }
 }
 
+void sha256_begin(struct sha256_run *run)
+{
+    ASSERT(run != NULL);
+    (void)pthread_once(&sha256_once, prepare_sha256);
+    ASSERT(sha256_algorithm != NULL);
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    ASSERT(context != NULL);
+    int ok = EVP_DigestInit_ex2(context, sha256_algorithm, NULL);
+    ASSERT(ok == 1);
+    run->context = context;
+}
+
+void sha256_add(struct sha256_run *run, struct span bytes)
+{
+    ASSERT(run != NULL && run->context != NULL);
+    int ok = bytes.size > 0 ? EVP_DigestUpdate(run->context, bytes.data, bytes.size) : 1;
+    ASSERT(ok == 1);
+}
+
+void sha256_end(struct sha256_run *run, uint8_t out[SHA256_SIZE])
+{
+    ASSERT(run != NULL && run->context != NULL);
+    unsigned size = SHA256_SIZE;
+    int ok = out != NULL ? EVP_DigestFinal_ex(run->context, out, &size) : 1;
+    ASSERT(ok == 1 && size == SHA256_SIZE);
+    EVP_MD_CTX_free(run->context);
+    run->context = NULL;
+}
+
 uint64_t hash64(struct span bytes, uint64_t seed)
 {
     return XXH3_64bits_withSeed(bytes.data, bytes.size, seed);

@@ -14,6 +14,15 @@ uint32_t crc32c_by_table(uint32_t crc, const void *data, size_t size);
 /* SHA-256 of up to `count` pieces after each other (OpenSSL). Aborts only when out of memory. */
 void sha256(const struct span *pieces, size_t count, uint8_t out[SHA256_SIZE]);
 
+/* The same of bytes that come one after the other. Born by sha256_begin; sha256_end frees it, and
+ * has to be called (`out` may be NULL then: nobody wants to know). */
+struct sha256_run {
+    void *context;
+};
+void sha256_begin(struct sha256_run *run);
+void sha256_add(struct sha256_run *run, struct span bytes);
+void sha256_end(struct sha256_run *run, uint8_t out[SHA256_SIZE]);
+
 /* XXH3-64 with a seed: checksums of rows, and keyed hashes of tables. */
 uint64_t hash64(struct span bytes, uint64_t seed);
 /* XXH3-128 with a seed, the lower half first: digests of bags. */

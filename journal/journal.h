@@ -130,6 +130,25 @@ struct journal_stat {
 };
 MUST_CHECK int journal_stat(struct journal *journal, struct journal_stat *out, struct err *err);
 
+/* --- copying --- */
+
+struct journal_copied {
+    struct journal_position head; /* the last change in the copy */
+    uint64_t floor;               /* the first one */
+    uint8_t history[HISTORY_SIZE];
+    uint64_t time_ms;    /* of the last batch */
+    uint64_t full_files; /* those that are links: they have their names and will never change */
+};
+
+/* Put the journal as of now into `dir`, an empty folder on the same disk, which is a journal's
+ * folder then: full segments as hard links, the newest as a copy up to a synced batch's end with
+ * the mark of a clean stop. The copy was verified, and is synced; so are the links' bytes; the
+ * folder is not. A file that is linked is not recycled when it is let go of. Any thread. E_CORRUPT,
+ * E_EXISTS, E_NOSPACE, E_IO, E_PERMISSION, E_NOMEM; E_NOT_FOUND: it holds no change. What was made
+ * stays then. */
+MUST_CHECK int journal_copy(struct journal *journal, const char *dir, struct journal_copied *out,
+                            struct err *err);
+
 /* --- following the tail --- */
 
 struct journal_cursor;

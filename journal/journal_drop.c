@@ -5,7 +5,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "journal/journal_inside.h"
 
@@ -83,10 +83,18 @@ static int recycle(struct journal *journal, struct piece *piece, struct err *err
     return segment_recycle(scratch, journal->prepared_path, &id, journal->disk, err);
 }
 
+/* A file that a backup shares is the backup's from now on: what is written into it would change
+ * there. Nobody links one that is below the floor, so the count only falls. */
+static bool is_shared(const struct piece *piece)
+{
+    struct stat info;
+    return stat(piece->path, &info) != 0 || info.st_nlink > 1;
+}
+
 static bool can_recycle(struct journal *journal, const struct piece *piece)
 {
-    return (uint64_t)piece->file_bytes == journal->segment_bytes &&
-           access(piece->path, F_OK) == 0 && journal_prepare_begin(journal, true);
+    return (uint64_t)piece->file_bytes == journal->segment_bytes && !is_shared(piece) &&
+           journal_prepare_begin(journal, true);
 }
 
 int journal_drop(struct journal *journal, uint64_t below_seq, uint64_t *floor, struct err *err)

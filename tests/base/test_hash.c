@@ -101,6 +101,29 @@ static void sha256_gives_known_answers_over_pieces(void **state)
     expect_sha256(pieces, 4, of_abc);
 }
 
+static void sha256_of_pieces_that_come_is_the_same(void **state)
+{
+    (void)state;
+    uint8_t bytes[300];
+    uint8_t whole[SHA256_SIZE];
+    random_bytes(bytes, sizeof bytes);
+    struct span all = span_of(bytes, sizeof bytes);
+    sha256(&all, 1, whole);
+    for (size_t cut = 0; cut <= sizeof bytes; cut += 75) {
+        struct sha256_run run;
+        uint8_t hash[SHA256_SIZE];
+        sha256_begin(&run);
+        sha256_add(&run, span_of(bytes, cut));
+        sha256_add(&run, span_of(NULL, 0));
+        sha256_add(&run, span_of(bytes + cut, sizeof bytes - cut));
+        sha256_end(&run, hash);
+        assert_memory_equal(hash, whole, SHA256_SIZE);
+    }
+    struct sha256_run unwanted;
+    sha256_begin(&unwanted);
+    sha256_end(&unwanted, NULL);
+}
+
 static void hash64_is_xxh3(void **state)
 {
     (void)state;
@@ -165,6 +188,7 @@ int main(void)
         cmocka_unit_test(crc32c_in_lanes_is_the_same),
         cmocka_unit_test(crc32c_takes_pieces),
         cmocka_unit_test(sha256_gives_known_answers_over_pieces),
+        cmocka_unit_test(sha256_of_pieces_that_come_is_the_same),
         cmocka_unit_test(hash64_is_xxh3),
         cmocka_unit_test(random_bytes_fill_all_and_differ),
         cmocka_unit_test(hex_goes_both_ways),
