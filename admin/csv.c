@@ -225,22 +225,11 @@ static struct span text_of(const struct admin_csv *csv, size_t column)
     return cell->size > 0 ? span_of(csv->bytes.data + cell->at, cell->size) : span_of(NULL, 0);
 }
 
-static struct span trimmed(struct span text)
-{
-    while (text.size > 0 && (text.data[0] == ' ' || text.data[0] == '\t')) {
-        text = span_of(text.data + 1, text.size - 1);
-    }
-    while (text.size > 0 && (text.data[text.size - 1] == ' ' || text.data[text.size - 1] == '\t')) {
-        text.size--;
-    }
-    return text;
-}
-
 /* --- the first row --- */
 
 static const struct meaning *meaning_of(struct span title)
 {
-    title = trimmed(title);
+    title = span_trim(title);
     for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++) {
         if (title.size == strlen(meanings[i].title) &&
             strncasecmp((const char *)title.data, meanings[i].title, title.size) == 0) {
@@ -288,7 +277,7 @@ static int read_titles(struct admin_csv *csv, struct err *err)
 static bool is_empty(const struct admin_csv *csv)
 {
     for (size_t i = 0; i < csv->cell_count && csv->record.fault == 0; i++) {
-        if (trimmed(text_of(csv, i)).size > 0) {
+        if (span_trim(text_of(csv, i)).size > 0) {
             return false;
         }
     }
@@ -297,7 +286,7 @@ static bool is_empty(const struct admin_csv *csv)
 
 static int add_value(struct admin_csv *csv, const struct meaning *meaning, struct span value)
 {
-    value = trimmed(value);
+    value = span_trim(value);
     return value.size == 0
                ? 0
                : record_add(&csv->record, meaning->name, meaning->options, value, csv->line);

@@ -37,6 +37,22 @@ int span_compare(struct span a, struct span b)
     return (a.size > b.size) - (a.size < b.size);
 }
 
+static bool is_blank(uint8_t byte)
+{
+    return byte == ' ' || byte == '\t';
+}
+
+struct span span_trim(struct span text)
+{
+    while (text.size > 0 && is_blank(text.data[0])) {
+        text = span_of(text.data + 1, text.size - 1);
+    }
+    while (text.size > 0 && is_blank(text.data[text.size - 1])) {
+        text.size--;
+    }
+    return text;
+}
+
 void buf_init(struct buf *buf, size_t max)
 {
     ASSERT(buf != NULL);

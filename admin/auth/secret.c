@@ -41,17 +41,6 @@ bool auth_secret_hash(struct span text, uint8_t hash[SHA256_SIZE])
     return true;
 }
 
-static struct span trim(struct span text)
-{
-    while (text.size > 0 && (text.data[0] == ' ' || text.data[0] == '\t')) {
-        text = span_of(text.data + 1, text.size - 1);
-    }
-    while (text.size > 0 && (text.data[text.size - 1] == ' ' || text.data[text.size - 1] == '\t')) {
-        text.size--;
-    }
-    return text;
-}
-
 static bool take_prefix(struct span *text, const char *prefix, size_t size)
 {
     if (text->size < size || memcmp(text->data, prefix, size) != 0) {
@@ -68,7 +57,7 @@ struct span auth_secret_of_cookie(struct span header)
     while (header.size > 0) {
         const uint8_t *end = memchr(header.data, ';', header.size);
         size_t size = end != NULL ? (size_t)(end - header.data) : header.size;
-        struct span pair = trim(span_of(header.data, size));
+        struct span pair = span_trim(span_of(header.data, size));
         if (take_prefix(&pair, AUTH_COOKIE "=", sizeof AUTH_COOKIE)) {
             twice = twice || found.data != NULL;
             found = pair;
@@ -83,11 +72,11 @@ struct span auth_secret_of_authorization(struct span header)
 {
     static const char SCHEME[] = "Bearer ";
     size_t size = sizeof SCHEME - 1;
-    header = trim(header);
+    header = span_trim(header);
     if (header.size < size || strncasecmp((const char *)header.data, SCHEME, size) != 0) {
         return span_of(NULL, 0);
     }
-    struct span text = trim(span_of(header.data + size, header.size - size));
+    struct span text = span_trim(span_of(header.data + size, header.size - size));
     if (!take_prefix(&text, AUTH_TOKEN_PREFIX, sizeof AUTH_TOKEN_PREFIX - 1)) {
         return span_of(NULL, 0);
     }

@@ -4,17 +4,6 @@
 #include <string.h>
 #include <strings.h>
 
-static struct span trimmed(struct span text)
-{
-    while (text.size > 0 && (text.data[0] == ' ' || text.data[0] == '\t')) {
-        text = span_of(text.data + 1, text.size - 1);
-    }
-    while (text.size > 0 && (text.data[text.size - 1] == ' ' || text.data[text.size - 1] == '\t')) {
-        text.size--;
-    }
-    return text;
-}
-
 /* What stands before the next `end`, trimmed, taken off the front with it. False at the end. */
 static bool next_piece(struct span *rest, char end, struct span *piece)
 {
@@ -23,7 +12,7 @@ static bool next_piece(struct span *rest, char end, struct span *piece)
     }
     const uint8_t *at = memchr(rest->data, end, rest->size);
     size_t size = at != NULL ? (size_t)(at - rest->data) : rest->size;
-    *piece = trimmed(span_of(rest->data, size));
+    *piece = span_trim(span_of(rest->data, size));
     size += at != NULL;
     *rest = span_of(rest->data + size, rest->size - size);
     return true;
@@ -106,7 +95,7 @@ int admin_range_read(struct span header, size_t size, struct admin_range *out)
     if (memchr(last.data, '-', last.size) == NULL || !next_piece(&last, '-', &first)) {
         return E_INVALID;
     }
-    last = trimmed(last);
+    last = span_trim(last);
     size_t from = 0;
     size_t to = 0;
     if ((first.size > 0 && !read_number(first, &from)) ||

@@ -208,24 +208,13 @@ static int read_known_header(struct reading *reading, struct span name, struct s
     return keep_header(reading, name, value);
 }
 
-static struct span trim(struct span text)
-{
-    while (text.size > 0 && (text.data[0] == ' ' || text.data[0] == '\t')) {
-        text = span_of(text.data + 1, text.size - 1);
-    }
-    while (text.size > 0 && (text.data[text.size - 1] == ' ' || text.data[text.size - 1] == '\t')) {
-        text.size--;
-    }
-    return text;
-}
-
 static int read_header(struct reading *reading, struct span line)
 {
     struct span name;
     if (!take_until(&line, ":", &name) || !is_tokens(name)) {
         return malformed(reading, "a line of its head is not 'Name: value'");
     }
-    struct span value = trim(line);
+    struct span value = span_trim(line);
     for (size_t i = 0; i < value.size; i++) {
         if ((value.data[i] < ' ' && value.data[i] != '\t') || value.data[i] == 0x7f) {
             return malformed(reading, "a header holds a control character");

@@ -31,6 +31,18 @@ static void spans_compare_as_bytes(void **state)
     assert_int_equal(span_compare(empty, empty), 0);
 }
 
+static void blanks_at_the_ends_go(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"", ""},          {" \t ", ""}, {"a", "a"}, {" a\t", "a"}, {"\t a \t b ", "a \t b"},
+        {"\na\r", "\na\r"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_true(span_equal(span_trim(span_str(rows[i][0])), span_str(rows[i][1])));
+    }
+    assert_int_equal(span_trim(span_of(NULL, 0)).size, 0);
+}
+
 static void numbers_have_their_byte_order(void **state)
 {
     (void)state;
@@ -276,6 +288,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(spans_compare_as_bytes),
+        cmocka_unit_test(blanks_at_the_ends_go),
         cmocka_unit_test(numbers_have_their_byte_order),
         cmocka_unit_test(appends_follow_each_other),
         cmocka_unit_test(the_maximum_holds_for_every_append),
