@@ -236,18 +236,18 @@ static int answer_deletion(const struct auth_deletion *deletion, struct admin_re
                          deletion->count > 1 ? "one of these names" : "this name");
 }
 
-static int delete_named(const struct admin_request *request, const json_t *names, bool dry_run,
+static int delete_named(const struct admin_request *request, const struct admin_api_named *wanted,
                         struct admin_response *response, struct err *err)
 {
-    size_t count = json_array_size(names);
+    size_t count = json_array_size(wanted->names);
     struct auth_by by = by_of(request);
     const char **texts = calloc(count, sizeof *texts);
     bool *gone = calloc(count, sizeof *gone);
     struct auth_deletion deletion = {
-        .names = texts, .count = count, .dry_run = dry_run, .gone = gone};
+        .names = texts, .count = count, .dry_run = wanted->dry_run, .gone = gone};
     int rc = texts != NULL && gone != NULL ? 0 : no_memory(err);
     for (size_t i = 0; i < count && rc == 0; i++) {
-        texts[i] = json_string_value(json_array_get(names, i));
+        texts[i] = json_string_value(json_array_get(wanted->names, i));
     }
     if (rc == 0) {
         rc = auth_accounts_delete(&by, &deletion, err);
@@ -263,22 +263,11 @@ static int delete_named(const struct admin_request *request, const json_t *names
 int admin_api_accounts_delete(const struct admin_request *request, struct admin_response *response,
                               struct err *err)
 {
-    json_t *body = NULL;
-    json_t *names = NULL;
-    bool dry_run = false;
-    int rc = admin_body_json(request, "names dry_run", &body, err);
+    struct admin_api_named wanted = {0};
+    int rc = admin_api_named(request, "names", AUTH_ACCOUNTS_MAX, "account", &wanted, err);
     if (rc == 0) {
-        rc = admin_api_bool(body, "dry_run", &dry_run, err);
+        rc = delete_named(request, &wanted, response, err);
     }
-    if (rc == 0) {
-        rc = admin_api_strings(body, "names", AUTH_ACCOUNTS_MAX, &names, err);
-    }
-    if (rc == 0 && json_array_size(names) == 0) {
-        rc = err_set(err, E_INVALID, "'names' names no account");
-    }
-    if (rc == 0) {
-        rc = delete_named(request, names, dry_run, response, err);
-    }
-    json_decref(body);
+    json_decref(wanted.body);
     return rc;
 }

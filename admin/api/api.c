@@ -174,6 +174,23 @@ int admin_api_strings(json_t *object, const char *member, size_t max, json_t **o
     return 0;
 }
 
+int admin_api_named(const struct admin_request *request, const char *member, size_t max,
+                    const char *thing, struct admin_api_named *out, struct err *err)
+{
+    char members[64];
+    (void)snprintf(members, sizeof members, "%s dry_run", member);
+    int rc = admin_body_json(request, members, &out->body, err);
+    if (rc == 0) {
+        rc = admin_api_bool(out->body, "dry_run", &out->dry_run, err);
+    }
+    if (rc == 0) {
+        rc = admin_api_strings(out->body, member, max, &out->names, err);
+    }
+    return rc != 0 || json_array_size(out->names) > 0
+               ? rc
+               : err_set(err, E_INVALID, "'%s' names no %s", member, thing);
+}
+
 void admin_api_tell(json_t *names, const char *name)
 {
     if (json_array_size(names) < ADMIN_API_TOLD_MAX) {

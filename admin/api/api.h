@@ -72,6 +72,9 @@ const char *admin_api_kind(enum owner_kind kind); /* "user", "group" */
  * not given. Of a time before everything it is E_NOT_FOUND. */
 MUST_CHECK int admin_api_moment(const struct admin_request *request, const char *parameter,
                                 uint64_t *seq, struct err *err);
+/* The same of `from`, for what is read backwards: the first seq that counts, 0 for all. What was
+ * written at that very moment does; what is older than the journal begins with the journal. */
+MUST_CHECK int admin_api_from(const struct admin_request *request, uint64_t *seq, struct err *err);
 /* Of a code of the past: an answer that is E_TOO_OLD tells the oldest seq. Returns the code. */
 int admin_api_past_code(const struct admin_request *request, struct admin_response *response,
                         int code);
@@ -91,6 +94,16 @@ double admin_api_round(double value); /* to a tenth; not negative */
 /* "2026-11-22T17:51:37.123Z", or null for 0. */
 json_t *admin_api_time(uint64_t ms);
 json_t *admin_api_seq(uint64_t seq); /* a string */
+/* A body {"ids": [...], "dry_run": false}, with `member` for "ids": at least one and at most `max`.
+ * `thing` is one of them, for the sentence that there is none. Whoever asked frees `body`, also
+ * when it failed. E_MALFORMED, E_INVALID. */
+struct admin_api_named {
+    json_t *body;
+    json_t *names; /* the body's array */
+    bool dry_run;
+};
+MUST_CHECK int admin_api_named(const struct admin_request *request, const char *member, size_t max,
+                               const char *thing, struct admin_api_named *out, struct err *err);
 /* An array of strings of an object: E_INVALID when it is something else; absent is empty (NULL). */
 MUST_CHECK int admin_api_strings(json_t *object, const char *member, size_t max, json_t **out,
                                  struct err *err);

@@ -128,23 +128,6 @@ static int fill_page(struct reading *reading, struct err *err)
 
 /* --- the question --- */
 
-/* What happened at that very moment counts; what is older than the journal begins with it. */
-static int read_from(struct reading *reading, struct err *err)
-{
-    const char *text = admin_query(reading->request, "from");
-    uint64_t time_ms = 0;
-    if (text == NULL) {
-        return 0;
-    }
-    int rc = admin_moment_parse(text, clock_wall_ms(&clock_system), &reading->from, &time_ms, err);
-    if (rc != 0 || time_ms == 0) {
-        return rc;
-    }
-    rc = journal_seek_time(reading->request->backend->journal, time_ms - 1, &reading->from, err);
-    reading->from = rc == 0 ? reading->from + 1 : 0;
-    return rc == E_TOO_OLD ? 0 : rc;
-}
-
 static int read_question(struct reading *reading, struct err *err)
 {
     const struct admin_request *request = reading->request;
@@ -155,7 +138,7 @@ static int read_question(struct reading *reading, struct err *err)
     reading->action = admin_query(request, "action");
     int rc = admin_query_number(request, "limit", 1, AUDIT_LIMIT_MAX, &reading->limit, err);
     if (rc == 0) {
-        rc = read_from(reading, err);
+        rc = admin_api_from(request, &reading->from, err);
     }
     if (rc == 0 && to != NULL) {
         rc = admin_moment_seq(request->backend->journal, to, &reading->to, err);

@@ -231,24 +231,6 @@ static int fill_page(struct history *history, struct err *err)
 
 /* --- the question --- */
 
-/* `from` counts what was written at that very moment, too; what is older than the journal begins
- * with the journal. */
-static int read_from(struct history *history, struct err *err)
-{
-    const char *text = admin_query(history->request, "from");
-    uint64_t time_ms = 0;
-    if (text == NULL) {
-        return 0;
-    }
-    int rc = admin_moment_parse(text, clock_wall_ms(&clock_system), &history->from, &time_ms, err);
-    if (rc != 0 || time_ms == 0) {
-        return rc;
-    }
-    rc = journal_seek_time(history->request->backend->journal, time_ms - 1, &history->from, err);
-    history->from = rc == 0 ? history->from + 1 : 0;
-    return rc == E_TOO_OLD ? 0 : rc;
-}
-
 static int read_question(struct history *history, struct err *err)
 {
     const struct admin_request *request = history->request;
@@ -268,7 +250,7 @@ static int read_question(struct history *history, struct err *err)
         rc = admin_query_number(request, "limit", 1, HISTORY_LIMIT_MAX, &history->limit, err);
     }
     if (rc == 0) {
-        rc = read_from(history, err);
+        rc = admin_api_from(request, &history->from, err);
     }
     if (rc == 0 && to != NULL) {
         rc = admin_moment_seq(request->backend->journal, to, &history->to, err);

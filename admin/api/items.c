@@ -6,6 +6,7 @@
 
 #include "admin/api/api.h"
 #include "admin/moment.h"
+#include "base/clock.h"
 
 enum {
     ITEMS_LIMIT = 1000, /* when nothing else is asked for */
@@ -27,6 +28,23 @@ int admin_api_moment(const struct admin_request *request, const char *parameter,
         return err_set(err, E_NOT_FOUND, "nothing was written before %s yet", text);
     }
     return rc == 0 ? admin_moment_whole(journal, seq, err) : rc;
+}
+
+int admin_api_from(const struct admin_request *request, uint64_t *seq, struct err *err)
+{
+    const char *text = admin_query(request, "from");
+    uint64_t time_ms = 0;
+    *seq = 0;
+    if (text == NULL) {
+        return 0;
+    }
+    int rc = admin_moment_parse(text, clock_wall_ms(&clock_system), seq, &time_ms, err);
+    if (rc != 0 || time_ms == 0) {
+        return rc;
+    }
+    rc = journal_seek_time(request->backend->journal, time_ms - 1, seq, err);
+    *seq = rc == 0 ? *seq + 1 : 0;
+    return rc == E_TOO_OLD ? 0 : rc;
 }
 
 int admin_api_past_code(const struct admin_request *request, struct admin_response *response,

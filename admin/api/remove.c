@@ -91,32 +91,26 @@ static json_t *told(const struct admin_removable *kind, const struct admin_remov
 int admin_removal_run(const struct admin_removable *kind, const struct admin_request *request,
                       struct admin_response *response, struct err *err)
 {
-    json_t *body = NULL;
-    json_t *ids = NULL;
+    struct admin_api_named wanted = {0};
     struct admin_removal removal = {
         .request = request, .told = json_array(), .missing = json_array(), .failed = json_array()};
-    int rc = admin_body_json(request, "ids dry_run", &body, err);
+    int rc = admin_api_named(request, "ids", IDS_MAX, kind->thing, &wanted, err);
+    removal.dry_run = wanted.dry_run;
     if (rc == 0) {
-        rc = admin_api_bool(body, "dry_run", &removal.dry_run, err);
+        rc = remove_all(kind, &removal, wanted.names, err);
     }
     if (rc == 0) {
-        rc = admin_api_strings(body, "ids", IDS_MAX, &ids, err);
-    }
-    if (rc == 0) {
-        rc = remove_all(kind, &removal, ids, err);
-    }
-    if (rc == 0) {
-        rc = answer(kind, &removal, json_array_size(ids), response, err);
+        rc = answer(kind, &removal, json_array_size(wanted.names), response, err);
     }
     response->about = told(kind, &removal);
     if (rc != 0 && removal.removed > 0 && !removal.dry_run) {
         response->partly = true;
         (void)err_prefix(err, "after %" JSON_INTEGER_FORMAT " of %zu", removal.removed,
-                         json_array_size(ids));
+                         json_array_size(wanted.names));
     }
     json_decref(removal.told);
     json_decref(removal.missing);
     json_decref(removal.failed);
-    json_decref(body);
+    json_decref(wanted.body);
     return rc;
 }

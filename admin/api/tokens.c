@@ -163,15 +163,16 @@ static int answer_deletion(const struct auth_token_deletion *deletion, const jso
                                            deletion->count > 1 ? "one of these ids" : "this id");
 }
 
-static int delete_all(const struct admin_request *request, const json_t *texts, bool dry_run,
-                      struct admin_response *response, struct err *err)
+static int delete_named(const struct admin_request *request, const struct admin_api_named *wanted,
+                        struct admin_response *response, struct err *err)
 {
+    const json_t *texts = wanted->names;
     size_t count = json_array_size(texts);
     struct auth_by by = {request->auth, request->backend, request->actor};
     uint64_t *ids = calloc(count, sizeof *ids);
     bool *gone = calloc(count, sizeof *gone);
     struct auth_token_deletion deletion = {
-        .ids = ids, .count = count, .dry_run = dry_run, .gone = gone};
+        .ids = ids, .count = count, .dry_run = wanted->dry_run, .gone = gone};
     int rc = ids != NULL && gone != NULL ? 0 : no_memory(err);
     for (size_t i = 0; i < count && rc == 0; i++) {
         /* what is no id stays 0, which no token has */
@@ -191,22 +192,11 @@ static int delete_all(const struct admin_request *request, const json_t *texts, 
 int admin_api_tokens_delete(const struct admin_request *request, struct admin_response *response,
                             struct err *err)
 {
-    json_t *body = NULL;
-    json_t *ids = NULL;
-    bool dry_run = false;
-    int rc = admin_body_json(request, "ids dry_run", &body, err);
+    struct admin_api_named wanted = {0};
+    int rc = admin_api_named(request, "ids", AUTH_TOKENS_MAX, "API token", &wanted, err);
     if (rc == 0) {
-        rc = admin_api_bool(body, "dry_run", &dry_run, err);
+        rc = delete_named(request, &wanted, response, err);
     }
-    if (rc == 0) {
-        rc = admin_api_strings(body, "ids", AUTH_TOKENS_MAX, &ids, err);
-    }
-    if (rc == 0 && json_array_size(ids) == 0) {
-        rc = err_set(err, E_INVALID, "'ids' names no API token");
-    }
-    if (rc == 0) {
-        rc = delete_all(request, ids, dry_run, response, err);
-    }
-    json_decref(body);
+    json_decref(wanted.body);
     return rc;
 }
