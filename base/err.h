@@ -58,7 +58,9 @@
     X(E_CREDENTIALS, 45, "bad_credentials", 5, "the name or the password is wrong")                \
     X(E_LAST_ADMIN, 46, "last_admin", 4, "there has to be an administrator")                       \
     X(E_BAG_WANTED, 47, "bag_wanted", 3, "the bag was deleted, and this machine's copy is wanted") \
-    X(E_MUST_CHANGE, 48, "must_change", 5, "somebody else knows the password: choose another")
+    X(E_MUST_CHANGE, 48, "must_change", 5, "somebody else knows the password: choose another")     \
+    X(E_SIGNATURE, 51, "signature", 5, "the signature is not one that is trusted")                 \
+    X(E_PASSWORD, 52, "password", 5, "the password is missing or another")
 
 #define ERR_ENUM(name, number, text, exit_code, meaning) name = -(number),
 enum err_code { ERR_LIST(ERR_ENUM) };

@@ -70,7 +70,11 @@ enum kb_code {
     KB_E_SYSTEM = -39,
     KB_E_CLOSED = -40,
     KB_E_PERMISSION = -41,
-    KB_E_TOO_OLD = -42
+    KB_E_TOO_OLD = -42,
+    KB_E_SHARING_CHANGED = -49,
+    KB_E_CATEGORY = -50,
+    KB_E_SIGNATURE = -51,
+    KB_E_PASSWORD = -52
 };
 
 struct kb_error {
@@ -162,10 +166,22 @@ KB_API int kb_users(struct kb *kb, kb_user_fn *each, void *context, struct kb_er
 
 /* --- reading and writing: local, durable, at once --- */
 
+/* "user:NAME" is what counts for that user on this machine. Where an administrator made a category
+ * device-specific, reads see and writes change this machine's own values of it; where the user has
+ * none, there may be a default. "user:NAME/device:ID" is the bag itself in which a machine's own
+ * values of a user are. */
+enum kb_layer {
+    KB_LAYER_NONE = 0,
+    KB_LAYER_SHARED = 1,  /* the same on all machines */
+    KB_LAYER_DEVICE = 2,  /* this machine's own */
+    KB_LAYER_DEFAULT = 3, /* nobody wrote it: for everybody who has none */
+};
+
 struct kb_value {
     void *data; /* with one NUL behind it that `size` does not count; kb_value_free */
     size_t size;
-    uint64_t seq;     /* the server's seq of this value; 0: not sent or not acknowledged yet */
+    uint64_t seq;     /* the server's seq of this value; 0: not sent or not acknowledged yet, or
+                         a default */
     uint64_t time_ms; /* since 1970 */
     bool pending;     /* a local write that waits in the outbox */
 };
@@ -185,9 +201,11 @@ struct kb_write {
     size_t size;
     bool remove;
 };
-/* `op` (may be NULL) names the write for kb_wait. Refused at once: KB_E_PATH, KB_E_TOO_LARGE,
- * KB_E_NOT_SIGNED_IN, KB_E_NOT_ALLOWED (the fleet bag), KB_E_NOSPACE, KB_E_QUOTA (the outbox is
- * full). What the server refuses later is listed by kb_outbox. */
+/* `op` (may be NULL) names the write for kb_wait. Refused at once: KB_E_PATH, KB_E_TOO_LARGE (also
+ * by the limit of its category), KB_E_NOT_SIGNED_IN, KB_E_NOT_ALLOWED (the fleet bag),
+ * KB_E_NOSPACE, KB_E_QUOTA (the outbox is full). What the server refuses later is listed by
+ * kb_outbox, such as KB_E_SHARING_CHANGED: it was written as this machine's own, and is shared by
+ * now. */
 KB_API int kb_set(struct kb *kb, const char *bag, const char *item, const void *bytes, size_t size,
                   const struct kb_write_options *options, uint64_t *op, struct kb_error *error);
 KB_API int kb_remove(struct kb *kb, const char *bag, const char *item,
@@ -203,14 +221,49 @@ struct kb_item {
     const char *path;
     const void *bytes; /* borrowed for the callback */
     size_t size;
-    uint64_t seq;
+    uint64_t seq; /* as of kb_value */
     uint64_t time_ms;
     bool pending;
+    enum kb_layer layer; /* of one that is pending: where it would go now */
 };
 typedef int kb_item_fn(void *context, const struct kb_item *item);
 /* In order of paths; `prefix` NULL or "": all. */
 KB_API int kb_list(struct kb *kb, const char *bag, const char *prefix, kb_item_fn *each,
                    void *context, struct kb_error *error);
+
+/* Is the category of an item shared? */
+enum kb_sharing {
+    KB_SHARING_ALWAYS = 0, /* it can't be anything else */
+    KB_SHARING_SHARED = 1, /* Shared across All Devices */
+    KB_SHARING_DEVICE = 2, /* Device-Specific (Not Shared) */
+};
+/* What a layer has of an item. */
+struct kb_found {
+    bool there;
+    bool initialised; /* its category was initialised for everybody since: it does not count */
+    uint64_t seq;
+    uint64_t time_ms;
+    char origin[17]; /* the machine that wrote it, 16 hexadecimal digits; "": the server itself, or
+                        an administrator */
+    uint64_t bytes;
+};
+struct kb_explanation {
+    size_t size;         /* set by the caller to sizeof(struct kb_explanation) */
+    enum kb_layer layer; /* whose value counts; KB_LAYER_NONE: there is none */
+    bool pending;        /* a write of this machine that waits in the outbox */
+    enum kb_sharing sharing;
+    bool copy; /* DEVICE: machines without a value of their own see the shared one from before */
+    uint64_t sharing_seq;  /* of the change that set it; 0: it is as the catalogue has it */
+    uint64_t seq, time_ms; /* of the value that counts */
+    char origin[17];       /* of it, as above; of a local write this machine */
+    char device[17];       /* this machine; "" when it never joined */
+    struct kb_found shared, own, fallback; /* by layer: SHARED, DEVICE, DEFAULT */
+};
+/* Where the value of an item comes from, and who set it, as far as this machine knows. `value` (may
+ * be NULL) gets the value, empty when there is none. KB_E_NOT_SIGNED_IN, KB_E_PATH. */
+KB_API int kb_explain(struct kb *kb, const char *bag, const char *item,
+                      struct kb_explanation *explanation, struct kb_value *value,
+                      struct kb_error *error);
 
 /* --- watching --- */
 
@@ -224,7 +277,8 @@ struct kb_change {
 };
 typedef void kb_change_fn(void *context, const struct kb_change *change);
 struct kb_watch;
-/* `bag` NULL: every bag kept here. At most 4,096 changes wait for kb_dispatch; when more come they
+/* `bag` NULL: every bag kept here. A flag that changes which values count is told as one change
+ * without item. At most 4,096 changes wait for kb_dispatch; when more come they
  * are told as one change without item ("read again"), never lost in silence. */
 KB_API int kb_watch(struct kb *kb, const char *bag, kb_change_fn *on_change, void *context,
                     struct kb_watch **watch, struct kb_error *error);
@@ -250,8 +304,8 @@ struct kb_op {
 typedef int kb_op_fn(void *context, const struct kb_op *op);
 KB_API int kb_outbox(struct kb *kb, enum kb_outbox_which which, kb_op_fn *each, void *context,
                      struct kb_error *error);
-/* A refused write: send it again as a new write (without its condition) / forget it. `op` 0: all. A
- * pending one can be dropped until it was acknowledged. */
+/* A refused write: send it again as a new write (without its condition, and by what is shared now)
+ * / forget it. `op` 0: all. A pending one can be dropped until it was acknowledged. */
 KB_API int kb_outbox_retry(struct kb *kb, uint64_t op, struct kb_error *error);
 KB_API int kb_outbox_drop(struct kb *kb, uint64_t op, struct kb_error *error);
 
