@@ -3,25 +3,7 @@
 #define KITBAG_TESTS_ADMIN_PAST_FIXTURE_H
 
 #include "admin/past.h"
-#include "tests/admin/fake_backend.h"
-
-static struct fake_backend fake;
-
-static inline int open_fake(void **state)
-{
-    (void)state;
-    fake_open(&fake);
-    return 0;
-}
-
-static inline int close_fake(void **state)
-{
-    (void)state;
-    fake_close(&fake);
-    return 0;
-}
-
-#define PAST_TEST(test) cmocka_unit_test_setup_teardown(test, open_fake, close_fake)
+#include "tests/admin/fake_fixture.h"
 
 /* The code of what failed, or 0. Hidden items stand in brackets. */
 static inline int past_line(const char *owner, uint64_t seq, bool hidden, char *out, size_t room)

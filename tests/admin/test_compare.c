@@ -77,8 +77,8 @@ static void fences_make_differences(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        PAST_TEST(differences_are_told_in_order),
-        PAST_TEST(fences_make_differences),
+        FAKE_TEST(differences_are_told_in_order),
+        FAKE_TEST(fences_make_differences),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* Tests of admin/moment.c: what a person may call a moment. */
-#include "tests/admin/fake_backend.h"
+#include "tests/admin/fake_fixture.h"
 
 #include "admin/moment.h"
 
@@ -95,22 +95,6 @@ static void nonsense_is_told_what_there_is(void **state)
     }
 }
 
-static struct fake_backend fake;
-
-static int open_fake(void **state)
-{
-    (void)state;
-    fake_open(&fake);
-    return 0;
-}
-
-static int close_fake(void **state)
-{
-    (void)state;
-    fake_close(&fake);
-    return 0;
-}
-
 /* Each of the fake's change sets is a second after the one before. */
 static void a_time_is_the_last_change_up_to_it(void **state)
 {
@@ -157,8 +141,8 @@ int main(void)
         cmocka_unit_test(a_number_is_a_seq),
         cmocka_unit_test(times_are_read),
         cmocka_unit_test(nonsense_is_told_what_there_is),
-        cmocka_unit_test_setup_teardown(a_time_is_the_last_change_up_to_it, open_fake, close_fake),
-        cmocka_unit_test_setup_teardown(no_moment_lies_within_a_change_set, open_fake, close_fake),
+        FAKE_TEST(a_time_is_the_last_change_up_to_it),
+        FAKE_TEST(no_moment_lies_within_a_change_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -210,13 +210,13 @@ static void every_moment_of_a_long_history_is_right(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        PAST_TEST(each_moment_is_told),
-        PAST_TEST(who_and_when_are_looked_up),
-        PAST_TEST(a_deleted_bag_is_there_in_its_time),
-        PAST_TEST(fences_count_as_of_the_moment),
-        PAST_TEST(one_item_alone_is_read),
-        PAST_TEST(who_does_not_wait_is_not_answered),
-        PAST_TEST(every_moment_of_a_long_history_is_right),
+        FAKE_TEST(each_moment_is_told),
+        FAKE_TEST(who_and_when_are_looked_up),
+        FAKE_TEST(a_deleted_bag_is_there_in_its_time),
+        FAKE_TEST(fences_count_as_of_the_moment),
+        FAKE_TEST(one_item_alone_is_read),
+        FAKE_TEST(who_does_not_wait_is_not_answered),
+        FAKE_TEST(every_moment_of_a_long_history_is_right),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

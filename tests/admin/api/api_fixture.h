@@ -3,25 +3,15 @@
 #define KITBAG_TESTS_ADMIN_API_FIXTURE_H
 
 #include "tests/admin/api/ask.h"
+#include "tests/admin/fake_fixture.h"
 
-static struct fake_backend fake;
-
-static inline int open_fake(void **state)
+static inline int close_api(void **state)
 {
-    (void)state;
-    fake_open(&fake);
-    return 0;
-}
-
-static inline int close_fake(void **state)
-{
-    (void)state;
     ask_if_match = NULL;
-    fake_close(&fake);
-    return 0;
+    return close_fake(state);
 }
 
-#define API_TEST(test) cmocka_unit_test_setup_teardown(test, open_fake, close_fake)
+#define API_TEST(test) cmocka_unit_test_setup_teardown(test, open_fake, close_api)
 
 /* Ask, and expect a problem. */
 static inline void refused(const char *method, const char *target, const char *body, int status,

@@ -1,21 +1,5 @@
 /* Tests of admin/api/enrollments.c: join tokens are made, seen, and taken back. */
-#include "tests/admin/api/ask.h"
-
-static struct fake_backend fake;
-
-static int open_fake(void **state)
-{
-    (void)state;
-    fake_open(&fake);
-    return 0;
-}
-
-static int close_fake(void **state)
-{
-    (void)state;
-    fake_close(&fake);
-    return 0;
-}
+#include "tests/admin/api/api_fixture.h"
 
 static void tokens_are_made(void **state)
 {
@@ -252,18 +236,16 @@ static void tokens_are_taken_back(void **state)
     answer_free(&answer);
 }
 
-#define WITH_FAKE(test) cmocka_unit_test_setup_teardown(test, open_fake, close_fake)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_FAKE(tokens_are_made),
-        WITH_FAKE(a_token_for_another_s_place),
-        WITH_FAKE(the_newest_come_first),
-        WITH_FAKE(the_list_has_pages),
-        WITH_FAKE(tokens_are_taken_back),
-        WITH_FAKE(a_long_list_is_paged_whole),
-        WITH_FAKE(a_list_without_memory_is_told),
+        API_TEST(tokens_are_made),
+        API_TEST(a_token_for_another_s_place),
+        API_TEST(the_newest_come_first),
+        API_TEST(the_list_has_pages),
+        API_TEST(tokens_are_taken_back),
+        API_TEST(a_long_list_is_paged_whole),
+        API_TEST(a_list_without_memory_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

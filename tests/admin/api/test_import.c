@@ -1,21 +1,5 @@
 /* Tests of admin/api/import.c: uploads and their reports. */
-#include "tests/admin/api/ask.h"
-
-static struct fake_backend fake;
-
-static int open_fake(void **state)
-{
-    (void)state;
-    fake_open(&fake);
-    return 0;
-}
-
-static int close_fake(void **state)
-{
-    (void)state;
-    fake_close(&fake);
-    return 0;
-}
+#include "tests/admin/api/api_fixture.h"
 
 static const char staff[] = "dn: a\nobjectClass: person\nuid: ann\nou: x\n\n"
                             "dn: b\nobjectClass: person\nuid: bob\nou: x\n\n"
@@ -129,17 +113,15 @@ static void what_was_done_before_the_end_is_told(void **state)
     expect_problem(&answer, 507, "no_space", "after 1 users and 0 items: the disk is full");
 }
 
-#define WITH_FAKE(test) cmocka_unit_test_setup_teardown(test, open_fake, close_fake)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_FAKE(people_are_imported),
-        WITH_FAKE(addresses_are_imported),
-        WITH_FAKE(what_was_imported_before_a_failure_is_audited),
-        WITH_FAKE(what_was_imported_before_the_server_went_is_told),
-        WITH_FAKE(the_format_has_to_be_known),
-        WITH_FAKE(what_was_done_before_the_end_is_told),
+        API_TEST(people_are_imported),
+        API_TEST(addresses_are_imported),
+        API_TEST(what_was_imported_before_a_failure_is_audited),
+        API_TEST(what_was_imported_before_the_server_went_is_told),
+        API_TEST(the_format_has_to_be_known),
+        API_TEST(what_was_done_before_the_end_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,21 +1,5 @@
 /* Tests of admin/api/owners.c: the directory, one owner, the items. */
-#include "tests/admin/api/ask.h"
-
-static struct fake_backend fake;
-
-static int open_fake(void **state)
-{
-    (void)state;
-    fake_open(&fake);
-    return 0;
-}
-
-static int close_fake(void **state)
-{
-    (void)state;
-    fake_close(&fake);
-    return 0;
-}
+#include "tests/admin/api/api_fixture.h"
 
 /* The names of all pages of `limit` rows, joined by spaces; how many pages there were. */
 static int walk(const char *question, int limit, const char *array, const char *member, char *out,
@@ -239,20 +223,18 @@ static void it_is_told_when_a_user_signed_in(void **state)
     answer_free(&answer);
 }
 
-#define WITH_FAKE(test) cmocka_unit_test_setup_teardown(test, open_fake, close_fake)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_FAKE(owners_come_in_order_by_pages),
-        WITH_FAKE(a_search_finds_any_part_of_a_name),
-        WITH_FAKE(bad_questions_are_refused),
-        WITH_FAKE(one_owner_is_shown_with_device_bags),
-        WITH_FAKE(it_is_told_when_a_user_signed_in),
-        WITH_FAKE(items_come_by_pages),
-        WITH_FAKE(values_are_text_or_base64_and_secrets_are_masked),
-        WITH_FAKE(large_values_come_in_several_answers),
-        WITH_FAKE(items_of_nobody_are_not_found),
+        API_TEST(owners_come_in_order_by_pages),
+        API_TEST(a_search_finds_any_part_of_a_name),
+        API_TEST(bad_questions_are_refused),
+        API_TEST(one_owner_is_shown_with_device_bags),
+        API_TEST(it_is_told_when_a_user_signed_in),
+        API_TEST(items_come_by_pages),
+        API_TEST(values_are_text_or_base64_and_secrets_are_masked),
+        API_TEST(large_values_come_in_several_answers),
+        API_TEST(items_of_nobody_are_not_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,7 +135,7 @@ static int close_server(void **state)
     json_decref(response.json);
     json_decref(response.about);
     memset(&response, 0, sizeof response);
-    return close_fake(state);
+    return close_api(state);
 }
 
 #define SERVER_TEST(test) cmocka_unit_test_setup_teardown(test, open_server, close_server)

@@ -47,7 +47,7 @@ static int dig_up(void **state)
     ask_as.auth = NULL;
     admin_auth_free(&auth);
     log_ring_close();
-    return close_fake(state);
+    return close_api(state);
 }
 
 /* How often something was looked at, so that a test of nothing is noticed. */

@@ -1,21 +1,5 @@
 /* Tests of admin/api/sync.c: what is told of synchronization, starting and stopping it. */
-#include "tests/admin/api/ask.h"
-
-static struct fake_backend fake;
-
-static int open_fake(void **state)
-{
-    (void)state;
-    fake_open(&fake);
-    return 0;
-}
-
-static int close_fake(void **state)
-{
-    (void)state;
-    fake_close(&fake);
-    return 0;
-}
+#include "tests/admin/api/api_fixture.h"
 
 static void it_tells_whom_it_is_about(void **state)
 {
@@ -108,11 +92,10 @@ static void a_server_that_goes_down(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_fake, close_fake)
     const struct CMUnitTest tests[] = {
-        TEST(it_tells_whom_it_is_about), TEST(stopping_and_starting),
-        TEST(a_dry_run_changes_nothing), TEST(bad_requests),
-        TEST(a_server_that_goes_down),
+        API_TEST(it_tells_whom_it_is_about), API_TEST(stopping_and_starting),
+        API_TEST(a_dry_run_changes_nothing), API_TEST(bad_requests),
+        API_TEST(a_server_that_goes_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

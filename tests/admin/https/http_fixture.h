@@ -24,6 +24,7 @@
 #include "admin/https/http.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "tests/admin/https/large.h"
 #include "tests/support/tmp_folder.h"
 
 enum { HTTP_TEXT_MAX = 1 << 20 };
@@ -173,18 +174,6 @@ static inline int http_stream(const struct admin_request *request, struct admin_
     return 0;
 }
 
-/* Megabytes of an answer. */
-static inline int http_large(const struct admin_request *request, struct admin_response *response,
-                             struct err *err)
-{
-    (void)request;
-    (void)err;
-    static char text[8 << 20];
-    memset(text, 'x', sizeof text - 1);
-    response->json = json_pack("{s:s}", "text", text);
-    return 0;
-}
-
 static const struct admin_route http_routes[] = {
     {"PUT", "/item", ADMIN_LANE_QUICK, ADMIN_BODY_RAW, "", ADMIN_ROLE_NONE, NULL, http_item},
     {"GET", "/hello/{name}", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "q", ADMIN_ROLE_NONE, NULL,
@@ -195,7 +184,7 @@ static const struct admin_route http_routes[] = {
     {"POST", "/hold", ADMIN_LANE_LONG, ADMIN_BODY_JSON, "", ADMIN_ROLE_NONE, NULL, http_hold},
     {"POST", "/hold/file", ADMIN_LANE_LONG, ADMIN_BODY_FILE, "", ADMIN_ROLE_NONE, NULL, http_hold},
     {"GET", "/stream", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", ADMIN_ROLE_NONE, NULL, http_stream},
-    {"GET", "/large", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", ADMIN_ROLE_NONE, NULL, http_large},
+    {"GET", "/large", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", ADMIN_ROLE_NONE, NULL, answer_large},
     {0},
 };
 

@@ -15,6 +15,7 @@
 #include "admin/https/http.h"
 #include "admin/https/listen.h"
 #include "base/log.h"
+#include "tests/admin/https/large.h"
 
 enum { HTTPS_TEXT_MAX = 1 << 20, HTTPS_WAIT_MS = 10000, HTTPS_PIECE = 1400 };
 
@@ -46,17 +47,6 @@ static inline int https_who(const struct admin_request *request, struct admin_re
                                (int)request->role, "via", (int)request->via, "address",
                                request->address, "known", request->who != NULL);
     response->etag = 5;
-    return 0;
-}
-
-static inline int https_large(const struct admin_request *request, struct admin_response *response,
-                              struct err *err)
-{
-    (void)request;
-    (void)err;
-    static char text[8 << 20];
-    memset(text, 'x', sizeof text - 1);
-    response->json = json_pack("{s:s}", "text", text);
     return 0;
 }
 
@@ -134,7 +124,7 @@ static const struct admin_route https_routes[] = {
     {"GET", "/api/v1/session", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", ADMIN_ROLE_VIEWER, NULL,
      https_who},
     {"GET", "/wait", ADMIN_LANE_LONG, ADMIN_BODY_NONE, "", ADMIN_ROLE_NONE, NULL, https_wait},
-    {"GET", "/large", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", ADMIN_ROLE_NONE, NULL, https_large},
+    {"GET", "/large", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", ADMIN_ROLE_NONE, NULL, answer_large},
     {"GET", "/stream", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", ADMIN_ROLE_VIEWER, NULL,
      https_stream},
     {"GET", "/download", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", ADMIN_ROLE_NONE, NULL,
