@@ -14,11 +14,13 @@
 #include "kv/kv.h"
 
 enum submit_kind {
-    SUBMIT_WRITE,  /* items of one owner as one change set; makes the bag when `create` */
-    SUBMIT_DELETE, /* the owner's bag and, of a user, the device-specific bags under it */
-    SUBMIT_FENCE,  /* initialise a category in one layer for everybody: one change (fence.h) */
-    SUBMIT_LIFT,   /* take back the newest fence of a category in one layer: one change */
-    SUBMIT_FORK,   /* a new history from the present head */
+    SUBMIT_WRITE,   /* items of one owner as one change set; makes the bag when `create` */
+    SUBMIT_DELETE,  /* the owner's bag and, of a user, the device-specific bags under it */
+    SUBMIT_FENCE,   /* initialise a category in one layer for everybody: one change (fence.h) */
+    SUBMIT_LIFT,    /* take back the newest fence of a category in one layer: one change */
+    SUBMIT_FORK,    /* a new history from the present head */
+    SUBMIT_SHARING, /* what categories are from now on, with what that initialises: one set */
+    SUBMIT_SHARING_UNDO, /* take back what the set at a seq did: one set */
 };
 
 /* One change set. Results are filled per submit: all of it or none. */
@@ -30,6 +32,11 @@ struct submit {
     struct owner owner;
     const struct operation_write *writes; /* borrowed */
     size_t write_count;                   /* may be 0: only registers */
+    /* SHARING: `writes` are categories (path) and "shared" or "device" (value), each once; `owner`
+     * does not count. Categories that are so already are left out. */
+    bool copy;         /* SHARING: to "device" without initialising: a device that has no value of
+                          its own goes on with the shared one of before */
+    uint64_t undo_seq; /* SHARING_UNDO: of any change of the set */
     /* FENCE, LIFT: `owner` does not count. */
     enum fence_layer layer;
     struct span category;      /* borrowed */
@@ -37,7 +44,9 @@ struct submit {
     size_t except_count;
     /* out */
     int code; /* 0, E_NOT_FOUND, E_CONDITION, E_PATH, E_TOO_LARGE, E_QUOTA, E_READ_ONLY; of a LIFT
-                 E_TOO_OLD: what it would bring back is gone */
+                 E_TOO_OLD: what it would bring back is gone; of SHARING E_NOT_FOUND: no such
+                 category, E_INVALID: one that has no flag, or another value; of SHARING_UNDO
+                 E_NOT_FOUND: no such change, E_CONDITION: changed again since, E_TOO_OLD */
     bool created;
     uint64_t bag_id;
     uint64_t seq; /* of its last change; 0 when nothing had to be done */

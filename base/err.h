@@ -59,6 +59,8 @@
     X(E_LAST_ADMIN, 46, "last_admin", 4, "there has to be an administrator")                       \
     X(E_BAG_WANTED, 47, "bag_wanted", 3, "the bag was deleted, and this machine's copy is wanted") \
     X(E_MUST_CHANGE, 48, "must_change", 5, "somebody else knows the password: choose another")     \
+    X(E_SHARING_CHANGED, 49, "sharing_changed", 4, "what is shared was changed meanwhile")         \
+    X(E_CATEGORY, 50, "category", 2, "the value is not of the kind that its category holds")       \
     X(E_SIGNATURE, 51, "signature", 5, "the signature is not one that is trusted")                 \
     X(E_PASSWORD, 52, "password", 5, "the password is missing or another")
 

@@ -3,7 +3,13 @@
 
 #include "base/hash.h"
 
-enum { FIELDS_EMPTY = 2, FIELDS_WRITE = 6, FIELDS_CREATE = 4, FIELDS_ITEM = 3 };
+enum {
+    FIELDS_EMPTY = 2,
+    FIELDS_WRITE = 6,
+    FIELDS_CREATE = 4,
+    FIELDS_ITEM = 3,
+    MADE_UNDER_DEVICE = 1
+};
 
 /* --- writing --- */
 
@@ -24,7 +30,7 @@ void operation_begin_write(struct buf *out, uint64_t number, uint64_t bag_id, ui
 
 void operation_put_write(struct buf *out, const struct operation_write *write)
 {
-    pack_array(out, FIELDS_ITEM);
+    pack_array(out, FIELDS_ITEM + (write->device ? 1 : 0));
     pack_str(out, write->path);
     if (write->remove) {
         pack_nil(out);
@@ -35,6 +41,9 @@ void operation_put_write(struct buf *out, const struct operation_write *write)
         pack_u64(out, write->if_seq);
     } else {
         pack_nil(out);
+    }
+    if (write->device) {
+        pack_u64(out, MADE_UNDER_DEVICE);
     }
 }
 
@@ -77,6 +86,10 @@ static int read_item(const msgpack_object *object, struct operation_write *out)
     if (item.has_if_seq) {
         item.if_seq = walk_u64(&walk);
     }
+    item.device = walk.left > 0;
+    if (item.device && walk_u64(&walk) != MADE_UNDER_DEVICE) {
+        return E_MALFORMED; /* one form for each meaning: the hash is over the form */
+    }
     int rc = walk_end(&walk, false);
     if (rc == 0) {
         *out = item;
@@ -91,7 +104,7 @@ static int check_items(const struct operation *operation, struct err *err)
     for (size_t i = 0; i < operation->write_count; i++) {
         struct operation_write item;
         if (operation_write_at(operation, i, &item) != 0) {
-            return malformed(err, "an item is not [path, value, condition]");
+            return malformed(err, "an item is not [path, value, condition], or that and 1");
         }
         bytes += item.path.size + item.value.size;
     }

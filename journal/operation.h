@@ -5,7 +5,8 @@
  *
  *   EMPTY   [number, 0]                          dropped before it was sent: only its number counts
  *   WRITE   [number, 1, bag_id, made_by, seen, writes]
- *           writes: array of [path str, value bin or nil, if_seq or nil]; nil value removes
+ *           writes: array of [path str, value bin or nil, if_seq or nil]; nil value removes; a 1
+ *           behind them: made while the category was device-specific (sharing.h)
  *   CREATE  [number, 2, owner kind, shown str]   a user or group of a machine that stood alone
  *
  * bag_id is the bag it means, or 0 and made_by is the number of the CREATE that makes it. `seen` is
@@ -31,6 +32,7 @@ struct operation_write {
     struct span value;
     bool has_if_seq;
     uint64_t if_seq;
+    bool device; /* made while the item's category was device-specific: of a user's bag alone */
 };
 
 /* Plain data; spans are borrowed from the bytes it was decoded from. */
@@ -53,11 +55,11 @@ void operation_put_write(struct buf *out, const struct operation_write *write);
 void operation_put_create(struct buf *out, uint64_t number, const struct owner *owner);
 void operation_put_empty(struct buf *out, uint64_t number);
 
-/* Checks shapes and counts: each write is [path str, value, if_seq], there are 1 to 10,000, and one
- * of bag_id and made_by is 0. Paths, values and names are judged by the committer, which refuses
- * them by name. E_MALFORMED: no operation, `out` is untouched. E_NAME (a CREATE's name that does
- * not fold) and E_TOO_LARGE (the items of a WRITE, over OPERATION_BYTES_MAX): a refusal for good;
- * `out` then has number, kind and what operation_hash needs. */
+/* Checks shapes and counts: each write is [path str, value, if_seq] or that and 1, there are 1 to
+ * 10,000, and one of bag_id and made_by is 0. Paths, values and names are judged by the committer,
+ * which refuses them by name. E_MALFORMED: no operation, `out` is untouched. E_NAME (a CREATE's
+ * name that does not fold) and E_TOO_LARGE (the items of a WRITE, over OPERATION_BYTES_MAX): a
+ * refusal for good; `out` then has number, kind and what operation_hash needs. */
 MUST_CHECK int operation_decode(const msgpack_object *object, struct operation *out,
                                 struct err *err);
 /* The i-th write; i < write_count. Never fails on what operation_decode returned 0 for. */

@@ -159,6 +159,9 @@ static int plan_kind(struct job *job)
     case SUBMIT_FORK:
         job->reply.seq = plan_next_seq(job->plan);
         return histories_plan_fork(job->plan, &job->by, &job->err);
+    case SUBMIT_SHARING:
+    case SUBMIT_SHARING_UNDO:
+        return err_set(&job->err, E_NOT_ALLOWED, "what is shared can't be changed yet");
     case SUBMIT_WRITE:
         break;
     }

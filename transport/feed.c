@@ -7,7 +7,7 @@
 
 #include "transport/feed_state.h"
 
-enum { OUTCOME_HEAD_BYTES = 64, OUTCOME_BYTES = 32 }; /* at most, without the text */
+enum { OUTCOME_HEAD_BYTES = 64, OUTCOME_BYTES = 64 }; /* at most, without the text */
 
 int feed_new(struct feed **out, const struct feed_options *options)
 {
@@ -346,6 +346,16 @@ static size_t outcome_bytes(const struct feed_outcome *outcome)
     return OUTCOME_BYTES + (outcome->text == NULL ? 0 : strnlen(outcome->text, WIRE_TEXT_MAX));
 }
 
+static void put_outcome(struct buf *out, const struct feed_outcome *outcome)
+{
+    if (outcome->split.is) {
+        ASSERT(outcome->code == 0);
+        wire_put_outcome_split(out, outcome->number, outcome->seq, &outcome->split);
+    } else {
+        wire_put_outcome(out, outcome->number, outcome->code, outcome->seq, outcome->text);
+    }
+}
+
 static void on_outcomes(struct feed *feed, const struct feed_event *event)
 {
     const struct feed_outcome *list = event->outcomes.list;
@@ -361,7 +371,7 @@ static void on_outcomes(struct feed *feed, const struct feed_event *event)
         struct buf *out = feed_frame(feed);
         wire_begin_outcome(out, feed->session, count);
         for (size_t i = done; i < done + count; i++) {
-            wire_put_outcome(out, list[i].number, list[i].code, list[i].seq, list[i].text);
+            put_outcome(out, &list[i]);
             unanswered_take(&feed->unanswered);
         }
         feed_frame_end(feed);

@@ -114,6 +114,7 @@ struct feed_outcome {
     int code; /* 0 or negative */
     uint64_t seq;
     const char *text; /* NULL: "" */
+    struct wire_split split;
 };
 
 struct feed_event {

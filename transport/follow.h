@@ -210,6 +210,7 @@ struct follow_action {
             int code;
             uint64_t seq;
             const char *text;
+            struct wire_split split;
         } outcome;
         struct {
             int code;

@@ -115,6 +115,7 @@ static void settle(struct follow *follow, const struct wire_outcome *outcome, in
     action->outcome.code = code;
     action->outcome.seq = outcome->seq;
     action->outcome.text = follow_text(follow, outcome->text);
+    action->outcome.split = outcome->split;
 }
 
 /* The numbers of the outbox end with it: nothing is sent before the caller told the new ones. */

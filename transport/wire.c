@@ -107,6 +107,17 @@ static int read_outcome(const msgpack_object *object, struct wire_outcome *outco
     if (outcome->text.size > WIRE_TEXT_MAX || !text_is_utf8(outcome->text)) {
         return E_MALFORMED;
     }
+    struct wire_split *split = &outcome->split;
+    split->is = walk.error == 0 && walk.left > 0;
+    if (split->is) {
+        split->device_bag = walk_u64(&walk);
+        split->shared_seq = walk_u64(&walk);
+        split->device_seq = walk_u64(&walk);
+    }
+    if (split->is && (outcome->code != 0 || (split->device_bag == 0) != (split->device_seq == 0) ||
+                      split->shared_seq > outcome->seq || split->device_seq > outcome->seq)) {
+        return E_MALFORMED;
+    }
     return walk_end(&walk, false);
 }
 

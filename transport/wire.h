@@ -13,7 +13,7 @@
 #include "journal/operation.h"
 
 enum {
-    WIRE_VERSION = 2,
+    WIRE_VERSION = 3,
     WIRE_FRAME_MAX = 65536,
     WIRE_MESSAGE_MAX = 4259840, /* 4 MiB and 64 KiB: the journal's largest batch, in parts */
     WIRE_PART_BYTES = 61440,    /* of a logical message in one PART frame */
@@ -226,9 +226,17 @@ struct wire_owner { /* of SIGNED_IN and OWNERS */
     struct span shown;
     uint64_t device, last_seq;
 };
+/* Of an operation on a user's bag of which something landed in that user's bag on this device. */
+struct wire_split {
+    bool is;             /* false: all of it is in the bag that it names */
+    uint64_t device_bag; /* 0: that one is gone meanwhile */
+    uint64_t shared_seq; /* the user's bag has its part of it at this seq; 0: is gone */
+    uint64_t device_seq; /* and this one its own; 0: it is gone */
+};
 struct wire_outcome {
     uint64_t number, code, seq;
     struct span text;
+    struct wire_split split;
 };
 
 /* `scratch` keeps the unpacked objects: zeroed before the first use, unpack_close'd at the end,
@@ -275,6 +283,9 @@ void wire_put_signed_out(struct buf *out, uint64_t session, uint64_t ref, int co
                          const char *text);
 void wire_begin_outcome(struct buf *out, uint64_t session, uint32_t count);
 void wire_put_outcome(struct buf *out, uint64_t number, int code, uint64_t seq, const char *text);
+/* The same of one that is done (code 0) and split. */
+void wire_put_outcome_split(struct buf *out, uint64_t number, uint64_t seq,
+                            const struct wire_split *split);
 void wire_begin_live(struct buf *out, uint64_t session, const struct wire_position *position,
                      uint32_t count);
 void wire_begin_page(struct buf *out, uint64_t session, uint64_t bag_id, uint64_t flags,

@@ -228,6 +228,20 @@ void wire_put_outcome(struct buf *out, uint64_t number, int code, uint64_t seq, 
     put_text(out, text);
 }
 
+void wire_put_outcome_split(struct buf *out, uint64_t number, uint64_t seq,
+                            const struct wire_split *split)
+{
+    ASSERT(split->is && (split->device_bag == 0) == (split->device_seq == 0));
+    pack_array(out, 7);
+    pack_u64(out, number);
+    put_code(out, 0);
+    pack_u64(out, seq);
+    put_text(out, NULL);
+    pack_u64(out, split->device_bag);
+    pack_u64(out, split->shared_seq);
+    pack_u64(out, split->device_seq);
+}
+
 void wire_begin_live(struct buf *out, uint64_t session, const struct wire_position *position,
                      uint32_t count)
 {

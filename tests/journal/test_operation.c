@@ -89,9 +89,11 @@ static void test_write(void **state)
     assert_true(span_equal(item.path, span_str("copy/default")));
     assert_true(span_equal(item.value, span_str("two")));
     assert_true(!item.remove && !item.has_if_seq);
+    assert_false(item.device);
     assert_int_equal(operation_write_at(&operation, 1, &item), 0);
     assert_true(span_equal(item.path, span_str("fax")));
-    assert_true(item.remove && item.has_if_seq && item.if_seq == 300 && item.value.size == 0);
+    assert_true(!item.device && item.remove && item.has_if_seq && item.if_seq == 300 &&
+                item.value.size == 0);
     buf_reset(&made);
 }
 
@@ -108,6 +110,31 @@ static void test_write_to_a_bag_to_be_made(void **state)
     struct operation_write item;
     assert_int_equal(operation_write_at(&operation, 0, &item), 0);
     assert_true(!item.remove && item.value.size == 0 && item.has_if_seq && item.if_seq == 0);
+    buf_reset(&made);
+}
+
+static void test_write_made_under_device(void **state)
+{
+    (void)state;
+    struct operation_write set = {
+        .path = SPAN_LITERAL("a"), .value = SPAN_LITERAL("x"), .device = true};
+    struct operation_write drop = {
+        .path = SPAN_LITERAL("b"), .remove = true, .has_if_seq = true, .if_seq = 9, .device = true};
+    struct operation_write shared = {.path = SPAN_LITERAL("c"), .remove = true};
+    operation_begin_write(&made, 6, 7, 0, 0, 3);
+    operation_put_write(&made, &set);
+    operation_put_write(&made, &drop);
+    operation_put_write(&made, &shared);
+    assert_golden("9606010700009394a161c40178c00194a162c0090193a163c0c0");
+    struct operation operation;
+    struct operation_write item;
+    assert_int_equal(decode(&operation, NULL), 0);
+    assert_int_equal(operation_write_at(&operation, 0, &item), 0);
+    assert_true(item.device && !item.has_if_seq && !item.remove);
+    assert_int_equal(operation_write_at(&operation, 1, &item), 0);
+    assert_true(item.device && item.remove && item.has_if_seq && item.if_seq == 9);
+    assert_int_equal(operation_write_at(&operation, 2, &item), 0);
+    assert_false(item.device);
     buf_reset(&made);
 }
 
@@ -146,33 +173,38 @@ static void test_shapes(void **state)
         const char *hex;
         int rc;
     } cases[] = {
-        {"920000", E_MALFORMED},                         /* the number 0 */
-        {"920100", 0},                                   /* EMPTY */
-        {"93010000", E_MALFORMED},                       /* EMPTY with a body */
-        {"920103", E_MALFORMED},                         /* no such kind */
-        {"9201cfffffffffffffffff", E_MALFORMED},         /* nor such */
-        {"9101", E_MALFORMED},                           /* no kind */
-        {"90", E_MALFORMED},                             /* nothing */
-        {"c0", E_MALFORMED},                             /* no array */
-        {"92a13100", E_MALFORMED},                       /* the number is a text */
-        {"9605010700069193a161c40100c0", 0},             /* a WRITE */
-        {"96050107000690", E_MALFORMED},                 /* without items */
-        {"960501070006c0", E_MALFORMED},                 /* without a list */
-        {"950501070006", E_MALFORMED},                   /* without the field */
-        {"9705010700069193a161c40100c0c0", E_MALFORMED}, /* with one more */
-        {"9605010000069193a161c40100c0", E_MALFORMED},   /* names no bag */
-        {"9605010704069193a161c40100c0", E_MALFORMED},   /* names two */
-        {"9605010005069193a161c40100c0", E_MALFORMED},   /* made by itself */
-        {"9605010006069193a161c40100c0", E_MALFORMED},   /* made by a later one */
-        {"9605010004069193a161c40100c0", 0},             /* made by an earlier one */
-        {"9605010700069192a161c40100", E_MALFORMED},     /* an item of two */
-        {"9605010700069194a161c40100c0c0", E_MALFORMED}, /* an item of four */
-        {"96050107000691c0", E_MALFORMED},               /* no item */
-        {"960501070006919301c40100c0", E_MALFORMED},     /* its path is a number */
-        {"9605010700069193c40161c40100c0", E_MALFORMED}, /* its path is a binary */
-        {"9605010700069193a161a100c0", E_MALFORMED},     /* its value is a text */
-        {"9605010700069193a161c0c3", E_MALFORMED},       /* its condition is a truth */
-        {"9605010700069193a161c0ff", E_MALFORMED},       /* its condition is below 0 */
+        {"920000", E_MALFORMED},                           /* the number 0 */
+        {"920100", 0},                                     /* EMPTY */
+        {"93010000", E_MALFORMED},                         /* EMPTY with a body */
+        {"920103", E_MALFORMED},                           /* no such kind */
+        {"9201cfffffffffffffffff", E_MALFORMED},           /* nor such */
+        {"9101", E_MALFORMED},                             /* no kind */
+        {"90", E_MALFORMED},                               /* nothing */
+        {"c0", E_MALFORMED},                               /* no array */
+        {"92a13100", E_MALFORMED},                         /* the number is a text */
+        {"9605010700069193a161c40100c0", 0},               /* a WRITE */
+        {"96050107000690", E_MALFORMED},                   /* without items */
+        {"960501070006c0", E_MALFORMED},                   /* without a list */
+        {"950501070006", E_MALFORMED},                     /* without the field */
+        {"9705010700069193a161c40100c0c0", E_MALFORMED},   /* with one more */
+        {"9605010000069193a161c40100c0", E_MALFORMED},     /* names no bag */
+        {"9605010704069193a161c40100c0", E_MALFORMED},     /* names two */
+        {"9605010005069193a161c40100c0", E_MALFORMED},     /* made by itself */
+        {"9605010006069193a161c40100c0", E_MALFORMED},     /* made by a later one */
+        {"9605010004069193a161c40100c0", 0},               /* made by an earlier one */
+        {"9605010700069192a161c40100", E_MALFORMED},       /* an item of two */
+        {"9605010700069194a161c40100c001", 0},             /* made under "device-specific" */
+        {"9605010700069194a161c40100c0c0", E_MALFORMED},   /* its fourth is nothing */
+        {"9605010700069194a161c40100c000", E_MALFORMED},   /* or 0: one form for each meaning */
+        {"9605010700069194a161c40100c002", E_MALFORMED},   /* or 2 */
+        {"9605010700069194a161c40100c0c3", E_MALFORMED},   /* or a truth */
+        {"9605010700069195a161c40100c001c0", E_MALFORMED}, /* an item of five */
+        {"96050107000691c0", E_MALFORMED},                 /* no item */
+        {"960501070006919301c40100c0", E_MALFORMED},       /* its path is a number */
+        {"9605010700069193c40161c40100c0", E_MALFORMED},   /* its path is a binary */
+        {"9605010700069193a161a100c0", E_MALFORMED},       /* its value is a text */
+        {"9605010700069193a161c0c3", E_MALFORMED},         /* its condition is a truth */
+        {"9605010700069193a161c0ff", E_MALFORMED},         /* its condition is below 0 */
         {"9605010700069193a0c0c0", 0},       /* an empty path: the committer's to refuse */
         {"94060204a3416e6e", 0},             /* a CREATE */
         {"94060203a3416e6e", 0},             /* of a group */
@@ -292,6 +324,7 @@ static void test_hash_of_what_differs(void **state)
         "9605010700069193a161c0c0",
         "9605010700069193a161c4010000",
         "9605010700069193a161c4010001",
+        "9605010700069194a161c40100c001",
         "9605010700069293a161c40100c093a162c0c0",
         "9605010700069293a162c0c093a161c40100c0",
     };
@@ -373,6 +406,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_write),
         cmocka_unit_test(test_write_to_a_bag_to_be_made),
+        cmocka_unit_test(test_write_made_under_device),
         cmocka_unit_test(test_create),
         cmocka_unit_test(test_empty),
         cmocka_unit_test(test_shapes),

@@ -196,12 +196,17 @@ static void test_server_messages(void **state)
     assert_int_equal(err_from_wire(m.signed_out.code), E_BAG_GONE);
     assert_text(m.signed_out.text, "the bag was deleted");
     decode_sample("outcome", &m);
-    assert_true(m.type == WIRE_OUTCOME && m.outcome.entries.count == 2);
+    assert_true(m.type == WIRE_OUTCOME && m.outcome.entries.count == 3);
     struct wire_outcome outcome = wire_outcome_at(&m.outcome.entries, 0);
     assert_true(outcome.number == 5 && outcome.code == 0 && outcome.seq == 70001);
     outcome = wire_outcome_at(&m.outcome.entries, 1);
     assert_int_equal(err_from_wire(outcome.code), E_NAME);
     assert_text(outcome.text, "the name is empty");
+    assert_false(outcome.split.is);
+    outcome = wire_outcome_at(&m.outcome.entries, 2);
+    assert_true(outcome.number == 7 && outcome.code == 0 && outcome.seq == 70002);
+    assert_true(outcome.split.is && outcome.split.device_bag == 300);
+    assert_true(outcome.split.shared_seq == 69990 && outcome.split.device_seq == 70002);
     decode_sample("bag", &m);
     assert_true(m.type == WIRE_BAG && m.bag.bag_id == 7 && m.bag.last_seq == 70000);
     assert_int_equal(err_from_wire(m.bag.code), E_NOT_ALLOWED);
@@ -427,6 +432,47 @@ static void test_position_of_hello(void **state)
     }
 }
 
+/* Elements behind the sentence: nothing, or the three of one that is split. */
+static void test_outcomes_that_are_split(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t code, seq, device_bag, shared_seq, device_seq;
+        uint32_t size;
+        int rc;
+    } cases[] = {
+        {0, 100, 300, 90, 100, 7, 0},
+        {0, 100, 300, 0, 100, 7, 0},
+        {0, 100, 0, 90, 0, 7, 0},
+        {0, 100, 0, 0, 0, 7, 0},
+        {4, 100, 300, 90, 100, 7, E_MALFORMED},  /* of a refusal */
+        {0, 100, 0, 90, 100, 7, E_MALFORMED},    /* a seq in no bag */
+        {0, 100, 300, 90, 0, 7, E_MALFORMED},    /* a bag at no seq */
+        {0, 100, 300, 101, 100, 7, E_MALFORMED}, /* beyond the operation */
+        {0, 100, 300, 90, 101, 7, E_MALFORMED},
+        {0, 100, 300, 90, 100, 6, E_MALFORMED},
+        {0, 100, 300, 90, 100, 8, E_MALFORMED},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        begin(WIRE_OUTCOME, 1, 1);
+        pack_array(&made, 1);
+        pack_array(&made, cases[i].size);
+        pack_u64(&made, 5);
+        pack_u64(&made, cases[i].code);
+        pack_u64(&made, cases[i].seq);
+        pack_cstr(&made, "");
+        pack_u64(&made, cases[i].device_bag);
+        pack_u64(&made, cases[i].shared_seq);
+        if (cases[i].size > 6) {
+            pack_u64(&made, cases[i].device_seq);
+        }
+        if (cases[i].size > 7) {
+            pack_nil(&made);
+        }
+        assert_made(cases[i].rc);
+    }
+}
+
 static void test_part_bounds(void **state)
 {
     (void)state;
@@ -565,6 +611,7 @@ int main(void)
         cmocka_unit_test(test_session_numbers),
         cmocka_unit_test(test_other_versions),
         cmocka_unit_test(test_position_of_hello),
+        cmocka_unit_test(test_outcomes_that_are_split),
         cmocka_unit_test(test_part_bounds),
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_flags_and_states),

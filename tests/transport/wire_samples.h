@@ -156,9 +156,11 @@ static inline void put_signed_out(struct buf *out)
 
 static inline void put_outcome(struct buf *out)
 {
-    wire_begin_outcome(out, sample_session, 2);
+    const struct wire_split split = {true, 300, 69990, 70002};
+    wire_begin_outcome(out, sample_session, 3);
     wire_put_outcome(out, 5, 0, 70001, NULL);
     wire_put_outcome(out, 6, E_NAME, 0, "the name is empty");
+    wire_put_outcome_split(out, 7, 70002, &split);
 }
 
 static inline void put_live(struct buf *out)
@@ -269,12 +271,12 @@ struct sample {
 
 static const struct sample samples[] = {
     {"hello", put_hello,
-     "9a010002cf00f3000000000001c410000102030405060708090a0b0c0d0e0fce00011170c420bbbb"
+     "9a010003cf00f3000000000001c410000102030405060708090a0b0c0d0e0fce00011170c420bbbb"
      "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbcffedcba9876543210ac"
      "6b697462616720302e312e30ce00040000"},
-    {"hello_fresh", put_hello_fresh, "9a01000205c000c009a001"},
+    {"hello_fresh", put_hello_fresh, "9a01000305c000c009a001"},
     {"join", put_join,
-     "98020002c420000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fb350"
+     "98020003c420000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fb350"
      "72696e74657220617420746865206c696674a4534e2d31a44b582037ac6b697462616720302e312e"
      "30"},
     {"sign_in", put_sign_in, "9603cf112233445566778801a4c3846e6e92a573616c6573a3616c6c07"},
@@ -289,7 +291,7 @@ static const struct sample samples[] = {
     {"bye", put_bye, "920bcf1122334455667788"},
     {"part", put_part, "960ccf112233445566778803ce000186a0cdf000c4056279746573"},
     {"welcome", put_welcome,
-     "9e20cf112233445566778802c410000102030405060708090a0b0c0d0e0fce000111700105cd012c"
+     "9e20cf112233445566778803c410000102030405060708090a0b0c0d0e0fce000111700105cd012c"
      "02cd2710ce0004000001c3ce00010d88"},
     {"joined", put_joined, "94210005c410000102030405060708090a0b0c0d0e0f"},
     {"signed_in", put_signed_in,
@@ -298,8 +300,8 @@ static const struct sample samples[] = {
     {"signed_out", put_signed_out,
      "9523cf11223344556677880215b374686520626167207761732064656c65746564"},
     {"outcome", put_outcome,
-     "9324cf112233445566778892940500ce00011171a094061100b1746865206e616d6520697320656d"
-     "707479"},
+     "9324cf112233445566778893940500ce00011171a094061100b1746865206e616d6520697320656d"
+     "707479970700ce00011172a0cd012cce00011166ce00011172"},
     {"live", put_live,
      "9525cf11223344556677880ac420bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
      "bbbbbbbbbbbb929e09cf0000018bcfe5687b04070805a00001c0ac636f70792f64656661756c74c4"
