@@ -8,7 +8,9 @@
  * become two modules with the keys FILE.KEY: "locale:LANGUAGE/frame", which signing in and the
  * frame need, and "locale:LANGUAGE/pages". */
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+    mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync,
+} from "node:fs";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -187,6 +189,7 @@ async function main([out]) {
     writeFileSync(join(folder, "assets.c"), source(files));
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
+/* Run as a program, by whatever path: a link to the folder is as good. */
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
     await main(process.argv.slice(2));
 }

@@ -9,6 +9,9 @@ import { createRequire } from "node:module";
 
 const modules = new URL("../../admin/console/node_modules/", import.meta.url);
 const CHROMIUM = process.env.KITBAG_CHROMIUM ?? "/usr/bin/chromium";
+const SLOW = Number(process.env.KITBAG_SLOW ?? 0); /* so many times slower than it is */
+const LATENCY_MS = 100;
+const LATE_MS = 50; /* for each time slower */
 const WAIT_MS = 15000;
 const DRAWN_MS = 3000;
 
@@ -35,6 +38,24 @@ export async function startBrowser() {
     });
 }
 
+/* In the page: each timer and each frame comes up to so many ms later. */
+function late(most_ms) {
+    const { setTimeout: timer, requestAnimationFrame: frame } = window;
+    window.setTimeout = (run, pause_ms = 0, ...values) =>
+        timer(run, pause_ms + most_ms * Math.random(), ...values);
+    window.requestAnimationFrame = (run) => frame(() =>
+        timer(() => run(performance.now()), most_ms * Math.random()));
+}
+
+/* As on a machine that is slow and far from the server: what passes by luck alone shows itself. */
+async function slowDown(page) {
+    const session = await page.context().newCDPSession(page);
+    await session.send("Emulation.setCPUThrottlingRate", { rate: SLOW });
+    await session.send("Network.emulateNetworkConditions", {
+        offline: false, latency: LATENCY_MS, downloadThroughput: -1, uploadThroughput: -1,
+    });
+}
+
 /* --- one browser's window, with its cookies --- */
 
 export const SIZES = { wide: { width: 1280, height: 900 }, narrow: { width: 390, height: 844 } };
@@ -49,6 +70,9 @@ export class Visit {
         });
         context.setDefaultTimeout(WAIT_MS);
         await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin });
+        if (SLOW > 0) {
+            await context.addInitScript(late, SLOW * LATE_MS);
+        }
         const visit = new Visit(context, origin);
         await visit.open();
         return visit;
@@ -68,6 +92,9 @@ export class Visit {
     /* Another tab; it is the one that `page` is. */
     async open() {
         this.page = await this.context.newPage();
+        if (SLOW > 0) {
+            await slowDown(this.page);
+        }
         return this.page;
     }
 
@@ -118,6 +145,10 @@ export class Visit {
     /* The part of the page that is not the frame. */
     get main() {
         return this.page.getByRole("main");
+    }
+
+    get title() {
+        return this.main.getByRole("heading", { level: 1 });
     }
 
     heading(name) {

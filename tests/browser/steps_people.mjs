@@ -121,6 +121,10 @@ async function tabTo(visit, locator, key = "Tab") {
     assert.fail(`${locator} was not reached`);
 }
 
+/* Where the focus goes by itself. */
+const focusIs = (what, locator) => until(`the focus is ${what}`, () =>
+    locator.evaluate((node) => node === document.activeElement));
+
 async function keyboard({ visit, fleet }) {
     const { page } = visit;
     await visit.choose("Portal");
@@ -129,8 +133,11 @@ async function keyboard({ visit, fleet }) {
         "Shift+Tab");
     await enter();
     await visit.heading("Delete User Data");
-    await tabTo(visit, page.getByLabel("Search: user name or group ID"));
+    await focusIs("on the title of the page", visit.title);
+    const search = page.getByLabel("Search: user name or group ID");
+    await tabTo(visit, search);
     await page.keyboard.type("carm");
+    assert.equal(await search.inputValue(), "carm");
     await countIs("she is found", rowsOf(visit), 1);
     await tabTo(visit, visit.box("carmen"));
     await page.keyboard.press("Space");
@@ -140,7 +147,9 @@ async function keyboard({ visit, fleet }) {
     await confirm.getByText("carmen").first().waitFor();
     await tabTo(visit, visit.button("Yes", confirm));
     await enter();
-    await visit.main.getByRole("heading", { name: "Deleted: users 1, user groups 0" }).waitFor();
+    const deleted = visit.main.getByRole("heading", { name: "Deleted: users 1, user groups 0" });
+    await deleted.waitFor();
+    await focusIs("on what became of it", deleted);
     assert.ok(!await fleet.has("user", "carmen"), "she is still there");
     await tabTo(visit, visit.button("Undo"));
     await enter();
@@ -149,13 +158,14 @@ async function keyboard({ visit, fleet }) {
     await page.keyboard.press("Escape"); /* a slip: nothing happens */
     await restore.waitFor({ state: "hidden" });
     assert.ok(!await fleet.has("user", "carmen"), "Escape was a Yes");
-    await until("the focus is where it was", () =>
-        visit.button("Undo").evaluate((node) => node === document.activeElement));
+    await focusIs("where it was", visit.button("Undo"));
     await enter();
     await restore.getByText("carmen").first().waitFor();
     await tabTo(visit, visit.button("Yes", restore));
     await enter();
     await until("she is back", () => fleet.has("user", "carmen"));
+    await deleted.waitFor({ state: "hidden" });
+    await focusIs("on the title, as Undo is no more", visit.title);
 }
 
 /* --- an earlier state --- */

@@ -18,7 +18,7 @@
  * Without `preview` it is ready at once; `describe` then gets undefined. A problem is shown in the
  * dialog, and may be tried again. */
 import { t } from "../i18n.js";
-import { html, signal, useEffect, useRef, useState } from "../lib.js";
+import { html, signal, useEffect, useLayoutEffect, useRef, useState } from "../lib.js";
 import { CopyCommand } from "./copy.js";
 import { Dialog } from "./dialog.js";
 import { ProblemView } from "./problem.js";
@@ -100,7 +100,7 @@ function Confirm({ options, close }) {
     const [running, setRunning] = useState(null); /* {progress} */
     const [problem, setProblem] = useState(null);
     const no = useRef(null);
-    useEffect(() => no.current?.focus(), []);
+    useLayoutEffect(() => no.current?.focus(), []);
 
     const missing = fields.some((field) => field.required && !values[field.name]);
     const ready = !preview.loading && !preview.problem && !missing && options.run;

@@ -1,6 +1,6 @@
 /* dialog.js - something in front of the page, in the browser's own <dialog>. */
 import { t } from "../i18n.js";
-import { html, useEffect, useId, useRef } from "../lib.js";
+import { html, useId, useLayoutEffect, useRef } from "../lib.js";
 
 /* <${Dialog} title="..." onClose=${close} busy=${false} wide=${false}>: open for as long as it is
  * drawn. Escape and the cross call onClose, unless it is busy or has no onClose. The focus stays
@@ -8,7 +8,7 @@ import { html, useEffect, useId, useRef } from "../lib.js";
 export function Dialog({ title, onClose, busy, wide, children }) {
     const box = useRef(null);
     const id = useId();
-    useEffect(() => {
+    useLayoutEffect(() => {
         const dialog = box.current;
         const before = document.activeElement;
         dialog.showModal();

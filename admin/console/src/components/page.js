@@ -1,6 +1,6 @@
 /* page.js - the head of a page: its title, what it is for, its actions. */
 import { t } from "../i18n.js";
-import { html, useEffect, useRef } from "../lib.js";
+import { html, useEffect, useLayoutEffect, useRef } from "../lib.js";
 import { href } from "../router.js";
 import { HOME } from "../routes.js";
 
@@ -11,7 +11,7 @@ let arrived = false;
  * takes the focus to the title, so that a screen reader says where they are. */
 export function Page({ title, intro, back, actions, children }) {
     const heading = useRef(null);
-    useEffect(() => {
+    useLayoutEffect(() => { /* before anybody can go on with a key */
         if (arrived) {
             heading.current.focus({ preventScroll: true });
             scrollTo(0, 0);

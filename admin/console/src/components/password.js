@@ -1,7 +1,7 @@
 /* password.js - one's own password: asked for the old one, twice for the new one. */
 import { api } from "../api.js";
 import { t } from "../i18n.js";
-import { html, useEffect, useRef, useState } from "../lib.js";
+import { html, useLayoutEffect, useRef, useState } from "../lib.js";
 import { loadSession, session } from "../session.js";
 import { CopyCommand } from "./copy.js";
 import { Dialog } from "./dialog.js";
@@ -29,12 +29,13 @@ export function PasswordForm({ known = "", onBusy, onDone, children }) {
     const [busy, setBusy] = useState(false);
     const [problem, setProblem] = useState(null);
     const form = useRef(null);
-    useEffect(() => form.current.querySelector("input[type=password]").focus(), [asksOld]);
+    const first = asksOld ? "old" : "fresh";
+    useLayoutEffect(() => form.current.querySelector("[autofocus]").focus(), [first]);
     const wrong = mistakes(values, problem);
     const complete = values.old && values.fresh && values.again && !wrong.fresh && !wrong.again;
     const field = (name, label, autocomplete) => html`<${Field} label=${label}
         error=${wrong[name]}>${(attributes) => html`<input ...${attributes} type="password" required
-            autocomplete=${autocomplete} value=${values[name]}
+            autofocus=${name === first} autocomplete=${autocomplete} value=${values[name]}
             onInput=${(event) => setValues({ ...values, [name]: event.target.value })} />`}<//>`;
     const work = (on) => {
         setBusy(on);

@@ -1,5 +1,5 @@
 /* search.js - a field that searches while one types. */
-import { html, useEffect, useId, useRef, useState } from "../lib.js";
+import { html, useEffect, useId, useLayoutEffect, useRef, useState } from "../lib.js";
 
 const PAUSE_MS = 200;
 
@@ -18,7 +18,7 @@ export function SearchField({ label, value = "", onSearch, placeholder, count, h
             onSearch(now);
         }
     };
-    useEffect(() => {
+    useLayoutEffect(() => { /* at once: later, what was typed meanwhile would be overwritten */
         if (value !== told.current) { /* changed from outside: the way back, a link */
             told.current = value;
             setText(value);

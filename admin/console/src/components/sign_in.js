@@ -1,6 +1,6 @@
 /* sign_in.js - signing in: a page when nobody is, a dialog over the page when a session ended. */
 import { t } from "../i18n.js";
-import { html, useEffect, useId, useRef, useState } from "../lib.js";
+import { html, useEffect, useId, useLayoutEffect, useRef, useState } from "../lib.js";
 import { expired, session, signIn, signOut } from "../session.js";
 import { Dialog } from "./dialog.js";
 import { LanguageSwitch, Mark, ThemeSwitch } from "./layout.js";
@@ -23,7 +23,7 @@ export function SignInForm({ name: known, problem: first, children }) {
     const [problem, setProblem] = useState(first);
     const form = useRef(null);
     const id = useId();
-    useEffect(() => form.current.querySelector("[autofocus]").focus(), []);
+    useLayoutEffect(() => form.current.querySelector("[autofocus]").focus(), []);
     const submit = async (event) => {
         event.preventDefault();
         const { name, password } = form.current.elements;

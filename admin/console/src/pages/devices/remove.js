@@ -4,7 +4,7 @@ import { confirmAction } from "../../components/confirm.js";
 import { deviceName } from "../../device.js";
 import { command } from "../../format.js";
 import { t } from "../../i18n.js";
-import { html, useEffect, useRef } from "../../lib.js";
+import { html, useLayoutEffect, useRef } from "../../lib.js";
 import { href, path } from "../../router.js";
 import { DeviceName, DeviceNames, Points } from "./small.js";
 
@@ -104,7 +104,7 @@ export function RemoveResult({ result, onClose }) {
     const failed = new Set(answer.failed.map((one) => one.id));
     const missing = new Set(answer.missing);
     const removed = rows.filter((row) => !failed.has(row.id) && !missing.has(row.id));
-    useEffect(() => head.current?.focus(), []);
+    useLayoutEffect(() => head.current?.focus(), []);
     const well = answer.failed.length === 0 && removed.length > 0;
     return html`<section class="notice ${well ? "" : "warn"} result" role="status">
         <h2 ref=${head} tabindex="-1">${removed.length > 0

@@ -6,7 +6,7 @@ import { toast } from "../../components/toast.js";
 import { absolute } from "../../format.js";
 import { t, tx } from "../../i18n.js";
 import { fileName, fileText, isTaken, joinCommand } from "../../join_tokens.js";
-import { html, useEffect, useRef } from "../../lib.js";
+import { html, useEffect, useLayoutEffect, useRef } from "../../lib.js";
 import { session } from "../../session.js";
 import { batches, dropBatch, saved, taken, untaken } from "./batches.js";
 
@@ -55,7 +55,7 @@ function Token({ batch, i }) {
 
 function Head({ batch }) {
     const head = useRef(null);
-    useEffect(() => head.current?.focus(), []);
+    useLayoutEffect(() => head.current?.focus(), []);
     const over = Date.parse(batch.expires_at) <= now.value;
     return html`<h2 ref=${head} tabindex="-1">${batch.replaces
             ? t("join_tokens.made_for", { name: batch.name || batch.replaces })

@@ -10,7 +10,7 @@ import { Badge, Bytes, Definitions, Field, Seq, Time } from "../../components/sm
 import { toast } from "../../components/toast.js";
 import { bytes, command } from "../../format.js";
 import { t, tx } from "../../i18n.js";
-import { html, useEffect, useRef, useState } from "../../lib.js";
+import { html, useLayoutEffect, useRef, useState } from "../../lib.js";
 import { isReserved, ownerPath, pathProblem, VALUE_MAX_BYTES } from "../../owner.js";
 import { can } from "../../session.js";
 import { base64Of, byteLength, editable, edited, jsonError, valueOf } from "../../value_view.js";
@@ -90,7 +90,7 @@ function FileField({ set, fault }) {
 
 function TextArea({ draft, set, fault, focus }) {
     const area = useRef(null);
-    useEffect(() => {
+    useLayoutEffect(() => {
         if (focus) {
             area.current.focus();
         }
@@ -136,8 +136,9 @@ function Editor({ kind, name, device, row, value, draft, setDraft, problem, busy
     return html`<form class="item-form" onSubmit=${submit} novalidate>
         ${isNew && html`<${Field} label=${t("owner.path")} help=${t("owner.path_help")}
             error=${tried && found.path}>${(a) => html`<input ...${a} type="text"
-                value=${draft.path} autocomplete="off" autocapitalize="none" spellcheck=${false}
-                translate="no" onInput=${(event) => set({ path: event.target.value })} />`}<//>`}
+                value=${draft.path} autofocus autocomplete="off" autocapitalize="none"
+                spellcheck=${false} translate="no"
+                onInput=${(event) => set({ path: event.target.value })} />`}<//>`}
         ${value.kind === "secret" && html`<p class="quiet">${t("owner.secret_edit")}</p>`}
         <${Formats} draft=${draft} set=${(format) => set({ format })} />
         ${draft.format === "file"

@@ -4,7 +4,7 @@ import { confirmAction } from "../../components/confirm.js";
 import { Badge, Bytes, Definitions, Num, Seq, Time } from "../../components/small.js";
 import { command } from "../../format.js";
 import { t } from "../../i18n.js";
-import { html, useEffect, useRef, useState } from "../../lib.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../../lib.js";
 import { argumentsOf, commands, inParts, namesOf, summed } from "../../owner.js";
 import { href } from "../../router.js";
 import { headNow, restoreOwners } from "./restore.js";
@@ -181,7 +181,7 @@ export function DeleteResult({ result, onRestored, onClose }) {
     const rows = deletedRows(result);
     const some = answer.users + answer.groups > 0;
     const until = useUntil(some);
-    useEffect(() => head.current?.focus(), []);
+    useLayoutEffect(() => head.current?.focus(), []);
     const undo = async () => (await restoreOwners(rows, { at: before })) && onRestored();
     return html`<section class="notice ${some && answer.failed.length === 0 ? "" : "warn"} result"
             role="status">
