@@ -97,6 +97,8 @@ uint64_t client_random(const struct kb *kb);
 /* Copies an error of ours to one of the public header; returns its code. */
 int client_fail(struct kb_error *error, const struct err *err);
 bool client_joined(struct kb *kb);
+/* This machine's ID; 0: it never joined. */
+uint64_t client_device(struct kb *kb);
 /* Everybody who waits in a call gives up with E_CLOSED, now and later: kb_close is next. */
 void client_give_up(struct kb *kb);
 /* Stores a changed identity: whole, durably, then in memory. */
@@ -138,10 +140,27 @@ MUST_CHECK int client_connect(struct kb *kb, struct err *err);
 /* The bag that `text` names and that is kept here. E_INVALID, E_NAME, E_NOT_SIGNED_IN. */
 MUST_CHECK int client_find_bag(struct kb *kb, const char *text, struct replica_bag *bag,
                                struct err *err);
-/* What is visible: E_NOT_FOUND, or the value (appended; may be NULL) and its row; `pending` when it
- * is a local write that the server has not taken up: its row has a time only. */
+/* What is visible, of a user's bag on this machine: E_NOT_FOUND, or the value (appended; may be
+ * NULL) and its row. `pending`: it is a local write that the server has not taken up, and its row
+ * has a time only. A default's row has the seq 0. */
 MUST_CHECK int client_read(struct kb *kb, const struct owner *owner, struct span path,
                            struct buf *value, struct item_row *row, bool *pending, struct err *err);
+/* The local writes to an item, and the view that they lie over. Not to be moved. */
+struct client_over {
+    struct replica_view view;
+    struct owner device; /* the same user on this machine */
+    struct replica_local own, on_device;
+    struct buf own_value, device_value;
+};
+/* To be freed whatever it returns. `owner` is borrowed until then. */
+MUST_CHECK int client_over_find(struct kb *kb, const struct owner *owner, struct span path,
+                                struct client_over *over, struct err *err);
+void client_over_free(struct client_over *over);
+/* After E_CORRUPT of reading: what was damaged is fetched anew. Other results are fine. */
+void client_tell_damage(struct kb *kb, int rc);
+
+/* --- kb_explain.c --- */
+enum kb_layer client_layer(enum replica_layer layer);
 
 /* --- kb_people.c --- */
 /* Signing in without waiting. `request` stays NULL when it is done already (kept, and there is no

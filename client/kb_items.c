@@ -1,8 +1,12 @@
 /* client/kb_items.c - reading: the outbox first, the replica second. Never waits for the network.
+ *
+ * A user's bag is shown as it counts on this machine: where a category is device-specific, by the
+ * values of the user's bag on this machine, and where there is none, by the fleet's defaults.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "client/kb_inside.h"
 #include "client/network.h"
 
@@ -40,11 +44,63 @@ int client_find_bag(struct kb *kb, const char *text, struct replica_bag *bag, st
     return rc;
 }
 
-/* The bag is found again from its owner at each read: it may have been dropped and made anew. */
-static int read_replica(struct kb *kb, const struct owner *owner, struct span path,
-                        struct buf *value, struct item_row *row, struct err *err)
+/* --- what lies over the replica --- */
+
+static int find_local(struct kb *kb, const struct owner *owner, struct span path,
+                      struct replica_local *local, struct buf *value, struct replica_locals *out,
+                      struct err *err)
 {
-    int rc = replica_item_of(kb->replica, owner, path, row, value, err);
+    *local = (struct replica_local){.path = path};
+    int rc = outbox_lookup(kb->outbox, owner, path, value, &local->removed, &local->time_ms);
+    if (rc == E_NOT_FOUND) {
+        return 0;
+    }
+    if (rc != 0) {
+        return err_set(err, rc, "the value of '%.*s' does not fit", (int)path.size,
+                       (const char *)path.data);
+    }
+    local->seq = outbox_acked_seq(kb->outbox, owner, path);
+    local->value = buf_span(value);
+    *out = (struct replica_locals){local, 1};
+    return 0;
+}
+
+/* The view of an owner's bag on this machine; `device` is borrowed as `owner` is. */
+static bool begin_view(struct kb *kb, const struct owner *owner, struct owner *device,
+                       struct replica_view *view)
+{
+    *view = (struct replica_view){.owner = owner};
+    if (owner->kind == OWNER_USER) {
+        *device = *owner;
+        device->kind = OWNER_USER_DEVICE;
+        device->device = client_device(kb);
+        view->device = device->device;
+    }
+    return view->device != 0;
+}
+
+int client_over_find(struct kb *kb, const struct owner *owner, struct span path,
+                     struct client_over *over, struct err *err)
+{
+    buf_init(&over->own_value, VALUE_MAX_BYTES + 1);
+    buf_init(&over->device_value, VALUE_MAX_BYTES + 1);
+    bool personal = begin_view(kb, owner, &over->device, &over->view);
+    int rc = find_local(kb, owner, path, &over->own, &over->own_value, &over->view.over, err);
+    if (rc == 0 && personal) {
+        rc = find_local(kb, &over->device, path, &over->on_device, &over->device_value,
+                        &over->view.over_device, err);
+    }
+    return rc;
+}
+
+void client_over_free(struct client_over *over)
+{
+    buf_free(&over->own_value);
+    buf_free(&over->device_value);
+}
+
+void client_tell_damage(struct kb *kb, int rc)
+{
     if (rc == E_CORRUPT) {
         (void)pthread_mutex_lock(&kb->lock);
         if (kb->network != NULL) {
@@ -52,36 +108,41 @@ static int read_replica(struct kb *kb, const struct owner *owner, struct span pa
         }
         (void)pthread_mutex_unlock(&kb->lock);
     }
-    return rc;
 }
 
-static int no_item(struct span path, struct err *err)
+/* --- one item --- */
+
+/* The outbox was looked at first; a write that left it meanwhile is in the replica. */
+static int read_over(struct kb *kb, const struct client_over *over, struct span path,
+                     struct replica_seen *out, struct buf *value, struct err *err)
 {
-    return err_set(err, E_NOT_FOUND, "there is no item '%.*s'", (int)path.size,
-                   (const char *)path.data);
+    const struct replica_local *own = over->view.over.count > 0 ? &over->own : NULL;
+    if (own == NULL || own->removed) {
+        int rc = replica_view_item(kb->replica, &over->view, path, out, value, err);
+        client_tell_damage(kb, rc);
+        return rc;
+    }
+    *out = (struct replica_seen){.path = path, .local = true};
+    out->row = (struct item_row){.state = ITEM_LIVE, .seq = own->seq, .time_ms = own->time_ms};
+    return value == NULL || buf_append_span(value, own->value) == 0
+               ? 0
+               : err_set(err, buf_error(value), "the value of '%.*s' does not fit", (int)path.size,
+                         (const char *)path.data);
 }
 
 int client_read(struct kb *kb, const struct owner *owner, struct span path, struct buf *value,
                 struct item_row *row, bool *pending, struct err *err)
 {
-    bool removed = false;
-    struct item_row found = {.state = ITEM_LIVE};
-    int rc = outbox_lookup(kb->outbox, owner, path, value, &removed, &found.time_ms);
-    found.seq = rc == 0 ? outbox_acked_seq(kb->outbox, owner, path) : 0;
-    *pending = rc == 0 && found.seq == 0;
-    if (rc == E_NOT_FOUND) {
-        rc = read_replica(kb, owner, path, value, &found, err);
-        if (rc == E_NOT_FOUND) {
-            return no_item(path, err);
-        }
-    } else if (rc == 0 && removed) {
-        return no_item(path, err);
-    } else if (rc != 0) {
-        return err_set(err, rc, "the value of '%.*s' does not fit", (int)path.size,
-                       (const char *)path.data);
-    }
+    struct client_over over;
+    struct replica_seen seen;
+    int rc = client_over_find(kb, owner, path, &over, err);
+    rc = rc != 0 ? rc : read_over(kb, &over, path, &seen, value, err);
+    client_over_free(&over);
     if (rc == 0) {
-        *row = found;
+        *row = seen.row;
+        row->value = (struct span){NULL, 0};
+        row->seq = seen.layer == REPLICA_DEFAULT ? 0 : row->seq; /* there is no item of this seq */
+        *pending = seen.local && row->seq == 0;
     }
     return rc;
 }
@@ -101,8 +162,7 @@ static int get(struct kb *kb, const char *bag_text, const char *item, struct kb_
     buf_init(&value, VALUE_MAX_BYTES + 1);
     rc = client_read(kb, &bag.owner, span_str(item), &value, &row, &pending, err);
     if (rc == 0) {
-        struct kb_value made = {.time_ms = row.time_ms, .pending = pending};
-        made.seq = pending ? 0 : row.seq;
+        struct kb_value made = {.seq = row.seq, .time_ms = row.time_ms, .pending = pending};
         made.data = buf_steal(&value, &made.size);
         if (made.data == NULL) {
             rc = err_set(err, E_NOMEM, "out of memory");
@@ -134,109 +194,103 @@ void kb_value_free(struct kb_value *value)
 
 /* --- listing --- */
 
-/* A visible local write, copied: the list is told without any lock. */
-struct local {
-    struct local *next;
-    struct span path;
-    struct span value;
-    bool removed;
-    uint64_t time_ms;
-    uint8_t bytes[];
-};
-
-struct listing {
-    struct kb *kb;
-    struct owner owner;
-    struct local *first, **link;
-    kb_item_fn *each;
-    void *context;
-    int stopped; /* what the callback said */
+/* Visible local writes, copied: the list is told without the outbox's lock. */
+struct locals {
+    struct replica_local *list; /* path and value in one piece of memory, the path's */
+    size_t count, capacity;
 };
 
 static int copy_local(void *context, struct span path, const struct span *value, uint64_t time_ms,
                       struct err *err)
 {
-    struct listing *listing = context;
-    size_t value_size = value != NULL ? value->size : 0;
-    struct local *local = calloc(1, sizeof *local + path.size + value_size);
-    if (local == NULL) {
+    struct locals *locals = context;
+    size_t size = value != NULL ? value->size : 0;
+    struct replica_local *list =
+        array_reserve(locals->list, &locals->capacity, locals->count + 1, sizeof *list);
+    uint8_t *bytes = malloc(path.size + size);
+    locals->list = list != NULL ? list : locals->list;
+    if (list == NULL || bytes == NULL) {
+        free(bytes);
         return err_set(err, E_NOMEM, "out of memory");
     }
-    memcpy(local->bytes, path.data, path.size);
-    local->path = span_of(local->bytes, path.size);
-    if (value_size > 0) {
-        memcpy(local->bytes + path.size, value->data, value_size);
+    memcpy(bytes, path.data, path.size);
+    if (size > 0) {
+        memcpy(bytes + path.size, value->data, size);
     }
-    local->value = span_of(local->bytes + path.size, value_size);
-    local->removed = value == NULL;
-    local->time_ms = time_ms;
-    *listing->link = local;
-    listing->link = &local->next;
+    list[locals->count++] = (struct replica_local){.path = span_of(bytes, path.size),
+                                                   .removed = value == NULL,
+                                                   .value = span_of(bytes + path.size, size),
+                                                   .time_ms = time_ms};
     return 0;
 }
 
-static int tell(struct listing *listing, struct span path, struct span value, uint64_t seq,
-                uint64_t time_ms, bool pending)
+static int copy_locals(struct kb *kb, const struct owner *owner, struct span prefix,
+                       struct locals *locals, struct replica_locals *out, struct err *err)
 {
-    char text[PATH_MAX_BYTES + 1];
-    memcpy(text, path.data, path.size);
-    text[path.size] = '\0';
-    struct kb_item item = {.path = text,
-                           .bytes = value.size > 0 ? (const void *)value.data : "",
-                           .size = value.size,
-                           .seq = seq,
-                           .time_ms = time_ms,
-                           .pending = pending};
-    listing->stopped = listing->each(listing->context, &item);
-    return listing->stopped;
-}
-
-/* The first of the local writes that are left. */
-static int tell_local(struct listing *listing)
-{
-    struct local *local = listing->first;
-    listing->first = local->next;
-    uint64_t seq = outbox_acked_seq(listing->kb->outbox, &listing->owner, local->path);
-    int rc = local->removed
-                 ? 0
-                 : tell(listing, local->path, local->value, seq, local->time_ms, seq == 0);
-    free(local);
+    int rc = outbox_items(kb->outbox, owner, prefix, copy_local, locals, err);
+    for (size_t i = 0; i < locals->count; i++) {
+        locals->list[i].seq = outbox_acked_seq(kb->outbox, owner, locals->list[i].path);
+    }
+    *out = (struct replica_locals){locals->list, locals->count};
     return rc;
 }
 
-/* A row of the replica: local writes that come before it go first, one to the same item instead. */
-static int merge(void *context, struct span path, const struct item_row *row, struct err *err)
+static void locals_free(struct locals *locals)
+{
+    for (size_t i = 0; i < locals->count; i++) {
+        free((void *)(uintptr_t)locals->list[i].path.data);
+    }
+    free(locals->list);
+}
+
+struct listing {
+    kb_item_fn *each;
+    void *context;
+    int stopped; /* what the callback said */
+};
+
+static int tell(void *context, const struct replica_seen *seen, struct err *err)
 {
     (void)err;
     struct listing *listing = context;
-    int rc = 0;
-    bool replaced = false;
-    while (rc == 0 && !replaced && listing->first != NULL) {
-        int order = span_compare(listing->first->path, path);
-        if (order > 0) {
-            break;
-        }
-        replaced = order == 0;
-        rc = tell_local(listing);
-    }
-    return rc != 0 || replaced ? rc
-                               : tell(listing, path, row->value, row->seq, row->time_ms, false);
+    char text[PATH_MAX_BYTES + 1];
+    memcpy(text, seen->path.data, seen->path.size);
+    text[seen->path.size] = '\0';
+    bool inherited = seen->layer == REPLICA_DEFAULT;
+    struct kb_item item = {.path = text,
+                           .bytes =
+                               seen->row.value.size > 0 ? (const void *)seen->row.value.data : "",
+                           .size = seen->row.value.size,
+                           .seq = inherited ? 0 : seen->row.seq,
+                           .time_ms = seen->row.time_ms,
+                           .pending = seen->local && seen->row.seq == 0,
+                           .layer = client_layer(seen->layer)};
+    listing->stopped = listing->each(listing->context, &item);
+    return listing->stopped;
 }
 
 static int list(struct kb *kb, const char *bag_text, struct span prefix, struct listing *listing,
                 struct err *err)
 {
     struct replica_bag bag;
+    struct replica_view view;
+    struct owner device;
+    struct locals own = {0};
+    struct locals on_device = {0};
     int rc = client_find_bag(kb, bag_text, &bag, err);
-    listing->kb = kb;
     if (rc != 0) {
         return rc;
     }
-    listing->owner = bag.owner;
-    rc = outbox_items(kb->outbox, &bag.owner, prefix, copy_local, listing, err);
-    rc = rc != 0 ? rc : replica_items(kb->replica, bag.local, prefix, merge, listing, err);
-    while (rc == 0 && listing->first != NULL) {
-        rc = tell_local(listing);
+    bool personal = begin_view(kb, &bag.owner, &device, &view);
+    rc = copy_locals(kb, &bag.owner, prefix, &own, &view.over, err);
+    if (rc == 0 && personal) {
+        rc = copy_locals(kb, &device, prefix, &on_device, &view.over_device, err);
+    }
+    rc = rc != 0 ? rc : replica_view_items(kb->replica, &view, prefix, tell, listing, err);
+    locals_free(&own);
+    locals_free(&on_device);
+    if (listing->stopped == 0) {
+        client_tell_damage(kb, rc);
     }
     return rc;
 }
@@ -247,13 +301,7 @@ int kb_list(struct kb *kb, const char *bag, const char *prefix, kb_item_fn *each
     ASSERT(kb != NULL && bag != NULL && each != NULL);
     struct err err = {0};
     struct listing listing = {.each = each, .context = context};
-    listing.link = &listing.first;
     int rc = list(kb, bag, span_str(prefix != NULL ? prefix : ""), &listing, &err);
-    while (listing.first != NULL) {
-        struct local *local = listing.first;
-        listing.first = local->next;
-        free(local);
-    }
     if (listing.stopped != 0) {
         return listing.stopped;
     }

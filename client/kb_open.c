@@ -59,6 +59,14 @@ bool client_joined(struct kb *kb)
     return joined;
 }
 
+uint64_t client_device(struct kb *kb)
+{
+    (void)pthread_mutex_lock(&kb->lock);
+    uint64_t device = kb->identity.device;
+    (void)pthread_mutex_unlock(&kb->lock);
+    return device;
+}
+
 int client_store_identity(struct kb *kb, const struct identity *identity, struct err *err)
 {
     int rc = identity_store(identity, kb->identity_path, err);
@@ -129,16 +137,15 @@ static void tell_if_other(void *context, const struct owner *owner, struct span 
                           const struct span *value)
 {
     struct kb *kb = context;
-    struct replica_bag bag;
-    struct item_row row;
+    struct replica_view view = {.owner = owner, .device = client_device(kb)};
+    struct replica_seen seen;
     struct buf now;
     buf_init(&now, VALUE_MAX_BYTES + 1);
-    int rc = replica_bag_by_owner(kb->replica, owner, &bag, NULL);
-    rc = rc != 0 ? rc : replica_item(kb->replica, bag.local, path, &row, &now, NULL);
+    int rc = replica_view_item(kb->replica, &view, path, &seen, &now, NULL);
     bool same = rc == 0 ? value != NULL && span_equal(*value, buf_span(&now))
                         : rc == E_NOT_FOUND && value == NULL;
     if (!same) {
-        hub_tell(kb->hub, owner, path, rc == 0 ? row.seq : 0);
+        hub_tell(kb->hub, owner, path, rc == 0 ? seen.row.seq : 0);
     }
     buf_free(&now);
 }

@@ -144,14 +144,12 @@ static int open_env(struct replica *replica, uint64_t map_bytes, struct err *err
 
 static void replica_free(struct replica **replica)
 {
-    const struct fence_cache *fences = (*replica)->fences;
-    if (fences != NULL) {
-        replica_fence_put_back(*replica, &fences);
-    }
+    const struct replica_rules *rules = (*replica)->rules;
+    replica_rules_put_back(*replica, &rules);
     if ((*replica)->env != NULL) {
         mdb_env_close((*replica)->env);
     }
-    (void)pthread_mutex_destroy(&(*replica)->fence_lock);
+    (void)pthread_mutex_destroy(&(*replica)->rules_lock);
     (void)pthread_mutex_destroy(&(*replica)->count_lock);
     (void)pthread_mutex_destroy(&(*replica)->write_lock);
     free((*replica)->path);
@@ -277,7 +275,7 @@ int replica_open(struct replica **out, const char *dir, uint64_t map_bytes, stru
     if (replica == NULL) {
         return err_set(err, E_NOMEM, "open '%s': out of memory", dir);
     }
-    (void)pthread_mutex_init(&replica->fence_lock, NULL);
+    (void)pthread_mutex_init(&replica->rules_lock, NULL);
     (void)pthread_mutex_init(&replica->count_lock, NULL);
     (void)pthread_mutex_init(&replica->write_lock, NULL);
     replica->path = strdup(dir);

@@ -12,7 +12,8 @@
  *   - A bag that is to be fetched anew can be read as it was until its new copy is whole; then the
  *     copy takes its place in one transaction.
  *   - Items behind a fence of the fleet's bag (journal/fence.h) are absent for who reads, under the
- *     snapshot that the items are read from. They are still there, and count in the digest.
+ *     snapshot that the items are read from. They are still there, and count in the digest. The
+ *     same holds for what a flag (journal/sharing.h) keeps from a device: see replica_view_item.
  *   - Read transactions never outlive a call.
  *
  * All functions are safe from any thread; writing ones take turns (LMDB's writer lock) and return
@@ -24,6 +25,7 @@
 
 #include "journal/apply.h"
 #include "journal/digest.h"
+#include "journal/sharing.h"
 
 struct replica;
 
@@ -119,15 +121,100 @@ void replica_counts(struct replica *replica, struct replica_counts *out);
  * damage is in its fences. */
 MUST_CHECK int replica_item(struct replica *replica, uint64_t local, struct span path,
                             struct item_row *row, struct buf *value, struct err *err);
-/* The same of the bag of `owner`, found under the same snapshot. */
-MUST_CHECK int replica_item_of(struct replica *replica, const struct owner *owner, struct span path,
-                               struct item_row *row, struct buf *value, struct err *err);
 /* In order of paths, those that begin with `prefix`, under one snapshot. Spans are borrowed for the
  * callback. E_CORRUPT after the good ones were told and the bag was marked damaged. */
 typedef int replica_item_fn(void *context, struct span path, const struct item_row *row,
                             struct err *err);
 MUST_CHECK int replica_items(struct replica *replica, uint64_t local, struct span prefix,
                              replica_item_fn *each, void *context, struct err *err);
+
+/* --- what is shared --- */
+
+/* What the fleet's bag says of everybody's items at one moment. It never changes. */
+struct replica_rules;
+/* Those of now, NULL: it says nothing; to be given back. E_CORRUPT after the fleet's bag was marked
+ * damaged. */
+MUST_CHECK int replica_rules_take(struct replica *replica, const struct replica_rules **out,
+                                  struct err *err);
+void replica_rules_put_back(struct replica *replica, const struct replica_rules **rules);
+/* The category that a user's item belongs to; NULL: none. Valid as long as the rules are. */
+const struct category *replica_rules_category(const struct replica_rules *rules, struct span path);
+/* Do users' items depend on this item of the fleet's bag? */
+bool replica_rules_concern(struct span path);
+
+/* --- what a person sees --- */
+
+/* Where a value is. Of what is no user's bag all is REPLICA_SHARED. */
+enum replica_layer {
+    REPLICA_NONE,
+    REPLICA_SHARED,  /* in the bag itself */
+    REPLICA_DEVICE,  /* in the user's bag on this device */
+    REPLICA_DEFAULT, /* in the fleet's bag, for everybody who has none */
+    REPLICA_LAYERS,  /* how many there are */
+};
+
+/* A write of this machine that lies over what is here. Borrowed. */
+struct replica_local {
+    struct span path;
+    bool removed;
+    struct span value;
+    uint64_t seq; /* that the server gave it; 0: not yet */
+    uint64_t time_ms;
+};
+struct replica_locals {
+    const struct replica_local *list; /* in the order of paths, each once */
+    size_t count;
+};
+
+/* Whose items, and where they are looked at. */
+struct replica_view {
+    const struct owner *owner;
+    uint64_t device;                   /* of a user's bag: whose own values count; 0: none */
+    struct replica_locals over;        /* over the owner's bag */
+    struct replica_locals over_device; /* over the user's bag on the device */
+};
+
+/* What counts for an item: a local write to the owner's bag; else, of a user's item whose category
+ * is device-specific, the value in the bag of the user on the device, or with *copy* the shared one
+ * from before the flag was set; of any other item the shared value; without these the default. A
+ * local removal hides the layer that is written to now, and no other. Fences count in each layer.
+ */
+struct replica_seen {
+    struct span path;
+    enum replica_layer layer; /* of a local write: where it would go now */
+    bool local;               /* it is one */
+    struct item_row row;      /* of a local write: its seq, time and value */
+};
+/* One item, under one snapshot; lists of `view` may hold that item alone. The value is appended to
+ * `value` (may be NULL to ask only for the rest; out->row.value is empty then). E_NOT_FOUND;
+ * E_CORRUPT after a bag was marked damaged. */
+MUST_CHECK int replica_view_item(struct replica *replica, const struct replica_view *view,
+                                 struct span path, struct replica_seen *out, struct buf *value,
+                                 struct err *err);
+/* All that begin with `prefix`, in the order of paths, under one snapshot; so do the lists of
+ * `view`. Spans are borrowed for the callback; not 0 from it stops, and is returned. E_CORRUPT
+ * after the good ones were told and a bag was marked damaged. */
+typedef int replica_seen_fn(void *context, const struct replica_seen *seen, struct err *err);
+MUST_CHECK int replica_view_items(struct replica *replica, const struct replica_view *view,
+                                  struct span prefix, replica_seen_fn *each, void *context,
+                                  struct err *err);
+/* The same as replica_view_item, and what each layer has, whether it counts or not. E_NOT_FOUND is
+ * said by seen.layer instead. */
+struct replica_found {
+    bool there;
+    bool hidden;         /* by a fence */
+    struct item_row row; /* without its value */
+    size_t size;         /* of that */
+};
+struct replica_explained {
+    struct replica_seen seen;
+    bool has_flag, device, copy; /* of its category, now */
+    uint64_t flag_seq;
+    struct replica_found layers[REPLICA_LAYERS];
+};
+MUST_CHECK int replica_view_explain(struct replica *replica, const struct replica_view *view,
+                                    struct span path, struct replica_explained *out,
+                                    struct buf *value, struct err *err);
 
 /* --- following the server --- */
 

@@ -125,8 +125,8 @@ static int apply_one(struct replica_batch *batch, const struct change *change, u
         touched->gone = true;
         return replica_bag_delete(batch->writer.replica, batch->writer.txn, bag, err);
     }
-    touched->fences = touched->fences || (bag->owner.kind == OWNER_FLEET && has_item(change) &&
-                                          fence_path_is(change->path));
+    touched->rules = touched->rules || (bag->owner.kind == OWNER_FLEET && has_item(change) &&
+                                        replica_rules_concern(change->path));
     bag->complete = true;
     bag->cursor = touched->row.last_seq;
     bag->items = touched->row.items;

@@ -177,7 +177,7 @@ int replica_bag_delete(struct replica *replica, MDB_txn *txn, const struct repli
     rc = rc != 0 ? rc : replica_record_delete(replica, txn, TABLE_BAGS, &key, err);
     return rc != 0 || bag->owner.kind != OWNER_FLEET
                ? rc
-               : replica_fence_note(replica, txn, bag, false, err);
+               : replica_rules_note(replica, txn, bag, false, err);
 }
 
 /* --- repairing --- */
@@ -194,7 +194,7 @@ static int repair_one(struct replica *replica, MDB_txn *txn, MDB_cursor *cursor,
         int rc = put_index(replica, txn, &bag, err);
         return rc != 0 || bag.owner.kind != OWNER_FLEET
                    ? rc
-                   : replica_fence_note(replica, txn, &bag, true, err);
+                   : replica_rules_note(replica, txn, &bag, true, err);
     }
     ++*dropped;
     uint64_t local = key->mv_size == 8 ? get_be64(key->mv_data) : 0;
@@ -215,7 +215,7 @@ static int repair(struct replica *replica, MDB_txn *txn, uint64_t *dropped, stru
     MDB_cursor *cursor = NULL;
     const struct replica_bag none = {0};
     replica_count_again(replica);
-    int rc = replica_fence_note(replica, txn, &none, false, err);
+    int rc = replica_rules_note(replica, txn, &none, false, err);
     if (rc != 0) {
         return rc;
     }
@@ -419,7 +419,7 @@ int replica_bag_clear(struct replica *replica, uint64_t local, struct err *err)
         rc = replica_bag_put(replica, txn, &bag, err);
     }
     if (rc == 0 && bag.owner.kind == OWNER_FLEET) {
-        rc = replica_fence_note(replica, txn, &bag, false, err);
+        rc = replica_rules_note(replica, txn, &bag, false, err);
     }
     return replica_write_end(replica, &txn, rc, err);
 }

@@ -216,8 +216,8 @@ static int write_bags(struct replica_batch *batch, struct err *err)
             continue;
         }
         rc = replica_bag_put(replica, txn, &touched->bag, err);
-        if (rc == 0 && touched->fences) {
-            rc = replica_fence_note(replica, txn, &touched->bag, true, err);
+        if (rc == 0 && touched->rules) {
+            rc = replica_rules_note(replica, txn, &touched->bag, true, err);
         }
     }
     if (rc == 0 && batch->seq > 0) {

@@ -4,7 +4,8 @@
  *   replica_record.c  checksums, records <-> bytes
  *   replica_bag.c     bags and how they are found
  *   replica_item.c    reading items, writing one
- *   replica_fence.c   which items are void
+ *   replica_rules.c   which items are void, and which a device has of its own
+ *   replica_view.c    what a user sees on a device
  *   replica_batch.c   many messages in one transaction, with
  *   replica_apply.c   live changes and
  *   replica_stage.c   pages
@@ -20,7 +21,8 @@
  *           "history"      -> 16 bytes
  *           "position"     -> seq, hash (32)
  *           "next"         -> the next bag's local number
- *           "fences"       -> generation, local: the fleet's bag has fences; else not there
+ *           "fences"       -> generation, local: the fleet's bag has fences, categories, flags or
+ *                             defaults; else not there
  *           "note:NAME"    -> bytes
  *   bags    local          -> flags (1: complete, 2: keep, 4: copy 1 is its items), bag_id,
  * made_by, cursor, items, bytes, digest (16), used_ms, kind (1 byte), device, size of shown (1
@@ -39,7 +41,6 @@
 #include <lmdb.h>
 
 #include "client/replica.h"
-#include "journal/fence.h"
 
 enum table { TABLE_META, TABLE_BAGS, TABLE_NAMES, TABLE_IDS, TABLE_ITEMS, TABLE_STAGE, TABLES };
 
@@ -52,14 +53,21 @@ enum {
     NOTE_NAME_MAX = 100,
 };
 
-struct fence_cache; /* replica_fence.c */
+/* Decoded under one snapshot, and never changed then. */
+struct replica_rules {
+    unsigned refs; /* guarded by the replica's rules_lock, as its pointer is */
+    uint64_t generation;
+    struct replica_bag fleet; /* whose they are: the defaults are read there */
+    struct fences fences;
+    struct sharing sharing;
+};
 
 struct replica {
     MDB_env *env;
     char *path;
     MDB_dbi tables[TABLES];
-    pthread_mutex_t fence_lock; /* of `fences`: readers on any thread share what one decoded */
-    struct fence_cache *fences;
+    pthread_mutex_t rules_lock; /* of `rules`: readers on any thread share what one decoded */
+    struct replica_rules *rules;
     /* Held while a thread writes, as LMDB's own lock is, and until what it counted is known to the
      * next: of `next_counts`, what it will be, and `recount`, that this is not known. */
     pthread_mutex_t write_lock;
@@ -178,19 +186,21 @@ MUST_CHECK int replica_item_get(struct replica *replica, MDB_cursor *items,
 int replica_item_heal(struct replica *replica, uint64_t local, const struct record_key *key,
                       struct err *err);
 
-/* --- replica_fence.c --- */
-/* To be called when fences of the fleet's bag may have changed, before the commit. The bag is as it
+/* --- replica_rules.c --- */
+/* To be called when rules of the fleet's bag may have changed, before the commit. The bag is as it
  * will be; `there` false: it goes. */
-MUST_CHECK int replica_fence_note(struct replica *replica, MDB_txn *txn,
+MUST_CHECK int replica_rules_note(struct replica *replica, MDB_txn *txn,
                                   const struct replica_bag *fleet, bool there, struct err *err);
-/* The fences of this snapshot, NULL when there are none; to be given back. E_CORRUPT: the fleet's
- * bag is damaged, in its record or in a fence (`fleet_local`, when known). */
-MUST_CHECK int replica_fence_get(struct replica *replica, MDB_txn *txn,
-                                 const struct fence_cache **out, uint64_t *fleet_local,
+/* The rules of this snapshot, NULL when there are none; to be given back. E_CORRUPT: the fleet's
+ * bag is damaged, in its record or in a rule (`fleet_local`, when known). */
+MUST_CHECK int replica_rules_get(struct replica *replica, MDB_txn *txn,
+                                 const struct replica_rules **out, uint64_t *fleet_local,
                                  struct err *err);
-void replica_fence_put_back(struct replica *replica, const struct fence_cache **fences);
-bool replica_fence_hides(const struct fence_cache *fences, enum owner_kind kind, struct span path,
-                         uint64_t seq);
+/* After that, without a transaction. 0: the note was made anew, look again; else E_CORRUPT, or why
+ * it could not be healed. */
+int replica_rules_heal(struct replica *replica, uint64_t fleet_local, struct err *err);
+bool replica_rules_hide(const struct replica_rules *rules, enum owner_kind kind, struct span path,
+                        uint64_t seq);
 
 /* --- replica_count.c --- */
 void replica_count_begin(struct replica *replica);
@@ -210,7 +220,7 @@ struct touched {
     struct bag_row row; /* what the apply rule sees of it */
     bool gone;          /* deleted by the batch */
     bool dirty;
-    bool fences; /* it is the fleet's, and fences may have changed */
+    bool rules; /* it is the fleet's, and its rules may have changed */
     /* Where it will be when the message at hand is applied. */
     uint64_t message;
     uint64_t next_cursor;
@@ -249,8 +259,8 @@ void replica_batch_tell(struct replica_batch *batch, uint32_t index, enum change
 void replica_batch_blame(struct replica_batch *batch, uint64_t local, const struct record_key *key);
 
 /* --- replica_verify.c --- */
-/* Meta records that fail are dropped, and `fences` is made anew: each has a meaning when it is not
- * there. */
+/* Meta records that fail are dropped, and the note of rules is made anew: each has a meaning when
+ * it is not there. */
 MUST_CHECK int replica_meta_repair(struct replica *replica, struct err *err);
 
 /* --- replica_scrub.c --- */

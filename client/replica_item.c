@@ -87,10 +87,10 @@ static int no_item(struct span path, struct err *err)
 static int check_fences(struct replica *replica, MDB_txn *txn, enum owner_kind kind,
                         struct span path, uint64_t seq, struct trouble *trouble, struct err *err)
 {
-    const struct fence_cache *fences = NULL;
-    int rc = replica_fence_get(replica, txn, &fences, &trouble->local, err);
-    bool hidden = rc == 0 && replica_fence_hides(fences, kind, path, seq);
-    replica_fence_put_back(replica, &fences);
+    const struct replica_rules *rules = NULL;
+    int rc = replica_rules_get(replica, txn, &rules, &trouble->local, err);
+    bool hidden = rc == 0 && replica_rules_hide(rules, kind, path, seq);
+    replica_rules_put_back(replica, &rules);
     return hidden ? no_item(path, err) : rc;
 }
 
@@ -188,28 +188,12 @@ int replica_item_heal(struct replica *replica, uint64_t local, const struct reco
 /* 0: it was mended, look again. Else E_CORRUPT, or why it could not be healed. */
 static int heal(struct replica *replica, const struct trouble *trouble, struct err *err)
 {
-    if (trouble->item) {
-        return replica_item_heal(replica, trouble->local, &trouble->key, err);
-    }
-    if (trouble->local != 0) { /* of the fleet: without its fences nothing can be told */
-        return replica_bag_mark_damaged(replica, trouble->local, err);
-    }
-    return replica_meta_repair(replica, err);
+    return trouble->item ? replica_item_heal(replica, trouble->local, &trouble->key, err)
+                         : replica_rules_heal(replica, trouble->local, err);
 }
 
-/* By its owner, or (NULL) by `local`. */
-static int find_bag(struct replica *replica, MDB_txn *txn, const struct owner *owner,
-                    uint64_t local, struct replica_bag *bag, struct trouble *trouble,
-                    struct err *err)
-{
-    *trouble = (struct trouble){0};
-    return owner != NULL ? replica_bag_get_by_owner(replica, txn, owner, bag, err)
-                         : replica_bag_get(replica, txn, local, bag, err);
-}
-
-static int try_item(struct replica *replica, const struct owner *owner, uint64_t local,
-                    struct span path, struct item_row *row, struct buf *value,
-                    struct trouble *trouble, struct err *err)
+static int try_item(struct replica *replica, uint64_t local, struct span path, struct item_row *row,
+                    struct buf *value, struct trouble *trouble, struct err *err)
 {
     MDB_txn *txn = NULL;
     struct replica_bag bag;
@@ -218,14 +202,14 @@ static int try_item(struct replica *replica, const struct owner *owner, uint64_t
     if (rc != 0) {
         return rc;
     }
-    rc = find_bag(replica, txn, owner, local, &bag, trouble, err);
+    rc = replica_bag_get(replica, txn, local, &bag, err);
     rc = rc != 0 ? rc : read_item(replica, txn, &bag, path, row, value, trouble, err);
     mdb_txn_abort(txn);
     return rc;
 }
 
-static int look_up(struct replica *replica, const struct owner *owner, uint64_t local,
-                   struct span path, struct item_row *row, struct buf *value, struct err *err)
+int replica_item(struct replica *replica, uint64_t local, struct span path, struct item_row *row,
+                 struct buf *value, struct err *err)
 {
     ASSERT(replica != NULL);
     ASSERT(row != NULL);
@@ -235,10 +219,10 @@ static int look_up(struct replica *replica, const struct owner *owner, uint64_t 
     if (path.size > PATH_MAX_BYTES) {
         return no_item(path, err);
     }
-    int rc = try_item(replica, owner, local, path, &found, value, &trouble, err);
+    int rc = try_item(replica, local, path, &found, value, &trouble, err);
     if (rc == E_CORRUPT) {
         rc = heal(replica, &trouble, err);
-        rc = rc != 0 ? rc : try_item(replica, owner, local, path, &found, value, &trouble, err);
+        rc = rc != 0 ? rc : try_item(replica, local, path, &found, value, &trouble, err);
     }
     if (rc == 0) {
         *row = found;
@@ -248,25 +232,12 @@ static int look_up(struct replica *replica, const struct owner *owner, uint64_t 
     return rc;
 }
 
-int replica_item(struct replica *replica, uint64_t local, struct span path, struct item_row *row,
-                 struct buf *value, struct err *err)
-{
-    return look_up(replica, NULL, local, path, row, value, err);
-}
-
-int replica_item_of(struct replica *replica, const struct owner *owner, struct span path,
-                    struct item_row *row, struct buf *value, struct err *err)
-{
-    ASSERT(owner != NULL);
-    return look_up(replica, owner, 0, path, row, value, err);
-}
-
 /* --- all items --- */
 
 struct listing {
     struct replica *replica;
     struct replica_bag bag;
-    const struct fence_cache *fences;
+    const struct replica_rules *rules;
     bool whole; /* no prefix: the counts can be compared */
     replica_item_fn *each;
     void *context;
@@ -284,7 +255,7 @@ static int tell(void *context, struct span path, const struct item_row *row, str
     }
     listing->items++;
     listing->bytes += path.size + row->value.size;
-    return replica_fence_hides(listing->fences, listing->bag.owner.kind, path, row->seq)
+    return replica_rules_hide(listing->rules, listing->bag.owner.kind, path, row->seq)
                ? 0
                : listing->each(listing->context, path, row, err);
 }
@@ -303,7 +274,7 @@ static int list_items(struct listing *listing, uint64_t local, struct span prefi
     }
     rc = replica_bag_get(replica, txn, local, &listing->bag, err);
     if (rc == 0) {
-        rc = replica_fence_get(replica, txn, &listing->fences, fleet, err);
+        rc = replica_rules_get(replica, txn, &listing->rules, fleet, err);
         *notes = rc == E_CORRUPT && *fleet == 0;
         *fleet = rc == E_CORRUPT ? *fleet : 0;
     }
@@ -312,7 +283,7 @@ static int list_items(struct listing *listing, uint64_t local, struct span prefi
         rc = replica_record_items(replica, txn, TABLE_ITEMS, &first, tell, listing, "read", err);
     }
     mdb_txn_abort(txn);
-    replica_fence_put_back(replica, &listing->fences);
+    replica_rules_put_back(replica, &listing->rules);
     return rc;
 }
 

@@ -265,7 +265,7 @@ static void finish(struct staging *staging)
     bag->cursor = staging->page->cursor;
     bag->complete = true;
     touched->dirty = true;
-    touched->fences = touched->fences || bag->owner.kind == OWNER_FLEET;
+    touched->rules = touched->rules || bag->owner.kind == OWNER_FLEET;
     touched->row.exists = true;
     touched->row.last_seq = bag->cursor;
     touched->row.items = bag->items;

@@ -86,25 +86,6 @@ static void a_listing_is_one_snapshot_and_may_write(void **state)
     fixture_end(&f);
 }
 
-static void an_owners_item_is_found_at_once(void **state)
-{
-    (void)state;
-    struct fixture f;
-    fixture_begin(&f);
-    (void)sample_bag(&f, "Ann", 40, 40);
-    apply_set(&f, 40, 41, 40, "a", "1");
-    struct owner ann = sample_owner("ANN");
-    struct owner bob = sample_owner("Bob");
-    struct item_row row;
-    assert_int_equal(replica_item_of(f.replica, &ann, span_str("a"), &row, NULL, NULL), 0);
-    assert_int_equal(row.seq, 41);
-    assert_int_equal(replica_item_of(f.replica, &ann, span_str("b"), &row, NULL, NULL),
-                     E_NOT_FOUND);
-    assert_int_equal(replica_item_of(f.replica, &bob, span_str("a"), &row, NULL, NULL),
-                     E_NOT_FOUND);
-    fixture_end(&f);
-}
-
 static void without_memory_for_the_value_it_is_said(void **state)
 {
     (void)state;
@@ -130,7 +111,6 @@ int main(void)
         cmocka_unit_test(a_value_comes_with_its_row),
         cmocka_unit_test(lists_in_order_and_by_prefix),
         cmocka_unit_test(a_listing_is_one_snapshot_and_may_write),
-        cmocka_unit_test(an_owners_item_is_found_at_once),
         cmocka_unit_test(without_memory_for_the_value_it_is_said),
     };
     return cmocka_run_group_tests_name("client/replica_item", tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* tests/client/test_replica_fence.c - what a fence of the fleet's bag hides, and shows again. */
+/* tests/client/test_replica_rules.c - what a fence of the fleet's bag hides, and shows
+ * again; rules of one moment. */
 #include "tests/client/replica_samples.h"
 
 #include <pthread.h>
@@ -64,9 +65,8 @@ static void a_fence_hides_what_is_older_until_it_is_lifted(void **state)
     assert_items(&f, ann.local, "copy/p", "");
     struct item_row row;
     struct err err = {0};
-    assert_int_equal(
-        replica_item_of(f.replica, &ann.owner, span_str("copy/paper"), &row, NULL, &err),
-        E_NOT_FOUND);
+    assert_int_equal(replica_item(f.replica, ann.local, span_str("copy/paper"), &row, NULL, &err),
+                     E_NOT_FOUND);
     assert_non_null(strstr(err.text, "copy/paper"));
     apply_set(&f, 40, 51, 43, "copy/paper", "a3"); /* written since */
     assert_items(&f, ann.local, "", "copy/paper=a3 copy/tray=2 copying=no");
@@ -375,5 +375,5 @@ int main(void)
         cmocka_unit_test(every_allocation_of_reading_may_fail),
         cmocka_unit_test(readers_on_other_threads_see_whole_moments),
     };
-    return cmocka_run_group_tests_name("client/replica_fence", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("client/replica_rules", tests, NULL, NULL);
 }
