@@ -21,88 +21,68 @@ def host(text, status):
             + b"\r\n", [status])
 
 
-HEADS = [
-    line(b"GET /livez HTTP/1.1", 200),
-    line(b"HEAD /livez HTTP/1.1", 200),
-    line(b"GET /livez HTTP/1.0", 505),
-    line(b"GET /livez HTTP/0.9", 505),
-    line(b"GET /livez HTTP/1.2", 505),
-    line(b"GET /livez HTTP/2.0", 505),
-    line(b"PRI * HTTP/2.0", 505),
-    line(b"GET /livez HTTP/2", 400),
-    line(b"GET /livez HTTP/1.1 ", 400),
-    line(b"GET /livez HTTP/1.11", 400),
-    line(b"GET /livez http/1.1", 400),
-    line(b"GET /livez HTTPS/1.1", 400),
-    line(b"GET /livez", 400),
-    line(b"GET", 400),
-    line(b"", 400),
-    line(b"  ", 400),
-    line(b"GET  /livez HTTP/1.1", 400),
-    line(b" GET /livez HTTP/1.1", 400),
-    line(b"GET\t/livez\tHTTP/1.1", 400),
-    line(b"GET /li vez HTTP/1.1", 400),
-    line(b"G(T /livez HTTP/1.1", 400),
-    line(b"G\x00T /livez HTTP/1.1", 400),
-    line("GÉT /livez HTTP/1.1".encode(), 400),
-    line(b"GET livez HTTP/1.1", 400),
-    line(b"GET \\livez HTTP/1.1", 400),
-    line(b"GET http://x/livez HTTP/1.1", 400),
-    line(b"GET https://x/livez HTTP/1.1", 400),
-    line(b"OPTIONS * HTTP/1.1", 400),
-    line(b"CONNECT x:443 HTTP/1.1", 400),
-    line(b"GET /livez#part HTTP/1.1", 400),
-    line(b"GET /livez\x00 HTTP/1.1", 400),
-    line(b"GET /livez\x7f HTTP/1.1", 400),
-    line(b"GET /\xff HTTP/1.1", 400),
-    line(b"get /livez HTTP/1.1", 405),
-    line(b"TRACE /livez HTTP/1.1", 405),
-    line(b"OPTIONS /livez HTTP/1.1", 405),
-    line(b"PUT /livez HTTP/1.1", 405),
-    line(b"BREW /livez HTTP/1.1", 405),
-    line(b"DELETE /api/v1/status HTTP/1.1", 405),
-    line(b"POST / HTTP/1.1", 405),
-    line(b"GET /" + b"a" * 9000 + b" HTTP/1.1", 404),
-    line(b"GET /" + b"a" * 17000 + b" HTTP/1.1", 431),
-    line(b"A" * 17000 + b" / HTTP/1.1", 431),
-    host(b"", 400),
-    host(b"Host:\r\n", 400),
-    host(b"Host: x\r\nHost: x\r\n", 400),
-    host(b"Host: x\r\nhost: y\r\n", 400),
-    host(b"Host: x y\r\n", 400),
-    host(b"Host: x/y\r\n", 400),
-    host(b"Host: x,y\r\n", 400),
-    host(b"Host: a@x\r\n", 400),
-    host(b"Host: x\x01\r\n", 400),
-    host(b"Host : x\r\n", 400),
-    host(b"Host: [::1]:8444\r\n", 200),
-    header(b"X: a\r\n b", 400),
-    header(b"X: a\r\n\tb", 400),
-    header(b"X : a", 400),
-    header(b"X\t: a", 400),
-    header(b"X Y: a", 400),
-    header(b": a", 400),
-    header(b"no colon", 400),
-    header(b"X: a\x00b", 400),
-    header(b"X: a\rb", 400),
-    header(b"X: a\nY: b", 400),
-    header(b"X: \x7f", 400),
-    header(b"X: \x1b[31m", 400),
-    header("Ünïcode: a".encode(), 400),
-    header("X: ünïcode".encode(), 200),
-    header(b"X:", 200),
-    header(b"Expect: 200-ok", 400),
-    header(b"Cookie: a=1\r\nCookie: a=2", 400),
-    header(b"Authorization: a\r\nAuthorization: b", 400),
-    header(b"X-CSRF-Token: a\r\nx-csrf-token: b", 400),
-    header(b"If-Match: 1\r\nIf-Match: 2", 400),
-    header(b"If-None-Match: 1\r\nIf-None-Match: 2", 400),
-    header(b"Range: bytes=0-1\r\nRange: bytes=2-3", 400),
-    header(b"X: a\r\n" * 97 + b"X: a", 200),
-    header(b"X: a\r\n" * 98 + b"X: a", 431),
-    header(b"X: " + b"a" * 17000, 431),
-    header(b"Upgrade: h2c\r\nConnection: Upgrade", 200),
-]
+# What is sent, by the status that comes back.
+LINES = {
+    200: [
+        b"GET /livez HTTP/1.1", b"HEAD /livez HTTP/1.1",
+    ],
+    400: [
+        b"GET /livez HTTP/2", b"GET /livez HTTP/1.1 ", b"GET /livez HTTP/1.11",
+        b"GET /livez http/1.1", b"GET /livez HTTPS/1.1", b"GET /livez", b"GET", b"", b"  ",
+        b"GET  /livez HTTP/1.1", b" GET /livez HTTP/1.1", b"GET\t/livez\tHTTP/1.1",
+        b"GET /li vez HTTP/1.1", b"G(T /livez HTTP/1.1", b"G\x00T /livez HTTP/1.1",
+        "GÉT /livez HTTP/1.1".encode(), b"GET livez HTTP/1.1", b"GET \\livez HTTP/1.1",
+        b"GET http://x/livez HTTP/1.1", b"GET https://x/livez HTTP/1.1", b"OPTIONS * HTTP/1.1",
+        b"CONNECT x:443 HTTP/1.1", b"GET /livez#part HTTP/1.1", b"GET /livez\x00 HTTP/1.1",
+        b"GET /livez\x7f HTTP/1.1", b"GET /\xff HTTP/1.1",
+    ],
+    404: [
+        b"GET /" + b"a" * 9000 + b" HTTP/1.1",
+    ],
+    405: [
+        b"get /livez HTTP/1.1", b"TRACE /livez HTTP/1.1", b"OPTIONS /livez HTTP/1.1",
+        b"PUT /livez HTTP/1.1", b"BREW /livez HTTP/1.1", b"DELETE /api/v1/status HTTP/1.1",
+        b"POST / HTTP/1.1",
+    ],
+    431: [
+        b"GET /" + b"a" * 17000 + b" HTTP/1.1", b"A" * 17000 + b" / HTTP/1.1",
+    ],
+    505: [
+        b"GET /livez HTTP/1.0", b"GET /livez HTTP/0.9", b"GET /livez HTTP/1.2",
+        b"GET /livez HTTP/2.0", b"PRI * HTTP/2.0",
+    ],
+}
+
+HOSTS = {
+    200: [
+        b"Host: [::1]:8444\r\n",
+    ],
+    400: [
+        b"", b"Host:\r\n", b"Host: x\r\nHost: x\r\n", b"Host: x\r\nhost: y\r\n", b"Host: x y\r\n",
+        b"Host: x/y\r\n", b"Host: x,y\r\n", b"Host: a@x\r\n", b"Host: x\x01\r\n", b"Host : x\r\n",
+    ],
+}
+
+HEADERS = {
+    200: [
+        "X: ünïcode".encode(), b"X:", b"X: a\r\n" * 97 + b"X: a",
+        b"Upgrade: h2c\r\nConnection: Upgrade",
+    ],
+    400: [
+        b"X: a\r\n b", b"X: a\r\n\tb", b"X : a", b"X\t: a", b"X Y: a", b": a", b"no colon",
+        b"X: a\x00b", b"X: a\rb", b"X: a\nY: b", b"X: \x7f", b"X: \x1b[31m",
+        "Ünïcode: a".encode(), b"Expect: 200-ok", b"Cookie: a=1\r\nCookie: a=2",
+        b"Authorization: a\r\nAuthorization: b", b"X-CSRF-Token: a\r\nx-csrf-token: b",
+        b"If-Match: 1\r\nIf-Match: 2", b"If-None-Match: 1\r\nIf-None-Match: 2",
+        b"Range: bytes=0-1\r\nRange: bytes=2-3",
+    ],
+    431: [
+        b"X: a\r\n" * 98 + b"X: a", b"X: " + b"a" * 17000,
+    ],
+}
+
+HEADS = [make(text, status) for make, rows in ((line, LINES), (host, HOSTS), (header, HEADERS))
+         for status, texts in rows.items() for text in texts]
 
 
 def post(headers, body=b""):

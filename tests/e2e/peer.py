@@ -10,7 +10,6 @@ import struct
 import subprocess
 import threading
 import time
-from pathlib import Path
 
 from fleet import BIN, ROOT, Failed, check
 
