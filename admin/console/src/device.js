@@ -27,7 +27,7 @@ export const DEVICE_KINDS = {
 /* What to call it: machines may have joined without a name. */
 export const deviceName = (row) => row.name || row.id;
 
-export const NAME_MAX_BYTES = 255;
+const NAME_MAX_BYTES = 255;
 
 /* Why a text can't be a name: "empty", "long", "control"; null when it can. */
 export function nameProblem(name) {

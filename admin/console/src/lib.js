@@ -7,11 +7,9 @@
 import { options } from "preact";
 
 export { html } from "htm/preact";
-export { Fragment, render } from "preact";
-export { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-export {
-    batch, computed, effect, signal, useComputed, useSignal, useSignalEffect,
-} from "@preact/signals";
+export { render } from "preact";
+export { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
+export { batch, effect, signal } from "@preact/signals";
 
 /* translate="no" keeps a browser's translator from names. Preact sets the property of that name,
  * which is true or false, and to which any text is true. */

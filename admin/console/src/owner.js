@@ -54,7 +54,7 @@ export function summed(answers) {
     return total;
 }
 
-export const PATH_MAX_BYTES = 255;
+const PATH_MAX_BYTES = 255;
 export const VALUE_MAX_BYTES = 1 << 20;
 
 /* Why a text can't be an item's path: a word ("empty", "long", "slash", "dots", "control",

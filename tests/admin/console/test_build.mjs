@@ -1,10 +1,10 @@
 // The bundle: the same twice, small at first, and with nothing that the page's policy forbids.
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import test, { after } from "node:test";
+import { dirname, join } from "node:path";
+import test from "node:test";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
@@ -13,7 +13,7 @@ const FIRST_PAGE_MAX = 60000; // over the wire, with some 600 bytes of head for 
 const HEAD = 600;
 
 const scratch = mkdtempSync(join(tmpdir(), "kitbag-console-"));
-after(() => rmSync(scratch, { recursive: true, force: true }));
+process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
 
 function build(name) {
     const out = join(scratch, name);
@@ -78,8 +78,10 @@ test("each file is in the table, under a name that changes with it", () => {
 });
 
 test("the same sources give the same bytes", () => {
-    // into a folder that is told as seen from elsewhere, too
-    execFileSync("node", [BUILD, "second"], { cwd: scratch });
+    // into a folder that is told as seen from elsewhere, too, and by a link to the sources
+    const link = join(scratch, "link");
+    symlinkSync(dirname(BUILD), link);
+    execFileSync("node", [join(link, "build.mjs"), "second"], { cwd: scratch });
     assert.equal(readFileSync(join(scratch, "second", "assets.c"), "utf8"), first.source);
 });
 

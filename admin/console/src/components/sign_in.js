@@ -18,7 +18,7 @@ function Failure({ problem }) {
         : html`<${ProblemView} problem=${problem} />`;
 }
 
-export function SignInForm({ name: known, problem: first, children }) {
+function SignInForm({ name: known, problem: first, children }) {
     const [busy, setBusy] = useState(false);
     const [problem, setProblem] = useState(first);
     const form = useRef(null);

@@ -25,7 +25,7 @@ function Piece({ piece }) {
     const device = deviceOf(piece);
     const value = device
         ? html`<a href=${href(path("/devices/:id", { id: device }))}>${device}</a>` : piece.value;
-    return html`<span class="log-pair"><span class="quiet">${piece.key}=</span>${value}</span>`;
+    return html`<span><span class="quiet">${piece.key}=</span>${value}</span>`;
 }
 
 function Text({ row }) {

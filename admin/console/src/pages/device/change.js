@@ -9,7 +9,7 @@ import { html } from "../../lib.js";
 
 const at = (row) => `/devices/${row.id}`;
 
-export const KEEPS = ["signed-in", "groups", "everybody"];
+const KEEPS = ["signed-in", "groups", "everybody"];
 
 /* The part of a key: "signed-in" is signed_in. */
 export const keepKey = (keep) => keep.replace("-", "_");
