@@ -309,6 +309,7 @@ static void on_welcome(struct feed *feed, const struct feed_event *event)
     feed->head_seq = welcome.head_seq;
     feed->fleet_bag = welcome.fleet_bag;
     feed->held = welcome.state == WIRE_STOPPED;
+    feed->beat_ms = feed->pool->now_ms;
     feed->phase = FEED_OPEN;
     wire_put_welcome(feed_frame(feed), feed->session, &welcome);
     feed_frame_end(feed);
@@ -404,6 +405,7 @@ static void beat(struct feed *feed, uint64_t newest_bag)
     struct wire_heartbeat beat = {.seq = feed->head_seq, .newest_bag = newest_bag};
     beat.current = feed_is_current(feed) ? feed->head_seq : 0;
     feed->newest_bag = newest_bag;
+    feed->beat_ms = feed->pool->now_ms;
     wire_put_heartbeat(feed_frame(feed), feed->session, &beat);
     feed_frame_end(feed);
 }
@@ -411,7 +413,7 @@ static void beat(struct feed *feed, uint64_t newest_bag)
 static void on_tick(struct feed *feed, const struct feed_event *event)
 {
     uint64_t now_ms = feed->pool->now_ms;
-    bool news = event->newest_bag > feed->newest_bag; /* a busy session has no other heartbeats */
+    bool news = event->newest_bag > feed->newest_bag; /* of a bag somebody may wait for */
     feed->head_seq = event->head_seq;
     feed->starved = false;
     if (now_ms - feed->heard_ms >= FEED_SILENT_HEARTBEATS * feed->heartbeat_ms) {
@@ -420,7 +422,7 @@ static void on_tick(struct feed *feed, const struct feed_event *event)
         feed_end(feed, E_TIMEOUT, "a message in parts was not ended within two minutes");
     } else if (hangs(feed, feed_outgoing(feed), feed->outgoing_since_ms)) {
         feed_end(feed, E_TIMEOUT, "a message in parts was not taken within two minutes");
-    } else if (feed->phase == FEED_OPEN && (news || now_ms - feed->sent_ms >= feed->heartbeat_ms)) {
+    } else if (feed->phase == FEED_OPEN && (news || now_ms - feed->beat_ms >= feed->heartbeat_ms)) {
         beat(feed, event->newest_bag);
     }
 }
@@ -539,7 +541,6 @@ struct feed_actions feed_step(struct feed *feed, const struct feed_event *event)
     if (!feed->began) {
         feed->began = true;
         feed->heard_ms = event->now_ms;
-        feed->sent_ms = event->now_ms;
     }
     on_event(feed, event);
     if (feed->phase == FEED_OPEN) {

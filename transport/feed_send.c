@@ -144,7 +144,6 @@ void feed_frame_end(struct feed *feed)
     size_t size = pool->out.size - pool->frame_begin;
     ASSERT(size <= WIRE_FRAME_MAX);
     feed_act(feed, FEED_DO_SEND)->send.size = size;
-    feed->sent_ms = pool->now_ms;
 }
 
 void feed_end_without_word(struct feed *feed, int code, const char *text)

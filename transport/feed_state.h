@@ -78,7 +78,7 @@ struct feed {
     enum feed_phase phase;
     bool began; /* the first step set the times */
     uint64_t heard_ms;
-    uint64_t sent_ms;
+    uint64_t beat_ms; /* of the newest heartbeat, or of WELCOME */
     uint64_t head_seq;
     uint64_t fleet_bag;
     uint64_t newest_bag; /* told by the newest heartbeat */

@@ -107,6 +107,7 @@ static void on_welcome(struct follow *follow, const struct wire_message *message
     follow->fleet_bag = welcome->fleet_bag;
     follow->server_state = (enum wire_state)welcome->state;
     follow->opened_ms = follow->now_ms;
+    follow->beat_ms = follow->now_ms;
     follow->phase = FOLLOW_OPEN;
     follow_ops_open(follow);
     follow_act(follow, FOLLOW_DO_WELCOME)->welcome = *welcome;

@@ -149,7 +149,8 @@ static void beat(struct follow *follow)
 {
     if (follow->now_ms - follow->heard_ms >= SILENT_HEARTBEATS * follow->heartbeat_ms) {
         follow_lose(follow, E_TIMEOUT, "nothing was heard of the server", false);
-    } else if (follow->now_ms - follow->sent_ms >= follow->heartbeat_ms) {
+    } else if (follow->now_ms - follow->beat_ms >= follow->heartbeat_ms) {
+        follow->beat_ms = follow->now_ms;
         follow_give_credit(follow, true);
         struct wire_heartbeat beat = {
             .seq = follow->position_seq,
@@ -193,7 +194,7 @@ uint64_t follow_next_tick(const struct follow *follow)
     } else if (follow->phase == FOLLOW_CONNECTING || follow->phase == FOLLOW_GREETING) {
         next = follow->deadline_ms;
     } else if (follow->phase == FOLLOW_OPEN) {
-        uint64_t beat_ms = follow->sent_ms + follow->heartbeat_ms;
+        uint64_t beat_ms = follow->beat_ms + follow->heartbeat_ms;
         uint64_t silent_ms = follow->heard_ms + SILENT_HEARTBEATS * follow->heartbeat_ms;
         uint64_t ops_ms = follow_ops_tick(follow);
         next = beat_ms < silent_ms ? beat_ms : silent_ms;

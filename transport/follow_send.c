@@ -83,7 +83,6 @@ void follow_frame_end(struct follow *follow)
     size_t size = follow->out.size - follow->frame_begin;
     ASSERT(size <= WIRE_FRAME_MAX);
     follow_act(follow, FOLLOW_DO_SEND)->send.size = size;
-    follow->sent_ms = follow->now_ms;
 }
 
 void follow_send(struct follow *follow, struct span message)

@@ -46,7 +46,7 @@ struct follow {
     uint64_t deadline_ms; /* of CONNECTING and GREETING */
     uint64_t opened_ms;
     uint64_t heard_ms;
-    uint64_t sent_ms;
+    uint64_t beat_ms; /* of the newest heartbeat, or of WELCOME */
 
     uint64_t session;
     uint64_t heartbeat_ms;

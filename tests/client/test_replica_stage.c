@@ -96,6 +96,32 @@ static void a_first_page_and_a_new_start_throw_away_what_was_staged(void **state
     fixture_end(&f);
 }
 
+/* The bag is found up to date between them, and goes on live: what was staged is in nobody's way,
+ * and is thrown away by the pages that come next. */
+static void pages_that_nobody_ends(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_begin(&f);
+    struct replica_bag bag = sample_bag(&f, "Ann", 40, 40);
+    apply_set(&f, 40, 41, 40, "a", "1");
+    struct replica_row stale[] = {sample_row("a", 39, "stale"), sample_row("b", 39, "stale")};
+    struct replica_row fresh[] = {sample_row("c", 50, "3")};
+    for (int whole = 0; whole <= 1; whole++) {
+        uint64_t cursor = bag_with_id(&f, 40).cursor;
+        struct replica_page page = page_of(true, false, whole != 0, cursor);
+        assert_int_equal(replica_stage(f.replica, &page, stale, 2, NULL), 0);
+        apply_set(&f, 40, cursor + 1, cursor, "live", "2");
+        assert_items(&f, bag.local, "", whole != 0 ? "a=1 c=3 live=2" : "a=1 live=2");
+        page = page_of(true, false, false, 0);
+        assert_int_equal(replica_stage(f.replica, &page, fresh, 1, NULL), 0);
+        page = page_of(false, true, false, 60);
+        assert_int_equal(replica_stage(f.replica, &page, NULL, 0, NULL), 0);
+        assert_items(&f, bag.local, "", "a=1 c=3 live=2");
+    }
+    fixture_end(&f);
+}
+
 static void a_page_moves_the_position_forward_only(void **state)
 {
     (void)state;
@@ -311,6 +337,7 @@ int main(void)
         cmocka_unit_test(staged_pages_show_with_the_last_one_only),
         cmocka_unit_test(a_difference_keeps_the_rest),
         cmocka_unit_test(a_first_page_and_a_new_start_throw_away_what_was_staged),
+        cmocka_unit_test(pages_that_nobody_ends),
         cmocka_unit_test(a_page_moves_the_position_forward_only),
         cmocka_unit_test(many_pages_of_large_values),
         cmocka_unit_test(nothing_new_is_complete_too),

@@ -478,11 +478,28 @@ static void heartbeats_when_nothing_else_is_sent(void **state)
     assert_int_equal(rig_sent(0, WIRE_HEARTBEAT)->heartbeat.current, 0); /* nothing is followed */
     tick(RIG_HEARTBEAT_MS - 1);
     assert_int_equal(rig.did.count, 0);
-    struct feed_event event = {.kind = FEED_STATE};
-    event.state = WIRE_RUNNING;
-    rig_step(event);
-    tick(RIG_HEARTBEAT_MS - 1);
-    assert_int_equal(rig.did.count, 0);
+    tick(1);
+    assert_int_equal(rig.did.count, 1);
+    (void)rig_sent(0, WIRE_HEARTBEAT);
+}
+
+/* What else is sent says nothing of the head. */
+static void heartbeats_while_there_is_no_end_of_changes(void **state)
+{
+    enum { STEP_MS = RIG_HEARTBEAT_MS / 4 };
+    unsigned beats = 0;
+    (void)state;
+    rig_open(WIRE_WINDOW_MAX);
+    rig_live_bag(300, 7);
+    for (uint64_t seq = 8; seq < 8 + 12; seq++) { /* three heartbeats long */
+        rig_commit_one(300, seq, seq - 1, 10);
+        (void)rig_sent(0, WIRE_LIVE);
+        tick(STEP_MS);
+        beats += rig.did.count > 0 && rig_sent(0, WIRE_HEARTBEAT)->heartbeat.current == 60;
+        put_beat(&rig.bytes, RIG_SESSION, 1); /* the machine is there */
+        rig_got();
+    }
+    assert_int_equal(beats, 3);
 }
 
 static void a_heartbeat_is_not_answered(void **state)
@@ -565,3 +582,4 @@ int main(void)
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
+        TEST(heartbeats_while_there_is_no_end_of_changes),

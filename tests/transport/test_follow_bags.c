@@ -400,6 +400,32 @@ static void a_rest_of_other_pages(void **state)
     page_is(WIRE_PAGE_FIRST | WIRE_PAGE_LAST | WIRE_PAGE_WHOLE, 30);
 }
 
+/* They answer a FOLLOW that is replaced by another, or the session is lost between them; and the
+ * bag is found up to date. It goes on live, and their rest, if it comes, is of nobody's. */
+static void pages_that_nobody_ends(void **state)
+{
+    struct wire_bag bag = {4, 9};
+    (void)state;
+    (void)rig_open_live(4, 9);
+    for (int lost = 0; lost <= 1; lost++, bag.cursor++) {
+        (void)rig_page(4, WIRE_PAGE_FIRST, 5, bag.cursor);
+        page_is(WIRE_PAGE_FIRST, bag.cursor);
+        if (lost != 0) {
+            rig_step((struct follow_event){.kind = FOLLOW_DOWN, .down = {.code = E_UNREACHABLE}});
+            rig_greet();
+            rig_welcome();
+            rig_bags(&bag, 1);
+        }
+        bag_told(4, 0, bag.cursor);
+        assert_int_equal(rig_did(FOLLOW_DO_BAG)->bag.code, 0);
+        (void)rig_page(4, WIRE_PAGE_LAST, 5, bag.cursor);
+        assert_int_equal(rig_count(FOLLOW_DO_PAGE), 0);
+        (void)rig_live_one(4, bag.cursor + 1, bag.cursor);
+        handed_on((const uint64_t[]){bag.cursor + 1}, 1);
+        rig_applied(0, 0, 0);
+    }
+}
+
 static void a_difference_from_what_is_not_here(void **state)
 {
     (void)state;
@@ -464,6 +490,7 @@ int main(void)
         TEST(a_change_that_is_none),
         TEST(pages_from_first_to_last),
         TEST(a_rest_of_other_pages),
+        TEST(pages_that_nobody_ends),
         TEST(a_difference_from_what_is_not_here),
         TEST(pages_never_lead_back),
         TEST(a_page_that_can_not_be_applied),

@@ -229,6 +229,25 @@ static void stopping_while_it_connects_or_waits(void **state)
 
 /* --- silence --- */
 
+static void write_one(uint64_t number)
+{
+    struct operation_write write = {.path = SPAN_LITERAL("a"), .value = SPAN_LITERAL("1")};
+    struct follow_event told = {.kind = FOLLOW_OPS};
+    struct follow_event read = {.kind = FOLLOW_OPS_READ};
+    struct buf bytes;
+    buf_init(&bytes, 1000);
+    operation_begin_write(&bytes, number, 4, 0, 0, 1);
+    operation_put_write(&bytes, &write);
+    told.ops.last = number;
+    told.ops.confirmed = number - 1;
+    rig_step(told);
+    read.ops_read.first = number;
+    read.ops_read.count = 1;
+    read.ops_read.bytes = buf_span(&bytes);
+    rig_step(read);
+    buf_free(&bytes);
+}
+
 static void heartbeats_when_nothing_else_is_sent(void **state)
 {
     (void)state;
@@ -243,6 +262,30 @@ static void heartbeats_when_nothing_else_is_sent(void **state)
     (void)rig_got();
     rig_did_nothing(); /* it is not answered */
     assert_int_equal(follow_head_seq(rig.follow), 77);
+}
+
+/* A machine that writes without end tells its place all the same, and gives back credit. */
+static void heartbeats_while_there_is_no_end_of_writes(void **state)
+{
+    enum { STEPS = 12, STEP_MS = RIG_HEARTBEAT_MS / 4 }; /* three heartbeats long */
+    unsigned beats = 0;
+    (void)state;
+    (void)rig_open_live(4, 9); /* BAG is data: credit is owed for it */
+    for (uint64_t number = 1; number <= STEPS; number++) {
+        write_one(number);
+        (void)rig_sent(0, WIRE_WRITE);
+        rig_tick(STEP_MS);
+        if (rig_count(FOLLOW_DO_SEND) > 0) {
+            size_t last = rig_count(FOLLOW_DO_SEND) - 1;
+            assert_int_equal(rig_sent(last, WIRE_HEARTBEAT)->heartbeat.waiting, 1);
+            assert_int_equal(last, beats == 0); /* CREDIT comes before the first */
+            beats++;
+        }
+        wire_begin_outcome(&rig.bytes, RIG_SESSION, 1);
+        wire_put_outcome(&rig.bytes, number, 0, 500 + number, "");
+        (void)rig_got();
+    }
+    assert_int_equal(beats, 3);
 }
 
 /* What a machine tells of itself, and is told of bags that it is to keep: of this session alone. */
@@ -298,6 +341,7 @@ int main(void)
         TEST(stopping_an_open_session),
         TEST(stopping_while_it_connects_or_waits),
         TEST(heartbeats_when_nothing_else_is_sent),
+        TEST(heartbeats_while_there_is_no_end_of_writes),
         TEST(what_heartbeats_carry),
         TEST(silence_is_a_loss),
     };

@@ -331,6 +331,7 @@ static inline void toy_take_bag(const struct toy *toy, struct toy_client *client
     if (action->bag.code == 0) {
         assert_int_equal(replica->cursor, action->bag.last_seq);
         toy_check_replica(toy, replica);
+        replica->staging = false; /* of a FOLLOW that another replaced, or a session that is lost */
         client->fleet_complete = client->fleet_complete || replica->id == toy->fleet;
         if (action->bag.has_digest) {
             toy_compare(toy, client, replica, &action->bag.digest);
