@@ -2,10 +2,12 @@
  */
 #include "journal/sharing.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/array.h"
+#include "base/json.h"
 
 enum { CATEGORY_FIELDS = 7, FLAG_FIELDS = 2, ELEMENTS_MAX = 16, SLOTS_MIN = 64 };
 
@@ -550,6 +552,31 @@ const struct category *sharing_next(const struct sharing *set, const struct cate
         at++;
     }
     return at < set->count ? &set->entries[at]->row : NULL;
+}
+
+int sharing_check_value(const struct category *category, struct span item_path, struct span value,
+                        struct err *err)
+{
+    if (category == NULL) {
+        return 0;
+    }
+    int size = (int)item_path.size;
+    const char *path = (const char *)item_path.data;
+    if (category->value_max != 0 && value.size > category->value_max) {
+        return err_set(err, E_TOO_LARGE,
+                       "the value of '%.*s' has %zu bytes, one of '%s' may have %" PRIu64, size,
+                       path, value.size, category->path, category->value_max);
+    }
+    if (category->kind == SHARING_TEXT && !json_is_utf8(value)) {
+        return err_set(err, E_CATEGORY,
+                       "the value of '%.*s' is not text in UTF-8, which '%s' holds", size, path,
+                       category->path);
+    }
+    if (category->kind == SHARING_JSON && !json_is_valid(value)) {
+        return err_set(err, E_CATEGORY, "the value of '%.*s' is not JSON, which '%s' holds", size,
+                       path, category->path);
+    }
+    return 0;
 }
 
 enum sharing_layer sharing_layer_of(const struct category *category)

@@ -105,6 +105,11 @@ const struct category *sharing_get(const struct sharing *set, struct span path);
  * was the last. */
 const struct category *sharing_next(const struct sharing *set, const struct category *previous);
 
+/* Is this what an item of the category (NULL: of none) may hold? E_TOO_LARGE, E_CATEGORY (no text
+ * in UTF-8, no JSON) with a sentence. Not in the case of one that is removed. */
+MUST_CHECK int sharing_check_value(const struct category *category, struct span item_path,
+                                   struct span value, struct err *err);
+
 /* Where an item of this category (NULL: of none) is written now. */
 enum sharing_layer sharing_layer_of(const struct category *category);
 

@@ -374,6 +374,29 @@ static void without_a_flag_it_stays_shared(void **state)
     sharing_free(&set);
 }
 
+static void values_that_a_category_holds(void **state)
+{
+    (void)state;
+    const struct category bytes = {.path = "c", .value_max = 4};
+    const struct category words = {.path = "c", .kind = SHARING_TEXT};
+    const struct category json = {.path = "c", .kind = SHARING_JSON, .value_max = 8};
+    struct err err = {0};
+    assert_int_equal(sharing_check_value(NULL, text("c/x"), text("\xff"), &err), 0);
+    assert_int_equal(sharing_check_value(&bytes, text("c/x"), text("\xff\xff\xff"), &err), 0);
+    assert_int_equal(sharing_check_value(&bytes, text("c/x"), text("1234"), &err), 0);
+    assert_int_equal(sharing_check_value(&bytes, text("c/x"), text("12345"), &err), E_TOO_LARGE);
+    assert_string_equal(err.text, "the value of 'c/x' has 5 bytes, one of 'c' may have 4");
+    assert_int_equal(sharing_check_value(&words, text("c/x"), text("履歴"), &err), 0);
+    assert_int_equal(sharing_check_value(&words, text("c/x"), text("\xff"), &err), E_CATEGORY);
+    assert_string_equal(err.text, "the value of 'c/x' is not text in UTF-8, which 'c' holds");
+    assert_int_equal(sharing_check_value(&json, text("c/x"), text("{\"a\":1}"), &err), 0);
+    assert_int_equal(sharing_check_value(&json, text("c/x"), text("{a:1}"), &err), E_CATEGORY);
+    assert_string_equal(err.text, "the value of 'c/x' is not JSON, which 'c' holds");
+    assert_int_equal(sharing_check_value(&json, text("c/x"), text("{\"a\":12}"), &err), 0);
+    assert_int_equal(sharing_check_value(&json, text("c/x"), text("{\"a\":123}"), &err),
+                     E_TOO_LARGE);
+}
+
 /* --- without memory --- */
 
 static void without_memory_it_stays_as_it_was(void **state)
@@ -448,6 +471,7 @@ int main(void)
         cmocka_unit_test(the_catalogue_has_a_default),
         cmocka_unit_test(a_flag_may_come_before_its_row),
         cmocka_unit_test(without_a_flag_it_stays_shared),
+        cmocka_unit_test(values_that_a_category_holds),
         cmocka_unit_test(without_memory_it_stays_as_it_was),
         cmocka_unit_test(more_room_without_memory),
     };
