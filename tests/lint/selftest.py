@@ -80,6 +80,9 @@ CASES = [
     ("a file of 600 lines", None, source("base/planted.c", "int planted;\n" * 600)),
     ("a file of 601 lines", "lengths", source("base/planted.c", "int planted;\n" * 601)),
     ("a script of 601 lines", "lengths", {"tests/planted.py": "pass\n" * 601}),
+    *[(f"a line of 101 columns in {suffix}", "lengths", {f"admin/console/src/planted.{suffix}":
+                                                         "/*" + "é" * 97 + "*/\n"})
+      for suffix in ("css", "js", "mjs")],
     ("a line of 100 columns", None, source("base/planted.c", "//" + "é" * 98 + "\n")),
     ("a line of 101 columns", "lengths", source("base/planted.c", "//" + "é" * 99 + "\n")),
     ("a source without a test", "mirror", {"kv/planted.c": "int planted;\n"}),
@@ -145,7 +148,8 @@ def _copy(root, copy):
     for folder in FOLDERS:
         if (root / folder).is_dir():
             shutil.copytree(root / folder, copy / folder,
-                            ignore=shutil.ignore_patterns("__pycache__", "corpus"))
+                            ignore=shutil.ignore_patterns("__pycache__", "corpus",
+                                                          "node_modules"))
     for file in (*SCRIPTS, ".clang-format", ".clang-tidy"):
         (copy / file).parent.mkdir(exist_ok=True)
         shutil.copy(root / file, copy / file)

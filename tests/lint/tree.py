@@ -6,7 +6,7 @@ FOLDERS = ("admin", "base", "bench", "cli", "client", "journal", "kv", "server",
            "transport")
 # Folders whose sources are the product: every other rule about C holds everywhere.
 PRODUCT = ("admin", "base", "cli", "client", "journal", "kv", "server", "transport")
-SUFFIXES = (".c", ".h", ".py", ".sh")
+SUFFIXES = (".c", ".css", ".h", ".js", ".mjs", ".py", ".sh")
 SCRIPTS = ("dev", ".ci/run")
 
 _COMMENT_OR_STRING = re.compile(

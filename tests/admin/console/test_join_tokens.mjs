@@ -16,7 +16,8 @@ test("a count is a number from 1 to 1000", () => {
 
 test("the commands of the machine and of kitbagctl", () => {
     assert.equal(joinCommand("kb1.x"), "kitbag join kb1.x");
-    assert.deepEqual(makeWords({ count: 1, seconds: 3600 }), ["device", "token", "--expires", "1h"]);
+    assert.deepEqual(makeWords({ count: 1, seconds: 3600 }),
+        ["device", "token", "--expires", "1h"]);
     assert.deepEqual(makeWords({ count: 20, seconds: 7 * 86400 }),
         ["device", "token", "--count", 20, "--expires", "7d"]);
     assert.deepEqual(makeWords({ count: 1, seconds: 86400, replaces: "00000000000000aa" }),

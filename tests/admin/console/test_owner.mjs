@@ -8,7 +8,9 @@ import {
 import { command } from "../../../admin/console/src/format.js";
 import { match, parse, path } from "../../../admin/console/src/router.js";
 
-const NAMES = ["amara", "..", ".", "山田 太郎", "a%2Fb", "100%", "<b>x</b>", "a+b&c=d?e#f", "o'brien", "😀"];
+const NAMES = [
+    "amara", "..", ".", "山田 太郎", "a%2Fb", "100%", "<b>x</b>", "a+b&c=d?e#f", "o'brien", "😀",
+];
 
 test("each name has an address that leads back to it", () => {
     for (const name of NAMES) {
@@ -29,11 +31,14 @@ test("each name has a route of its own that no browser shortens", () => {
 });
 
 test("users and groups are named apart", () => {
-    const rows = [{ kind: "user", name: "a" }, { kind: "group", name: "g" }, { kind: "user", name: "b" }];
+    const rows = [
+        { kind: "user", name: "a" }, { kind: "group", name: "g" }, { kind: "user", name: "b" },
+    ];
     assert.deepEqual(namesOf(rows), { users: ["a", "b"], groups: ["g"] });
     const words = (noun, names) => [noun, "rm", ...argumentsOf(names)];
     assert.equal(commands(rows, words, command), "kitbagctl user rm a b\nkitbagctl group rm g");
-    assert.equal(commands([{ kind: "user", name: "-n x" }], words, command), "kitbagctl user rm -- '-n x'");
+    assert.equal(commands([{ kind: "user", name: "-n x" }], words, command),
+        "kitbagctl user rm -- '-n x'");
 });
 
 test("long work is done in parts, and their answers are one", () => {
@@ -60,6 +65,8 @@ test("paths that the server refuses are known before", () => {
 });
 
 test("groups are read out of a user's items", () => {
-    const items = [{ item: "@group/sales", value: "Sales" }, { item: "@group/x" }, { item: "copy" }];
+    const items = [
+        { item: "@group/sales", value: "Sales" }, { item: "@group/x" }, { item: "copy" },
+    ];
     assert.deepEqual(groupsOf(items), ["Sales", "x"]);
 });

@@ -3,15 +3,17 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import {
-    base64Of, bytesOfBase64, compactJson, editable, edited, hexDump, isJson, jsonError, prettyJson, preview,
-    valueOf,
+    base64Of, bytesOfBase64, compactJson, editable, edited, hexDump, isJson, jsonError, prettyJson,
+    preview, valueOf,
 } from "../../../admin/console/src/value_view.js";
 
 test("a row tells its value as text, bytes, nothing or a secret", () => {
     assert.deepEqual(valueOf({ value: "en", size: 2 }), { kind: "text", text: "en", size: 2 });
-    assert.deepEqual(valueOf({ value: '{"a":1}', size: 7 }), { kind: "json", text: '{"a":1}', size: 7 });
+    assert.deepEqual(valueOf({ value: '{"a":1}', size: 7 }),
+        { kind: "json", text: '{"a":1}', size: 7 });
     assert.deepEqual(valueOf({ value: "", size: 0 }), { kind: "empty", text: "", size: 0 });
-    assert.deepEqual(valueOf({ value_base64: "AAE=", size: 2 }), { kind: "binary", base64: "AAE=", size: 2 });
+    assert.deepEqual(valueOf({ value_base64: "AAE=", size: 2 }),
+        { kind: "binary", base64: "AAE=", size: 2 });
     assert.deepEqual(valueOf({ masked: true, size: 7 }), { kind: "secret", size: 7 });
     assert.equal(valueOf({ item: "a" }).kind, "absent");
     assert.equal(valueOf({ value: "山" }).size, 3);
@@ -35,11 +37,13 @@ test("JSON is what an object or an array is; a word is a text", () => {
 });
 
 test("pretty JSON keeps every token as it was written", () => {
-    const text = '{"n":12345678901234567890.10e2,"s":"a \\" [x], {y}: \\\\","e":{},"l":[],"m":[1,{"a":null}]}';
+    const text = '{"n":12345678901234567890.10e2,"s":"a \\" [x], {y}: \\\\",'
+        + '"e":{},"l":[],"m":[1,{"a":null}]}';
     const pretty = prettyJson(text);
     assert.equal(pretty, [
-        "{", '  "n": 12345678901234567890.10e2,', '  "s": "a \\" [x], {y}: \\\\",', '  "e": {},', '  "l": [],',
-        '  "m": [', "    1,", "    {", '      "a": null', "    }", "  ]", "}"].join("\n"));
+        "{", '  "n": 12345678901234567890.10e2,', '  "s": "a \\" [x], {y}: \\\\",',
+        '  "e": {},', '  "l": [],', '  "m": [', "    1,", "    {", '      "a": null', "    }",
+        "  ]", "}"].join("\n"));
     assert.equal(compactJson(pretty), text);
     assert.equal(prettyJson(pretty), pretty);
     assert.equal(compactJson('{ "b" : 1, "a" : 2, "b" : 3 }'), '{"b":1,"a":2,"b":3}');
