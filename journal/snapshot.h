@@ -187,8 +187,8 @@ enum snapshot_type {
 };
 struct snapshot_record {
     enum snapshot_type type;
-    struct snapshot_bag bag;
-    struct span path; /* borrowed until the next call, as are row.value and bytes */
+    const struct snapshot_bag *bag; /* borrowed until the next call, as is all the rest */
+    struct span path;
     struct item_row row;
     struct owner owner;
     uint64_t number, time_ms;
