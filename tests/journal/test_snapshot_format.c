@@ -14,7 +14,7 @@ static const char HEADER[] =
     "4b424241470d0a1a0100000074000000"                                     /* start */
     "9c01cf0000018bcfe5687baa7468652073657276657200"                       /* kind to device */
     "c4200000000000000000000000000000000000000000000000000000000000000000" /* signer */
-    "c0c41030313233343536373839616263646500cd03e8" /* proof, history, seq */
+    "c0c41030313233343536373839616263646500cd03e8"                         /* proof, history, seq */
     "c420bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb" /* hash */
     "0300";                                                                /* scope, writer */
 
