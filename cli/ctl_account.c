@@ -34,17 +34,7 @@ int ctl_account_ls(const struct invocation *invocation, struct err *err)
         {"created_at", "SINCE", false},
         {NULL, NULL, false},
     };
-    enum output_format format;
-    json_t *rows = NULL;
-    int rc = output_format(invocation, &format, err);
-    if (rc == 0) {
-        rc = ctl_list(invocation, "/api/v1/accounts?limit=100", "accounts", &rows, err);
-    }
-    if (rc == 0) {
-        output_rows(format, columns, rows);
-    }
-    json_decref(rows);
-    return rc;
+    return ctl_list_print(invocation, "/api/v1/accounts?limit=100", "accounts", columns, err);
 }
 
 /* A new password, from the file or asked for twice. `file` NULL: asked for. */

@@ -278,6 +278,15 @@ static int open_exchange(struct exchange *ex, const struct ctl_server *server, c
     return ready ? 0 : err_set(err, E_NOMEM, "out of memory");
 }
 
+/* Of the server that the invocation means, which is kept in `server`. */
+static int open_found(struct exchange *ex, const struct invocation *invocation,
+                      struct ctl_server *server, const char *target, struct err *err)
+{
+    *ex = (struct exchange){0};
+    int rc = ctl_server_find(invocation, server, err);
+    return rc == 0 ? open_exchange(ex, server, target, err) : rc;
+}
+
 /* --- what went wrong on the way --- */
 
 static int no_server(const struct exchange *ex)
@@ -395,13 +404,10 @@ static bool may_take_long(const char *target)
 int ctl_ask(const struct invocation *invocation, const char *target, json_t *body, json_t **answer,
             struct err *err)
 {
-    struct exchange ex = {0};
+    struct exchange ex;
     struct ctl_server server;
     char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
-    int rc = ctl_server_find(invocation, &server, err);
-    if (rc == 0) {
-        rc = open_exchange(&ex, &server, target, err);
-    }
+    int rc = open_found(&ex, invocation, &server, target, err);
     if (rc == 0 && body != NULL &&
         (text == NULL ||
          curl_easy_setopt(ex.curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(text)) !=
@@ -502,12 +508,9 @@ int ctl_look_at(const struct ctl_server *server, enum ctl_trust_verdict *verdict
 int ctl_upload(const struct invocation *invocation, const char *target, struct span bytes,
                json_t **answer, struct err *err)
 {
-    struct exchange ex = {0};
+    struct exchange ex;
     struct ctl_server server;
-    int rc = ctl_server_find(invocation, &server, err);
-    if (rc == 0) {
-        rc = open_exchange(&ex, &server, target, err);
-    }
+    int rc = open_found(&ex, invocation, &server, target, err);
     ex.upload = bytes;
     if (rc == 0 && (curl_easy_setopt(ex.curl, CURLOPT_POST, 1L) != CURLE_OK ||
                     curl_easy_setopt(ex.curl, CURLOPT_POSTFIELDSIZE_LARGE,
@@ -526,13 +529,10 @@ int ctl_upload(const struct invocation *invocation, const char *target, struct s
 int ctl_stream(const struct invocation *invocation, const char *target, ctl_line_fn *each,
                void *context, struct err *err)
 {
-    struct exchange ex = {0};
+    struct exchange ex;
     struct ctl_server server;
     json_t *unused = NULL;
-    int rc = ctl_server_find(invocation, &server, err);
-    if (rc == 0) {
-        rc = open_exchange(&ex, &server, target, err);
-    }
+    int rc = open_found(&ex, invocation, &server, target, err);
     ex.each = each;
     ex.context = context;
     ex.answer.max = LINE_MAX_BYTES;

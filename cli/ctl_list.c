@@ -95,3 +95,19 @@ int ctl_list(const struct invocation *invocation, const char *target, const char
 {
     return ctl_list_some(invocation, target, member, 0, rows, NULL, err);
 }
+
+int ctl_list_print(const struct invocation *invocation, const char *target, const char *member,
+                   const struct output_column *columns, struct err *err)
+{
+    enum output_format format;
+    json_t *rows = NULL;
+    int rc = output_format(invocation, &format, err);
+    if (rc == 0) {
+        rc = ctl_list(invocation, target, member, &rows, err);
+    }
+    if (rc == 0) {
+        output_rows(format, columns, rows);
+    }
+    json_decref(rows);
+    return rc;
+}

@@ -3,12 +3,18 @@
 #define KITBAG_CLI_CTL_LIST_H
 
 #include "cli/ctl_http.h"
+#include "cli/output.h"
 
 /* All rows of a list: the pages' arrays `member` joined, by "next". `target` has a query. */
 MUST_CHECK int ctl_list(const struct invocation *invocation, const char *target, const char *member,
                         json_t **rows, struct err *err);
 
-/* The same, but at most `limit` rows (0: all). `last` (may be NULL) gets the page that ended it,
+/* All of them printed: `target` and `member` as above. */
+MUST_CHECK int ctl_list_print(const struct invocation *invocation, const char *target,
+                              const char *member, const struct output_column *columns,
+                              struct err *err);
+
+/* As ctl_list, but at most `limit` rows (0: all). `last` (may be NULL) gets the page that ended it,
  * with what it says besides. */
 MUST_CHECK int ctl_list_some(const struct invocation *invocation, const char *target,
                              const char *member, size_t limit, json_t **rows, json_t **last,
