@@ -38,23 +38,6 @@ static int put_number(json_t *body, const char *member, json_int_t value, struct
                : err_set(err, E_NOMEM, "out of memory");
 }
 
-/* A list without arguments: a target that has a query, and what it holds. */
-static int list(const struct invocation *invocation, const char *target, const char *member,
-                const struct output_column *columns, struct err *err)
-{
-    enum output_format format;
-    json_t *rows = NULL;
-    int rc = output_format(invocation, &format, err);
-    if (rc == 0) {
-        rc = ctl_list(invocation, target, member, &rows, err);
-    }
-    if (rc == 0) {
-        output_rows(format, columns, rows);
-    }
-    json_decref(rows);
-    return rc;
-}
-
 /* --- API tokens --- */
 
 int ctl_token_ls(const struct invocation *invocation, struct err *err)
@@ -69,7 +52,7 @@ int ctl_token_ls(const struct invocation *invocation, struct err *err)
         {"last_used", "LAST USED", false},
         {NULL, NULL, false},
     };
-    return list(invocation, "/api/v1/tokens?limit=100", "tokens", columns, err);
+    return ctl_list_print(invocation, "/api/v1/tokens?limit=100", "tokens", columns, err);
 }
 
 static int ask_new(const struct invocation *invocation, json_t **token, struct err *err)
@@ -226,7 +209,8 @@ int ctl_device_token_ls(const struct invocation *invocation, struct err *err)
         {"replaces", "REPLACES", false},
         {NULL, NULL, false},
     };
-    return list(invocation, "/api/v1/enrollments?limit=1000", "enrollments", columns, err);
+    return ctl_list_print(invocation, "/api/v1/enrollments?limit=1000", "enrollments", columns,
+                          err);
 }
 
 int ctl_device_token_rm(const struct invocation *invocation, struct err *err)
