@@ -93,8 +93,9 @@ static int complaint(const struct said *said, int status, struct err *err)
     struct buf words;
     buf_init(&words, SAID_MAX_BYTES);
     int rc = read_all(said->words, &words, err);
-    (void)buf_append_u8(&words, 0);
-    if (rc == 0 && buf_error(&words) == 0) {
+    if (rc == 0 && buf_append_u8(&words, 0) != 0) {
+        rc = err_set(err, code, "kitbagd ended, and said too much to show");
+    } else if (rc == 0) {
         char *text = (char *)words.data;
         text += strncmp(text, prefix, sizeof prefix - 1) == 0 ? sizeof prefix - 1 : 0;
         text[strcspn(text, "\n")] = '\0';

@@ -135,7 +135,10 @@ static int make_body(const struct invocation *invocation, json_t **out, struct e
     json_int_t seconds = 0;
     json_t *id = NULL;
     json_t *body = json_object();
-    int rc = read_count(invocation, &count, err);
+    int rc = body != NULL ? 0 : err_set(err, E_NOMEM, "out of memory");
+    if (rc == 0) {
+        rc = read_count(invocation, &count, err);
+    }
     if (rc == 0) {
         rc = read_expires(invocation, &seconds, err);
     }
