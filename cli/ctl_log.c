@@ -7,7 +7,7 @@
 #include "cli/ctl_verbs.h"
 #include "cli/output.h"
 
-enum { TARGET_MAX_BYTES = 4096, LINES = 100 };
+enum { TARGET_MAX_BYTES = 4096, LINES = 100, LINE_MAX_BYTES = 1 << 20 };
 
 struct tail {
     enum output_format format;
@@ -18,21 +18,45 @@ static const struct output_column columns[] = {
     {"event", "EVENT", false}, {"text", "TEXT", false},   {NULL, NULL, false},
 };
 
-/* A line as it stands in the log's file: no cell of a table, for those are cut. */
+/* A line as it stands in the log's file: no cells of a table, for those are cut. */
+static int print_words(json_t *line, struct err *err)
+{
+    struct buf text;
+    buf_init(&text, LINE_MAX_BYTES);
+    for (size_t i = 0; columns[i].key != NULL; i++) {
+        const char *word = json_string_value(json_object_get(line, columns[i].key));
+        if (word != NULL && word[0] != '\0') {
+            (void)buf_printf(&text, "%s%s", text.size > 0 ? "  " : "", word);
+        }
+    }
+    (void)buf_append_u8(&text, 0);
+    int rc = buf_error(&text);
+    if (rc == 0) {
+        output_clean((char *)text.data);
+        (void)printf("%s\n", (char *)text.data);
+        (void)fflush(stdout);
+    }
+    buf_free(&text);
+    return rc == 0 ? 0 : err_set(err, rc, "a line of the log is too long to print");
+}
+
 static int print_line(void *context, json_t *line, struct err *err)
 {
     const struct tail *tail = context;
     json_t *missed = json_object_get(line, "missed");
+    int rc = 0;
     if (json_object_get(line, "heartbeat") != NULL) {
         return 0;
     }
-    if (missed != NULL && tail->format == OUTPUT_TABLE) {
+    if (tail->format != OUTPUT_TABLE) {
+        output_row(tail->format, columns, line);
+    } else if (missed != NULL) {
         output_say("(%lld lines were not caught: the log was faster)\n",
                    (long long)json_integer_value(missed));
-        return 0;
+    } else {
+        rc = print_words(line, err);
     }
-    output_row(tail->format, columns, line);
-    return ferror(stdout) ? err_set(err, E_IO, "standard output was closed") : 0;
+    return rc == 0 && ferror(stdout) ? err_set(err, E_IO, "standard output was closed") : rc;
 }
 
 static int log_target(const struct invocation *invocation, struct buf *buf, struct err *err)
@@ -46,8 +70,8 @@ static int log_target(const struct invocation *invocation, struct buf *buf, stru
     return rc;
 }
 
-static int print_newest(const struct invocation *invocation, const char *target,
-                        const struct tail *tail, struct err *err)
+static int print_newest(const struct invocation *invocation, const char *target, struct tail *tail,
+                        struct err *err)
 {
     json_t *answer = NULL;
     size_t i;
@@ -59,7 +83,7 @@ static int print_newest(const struct invocation *invocation, const char *target,
     } else if (rc == 0) {
         json_array_foreach(rows, i, line)
         {
-            output_row(tail->format, columns, line);
+            rc = rc != 0 ? rc : print_line(tail, line, err);
         }
     }
     if (rc == 0 && json_array_size(rows) == 0 && tail->format == OUTPUT_TABLE) {

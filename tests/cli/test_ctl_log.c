@@ -20,6 +20,23 @@ static void the_newest_lines_are_printed(void **state)
     assert_said("(none)");
 }
 
+/* The end of a long one says what to do. */
+static void lines_are_printed_whole(void **state)
+{
+    (void)state;
+    char stream[1024];
+    char whole[512];
+    (void)snprintf(whole, sizeof whole, "T  info  m  e  %0400d end\n", 7);
+    (void)snprintf(stream, sizeof stream, "{\"log\":[" LINE("1", "%0400d end") "]}", 7);
+    ctl_answers(stream, NULL);
+    assert_int_equal(run_ctl("log", NULL), 0);
+    assert_string_equal(ctl.out, whole);
+    (void)snprintf(stream, sizeof stream, LINE("1", "%0400d end") "\n", 7);
+    ctl_answers(stream, NULL);
+    assert_int_equal(run_ctl("log", "-f", NULL), 0);
+    assert_string_equal(ctl.out, whole);
+}
+
 static void lines_that_follow_come_one_by_one(void **state)
 {
     (void)state;
@@ -40,6 +57,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CTL_TEST(the_newest_lines_are_printed),
+        CTL_TEST(lines_are_printed_whole),
         CTL_TEST(lines_that_follow_come_one_by_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
