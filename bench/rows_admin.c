@@ -54,9 +54,10 @@ static void populate(struct bench *bench, struct bench_server *server, size_t us
     (void)server_again(server);
 }
 
+static char password_file[] = "/var/tmp/kitbag-bench-password-XXXXXX";
+
 static void start(struct bench *bench, struct bench_server *server)
 {
-    static char password_file[] = "/var/tmp/kitbag-bench-password-XXXXXX";
     static const char *const options[] = {"--set",
                                           "limits.users=2000000",
                                           "--set",
@@ -323,5 +324,5 @@ void rows_admin(struct bench *bench)
     rows_console(bench, &server, &site);
     https_site_close(&site);
     server_stop(&server);
-    (void)unlink(server.options[7]);
+    (void)unlink(password_file);
 }
