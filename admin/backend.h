@@ -87,6 +87,7 @@ struct server_status {
     char sync_by[ACTOR_MAX_BYTES + 1]; /* who changed it last */
     uint64_t users;                    /* registered */
     uint64_t users_limit;
+    bool held; /* its data was restored, and nobody is served until it is confirmed (backups.h) */
     bool users_evict; /* at the limit, who signed in longest ago makes room; else new ones are
                          refused */
     uint8_t history[HISTORY_SIZE];
@@ -125,6 +126,7 @@ struct device_live {
 };
 
 struct admin_board;
+struct admin_backups;
 
 enum { ENROLLMENT_ID_MAX = 17 };
 
@@ -142,6 +144,7 @@ struct enrollment {
 
 struct admin_backend {
     void *context;
+    const struct admin_backups *backups; /* see backups.h */
     struct admin_board *board; /* how the server is, for all who ask (board.h) */
     struct kv *kv;             /* read only */
     struct journal *journal;   /* read only: cursors, stat */
@@ -149,8 +152,10 @@ struct admin_backend {
     /* E_CLOSED also when the server went down in the middle: those with a seq were done. */
     int (*submit)(void *context, struct submit *submits, size_t count, struct err *err);
     int (*status)(void *context, struct server_status *out, struct err *err);
-    /* The live part of one device (E_NOT_FOUND: never seen since the start). */
-    int (*device)(void *context, uint64_t device, struct device_live *out, struct err *err);
+    /* The live part of some devices: out[i] of ids[i], all zero when it was never seen. However
+     * many are asked for, the main thread answers a few hundred at a time. */
+    int (*devices)(void *context, const uint64_t *ids, size_t count, struct device_live *out,
+                   struct err *err);
     /* A new join token as text (TOKEN_TEXT_MAX bytes of `out`); writes its public half.
      * E_NOT_FOUND: the machine that it is to replace is not registered. */
     int (*enroll)(void *context, struct enrollment *wanted, char *out, size_t out_size,

@@ -7,7 +7,10 @@
 
 #include "admin/route.h"
 
-enum { LOOK_BYTES = 256 << 10 };
+enum {
+    LOOK_BYTES = 256 << 10,
+    COUNTED_MAX = 500, /* users of a machine that are walked over to count them */
+};
 
 static const char DEVICE_PREFIX[] = "device/";
 static const char USER_PREFIX[] = ADMIN_DEVICE_USERS;
@@ -182,4 +185,56 @@ int admin_device_users(struct kv *kv, struct kv_view *view, uint64_t device,
                                .prefix = USER_PREFIX};
     struct users users = {each, context};
     return admin_items_each(&walk, see_user, &users, err);
+}
+
+static int count_user(void *context, uint64_t user_bag, struct err *err)
+{
+    uint64_t *count = context;
+    (void)user_bag;
+    (void)err;
+    return ++*count > COUNTED_MAX ? 1 : 0;
+}
+
+/* All but users; stops at the first of them. */
+static int count_other(void *context, struct span path, const struct item_row *row, struct err *err)
+{
+    uint64_t *count = context;
+    (void)row;
+    (void)err;
+    size_t skip = sizeof USER_PREFIX - 1;
+    if (path.size >= skip && memcmp(path.data, USER_PREFIX, skip) == 0) {
+        return 1;
+    }
+    ++*count;
+    return 0;
+}
+
+/* What lies before the users, and what lies behind. */
+static int count_others(const struct admin_items *bag, uint64_t *count, struct err *err)
+{
+    struct admin_items behind = *bag;
+    behind.after = SPAN_LITERAL(ADMIN_DEVICE_USERS "\xff"); /* no path holds that byte */
+    int rc = admin_items_each(bag, count_other, count, err);
+    return rc < 0 ? rc : admin_items_each(&behind, count_other, count, err);
+}
+
+int admin_device_user_count(struct kv *kv, struct kv_view *view, uint64_t device, uint64_t *count,
+                            struct err *err)
+{
+    ASSERT(kv != NULL && view != NULL && count != NULL);
+    struct admin_items walk = {
+        .kv = kv, .view = view, .owner = {.kind = OWNER_DEVICE, .device = device}, .prefix = ""};
+    struct bag_row bag = {0};
+    uint64_t users = 0;
+    uint64_t others = 0;
+    int rc = admin_device_users(kv, view, device, count_user, &users, err);
+    if (rc == 1) {
+        rc = count_others(&walk, &others, err);
+        rc = rc == 0 ? kv_bag_of(kv, view, &walk.owner, &bag, err) : rc;
+        users = bag.items - others;
+    }
+    if (rc == 0) {
+        *count = users;
+    }
+    return rc;
 }

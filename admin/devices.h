@@ -55,6 +55,10 @@ MUST_CHECK int admin_device_find(struct kv *kv, struct kv_view *view, uint64_t i
 typedef int admin_device_user_fn(void *context, uint64_t user_bag, struct err *err);
 MUST_CHECK int admin_device_users(struct kv *kv, struct kv_view *view, uint64_t device,
                                   admin_device_user_fn *each, void *context, struct err *err);
+/* How many they are: by walking over them, or over all else that the machine's bag holds when they
+ * are very many. */
+MUST_CHECK int admin_device_user_count(struct kv *kv, struct kv_view *view, uint64_t device,
+                                       uint64_t *count, struct err *err);
 #define ADMIN_DEVICE_USERS "@user/" /* what the paths of these items begin with */
 /* Whose bag the path of such an item names; 0: nobody's. */
 uint64_t admin_device_user_bag(struct span path);

@@ -192,14 +192,6 @@ MUST_CHECK int kv_void_page(struct kv *kv, struct kv_view *view, const struct kv
                             kv_row_fn *each, void *context, struct buf *next, bool *end,
                             struct err *err);
 
-/* The live items whose paths begin with `prefix`, in the bags of all machines (OWNER_DEVICE), in
- * order of machines: for a look at thousands of them, for which a page each would take too long.
- * What `each` returns: 0 goes on, above 0 goes on with the next machine, below ends it. */
-typedef int kv_device_item_fn(void *context, uint64_t device, struct span path,
-                              const struct item_row *row, struct err *err);
-MUST_CHECK int kv_device_items(struct kv *kv, struct kv_view *view, struct span prefix,
-                               kv_device_item_fn *each, void *context, struct err *err);
-
 /* The fences among the fleet bag's items (see journal/fence.h) are added to `out`. E_NOT_FOUND and
  * E_BAG_GONE as kv_bag; E_MALFORMED, E_QUOTA, E_NOMEM as fences_put. */
 MUST_CHECK int kv_fences(struct kv *kv, struct kv_view *view, uint64_t fleet_bag,

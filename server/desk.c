@@ -15,9 +15,10 @@ enum {
     PIECE_BYTES = 256 << 10, /* of values, before machines get their turn */
     PIECE_WRITES = 1000,
     PIECE_US = 1500, /* or so long: deletions cost more than their bytes tell */
+    DEVICES_AT_ONCE = 500,
 };
 
-enum ticket_kind { TICKET_SUBMIT, TICKET_STATUS, TICKET_DEVICE, TICKET_CLOCK };
+enum ticket_kind { TICKET_SUBMIT, TICKET_STATUS, TICKET_DEVICES, TICKET_CLOCK };
 
 /* Lives on the stack of the thread that waits. Between handing in and `done` it is the main
  * thread's. */
@@ -29,8 +30,9 @@ struct ticket {
     size_t planned;
     size_t answered;
     struct server_status *status;
-    uint64_t device;
-    struct device_live *live;
+    const uint64_t *devices;
+    size_t device_count;
+    struct device_live *live; /* of each */
     int rc;
     bool done; /* under the lock */
 };
@@ -86,11 +88,20 @@ static int backend_status(void *context, struct server_status *out, struct err *
     return hand_in(context, &ticket, err);
 }
 
-static int backend_device(void *context, uint64_t device, struct device_live *out, struct err *err)
+static int backend_devices(void *context, const uint64_t *ids, size_t count,
+                           struct device_live *out, struct err *err)
 {
-    ASSERT(context != NULL && out != NULL);
-    struct ticket ticket = {.kind = TICKET_DEVICE, .device = device, .live = out};
-    return hand_in(context, &ticket, err);
+    ASSERT(context != NULL && ((ids != NULL && out != NULL) || count == 0));
+    int rc = 0;
+    for (size_t done = 0; done < count && rc == 0; done += DEVICES_AT_ONCE) {
+        size_t left = count - done;
+        struct ticket ticket = {.kind = TICKET_DEVICES,
+                                .devices = ids + done,
+                                .device_count = left < DEVICES_AT_ONCE ? left : DEVICES_AT_ONCE,
+                                .live = out + done};
+        rc = hand_in(context, &ticket, err);
+    }
+    return rc;
 }
 
 static int backend_confirm_clock(void *context, struct err *err)
@@ -239,7 +250,7 @@ void desk_backend(struct desk *desk, struct admin_backend *out)
         .journal_dir = desk->options.journal_dir,
         .submit = backend_submit,
         .status = backend_status,
-        .device = backend_device,
+        .devices = backend_devices,
         .enroll = backend_enroll,
         .sync = backend_sync,
         .last_sign_in = backend_last_sign_in,
@@ -268,17 +279,25 @@ static struct ticket *take_all(struct desk *desk)
     return all;
 }
 
+static void find_devices(const struct desk *desk, const struct ticket *ticket)
+{
+    for (size_t i = 0; i < ticket->device_count; i++) {
+        struct device_live live = {0};
+        int rc = desk->options.device(desk->options.context, ticket->devices[i], &live);
+        ticket->live[i] = rc == 0 ? live : (struct device_live){0};
+    }
+}
+
 static void begin(struct desk *desk, struct ticket *ticket)
 {
-    int rc = 0;
     switch (ticket->kind) {
     case TICKET_STATUS:
         desk->options.status(desk->options.context, ticket->status);
         finish(desk, ticket, 0);
         break;
-    case TICKET_DEVICE:
-        rc = desk->options.device(desk->options.context, ticket->device, ticket->live);
-        finish(desk, ticket, rc);
+    case TICKET_DEVICES:
+        find_devices(desk, ticket);
+        finish(desk, ticket, 0);
         break;
     case TICKET_CLOCK:
         desk->options.confirm_clock(desk->options.context);

@@ -17,7 +17,7 @@ struct desk_options {
     void (*wake)(void *context); /* ends the main thread's wait; from any thread */
     /* By the main thread, to answer. */
     void (*status)(void *context, struct server_status *out);
-    int (*device)(void *context, uint64_t device, struct device_live *out);
+    int (*device)(void *context, uint64_t device, struct device_live *out); /* E_NOT_FOUND */
     void (*confirm_clock)(void *context);
     void *context;
     struct committer *committer; /* borrowed for life */

@@ -4,20 +4,18 @@
  * deleted: a user's device-specific bags included. With "adopt" the next machine that held one of
  * them supplies its copy, once: the answer names those that could, a hundred at most.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "admin/api/api.h"
 #include "admin/devices.h"
+#include "admin/holders.h"
 
 enum {
     NAMES_MAX = 10000,     /* of users, and of groups, in one request */
     SUPPLIERS_MAX = 100,   /* machines that are named */
     SUBMITS_AT_ONCE = 500, /* the server plans as many at a time as nobody notices */
 };
-
-static const char GROUP_PREFIX[] = "@group/";
 
 /* One owner that is there. */
 struct doomed {
@@ -31,11 +29,11 @@ struct deletion {
     const struct admin_request *request;
     struct kv_view *view;
     bool dry_run;
-    bool adopt;            /* the next machine that held one supplies its copy */
-    json_t *suppliers;     /* machines that could */
+    bool adopt;        /* the next machine that held one supplies its copy */
+    json_t *suppliers; /* machines that could */
+    uint64_t supplier_ids[SUPPLIERS_MAX];
     struct doomed *owners; /* sorted by bag_id once all are found */
     size_t count;
-    size_t groups; /* of them */
     json_t *missing;
     json_t *failed;
     uint64_t devices;
@@ -82,7 +80,6 @@ static int find(struct deletion *deletion, enum owner_kind kind, const char *nam
         rc = kv_children(kv, deletion->view, doomed->bag.bag_id, add_child, doomed, err);
     }
     deletion->count += rc == 0;
-    deletion->groups += rc == 0 && kind == OWNER_GROUP;
     return rc;
 }
 
@@ -121,82 +118,67 @@ static void sort_out(struct deletion *deletion)
 
 /* --- which machines hold them --- */
 
-static bool is_doomed(const struct deletion *deletion, uint64_t bag_id)
+static int count_device(void *context, const struct admin_device *device, struct err *err)
 {
-    struct doomed key = {.bag = {.bag_id = bag_id}};
-    return bsearch(&key, deletion->owners, deletion->count, sizeof key, by_bag_id) != NULL;
-}
-
-/* 1: the user, or a group that the user belongs to, is to be deleted. */
-static int check_user(const struct deletion *deletion, uint64_t user_bag, struct err *err)
-{
-    if (is_doomed(deletion, user_bag)) {
-        return 1;
-    }
-    for (size_t i = 0; i < deletion->count && deletion->groups > 0; i++) {
-        const struct owner *owner = &deletion->owners[i].bag.owner;
-        char path[sizeof GROUP_PREFIX + NAME_MAX_BYTES];
-        int size = snprintf(path, sizeof path, "%s%s", GROUP_PREFIX, owner->folded);
-        if (owner->kind != OWNER_GROUP || size > PATH_MAX_BYTES) {
-            continue;
-        }
-        struct kv_item item = {0};
-        int rc = kv_item(deletion->request->backend->kv, deletion->view, user_bag,
-                         span_of(path, (size_t)size), &item, err);
-        bool member = rc == 0 && item.row.state == ITEM_LIVE;
-        kv_item_free(&item);
-        if (rc != 0 || member) {
-            return rc != 0 ? rc : 1;
-        }
-    }
-    return 0;
-}
-
-/* One that is connected does it at once, another when it comes. */
-static int note_supplier(struct deletion *deletion, const struct admin_device *device,
-                         struct err *err)
-{
-    const struct admin_backend *backend = deletion->request->backend;
-    struct device_live live = {0};
-    char id[DEVICE_TEXT_MAX];
-    if (!deletion->adopt || json_array_size(deletion->suppliers) >= SUPPLIERS_MAX) {
+    struct deletion *deletion = context;
+    size_t named = json_array_size(deletion->suppliers);
+    if (device->removed) {
         return 0;
     }
-    int rc = backend->device(backend->context, device->id, &live, err);
-    if (rc != 0 && rc != E_NOT_FOUND) {
-        return rc;
+    deletion->devices++;
+    if (!deletion->adopt || named >= SUPPLIERS_MAX) {
+        return 0;
     }
+    char id[DEVICE_TEXT_MAX];
     device_format(device->id, id);
-    json_t *row = json_pack("{s:s, s:s, s:b}", "id", id, "name", device->name, "connected",
-                            rc == 0 && live.connected);
+    deletion->supplier_ids[named] = device->id;
+    json_t *row = json_pack("{s:s, s:s}", "id", id, "name", device->name);
     return json_array_append_new(deletion->suppliers, row) == 0
                ? 0
                : err_set(err, E_NOMEM, "out of memory");
 }
 
-static int count_device(void *context, const struct admin_device *device, struct err *err)
+/* One that is connected supplies its copy at once, another when it comes. */
+static int tell_connected(const struct deletion *deletion, struct err *err)
 {
-    struct deletion *deletion = context;
-    if (device->removed) {
-        return 0;
-    }
-    deletion->devices++;
-    return note_supplier(deletion, device, err);
-}
-
-/* One of those signed in somewhere: of a machine that holds somebody the rest does not matter. */
-static int see_signed_in(void *context, uint64_t device, struct span path,
-                         const struct item_row *row, struct err *err)
-{
-    (void)row;
-    struct deletion *deletion = context;
-    int rc = check_user(deletion, admin_device_user_bag(path), err);
-    if (rc == 1) {
-        rc = admin_device_find(deletion->request->backend->kv, deletion->view, device, count_device,
-                               deletion, err);
-        rc = rc == 0 || rc == E_NOT_FOUND ? 1 : rc;
+    const struct admin_backend *backend = deletion->request->backend;
+    struct device_live live[SUPPLIERS_MAX] = {0};
+    size_t count = json_array_size(deletion->suppliers);
+    int rc = backend->devices(backend->context, deletion->supplier_ids, count, live, err);
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        if (json_object_set_new(json_array_get(deletion->suppliers, i), "connected",
+                                json_boolean(live[i].connected)) != 0) {
+            rc = err_set(err, E_NOMEM, "out of memory");
+        }
     }
     return rc;
+}
+
+static int find_holders(const struct deletion *deletion, struct admin_holders *holders,
+                        struct err *err)
+{
+    struct kv *kv = deletion->request->backend->kv;
+    int rc = 0;
+    for (size_t i = 0; i < deletion->count && rc == 0; i++) {
+        const struct bag_row *bag = &deletion->owners[i].bag;
+        rc = bag->owner.kind == OWNER_GROUP
+                 ? admin_holders_add_group(holders, kv, deletion->view, bag->owner.folded, err)
+                 : admin_holders_add_user(holders, bag->bag_id, err);
+    }
+    return rc == 0 ? admin_holders_find(holders, kv, deletion->view, err) : rc;
+}
+
+static int count_devices(struct deletion *deletion, struct err *err)
+{
+    struct admin_holders holders = {0};
+    int rc = find_holders(deletion, &holders, err);
+    for (size_t i = 0; i < holders.count && rc == 0; i++) {
+        rc = admin_device_find(deletion->request->backend->kv, deletion->view,
+                               holders.list[i].device, count_device, deletion, err);
+        rc = rc == E_NOT_FOUND ? 0 : rc;
+    }
+    admin_holders_free(&holders);
+    return rc == 0 && deletion->adopt ? tell_connected(deletion, err) : rc;
 }
 
 /* --- deleting --- */
@@ -351,8 +333,7 @@ static int find_all(struct deletion *deletion, json_t *users, json_t *groups, st
     }
     if (rc == 0) {
         sort_out(deletion);
-        rc = kv_device_items(kv, deletion->view, SPAN_LITERAL(ADMIN_DEVICE_USERS), see_signed_in,
-                             deletion, err);
+        rc = count_devices(deletion, err);
     }
     kv_view_free(&deletion->view);
     return rc;

@@ -7,15 +7,17 @@
 #include "admin/api/api.h"
 #include "admin/api/remove.h"
 #include "admin/devices.h"
+#include "base/array.h"
 
 enum {
     DEVICES_LIMIT = 500,
     DEVICES_LIMIT_MAX = 1000,
     FOLDED_MAX = 1100,
     RECORD_PLAIN_MAX = 2048, /* bytes of a record that are looked at before it is read */
+    SIFTED_AT_ONCE = 500,
 };
 
-/* --- seeing --- */
+/* --- what is asked for --- */
 
 struct device_question {
     char filter[FOLDED_MAX]; /* folded */
@@ -24,12 +26,25 @@ struct device_question {
     uint64_t after;
 };
 
+/* One that is in the answer, but for what is known of it only while the server runs. */
+struct device_told {
+    uint64_t id;
+    bool removed;
+    json_t *row; /* owned */
+};
+
 struct device_listing {
     const struct admin_request *request;
     struct kv_view *view;
     const struct device_question *question;
-    json_t *rows;
-    uint64_t last;
+    uint64_t *wanted; /* those that are as asked for now, in order; of some questions */
+    size_t wanted_count;
+    size_t wanted_room;
+    size_t wanted_at; /* all before were come by */
+    bool no_memory;
+    struct device_told *told;
+    size_t count;
+    size_t room;
     bool more;
 };
 
@@ -61,10 +76,13 @@ static bool record_may_match(struct span record, const char *filter)
 static bool device_may_match(void *context, uint64_t device, struct span record)
 {
     const struct device_listing *listing = context;
+    const char *filter = listing->question->filter;
     char id[DEVICE_TEXT_MAX];
+    if (filter[0] == '\0') {
+        return true;
+    }
     device_format(device, id);
-    return strstr(id, listing->question->filter) != NULL ||
-           record_may_match(record, listing->question->filter);
+    return strstr(id, filter) != NULL || record_may_match(record, filter);
 }
 
 static bool device_matches(const struct device_question *question,
@@ -77,19 +95,13 @@ static bool device_matches(const struct device_question *question,
             text_matches(device->model, question->filter) || strstr(id, question->filter) != NULL);
 }
 
-static int count_user(void *context, uint64_t user_bag, struct err *err)
-{
-    (void)user_bag;
-    (void)err;
-    ++*(json_int_t *)context;
-    return 0;
-}
+/* --- one of them --- */
 
 /* Removed and diverged machines are served nothing; one that waits for a right is served the rest.
  */
-static const char *state_of(const struct admin_device *device, const struct device_live *live)
+static const char *state_of(bool removed, const struct device_live *live)
 {
-    return device->removed ? "removed" : live->refused == E_DIVERGED ? "diverged" : "active";
+    return removed ? "removed" : live->refused == E_DIVERGED ? "diverged" : "active";
 }
 
 static json_t *seq_or_null(uint64_t seq)
@@ -98,7 +110,7 @@ static json_t *seq_or_null(uint64_t seq)
 }
 
 /* What is known of it only while the server runs. */
-static json_t *live_members(const struct admin_backend *backend, const struct admin_device *device,
+static json_t *live_members(const struct admin_backend *backend, bool removed,
                             const struct device_live *live)
 {
     struct journal_position head;
@@ -106,7 +118,7 @@ static json_t *live_members(const struct admin_backend *backend, const struct ad
     uint64_t lag = live->seq < head.seq ? head.seq - live->seq : 0;
     json_t *members = json_pack(
         "{s:s, s:b, s:o, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:o}", "state",
-        state_of(device, live), "connected", live->connected, "last_seen",
+        state_of(removed, live), "connected", live->connected, "last_seen",
         admin_api_time(live->last_seen_ms), "address", live->address, "cursor",
         seq_or_null(live->seq), "lag", live->seq > 0 ? json_integer((json_int_t)lag) : json_null(),
         "current_seq", seq_or_null(live->current_seq), "mirror_seq", seq_or_null(live->mirror_seq),
@@ -123,87 +135,153 @@ static json_t *live_members(const struct admin_backend *backend, const struct ad
     return members;
 }
 
+/* What is kept of it, and who is signed in. */
 static int make_row(const struct admin_backend *backend, struct kv_view *view,
-                    const struct admin_device *device, const struct device_live *live, json_t **out,
-                    struct err *err)
+                    const struct admin_device *device, json_t **out, struct err *err)
 {
     char id[DEVICE_TEXT_MAX];
     const char *keep = json_string_value(json_object_get(device->record, "keep"));
-    json_int_t users = 0;
+    uint64_t users = 0;
     device_format(device->id, id);
-    int rc = admin_device_users(backend->kv, view, device->id, count_user, &users, err);
+    int rc = admin_device_user_count(backend->kv, view, device->id, &users, err);
     if (rc != 0) {
         return rc;
     }
-    json_t *row =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:s, s:b}", "id", id, "name", device->name,
-                  "serial", device->serial, "model", device->model, "version", device->software,
-                  "joined", admin_api_time(device->joined_ms), "users", users, "keep",
-                  keep != NULL ? keep : "signed-in", "mirror",
-                  json_is_true(json_object_get(device->record, "mirror")));
-    json_t *members = live_members(backend, device, live);
-    if (row == NULL || members == NULL || json_object_update(row, members) != 0) {
-        json_decref(row);
-        row = NULL;
-        rc = err_set(err, E_NOMEM, "out of memory");
-    }
-    json_decref(members);
-    *out = row;
-    return rc;
+    *out = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:s, s:b}", "id", id, "name",
+                     device->name, "serial", device->serial, "model", device->model, "version",
+                     device->software, "joined", admin_api_time(device->joined_ms), "users", users,
+                     "keep", keep != NULL ? keep : "signed-in", "mirror",
+                     json_is_true(json_object_get(device->record, "mirror")));
+    return *out != NULL ? 0 : err_set(err, E_NOMEM, "out of memory");
 }
 
-static int read_live(const struct admin_backend *backend, uint64_t id, struct device_live *live,
-                     struct err *err)
+static int add_live(const struct admin_backend *backend, bool removed,
+                    const struct device_live *live, json_t *row, struct err *err)
 {
-    int rc = backend->device(backend->context, id, live, err);
-    return rc == E_NOT_FOUND ? 0 : rc;
+    json_t *members = live_members(backend, removed, live);
+    bool added = members != NULL && json_object_update(row, members) == 0;
+    json_decref(members);
+    return added ? 0 : err_set(err, E_NOMEM, "out of memory");
 }
 
 int admin_api_device_row(const struct admin_request *request, struct kv_view *view,
                          const struct admin_device *device, json_t **out, struct err *err)
 {
+    const struct admin_backend *backend = request->backend;
     struct device_live live = {0};
-    int rc = read_live(request->backend, device->id, &live, err);
-    return rc == 0 ? make_row(request->backend, view, device, &live, out, err) : rc;
+    json_t *row = NULL;
+    int rc = backend->devices(backend->context, &device->id, 1, &live, err);
+    if (rc == 0) {
+        rc = make_row(backend, view, device, &row, err);
+    }
+    if (rc == 0) {
+        rc = add_live(backend, device->removed, &live, row, err);
+    }
+    if (rc != 0) {
+        json_decref(row);
+        return rc;
+    }
+    *out = row;
+    return 0;
 }
 
-/* Is it one of those that are asked for? */
-static bool state_matches(const char *wanted, const struct admin_device *device,
-                          const struct device_live *live)
+/* --- many of them --- */
+
+/* Do only those machines count of which the server knows something at this moment? */
+static bool asks_for_live(const struct device_question *question)
 {
-    if (strcmp(wanted, "all") == 0) {
-        return true;
+    return strcmp(question->state, "connected") == 0 || strcmp(question->state, "away") == 0 ||
+           strcmp(question->state, "diverged") == 0;
+}
+
+/* Is it one of those that are asked for, unless it was removed? */
+static bool live_matches(const char *wanted, const struct device_live *live)
+{
+    if (strcmp(wanted, "diverged") == 0) {
+        return live->refused == E_DIVERGED;
     }
-    if (strcmp(wanted, "connected") == 0 || strcmp(wanted, "away") == 0) {
-        return !device->removed && live->connected == (strcmp(wanted, "connected") == 0);
+    return (strcmp(wanted, "connected") != 0 || live->connected) &&
+           (strcmp(wanted, "away") != 0 || !live->connected);
+}
+
+static bool removed_matches(const char *wanted, bool removed)
+{
+    return strcmp(wanted, "all") == 0 || removed == (strcmp(wanted, "removed") == 0);
+}
+
+/* Nothing is read of it yet: only its number is noted. */
+static bool note_device(void *context, uint64_t device, struct span record)
+{
+    struct device_listing *listing = context;
+    if (!device_may_match(listing, device, record)) {
+        return false;
     }
-    return strcmp(wanted, "active") == 0 ? !device->removed
-                                         : strcmp(wanted, state_of(device, live)) == 0;
+    uint64_t *wanted = array_reserve(listing->wanted, &listing->wanted_room,
+                                     listing->wanted_count + 1, sizeof *wanted);
+    if (wanted == NULL) {
+        listing->no_memory = true;
+        return false;
+    }
+    listing->wanted = wanted;
+    wanted[listing->wanted_count++] = device;
+    return false;
+}
+
+/* Of the noted ones those stay that are as is asked for at this moment. */
+static int sift(struct device_listing *listing, struct err *err)
+{
+    const struct admin_backend *backend = listing->request->backend;
+    struct device_live live[SIFTED_AT_ONCE];
+    size_t kept = 0;
+    int rc = 0;
+    for (size_t done = 0; done < listing->wanted_count && rc == 0; done += SIFTED_AT_ONCE) {
+        size_t left = listing->wanted_count - done;
+        size_t count = left < SIFTED_AT_ONCE ? left : SIFTED_AT_ONCE;
+        rc = backend->devices(backend->context, listing->wanted + done, count, live, err);
+        for (size_t i = 0; i < count && rc == 0; i++) {
+            if (live_matches(listing->question->state, &live[i])) {
+                listing->wanted[kept++] = listing->wanted[done + i];
+            }
+        }
+    }
+    listing->wanted_count = kept;
+    return rc;
+}
+
+/* Both are come by in order. */
+static bool is_wanted(void *context, uint64_t device, struct span record)
+{
+    struct device_listing *listing = context;
+    (void)record;
+    while (listing->wanted_at < listing->wanted_count &&
+           listing->wanted[listing->wanted_at] < device) {
+        listing->wanted_at++;
+    }
+    return listing->wanted_at < listing->wanted_count &&
+           listing->wanted[listing->wanted_at] == device;
 }
 
 static int add_device(void *context, const struct admin_device *device, struct err *err)
 {
     struct device_listing *listing = context;
-    const struct admin_backend *backend = listing->request->backend;
-    struct device_live live = {0};
-    if (!device_matches(listing->question, device)) {
+    if (!device_matches(listing->question, device) ||
+        !removed_matches(listing->question->state, device->removed)) {
         return 0;
     }
-    int rc = read_live(backend, device->id, &live, err);
-    if (rc != 0 || !state_matches(listing->question->state, device, &live)) {
-        return rc;
-    }
-    if (json_array_size(listing->rows) >= listing->question->limit) {
+    if (listing->count >= listing->question->limit) {
         listing->more = true;
         return 1;
     }
-    json_t *row = NULL;
-    rc = make_row(backend, listing->view, device, &live, &row, err);
-    if (rc == 0 && json_array_append(listing->rows, row) != 0) {
-        rc = err_set(err, E_NOMEM, "out of memory");
+    struct device_told *told =
+        array_reserve(listing->told, &listing->room, listing->count + 1, sizeof *told);
+    if (told == NULL) {
+        return err_set(err, E_NOMEM, "out of memory");
     }
-    json_decref(row);
-    listing->last = device->id;
+    listing->told = told;
+    struct device_told *next = &told[listing->count];
+    *next = (struct device_told){.id = device->id, .removed = device->removed};
+    int rc = make_row(listing->request->backend, listing->view, device, &next->row, err);
+    listing->count += rc == 0;
     return rc;
 }
 
@@ -236,40 +314,92 @@ static int read_device_question(const struct admin_request *request,
                : rc;
 }
 
-static int list_devices(struct device_listing *listing, struct err *err)
+static int find_devices(struct device_listing *listing, struct err *err)
 {
-    const struct admin_backend *backend = listing->request->backend;
-    int rc = kv_view_new(&listing->view, backend->kv, err);
+    struct kv *kv = listing->request->backend->kv;
+    uint64_t after = listing->question->after;
+    bool sifted = asks_for_live(listing->question);
+    int rc = kv_view_new(&listing->view, kv, err);
+    if (rc == 0 && sifted) {
+        rc = admin_devices_some(kv, listing->view, after, note_device, add_device, listing, err);
+        rc = rc == 0 && listing->no_memory ? err_set(err, E_NOMEM, "out of memory") : rc;
+    }
+    if (rc == 0 && sifted) {
+        rc = sift(listing, err);
+    }
     if (rc == 0) {
-        rc = admin_devices_some(backend->kv, listing->view, listing->question->after,
-                                device_may_match, add_device, listing, err);
+        rc = admin_devices_some(kv, listing->view, after, sifted ? is_wanted : device_may_match,
+                                add_device, listing, err);
     }
     kv_view_free(&listing->view);
     return rc == 1 ? 0 : rc;
+}
+
+/* The rows whole, as an array. One that is no longer as it was when it was looked for is left out.
+ */
+static int tell_devices(struct device_listing *listing, json_t *rows, struct err *err)
+{
+    const struct admin_backend *backend = listing->request->backend;
+    uint64_t ids[DEVICES_LIMIT_MAX];
+    struct device_live *live = calloc(listing->count + 1, sizeof *live);
+    if (live == NULL || rows == NULL) {
+        free(live);
+        return err_set(err, E_NOMEM, "out of memory");
+    }
+    for (size_t i = 0; i < listing->count; i++) {
+        ids[i] = listing->told[i].id;
+    }
+    int rc = backend->devices(backend->context, ids, listing->count, live, err);
+    for (size_t i = 0; i < listing->count && rc == 0; i++) {
+        const struct device_told *told = &listing->told[i];
+        if (!live_matches(listing->question->state, &live[i])) {
+            continue;
+        }
+        rc = add_live(backend, told->removed, &live[i], told->row, err);
+        if (rc == 0 && json_array_append(rows, told->row) != 0) {
+            rc = err_set(err, E_NOMEM, "out of memory");
+        }
+    }
+    free(live);
+    return rc;
+}
+
+static int answer_devices(struct device_listing *listing, struct admin_response *response,
+                          struct err *err)
+{
+    char last[DEVICE_TEXT_MAX];
+    json_t *rows = json_array();
+    int rc = tell_devices(listing, rows, err);
+    if (rc != 0) {
+        json_decref(rows);
+        return rc;
+    }
+    response->json = json_pack("{s:o}", "devices", rows);
+    if (listing->more) {
+        device_format(listing->told[listing->count - 1].id, last);
+        (void)json_object_set_new(response->json, "next", json_string(last));
+    }
+    return response->json != NULL ? 0 : err_set(err, E_NOMEM, "out of memory");
 }
 
 int admin_api_devices(const struct admin_request *request, struct admin_response *response,
                       struct err *err)
 {
     struct device_question question = {0};
+    struct device_listing listing = {.request = request, .question = &question};
     int rc = read_device_question(request, &question, err);
-    if (rc != 0) {
-        return rc;
+    if (rc == 0) {
+        rc = find_devices(&listing, err);
     }
-    struct device_listing listing = {
-        .request = request, .question = &question, .rows = json_array()};
-    rc = list_devices(&listing, err);
-    if (rc != 0) {
-        json_decref(listing.rows);
-        return rc;
+    if (rc == 0) {
+        rc = answer_devices(&listing, response, err);
     }
-    response->json = json_pack("{s:o}", "devices", listing.rows);
-    if (listing.more) {
-        char last[DEVICE_TEXT_MAX];
-        device_format(listing.last, last);
-        (void)json_object_set_new(response->json, "next", json_string(last));
+    for (size_t i = 0; i < listing.count; i++) {
+        json_decref(listing.told[i].row);
     }
-    return response->json != NULL ? 0 : err_set(err, E_NOMEM, "out of memory");
+    free(listing.told);
+    free(listing.wanted);
+    return rc;
 }
 
 /* --- removing --- */

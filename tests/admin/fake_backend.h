@@ -32,6 +32,7 @@ struct fake_backend {
     int refuse_code;          /* of every set: refused with it */
     const char *refuse_owner; /* only of this one (folded); NULL: of all */
     int fail_code;            /* of the call itself */
+    bool closed;              /* to questions about machines */
     unsigned spared;          /* so many sets and tokens come before it counts */
     uint64_t signed_in;       /* the user of this bag did, in November 2023 */
     bool adopted;             /* the newest deletion wants a copy */
@@ -331,15 +332,14 @@ static inline int fake_status(void *context, struct server_status *out, struct e
     return 0;
 }
 
-static inline int fake_device(void *context, uint64_t device, struct device_live *out,
-                              struct err *err)
+static inline int fake_devices(void *context, const uint64_t *ids, size_t count,
+                               struct device_live *out, struct err *err)
 {
     struct fake_backend *fake = context;
-    if (fake->live.device != device) {
-        return err_set(err, E_NOT_FOUND, "not seen");
+    for (size_t i = 0; i < count; i++) {
+        out[i] = fake->live.device == ids[i] ? fake->live : (struct device_live){0};
     }
-    *out = fake->live;
-    return 0;
+    return fake->closed ? err_set(err, E_CLOSED, "the fake was told to fail") : 0;
 }
 
 static inline int fake_confirm_clock(void *context, struct err *err)
@@ -417,7 +417,7 @@ static inline void fake_open(struct fake_backend *fake)
     fake->backend.journal_dir = fake->journal_dir;
     fake->backend.submit = fake_submit;
     fake->backend.status = fake_status;
-    fake->backend.device = fake_device;
+    fake->backend.devices = fake_devices;
     fake->backend.enroll = fake_enroll;
     fake->backend.sync = fake_sync;
     fake->backend.last_sign_in = fake_last_sign_in;

@@ -121,6 +121,38 @@ static void users_are_read_from_the_machines_bag(void **state)
     assert_int_equal(admin_device_users(fake.backend.kv, view, 7, note_user, &seen, NULL), E_BUSY);
 }
 
+static uint64_t count_users(uint64_t device)
+{
+    uint64_t count = 77;
+    look();
+    assert_int_equal(admin_device_user_count(fake.backend.kv, view, device, &count, NULL), 0);
+    return count;
+}
+
+/* Few are counted one by one, many by what else there is. */
+static void users_are_counted(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"@group/9", "@user", "@users", "@user0", "a", "z/z"};
+    assert_int_equal(count_users(7), 0);
+    fake_machine(&fake, 7, "lobby", "active");
+    assert_int_equal(count_users(7), 0);
+    for (uint64_t bag = 1; bag <= 499; bag++) {
+        fake_sign_in(&fake, 7, bag);
+    }
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        (void)fake_put(&fake, "device:0000000000000007", others[i], "no user");
+    }
+    (void)fake_remove(&fake, "device:0000000000000007", "z/z");
+    assert_int_equal(count_users(7), 499);
+    for (uint64_t bag = 500; bag <= 502; bag++) {
+        fake_sign_in(&fake, 7, bag);
+        assert_int_equal(count_users(7), bag);
+    }
+    (void)fake_remove(&fake, "device:0000000000000007", "@user/3");
+    assert_int_equal(count_users(7), 501);
+}
+
 static void one_machine_is_found(void **state)
 {
     (void)state;
@@ -195,6 +227,7 @@ int main(void)
         WITH_FAKE(machines_come_in_order_of_ids),
         WITH_FAKE(what_can_not_be_understood_is_left_out),
         WITH_FAKE(users_are_read_from_the_machines_bag),
+        WITH_FAKE(users_are_counted),
         WITH_FAKE(one_machine_is_found),
         WITH_FAKE(only_some_records_are_read),
         WITH_FAKE(paths_name_users),

@@ -37,7 +37,7 @@ static int on_find(void *context, uint64_t device, struct device_live *out)
 {
     (void)context;
     *out = (struct device_live){.device = device};
-    return device == 1 ? 0 : E_NOT_FOUND;
+    return device % 2 == 1 ? 0 : E_NOT_FOUND;
 }
 
 static void on_replies(void *context, const struct reply *replies, size_t count)
@@ -90,7 +90,9 @@ struct asker {
     int rc;
     struct err err;
     struct server_status status;
-    struct device_live live;
+    uint64_t ids[1200];
+    struct device_live live[1200];
+    size_t device_count;
     struct submit *submits;
     size_t submit_count;
     char token[TOKEN_TEXT_MAX];
@@ -129,14 +131,10 @@ static void ask_status(struct asker *asker)
     asker->rc = backend.status(backend.context, &asker->status, &asker->err);
 }
 
-static void ask_device(struct asker *asker)
+static void ask_devices(struct asker *asker)
 {
-    asker->rc = backend.device(backend.context, 1, &asker->live, &asker->err);
-}
-
-static void ask_no_device(struct asker *asker)
-{
-    asker->rc = backend.device(backend.context, 2, &asker->live, &asker->err);
+    asker->rc =
+        backend.devices(backend.context, asker->ids, asker->device_count, asker->live, &asker->err);
 }
 
 static void ask_to_confirm(struct asker *asker)
@@ -170,7 +168,7 @@ static void the_clock_is_confirmed(void **state)
     assert_int_equal(confirmed, 1);
 }
 
-static void status_and_devices(void **state)
+static void status_is_told(void **state)
 {
     struct asker asker = {0};
     start(&asker, ask_status);
@@ -178,16 +176,34 @@ static void status_and_devices(void **state)
     assert_int_equal(asker.rc, 0);
     assert_int_equal(asker.status.sessions, 42);
     assert_true(wakes > 0);
-    asker = (struct asker){0};
-    start(&asker, ask_device);
+    assert_string_equal(backend.journal_dir, "here");
+}
+
+/* Some hundred at a time: then others have their turn. */
+static void many_devices(void **state)
+{
+    static struct asker asker;
+    asker = (struct asker){.device_count = 1200};
+    for (size_t i = 0; i < asker.device_count; i++) {
+        asker.ids[i] = i;
+        asker.live[i].connected = true; /* of what lay there before nothing is left */
+    }
+    wakes = 0;
+    start(&asker, ask_devices);
     serve(*state, &asker);
     assert_int_equal(asker.rc, 0);
-    assert_int_equal(asker.live.device, 1);
-    asker = (struct asker){0};
-    start(&asker, ask_no_device);
-    serve(*state, &asker);
-    assert_int_equal(asker.rc, E_NOT_FOUND);
-    assert_string_equal(backend.journal_dir, "here");
+    assert_int_equal(wakes, 3);
+    for (size_t i = 0; i < asker.device_count; i++) {
+        assert_int_equal(asker.live[i].device, i % 2 == 1 ? i : 0);
+        assert_false(asker.live[i].connected);
+    }
+    asker.device_count = 0;
+    ask_devices(&asker);
+    assert_int_equal(asker.rc, 0);
+    desk_close(desk);
+    asker.device_count = 2;
+    ask_devices(&asker);
+    assert_int_equal(asker.rc, E_CLOSED);
 }
 
 enum { MANY = 50 };
@@ -338,7 +354,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_clock_is_confirmed),
-        TEST(status_and_devices),
+        TEST(status_is_told),
+        TEST(many_devices),
         TEST(submits_in_pieces),
         TEST(a_token_and_its_public_half),
         TEST(synchronization_is_stopped_and_started),

@@ -79,6 +79,61 @@ static void machines_are_listed_with_what_is_known(void **state)
     assert_string_equal(names, "attic");
 }
 
+static void state_and_filter_and_pages_together(void **state)
+{
+    (void)state;
+    char names[256];
+    fake.live = (struct device_live){.device = FAKE_DEVICE, .connected = true};
+    fake_machine(&fake, 0x10, "cellar", "active");
+    fake_machine(&fake, 0x2000, "lobby printer", "active");
+    names_of("/api/v1/devices?state=away", names, sizeof names);
+    assert_string_equal(names, "attic,cellar,lobby printer");
+    names_of("/api/v1/devices?state=away&filter=lobby", names, sizeof names);
+    assert_string_equal(names, "lobby printer");
+    names_of("/api/v1/devices?state=connected&filter=cellar", names, sizeof names);
+    assert_string_equal(names, "");
+    struct answer answer = ask(&fake, "GET", "/api/v1/devices?state=away&limit=2", NULL);
+    assert_int_equal(rows_of(&answer, "devices"), 2);
+    assert_string_equal(text_at(&answer, "next"), "0000000000000010");
+    answer_free(&answer);
+    names_of("/api/v1/devices?state=away&cursor=0000000000000010", names, sizeof names);
+    assert_string_equal(names, "lobby printer");
+    names_of("/api/v1/devices?state=diverged", names, sizeof names);
+    assert_string_equal(names, "");
+    fake.live = (struct device_live){.device = FAKE_DEVICE, .refused = E_DIVERGED};
+    names_of("/api/v1/devices?state=diverged", names, sizeof names);
+    assert_string_equal(names, "Lobby copier");
+    fake.live = (struct device_live){.device = 3, .refused = E_DIVERGED}; /* a removed one */
+    names_of("/api/v1/devices?state=diverged", names, sizeof names);
+    assert_string_equal(names, "");
+}
+
+static void no_list_without_the_server(void **state)
+{
+    (void)state;
+    static const char *const targets[] = {"/api/v1/devices", "/api/v1/devices?state=connected"};
+    fake.closed = true;
+    for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
+        struct answer answer = ask(&fake, "GET", targets[i], NULL);
+        expect_problem(&answer, 503, "closed", "the fake was told to fail");
+    }
+}
+
+static void memory_runs_out(void **state)
+{
+    (void)state;
+    ask_with_jansson();
+    bool failed = true;
+    for (ask_fails.nth = 1; failed; ask_fails.nth++) {
+        struct answer answer = ask(&fake, "GET", "/api/v1/devices?state=away", NULL);
+        failed = ask_fails.failed;
+        assert_true(failed || answer.status == 200);
+        answer_free(&answer);
+    }
+    assert_true(ask_fails.nth > 10);
+    ask_fails.nth = 0;
+}
+
 static void filter_and_state_choose(void **state)
 {
     (void)state;
@@ -221,6 +276,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_FAKE(machines_are_listed_with_what_is_known),
         WITH_FAKE(filter_and_state_choose),
+        WITH_FAKE(state_and_filter_and_pages_together),
+        WITH_FAKE(no_list_without_the_server),
+        WITH_FAKE(memory_runs_out),
         WITH_FAKE(a_list_has_pages),
         WITH_FAKE(a_removed_machine_stays_known_as_removed),
         WITH_FAKE(machines_that_are_not_there_are_told),
