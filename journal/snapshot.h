@@ -137,11 +137,9 @@ MUST_CHECK int snapshot_put_bag(struct snapshot_writer *writer, const struct sna
 /* ITEM_LIVE; in a difference ITEM_TOMBSTONE too. The writer asks `choose` itself. */
 MUST_CHECK int snapshot_put_item(struct snapshot_writer *writer, struct span path,
                                  const struct item_row *row, struct err *err);
-/* OUTBOX: one operation, in order of numbers. `bytes` as journal/operation.h has them; `owner`:
- * whose bag it is for, for people to read; `time_ms`: when it was made. */
-MUST_CHECK int snapshot_put_operation(struct snapshot_writer *writer, const struct owner *owner,
-                                      uint64_t number, uint64_t time_ms, struct span bytes,
-                                      struct err *err);
+/* OUTBOX: one operation, in order of numbers; `bytes` as journal/operation.h has them. */
+MUST_CHECK int snapshot_put_operation(struct snapshot_writer *writer, uint64_t number,
+                                      struct span bytes, struct err *err);
 
 /* Writes the end and the signature, and frees the writer, whatever comes of it. `counts` may be
  * NULL. */
@@ -182,7 +180,7 @@ enum snapshot_type {
     SNAPSHOT_BAG,       /* `bag`, without what only its end tells */
     SNAPSHOT_ITEM,      /* `bag`, `path`, `row` */
     SNAPSHOT_BAG_END,   /* `bag`, all of it */
-    SNAPSHOT_OPERATION, /* `owner`, `number`, `time_ms`, `bytes` */
+    SNAPSHOT_OPERATION, /* `number`, `bytes` */
     SNAPSHOT_END,       /* and what was told is what was verified */
 };
 struct snapshot_record {
@@ -190,8 +188,7 @@ struct snapshot_record {
     const struct snapshot_bag *bag; /* borrowed until the next call, as is all the rest */
     struct span path;
     struct item_row row;
-    struct owner owner;
-    uint64_t number, time_ms;
+    uint64_t number;
     struct span bytes;
 };
 /* The next record; after snapshot_verify, which leaves the reader before the first one.

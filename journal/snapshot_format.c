@@ -29,7 +29,7 @@
  *   bag        [1, kind, shown str, device, bag_id, parent, last_seq, since or nil]
  *   item       [2, path str, seq, time_ms, origin, flags, value bin or nil]
  *   bag end    [3, items, left_out, complete_to]
- *   operation  [4, kind, shown str, device, number, time_ms, bytes bin]
+ *   operation  [4, number, bytes bin]
  *
  * A record lies in one block. flags: bit 0 conflict; a nil value is a tombstone. The end comes
  * once, is the last, is neither packed nor sealed, and is
@@ -321,14 +321,11 @@ void snapshot_put_bag_end_record(struct buf *out, const struct snapshot_bag *bag
     pack_u64(out, bag->complete_to);
 }
 
-void snapshot_put_operation_record(struct buf *out, const struct owner *owner, uint64_t number,
-                                   uint64_t time_ms, struct span bytes)
+void snapshot_put_operation_record(struct buf *out, uint64_t number, struct span bytes)
 {
-    pack_array(out, 7);
+    pack_array(out, 3);
     pack_u64(out, RECORD_OPERATION);
-    put_owner(out, owner);
     pack_u64(out, number);
-    pack_u64(out, time_ms);
     pack_bin(out, bytes);
 }
 
@@ -424,13 +421,8 @@ static int get_bag_end(struct walk *walk, struct snapshot_record *out, struct sn
 
 static int get_operation(struct walk *walk, struct snapshot_record *out, struct err *err)
 {
-    int rc = get_owner(walk, &out->owner, err);
-    if (rc != 0) {
-        return rc;
-    }
     out->type = SNAPSHOT_OPERATION;
     out->number = walk_u64(walk);
-    out->time_ms = walk_u64(walk);
     out->bytes = walk_bin(walk);
     return walk_end(walk, false) == 0 && out->number > 0 ? 0 : malformed(err, "an operation");
 }

@@ -62,8 +62,7 @@ uint32_t snapshot_block_crc(const uint8_t *head, uint64_t number, struct span st
 void snapshot_put_bag_record(struct buf *out, const struct snapshot_bag *bag);
 void snapshot_put_item_record(struct buf *out, struct span path, const struct item_row *row);
 void snapshot_put_bag_end_record(struct buf *out, const struct snapshot_bag *bag);
-void snapshot_put_operation_record(struct buf *out, const struct owner *owner, uint64_t number,
-                                   uint64_t time_ms, struct span bytes);
+void snapshot_put_operation_record(struct buf *out, uint64_t number, struct span bytes);
 /* The number of records, which stands before them: SNAPSHOT_COUNT_SIZE bytes. */
 enum { SNAPSHOT_COUNT_SIZE = 5 };
 void snapshot_put_count(uint8_t *out, uint32_t count);

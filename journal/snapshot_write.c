@@ -284,20 +284,20 @@ int snapshot_put_item(struct snapshot_writer *writer, struct span path, const st
     return put_done(writer, err);
 }
 
-int snapshot_put_operation(struct snapshot_writer *writer, const struct owner *owner,
-                           uint64_t number, uint64_t time_ms, struct span bytes, struct err *err)
+int snapshot_put_operation(struct snapshot_writer *writer, uint64_t number, struct span bytes,
+                           struct err *err)
 {
-    ASSERT(writer != NULL && owner != NULL);
+    ASSERT(writer != NULL);
     ASSERT(writer->header.kind == SNAPSHOT_OUTBOX);
     ASSERT(number > writer->number && bytes.size <= OPERATION_BYTES_MAX + SNAPSHOT_OPERATION_MORE);
-    int rc = make_room(writer, bytes.size + 512, err);
+    int rc = make_room(writer, bytes.size + 64, err);
     if (rc != 0) {
         return rc;
     }
     writer->number = number;
     writer->counts.operations++;
     writer->counts.bytes += bytes.size;
-    snapshot_put_operation_record(&writer->plain, owner, number, time_ms, bytes);
+    snapshot_put_operation_record(&writer->plain, number, bytes);
     return put_done(writer, err);
 }
 

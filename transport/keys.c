@@ -145,8 +145,9 @@ static void public_of_sign(const uint8_t seed[KEY_SIZE], uint8_t public_key[KEY_
     key_wipe(&pair, sizeof pair);
 }
 
-/* The keys of the file, which is made with new ones when there is none. */
-static int load_file(const char *dir, const char *name,
+/* The keys of the file, which is made with new ones when there is none; `loss` says what a new key
+ * means. */
+static int load_file(const char *dir, const char *name, const char *loss,
                      void (*public_of)(const uint8_t *secret, uint8_t *public_key),
                      struct key_file *keys, struct err *err)
 {
@@ -168,12 +169,15 @@ static int load_file(const char *dir, const char *name,
     }
     if (rc == E_CORRUPT) {
         return err_set(err, rc,
-                       "'%s' is damaged: bring it back from a backup; a new key (remove the file) "
-                       "means that every machine has to join again",
-                       path);
+                       "'%.200s' is damaged: bring it back from a backup; a new key (remove the "
+                       "file) means that %s",
+                       path, loss);
     }
     return rc;
 }
+
+static const char SIGN_FILE[] = "sign.key";
+static const char JOIN_AGAIN[] = "every machine has to join again";
 
 int keys_load_server(const char *dir, struct key_pair *curve, struct sign_pair *sign,
                      struct err *err)
@@ -188,10 +192,10 @@ int keys_load_server(const char *dir, struct key_pair *curve, struct sign_pair *
         rc = dir_make(dir, 0700, &found);
     }
     if (rc == 0) {
-        rc = load_file(dir, "curve.key", public_of_curve, &of_curve, &found);
+        rc = load_file(dir, "curve.key", JOIN_AGAIN, public_of_curve, &of_curve, &found);
     }
     if (rc == 0) {
-        rc = load_file(dir, "sign.key", public_of_sign, &of_sign, &found);
+        rc = load_file(dir, SIGN_FILE, JOIN_AGAIN, public_of_sign, &of_sign, &found);
     }
     if (rc == 0) {
         key_pair_of_secret(curve, of_curve.secret);
@@ -202,4 +206,42 @@ int keys_load_server(const char *dir, struct key_pair *curve, struct sign_pair *
     key_wipe(&of_curve, sizeof of_curve);
     key_wipe(&of_sign, sizeof of_sign);
     return rc;
+}
+
+int keys_load_sign(const char *dir, struct sign_pair *sign, struct err *err)
+{
+    ASSERT(dir != NULL && sign != NULL);
+    struct key_file keys = {0};
+    struct err found = {0};
+    int rc = load_file(dir, SIGN_FILE,
+                       "files that this machine signed before are not taken for its own any more",
+                       public_of_sign, &keys, &found);
+    if (rc == 0) {
+        sign_pair_of_seed(sign, keys.secret);
+    } else {
+        (void)err_set(err, rc, "%s", found.text);
+    }
+    key_wipe(&keys, sizeof keys);
+    return rc;
+}
+
+int key_vouch(const uint8_t own_secret[KEY_SIZE], const uint8_t peer[KEY_SIZE], uint64_t device,
+              const uint8_t signer[KEY_SIZE], uint8_t out[KEY_PROOF_SIZE])
+{
+    static const char words[] = "kitbag signer\n";
+    uint8_t shared[crypto_box_BEFORENMBYTES];
+    uint8_t number[8];
+    crypto_auth_hmacsha256_state state;
+    if (crypto_box_beforenm(shared, peer, own_secret) != 0) {
+        return E_INVALID;
+    }
+    put_be64(number, device);
+    (void)crypto_auth_hmacsha256_init(&state, shared, sizeof shared);
+    (void)crypto_auth_hmacsha256_update(&state, (const uint8_t *)words, sizeof words - 1);
+    (void)crypto_auth_hmacsha256_update(&state, number, sizeof number);
+    (void)crypto_auth_hmacsha256_update(&state, signer, KEY_SIZE);
+    (void)crypto_auth_hmacsha256_final(&state, out);
+    key_wipe(shared, sizeof shared);
+    key_wipe(&state, sizeof state);
+    return 0;
 }

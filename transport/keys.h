@@ -1,4 +1,4 @@
-/* transport/keys.h - CURVE key pairs, the server's signing key, and where they are kept.
+/* transport/keys.h - CURVE key pairs, signing keys, and where they are kept.
  *
  * Key files are 0600 and hold hexadecimal text; their folder is 0700. No function here logs, and no
  * sentence holds a secret.
@@ -33,5 +33,16 @@ void key_wipe(void *secret, size_t size);
  * E_PERMISSION also when a file can be read by others. */
 MUST_CHECK int keys_load_server(const char *dir, struct key_pair *curve, struct sign_pair *sign,
                                 struct err *err);
+
+/* DIR/sign.key of a client machine, made at first use; errors as above. */
+MUST_CHECK int keys_load_sign(const char *dir, struct sign_pair *sign, struct err *err);
+
+/* A device's own key vouches for its signing key, so that the server, which knows the first, can
+ * tell whose files are signed with the second. Machine and server work out the same proof, each
+ * from its own secret and the other's public key; nobody else can. E_INVALID: `peer` is no key. */
+enum { KEY_PROOF_SIZE = 32 };
+MUST_CHECK int key_vouch(const uint8_t own_secret[KEY_SIZE], const uint8_t peer[KEY_SIZE],
+                         uint64_t device, const uint8_t signer[KEY_SIZE],
+                         uint8_t out[KEY_PROOF_SIZE]);
 
 #endif

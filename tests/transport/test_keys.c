@@ -279,6 +279,55 @@ static void test_out_of_memory(void **state)
     }
 }
 
+/* A machine's folder is there already; its key is made once. */
+static void test_signing_key_of_a_machine(void **state)
+{
+    (void)state;
+    char path[2 * TMP_FOLDER_MAX];
+    struct sign_pair one;
+    struct sign_pair two;
+    struct err err = {0};
+    assert_int_equal(dir_make(dir, 0700, NULL), 0);
+    assert_int_equal(keys_load_sign(dir, &one, &err), 0);
+    assert_int_equal(keys_load_sign(dir, &two, &err), 0);
+    assert_memory_equal(&one, &two, sizeof one);
+    path_of(path, "sign.key");
+    tmp_folder_write(path, "nothing");
+    assert_int_equal(chmod(path, 0600), 0);
+    assert_int_equal(keys_load_sign(dir, &two, &err), E_CORRUPT);
+    assert_non_null(strstr(err.text, "not taken for its own any more"));
+}
+
+static void test_both_sides_work_out_one_proof(void **state)
+{
+    (void)state;
+    struct key_pair machine;
+    struct key_pair server;
+    struct key_pair other;
+    struct sign_pair sign;
+    uint8_t one[KEY_PROOF_SIZE];
+    uint8_t two[KEY_PROOF_SIZE];
+    key_pair_make(&machine);
+    key_pair_make(&server);
+    key_pair_make(&other);
+    sign_pair_make(&sign);
+    const uint8_t *signer = sign.public_key;
+    assert_int_equal(key_vouch(machine.secret_key, server.public_key, 5, signer, one), 0);
+    assert_int_equal(key_vouch(server.secret_key, machine.public_key, 5, signer, two), 0);
+    assert_memory_equal(one, two, sizeof one);
+    assert_int_equal(key_vouch(server.secret_key, machine.public_key, 6, signer, two), 0);
+    assert_memory_not_equal(one, two, sizeof one);
+    assert_int_equal(key_vouch(server.secret_key, other.public_key, 5, signer, two), 0);
+    assert_memory_not_equal(one, two, sizeof one);
+    assert_int_equal(key_vouch(other.secret_key, machine.public_key, 5, signer, two), 0);
+    assert_memory_not_equal(one, two, sizeof one);
+    sign.public_key[0] ^= 1;
+    assert_int_equal(key_vouch(server.secret_key, machine.public_key, 5, signer, two), 0);
+    assert_memory_not_equal(one, two, sizeof one);
+    const uint8_t none[KEY_SIZE] = {0};
+    assert_int_equal(key_vouch(server.secret_key, none, 5, signer, two), E_INVALID);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +342,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_durable, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_folder, setup, teardown),
         cmocka_unit_test_setup_teardown(test_out_of_memory, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_signing_key_of_a_machine, setup, teardown),
+        cmocka_unit_test(test_both_sides_work_out_one_proof),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
