@@ -576,10 +576,10 @@ int main(void)
         TEST(a_write_without_operations),
         TEST(many_outcomes_with_long_sentences),
         TEST(heartbeats_when_nothing_else_is_sent),
+        TEST(heartbeats_while_there_is_no_end_of_changes),
         TEST(a_heartbeat_is_not_answered),
         TEST(the_end_from_outside),
         TEST(a_session_is_small),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
-        TEST(heartbeats_while_there_is_no_end_of_changes),
