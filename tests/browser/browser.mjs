@@ -13,7 +13,7 @@ const SLOW = Number(process.env.KITBAG_SLOW ?? 0); /* so many times slower than 
 const LATENCY_MS = 100;
 const LATE_MS = 50; /* for each time slower */
 const WAIT_MS = 15000;
-const DRAWN_MS = 3000;
+const DRAWN_MS = 10000;
 
 /* Why nothing can be shown here; null when it can. */
 export function missing() {
@@ -83,7 +83,6 @@ export class Visit {
         this.origin = origin;
         this.found = [];
         this.expected = [];
-        this.ignored = [];
         context.on("request", (request) => this.request(request));
         context.on("console", (message) => this.message(message));
         context.on("weberror", (error) => this.found.push(`${error.error().stack}`));
@@ -116,7 +115,7 @@ export class Visit {
         const at = this.expected.indexOf(`${status} ${path}`);
         if (at >= 0) {
             this.expected.splice(at, 1);
-        } else if (!this.ignored.includes(`${status} ${path}`)) {
+        } else {
             this.found.push(`${message.type()}: ${message.text()} (${message.location().url})`);
         }
     }
@@ -124,11 +123,6 @@ export class Visit {
     /* These answers will come in what follows. */
     expect(...answers) {
         this.expected.push(...answers);
-    }
-
-    /* These may come, or not; without any, that is over. */
-    ignore(...answers) {
-        this.ignored = answers;
     }
 
     complaints() {
@@ -213,10 +207,17 @@ export async function sideways(page) {
         [`it is ${await page.evaluate(() => document.documentElement.scrollWidth)} px wide`]);
 }
 
-/* What axe finds in the page as it is now, in both themes, wide and narrow. The page is as it was
- * afterwards. */
+/* In the page: nothing of what lies in front waits for the server. */
+function isSettled() {
+    const front = [document, ...document.querySelectorAll("dialog[open]")].at(-1);
+    return !front.querySelector("[aria-busy=true]");
+}
+
+/* What axe finds in the page, once it is settled, in both themes, wide and narrow. The page is as it
+ * was afterwards. */
 export async function inspect(visit, what) {
     const { page } = visit;
+    await page.waitForFunction(isSettled);
     const before = page.viewportSize();
     const found = [];
     for (const colorScheme of ["dark", "light"]) {

@@ -18,7 +18,7 @@ import { COMING, LEAVING } from "./steps_session.mjs";
 const STEPS = [...COMING, ...PEOPLE, ...MACHINES, ...RECORDS, ...LEAVING];
 
 const PICTURES = new URL("../../build/browser/", import.meta.url).pathname;
-const STEP_S = 120;
+const STEP_S = 300; /* each wait in a step has a shorter limit of its own */
 
 function within(promise, seconds) {
     let timer;

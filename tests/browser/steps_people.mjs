@@ -77,11 +77,11 @@ async function deleting({ visit, fleet }) {
     await restore.getByText("amara").first().waitFor();
     await inspect(visit, "before restoring users");
     await visit.button("Yes", restore).click();
+    await visit.page.getByText("Restored: users 2").waitFor(); /* it goes after a moment */
     await countIs("they are in the list again", rowsOf(visit), 25);
     await one.kitbag("login", "amara");
     await until("her settings are back", async () =>
         await one.get("amara", "copy/late") === "from one");
-    await visit.page.getByText("Restored: users 2").waitFor();
     await inspect(visit, "users were restored");
 }
 
