@@ -213,8 +213,8 @@ function isSettled() {
     return !front.querySelector("[aria-busy=true]");
 }
 
-/* What axe finds in the page, once it is settled, in both themes, wide and narrow. The page is as it
- * was afterwards. */
+/* What axe finds in the page, once it is settled, in both themes, wide and narrow. Afterwards the
+ * page is as it was. */
 export async function inspect(visit, what) {
     const { page } = visit;
     await page.waitForFunction(isSettled);
