@@ -1,4 +1,4 @@
-/* tests/transport/test_feed.c - the session: who speaks when, what ends it, answers, silence. */
+/* tests/transport/test_feed.c - the session: who speaks when, what ends it, answers. */
 #include "tests/transport/feed_rig.h"
 
 /* --- before it is open --- */
@@ -457,79 +457,7 @@ static void many_outcomes_with_long_sentences(void **state)
     assert_int_equal(entries, WIRE_OPS_UNANSWERED);
 }
 
-/* --- time, and the end --- */
-
-static void tick(uint64_t ms)
-{
-    struct feed_event event = {.kind = FEED_TICK};
-    rig.now_ms += ms;
-    event.head_seq = 60;
-    rig_step(event);
-}
-
-static void heartbeats_when_nothing_else_is_sent(void **state)
-{
-    (void)state;
-    rig_open(1000);
-    tick(RIG_HEARTBEAT_MS - 1);
-    assert_int_equal(rig.did.count, 0);
-    tick(1);
-    assert_int_equal(rig_sent(0, WIRE_HEARTBEAT)->heartbeat.seq, 60);
-    assert_int_equal(rig_sent(0, WIRE_HEARTBEAT)->heartbeat.current, 0); /* nothing is followed */
-    tick(RIG_HEARTBEAT_MS - 1);
-    assert_int_equal(rig.did.count, 0);
-    tick(1);
-    assert_int_equal(rig.did.count, 1);
-    (void)rig_sent(0, WIRE_HEARTBEAT);
-}
-
-/* What else is sent says nothing of the head. */
-static void heartbeats_while_there_is_no_end_of_changes(void **state)
-{
-    enum { STEP_MS = RIG_HEARTBEAT_MS / 4 };
-    unsigned beats = 0;
-    (void)state;
-    rig_open(WIRE_WINDOW_MAX);
-    rig_live_bag(300, 7);
-    for (uint64_t seq = 8; seq < 8 + 12; seq++) { /* three heartbeats long */
-        rig_commit_one(300, seq, seq - 1, 10);
-        (void)rig_sent(0, WIRE_LIVE);
-        tick(STEP_MS);
-        beats += rig.did.count > 0 && rig_sent(0, WIRE_HEARTBEAT)->heartbeat.current == 60;
-        put_beat(&rig.bytes, RIG_SESSION, 1); /* the machine is there */
-        rig_got();
-    }
-    assert_int_equal(beats, 3);
-}
-
-static void a_heartbeat_is_not_answered(void **state)
-{
-    (void)state;
-    rig_open(1000);
-    struct wire_heartbeat beat = {.seq = 33, .current = 44, .healed = 2, .waiting = 5};
-    wire_put_heartbeat(&rig.bytes, RIG_SESSION, &beat);
-    rig_got();
-    assert_int_equal(rig.did.count, 1);
-    assert_int_equal(rig_did(FEED_DO_HEARD)->heard.seq, 44);
-    assert_int_equal(rig_did(FEED_DO_HEARD)->heard.current, 44);
-    assert_int_equal(rig_did(FEED_DO_HEARD)->heard.healed, 2);
-    assert_int_equal(rig_did(FEED_DO_HEARD)->heard.waiting, 5);
-}
-
-static void the_end_from_outside(void **state)
-{
-    (void)state;
-    rig_open(1000);
-    struct feed_event event = {.kind = FEED_END};
-    event.end.code = E_SUPERSEDED;
-    event.end.text = "another one";
-    rig_step(event);
-    assert_int_equal(rig_sent(0, WIRE_ERROR)->session, RIG_SESSION);
-    rig_ended(E_SUPERSEDED);
-    feed_free(&rig.feed);
-    assert_null(rig.feed);
-    feed_free(&rig.feed); /* once is enough, twice is fine */
-}
+/* --- memory --- */
 
 /* Ten thousand sessions of twenty bags each are to fit twenty megabytes. */
 static void a_session_is_small(void **state)
@@ -575,10 +503,6 @@ int main(void)
         TEST(as_many_unanswered_bytes_as_may_be),
         TEST(a_write_without_operations),
         TEST(many_outcomes_with_long_sentences),
-        TEST(heartbeats_when_nothing_else_is_sent),
-        TEST(heartbeats_while_there_is_no_end_of_changes),
-        TEST(a_heartbeat_is_not_answered),
-        TEST(the_end_from_outside),
         TEST(a_session_is_small),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
