@@ -230,7 +230,7 @@ struct wire_owner { /* of SIGNED_IN and OWNERS */
 struct wire_split {
     bool is;             /* false: all of it is in the bag that it names */
     uint64_t device_bag; /* 0: that one is gone meanwhile */
-    uint64_t shared_seq; /* the user's bag has its part of it at this seq; 0: is gone */
+    uint64_t shared_seq; /* the user's bag has its part of it at this seq; 0: there is none */
     uint64_t device_seq; /* and this one its own; 0: it is gone */
 };
 struct wire_outcome {

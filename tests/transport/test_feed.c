@@ -457,6 +457,34 @@ static void many_outcomes_with_long_sentences(void **state)
     assert_int_equal(entries, WIRE_OPS_UNANSWERED);
 }
 
+/* The longest entries there can be: their frames are not over the limit either. */
+static void outcomes_that_are_split(void **state)
+{
+    static struct feed_outcome outcomes[WIRE_OPS_UNANSWERED];
+    const struct wire_split split = {true, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+    size_t entries = 0;
+    (void)state;
+    rig_open(1000);
+    for (size_t i = 0; i < WIRE_OPS_UNANSWERED; i++) {
+        outcomes[i] =
+            (struct feed_outcome){.number = UINT64_MAX - i, .seq = UINT64_MAX, .split = split};
+    }
+    struct feed_event event = {.kind = FEED_OUTCOMES};
+    event.outcomes.list = outcomes;
+    event.outcomes.count = WIRE_OPS_UNANSWERED;
+    rig_step(event);
+    for (size_t i = 0; i < rig.did.count; i++) {
+        assert_true(rig_frame(i).size <= WIRE_FRAME_MAX);
+        const struct wire_message *message = rig_sent(i, WIRE_OUTCOME);
+        for (size_t j = 0; j < message->outcome.entries.count; j++) {
+            struct wire_outcome outcome = wire_outcome_at(&message->outcome.entries, j);
+            assert_true(outcome.split.is && outcome.split.device_seq == UINT64_MAX);
+            entries++;
+        }
+    }
+    assert_int_equal(entries, WIRE_OPS_UNANSWERED);
+}
+
 /* --- memory --- */
 
 /* Ten thousand sessions of twenty bags each are to fit twenty megabytes. */
@@ -503,6 +531,7 @@ int main(void)
         TEST(as_many_unanswered_bytes_as_may_be),
         TEST(a_write_without_operations),
         TEST(many_outcomes_with_long_sentences),
+        TEST(outcomes_that_are_split),
         TEST(a_session_is_small),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -432,47 +432,6 @@ static void test_position_of_hello(void **state)
     }
 }
 
-/* Elements behind the sentence: nothing, or the three of one that is split. */
-static void test_outcomes_that_are_split(void **state)
-{
-    (void)state;
-    static const struct {
-        uint64_t code, seq, device_bag, shared_seq, device_seq;
-        uint32_t size;
-        int rc;
-    } cases[] = {
-        {0, 100, 300, 90, 100, 7, 0},
-        {0, 100, 300, 0, 100, 7, 0},
-        {0, 100, 0, 90, 0, 7, 0},
-        {0, 100, 0, 0, 0, 7, 0},
-        {4, 100, 300, 90, 100, 7, E_MALFORMED},  /* of a refusal */
-        {0, 100, 0, 90, 100, 7, E_MALFORMED},    /* a seq in no bag */
-        {0, 100, 300, 90, 0, 7, E_MALFORMED},    /* a bag at no seq */
-        {0, 100, 300, 101, 100, 7, E_MALFORMED}, /* beyond the operation */
-        {0, 100, 300, 90, 101, 7, E_MALFORMED},
-        {0, 100, 300, 90, 100, 6, E_MALFORMED},
-        {0, 100, 300, 90, 100, 8, E_MALFORMED},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        begin(WIRE_OUTCOME, 1, 1);
-        pack_array(&made, 1);
-        pack_array(&made, cases[i].size);
-        pack_u64(&made, 5);
-        pack_u64(&made, cases[i].code);
-        pack_u64(&made, cases[i].seq);
-        pack_cstr(&made, "");
-        pack_u64(&made, cases[i].device_bag);
-        pack_u64(&made, cases[i].shared_seq);
-        if (cases[i].size > 6) {
-            pack_u64(&made, cases[i].device_seq);
-        }
-        if (cases[i].size > 7) {
-            pack_nil(&made);
-        }
-        assert_made(cases[i].rc);
-    }
-}
-
 static void test_part_bounds(void **state)
 {
     (void)state;
@@ -611,7 +570,6 @@ int main(void)
         cmocka_unit_test(test_session_numbers),
         cmocka_unit_test(test_other_versions),
         cmocka_unit_test(test_position_of_hello),
-        cmocka_unit_test(test_outcomes_that_are_split),
         cmocka_unit_test(test_part_bounds),
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_flags_and_states),

@@ -534,9 +534,50 @@ static void test_out_of_memory(void **state)
     buf_reset(&made);
 }
 
+/* Elements behind the sentence: nothing, or the three of one that is split. */
+static void test_outcomes_that_are_split(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t code, seq, device_bag, shared_seq, device_seq;
+        uint32_t size;
+        int rc;
+    } cases[] = {
+        {0, 100, 300, 90, 100, 7, 0},
+        {0, 100, 300, 0, 100, 7, 0},
+        {0, 100, 0, 90, 0, 7, 0},
+        {0, 100, 0, 0, 0, 7, 0},
+        {4, 100, 300, 90, 100, 7, E_MALFORMED},  /* of a refusal */
+        {0, 100, 0, 90, 100, 7, E_MALFORMED},    /* a seq in no bag */
+        {0, 100, 300, 90, 0, 7, E_MALFORMED},    /* a bag at no seq */
+        {0, 100, 300, 101, 100, 7, E_MALFORMED}, /* beyond the operation */
+        {0, 100, 300, 90, 101, 7, E_MALFORMED},
+        {0, 100, 300, 90, 100, 6, E_MALFORMED},
+        {0, 100, 300, 90, 100, 8, E_MALFORMED},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        wire_begin_outcome(&made, 1, 1);
+        pack_array(&made, cases[i].size);
+        pack_u64(&made, 5);
+        pack_u64(&made, cases[i].code);
+        pack_u64(&made, cases[i].seq);
+        pack_cstr(&made, "");
+        pack_u64(&made, cases[i].device_bag);
+        pack_u64(&made, cases[i].shared_seq);
+        if (cases[i].size > 6) {
+            pack_u64(&made, cases[i].device_seq);
+        }
+        if (cases[i].size > 7) {
+            pack_nil(&made);
+        }
+        assert_int_equal(read_made(), cases[i].rc);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_outcomes_that_are_split),
         cmocka_unit_test(test_every_element_of_another_type),
         cmocka_unit_test(test_counts_that_lie),
         cmocka_unit_test(test_last_field_left_out),
