@@ -137,7 +137,8 @@ void committer_join(struct committer *committer, const struct join *join)
 /* What was planned before is in the way of a few kinds, which read the journal. */
 static bool wants_lonely(const struct submit *submit)
 {
-    return submit->kind == SUBMIT_LIFT || submit->kind == SUBMIT_FORK;
+    return submit->kind == SUBMIT_LIFT || submit->kind == SUBMIT_FORK ||
+           submit->kind == SUBMIT_SHARING_UNDO;
 }
 
 int committer_submit(struct committer *committer, const struct submit *submit, void *ticket,

@@ -9,6 +9,7 @@
 
 #include "journal/journal.h"
 #include "server/eras.h"
+#include "transport/wire.h"
 
 enum {
     DRAFT_CHANGES_MAX = 16384,                /* a draft with so many takes no further set */
@@ -31,6 +32,7 @@ struct reply {
     uint64_t number;            /* operation's number, ref, or index of a submit */
     int code;                   /* 0 or negative */
     uint64_t seq;               /* of the last change */
+    struct wire_split split;    /* OUTCOME */
     const char *text;           /* NULL: none */
     const struct bag_row *bags; /* SIGNED_IN */
     size_t bag_count;

@@ -4,9 +4,10 @@
 #include <inttypes.h>
 
 #include "base/log.h"
+#include "journal/past.h"
 #include "server/access.h"
 #include "server/adopting.h"
-#include "transport/wire.h"
+#include "server/placing.h"
 
 /* One operation on its way. */
 struct job {
@@ -49,6 +50,65 @@ static int answer_trouble(struct job *job)
 
 /* --- exactly once --- */
 
+/* The bag that the change at `seq` is of: what is not in the journal yet is in the draft. */
+static int bag_at(struct job *job, uint64_t seq, uint64_t *bag_id)
+{
+    const struct draft *draft = job->plan->draft;
+    if (seq >= draft->base_seq) {
+        ASSERT(seq - draft->base_seq < draft->sealed);
+        *bag_id = draft->changes[seq - draft->base_seq].bag_id;
+        return 0;
+    }
+    struct past_change change = {0};
+    int rc = journal_change_at(job->plan->journal, seq, &change, &job->err);
+    *bag_id = rc == 0 ? change.change.bag_id : 0;
+    past_change_free(&change);
+    return rc == E_TOO_OLD ? 0 : rc;
+}
+
+/* The user's bag that a write meant, told by the bag that its last change is of; 0: that is gone.
+ */
+static int bag_by_change(struct job *job, uint64_t seq, uint64_t *bag_id)
+{
+    struct bag_row row = {0};
+    int rc = bag_at(job, seq, bag_id);
+    if (rc != 0 || *bag_id == 0) {
+        return rc;
+    }
+    rc = plan_read(overlay_bag(&job->plan->overlay, *bag_id, &row, &job->err));
+    *bag_id = rc != 0 ? 0 : row.owner.kind == OWNER_USER_DEVICE ? row.parent : row.bag_id;
+    return rc == PLAN_TROUBLE ? rc : 0;
+}
+
+/* The bag that a write means, also when the making of it was confirmed meanwhile. */
+static int bag_of_repeat(struct job *job, uint64_t seq, uint64_t *bag_id)
+{
+    const struct operation *operation = &job->operation;
+    struct kv_outcome made = {0};
+    *bag_id = operation->bag_id;
+    if (*bag_id != 0) {
+        return 0;
+    }
+    int rc = overlay_outcome(&job->plan->overlay, job->from->writer, operation->made_by, &made,
+                             &job->err);
+    if (rc == E_NOT_FOUND) {
+        return bag_by_change(job, seq, bag_id);
+    }
+    *bag_id = made.seq;
+    return rc;
+}
+
+/* What of it is in the bag on the device, as the bags are now. */
+static int find_split(struct job *job, uint64_t seq)
+{
+    uint64_t bag_id = 0;
+    int rc = bag_of_repeat(job, seq, &bag_id);
+    if (rc != 0 || bag_id == 0) {
+        return rc;
+    }
+    return placing_find(job->plan, bag_id, job->from->device, seq, &job->reply.split, &job->err);
+}
+
 /* A repeat: the same outcome again. */
 static int answer_repeat(struct job *job)
 {
@@ -67,6 +127,9 @@ static int answer_repeat(struct job *job)
     job->reply.pending = true; /* what it repeats may be in this very draft */
     int code = outcome.code == 0 ? 0 : err_from_wire(outcome.code);
     uint64_t seq = outcome.seq;
+    if (code == 0 && job->operation.kind == OPERATION_WRITE && find_split(job, seq) != 0) {
+        return answer_trouble(job);
+    }
     if (code == E_BAG_EXISTS && job->operation.kind == OPERATION_CREATE) {
         struct bag_row bag = {0};
         if (overlay_bag_of(&job->plan->overlay, &job->operation.owner, &bag, NULL) == 0) {
@@ -219,23 +282,6 @@ static int check_right(struct job *job, const struct bag_row *bag)
     return rc;
 }
 
-/* One item of a set. A version that the writer named as its condition is one it has seen. */
-static int plan_item(struct job *job, const struct bag_row *bag,
-                     const struct operation_write *write)
-{
-    int rc = plan_check_write(job->plan, bag, write, false, &job->err);
-    if (rc != 0) {
-        return rc;
-    }
-    struct plan_by by = job->by;
-    if (write->has_if_seq) {
-        by.seen = UINT64_MAX;
-    }
-    return write->remove
-               ? plan_remove(job->plan, &by, bag->bag_id, write->path, &job->err)
-               : plan_set(job->plan, &by, bag->bag_id, write->path, write->value, &job->err);
-}
-
 static int plan_items(struct job *job, uint64_t *seq)
 {
     struct bag_row bag = {0};
@@ -243,15 +289,8 @@ static int plan_items(struct job *job, uint64_t *seq)
     if (rc == 0) {
         rc = check_right(job, &bag);
     }
-    for (size_t i = 0; i < job->operation.write_count && rc == 0; i++) {
-        struct operation_write write = {0};
-        rc = operation_write_at(&job->operation, i, &write);
-        if (rc == 0) {
-            rc = plan_item(job, &bag, &write);
-        }
-    }
     if (rc == 0) {
-        rc = plan_check_quota(job->plan, &bag, &job->err);
+        rc = placing_plan(job->plan, &job->by, &job->operation, &bag, &job->reply.split, &job->err);
     }
     *seq = plan_next_seq(job->plan) - 1;
     return rc;

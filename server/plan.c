@@ -15,6 +15,12 @@ const char *plan_closed_text(const struct plan *plan)
 
 /* --- what is kept of all sets --- */
 
+static int load_sharing(void *context, struct span path, const struct item_row *row,
+                        struct err *err)
+{
+    return sharing_put(context, path, row->seq, row->value, err);
+}
+
 static int load_fence(void *context, struct span path, const struct item_row *row, struct err *err)
 {
     return fences_put(context, path, row->seq, row->value, err);
@@ -52,15 +58,31 @@ static int load_adoption(void *context, struct span path, const struct item_row 
     return rc != 0 ? err_set(err, rc, "%s", why.text) : 0;
 }
 
+/* What of the fleet's bag counts for everybody. */
+static int load_rules(struct plan *plan, struct fences *fences, struct sharing *sharing,
+                      struct err *err)
+{
+    struct kv *kv = plan->overlay.kv;
+    int rc = rows_each(kv, plan->fleet_bag, SPAN_LITERAL("@fence/"), load_fence, fences, err);
+    if (rc == 0) {
+        rc = rows_each(kv, plan->fleet_bag, SPAN_LITERAL(SHARING_CATEGORY), load_sharing, sharing,
+                       err);
+    }
+    if (rc == 0) {
+        rc = rows_each(kv, plan->fleet_bag, SPAN_LITERAL(SHARING_FLAG), load_sharing, sharing, err);
+    }
+    return rc;
+}
+
 int plan_load(struct plan *plan, struct err *err)
 {
     ASSERT(plan != NULL);
-    struct fences loaded = {0};
+    struct fences fences = {0};
+    struct sharing sharing = {0};
     struct kv_counts counts = {0};
     plan->sync = (struct sync_record){0};
     adoptions_free(&plan->adoptions);
-    int rc = rows_each(plan->overlay.kv, plan->fleet_bag, SPAN_LITERAL("@fence/"), load_fence,
-                       &loaded, err);
+    int rc = load_rules(plan, &fences, &sharing, err);
     if (rc == 0) {
         rc = rows_each(plan->overlay.kv, plan->server_bag, SPAN_LITERAL(RECORD_SYNC_PATH),
                        load_sync, plan, err);
@@ -73,11 +95,14 @@ int plan_load(struct plan *plan, struct err *err)
         rc = kv_counts(plan->overlay.kv, NULL, &counts, err);
     }
     if (rc != 0) {
-        fences_free(&loaded);
+        fences_free(&fences);
+        sharing_free(&sharing);
         return rc;
     }
     fences_free(&plan->fences);
-    plan->fences = loaded;
+    sharing_free(&plan->sharing);
+    plan->fences = fences;
+    plan->sharing = sharing;
     plan->users = counts.users;
     plan->rights_seq = 0; /* kv/ has all that could be in a list */
     plan->children_seq = 0;
@@ -90,6 +115,7 @@ void plan_free(struct plan *plan)
 {
     ASSERT(plan != NULL);
     fences_free(&plan->fences);
+    sharing_free(&plan->sharing);
     adoptions_free(&plan->adoptions);
     overlay_free(&plan->overlay);
 }
@@ -103,6 +129,18 @@ static void keep_fence(struct plan *plan, const struct change *change)
         fences_remove(&plan->fences, change->path);
     } else if (fences_put(&plan->fences, change->path, change->seq, change->value, NULL) != 0) {
         plan->stale = true; /* its form was checked: it is memory */
+    }
+}
+
+static void keep_sharing(struct plan *plan, const struct change *change)
+{
+    if (change->bag_id != plan->fleet_bag || !sharing_path_is(change->path)) {
+        return;
+    }
+    if (change->kind == CHANGE_ITEM_REMOVE) {
+        sharing_remove(&plan->sharing, change->path);
+    } else if (sharing_put(&plan->sharing, change->path, change->seq, change->value, NULL) != 0) {
+        plan->stale = true; /* as with a fence */
     }
 }
 
@@ -144,6 +182,7 @@ static void keep(struct plan *plan, const struct change *change)
         plan->users -= known && bag->owner.kind == OWNER_USER;
     } else if (change->bag_id != 0) {
         keep_fence(plan, change);
+        keep_sharing(plan, change);
         keep_sync(plan, change);
         keep_adoption(plan, change);
     }
@@ -420,175 +459,4 @@ int plan_history(struct plan *plan, const struct plan_by *by, const struct chang
     }
     change->history = *history;
     return end_change(plan, change, err);
-}
-
-/* --- judging --- */
-
-bool plan_is_there(const struct plan *plan, const struct bag_row *bag, struct span path,
-                   const struct item_row *row)
-{
-    ASSERT(plan != NULL && bag != NULL && row != NULL);
-    return row->state == ITEM_LIVE &&
-           row->seq >= fences_position(&plan->fences, bag->owner.kind, path);
-}
-
-/* What every machine of the fleet has to understand. */
-static int check_fence(struct plan *plan, const struct operation_write *write, struct err *err)
-{
-    if (write->remove || !fence_path_is(write->path)) {
-        return 0;
-    }
-    enum fence_layer layer = FENCE_SHARED;
-    struct span category;
-    struct fence fence;
-    struct unpacked scratch = {0};
-    int rc = fence_of_path(write->path, &layer, &category);
-    if (rc != 0) {
-        return err_set(err, rc, "the path '%.*s' is not a fence's", (int)write->path.size,
-                       (const char *)write->path.data);
-    }
-    rc = fence_get_value(write->value, &scratch, &fence, err);
-    unpack_close(&scratch);
-    size_t planned = plan->draft->count - plan->draft->sealed; /* perhaps all of them fences */
-    struct item_row row = {0};
-    if (rc == 0 && overlay_item(&plan->overlay, plan->fleet_bag, write->path, &row, err) != 0) {
-        return PLAN_TROUBLE;
-    }
-    if (rc == 0 && row.state != ITEM_LIVE && plan->fences.count + planned >= FENCES_MAX) {
-        rc = err_set(err, E_QUOTA, "there are %d fences already, the limit", (int)FENCES_MAX);
-    }
-    return rc == E_NOMEM ? PLAN_TROUBLE : rc;
-}
-
-static int check_condition(struct plan *plan, const struct bag_row *bag,
-                           const struct operation_write *write, struct err *err)
-{
-    struct item_row row = {0};
-    if (overlay_item(&plan->overlay, bag->bag_id, write->path, &row, err) != 0) {
-        return PLAN_TROUBLE;
-    }
-    int size = (int)write->path.size;
-    const char *path = (const char *)write->path.data;
-    uint64_t seq = plan_is_there(plan, bag, write->path, &row) ? row.seq : 0;
-    if (seq == write->if_seq) {
-        return 0;
-    }
-    if (seq == 0) {
-        return err_set(err, E_CONDITION,
-                       "the item '%.*s' is not there, and the condition names version %" PRIu64,
-                       size, path, write->if_seq);
-    }
-    return err_set(err, E_CONDITION,
-                   "the item '%.*s' is at version %" PRIu64 ", and the condition names %" PRIu64,
-                   size, path, seq, write->if_seq);
-}
-
-int plan_check_write(struct plan *plan, const struct bag_row *bag,
-                     const struct operation_write *write, bool reserved, struct err *err)
-{
-    ASSERT(plan != NULL && bag != NULL && write != NULL);
-    int rc = path_check(write->path, err);
-    if (rc != 0) {
-        return rc;
-    }
-    if (!reserved && path_reserved(write->path)) {
-        return err_set(err, E_PATH, "the path '%.*s' begins with '@': such items are Kitbag's own",
-                       (int)write->path.size, (const char *)write->path.data);
-    }
-    rc = write->remove ? 0 : value_check(write->path, write->value, err);
-    if (rc == 0 && bag->bag_id == plan->fleet_bag) {
-        rc = check_fence(plan, write, err);
-    }
-    return rc != 0 || !write->has_if_seq ? rc : check_condition(plan, bag, write, err);
-}
-
-static bool was_user(struct plan *plan, uint64_t bag_id)
-{
-    const struct bag_row *bag = NULL;
-    return overlay_look_at_deleted(&plan->overlay, bag_id, &bag) && bag->owner.kind == OWNER_USER;
-}
-
-/* How many there are with the open set. */
-static uint64_t count_users(struct plan *plan)
-{
-    uint64_t users = plan->users;
-    for (size_t i = plan->draft->sealed; i < plan->draft->count; i++) {
-        const struct change *change = &plan->draft->changes[i];
-        users += change->kind == CHANGE_BAG_CREATE && change->owner.kind == OWNER_USER;
-        users -= change->kind == CHANGE_BAG_DELETE && was_user(plan, change->bag_id);
-    }
-    return users;
-}
-
-int plan_check_owner(struct plan *plan, const struct owner *owner, struct err *err)
-{
-    ASSERT(plan != NULL && owner != NULL);
-    if (owner->kind == OWNER_GROUP && strlen(owner->folded) > GROUP_FOLDED_MAX) {
-        return err_set(err, E_NAME, "the group's name has more than %d bytes", GROUP_FOLDED_MAX);
-    }
-    if (owner->kind != OWNER_USER) {
-        return 0;
-    }
-    if (count_users(plan) >= plan->limits.users) {
-        return err_set(err, E_QUOTA, "there are %" PRIu64 " users already, the limit",
-                       plan->limits.users);
-    }
-    return 0;
-}
-
-/* Takes those who are gone already for nobody. 0, E_NOT_FOUND, or PLAN_TROUBLE: not now. */
-static int find_leaving(struct plan *plan, struct bag_row *bag, struct err *err)
-{
-    int rc = E_NOT_FOUND;
-    while (rc == E_NOT_FOUND || rc == E_BAG_GONE) {
-        uint64_t bag_id = 0;
-        int code = plan->evict(plan->evict_context, &bag_id);
-        if (code != 0) {
-            (void)err_set(err, code, "somebody is looked for who makes room for a new user");
-            return code == E_NOT_FOUND ? code : PLAN_TROUBLE;
-        }
-        rc = plan_read(overlay_bag(&plan->overlay, bag_id, bag, err));
-    }
-    return rc;
-}
-
-int plan_make_room(struct plan *plan, const struct owner *owner, struct err *err)
-{
-    static const struct plan_by by = {.actor = PLAN_EVICTS, .seen = UINT64_MAX};
-    int rc = plan_check_owner(plan, owner, err);
-    if (rc != E_QUOTA || owner->kind != OWNER_USER || plan->evict == NULL) {
-        return rc;
-    }
-    struct bag_row bag = {0};
-    struct err why = {0};
-    int found = find_leaving(plan, &bag, &why);
-    if (found == E_NOT_FOUND) {
-        return rc; /* everybody is needed: the limit holds */
-    }
-    if (found != 0) {
-        (void)err_set(err, why.code, "%s", why.text);
-        return found;
-    }
-    return plan_delete_owner(plan, &by, &bag, err);
-}
-
-int plan_check_quota(struct plan *plan, const struct bag_row *before, struct err *err)
-{
-    ASSERT(plan != NULL && before != NULL);
-    if (before->owner.kind == OWNER_SERVER || before->owner.kind == OWNER_FLEET) {
-        return 0; /* only administration writes there */
-    }
-    const struct bag_row *after = NULL;
-    if (overlay_look_at_bag(&plan->overlay, before->bag_id, &after, err) != 0) {
-        return PLAN_TROUBLE;
-    }
-    if (after->items > plan->limits.items_per_bag && after->items > before->items) {
-        return err_set(err, E_QUOTA, "the bag would hold %" PRIu64 " items, the limit is %" PRIu64,
-                       after->items, plan->limits.items_per_bag);
-    }
-    if (after->bytes > plan->limits.bytes_per_bag && after->bytes > before->bytes) {
-        return err_set(err, E_QUOTA, "the bag would hold %" PRIu64 " bytes, the limit is %" PRIu64,
-                       after->bytes, plan->limits.bytes_per_bag);
-    }
-    return 0;
 }

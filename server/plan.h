@@ -8,6 +8,7 @@
 
 #include "journal/fence.h"
 #include "journal/operation.h"
+#include "journal/sharing.h"
 #include "server/adoptions.h"
 #include "server/draft.h"
 #include "server/overlay.h"
@@ -18,8 +19,9 @@ struct limits {
     uint64_t items_per_bag;
     uint64_t bytes_per_bag;
     uint64_t users;
-    bool groups_managed; /* only administrators put users into groups */
-    bool users_evict;    /* at the limit, who signed in longest ago makes room for a new user */
+    uint64_t undo_keep_ms; /* for so long a change of what is shared can be taken back; 0: always */
+    bool groups_managed;   /* only administrators put users into groups */
+    bool users_evict;      /* at the limit, who signed in longest ago makes room for a new user */
 };
 
 /* In the journal, for whom they had to go. */
@@ -50,6 +52,7 @@ struct plan {
     uint64_t fleet_bag;
     /* Of all sets that are sealed: */
     struct fences fences;       /* of the fleet */
+    struct sharing sharing;     /* its catalogue */
     uint64_t users;             /* how many there are */
     struct adoptions adoptions; /* copies that are wanted */
     struct sync_record sync;    /* while it is stopped, machines change nothing */
@@ -138,9 +141,17 @@ int plan_read(int rc);
 bool plan_is_there(const struct plan *plan, const struct bag_row *bag, struct span path,
                    const struct item_row *row);
 
+/* The seq of the item, 0 when it is not there. 0 or PLAN_TROUBLE. */
+MUST_CHECK int plan_seq_of(struct plan *plan, const struct bag_row *bag, struct span path,
+                           uint64_t *seq, struct err *err);
+/* Does the write's condition hold for an item at `seq` (0: not there)? 0 or E_CONDITION. */
+MUST_CHECK int plan_check_condition(const struct operation_write *write, uint64_t seq,
+                                    struct err *err);
+
 /* Judges one write of a set: path (reserved ones only when `reserved` allows), value (of the
- * fleet's fences also its form and their number), condition, for which an item behind a fence is
- * not there. 0, E_PATH, E_TOO_LARGE, E_CONDITION, E_MALFORMED, E_QUOTA, PLAN_TROUBLE. */
+ * fleet's fences, categories and flags also its form and their number), condition, for which an
+ * item behind a fence is not there. 0, E_PATH, E_TOO_LARGE, E_CONDITION, E_MALFORMED, E_QUOTA,
+ * PLAN_TROUBLE. */
 MUST_CHECK int plan_check_write(struct plan *plan, const struct bag_row *bag,
                                 const struct operation_write *write, bool reserved,
                                 struct err *err);

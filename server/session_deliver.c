@@ -34,7 +34,8 @@ static size_t deliver_outcomes(struct sessions *sessions, const struct reply *re
     sessions->outcomes = outcomes;
     for (size_t i = 0; i < same; i++) {
         const struct reply *reply = &replies[i];
-        outcomes[i] = (struct feed_outcome){reply->number, reply->code, reply->seq, reply->text};
+        outcomes[i] = (struct feed_outcome){reply->number, reply->code, reply->seq, reply->text,
+                                            reply->split};
         if (wire_deferred(reply->code) &&
             (session->deferred_from == 0 || session->deferred_from > reply->number)) {
             session->deferred_from = reply->number;

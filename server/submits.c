@@ -8,6 +8,7 @@
 #include "server/adopting.h"
 #include "server/fencing.h"
 #include "server/histories.h"
+#include "server/switching.h"
 
 struct job {
     struct plan *plan;
@@ -148,6 +149,23 @@ static int plan_fencing(struct job *job)
                : fencing_plan_lift(job->plan, &job->by, &fencing, &job->err);
 }
 
+/* --- what is shared --- */
+
+static int plan_switching(struct job *job)
+{
+    const struct submit *submit = job->submit;
+    struct plan *plan = job->plan;
+    uint64_t first = plan_next_seq(plan);
+    int rc = submit->kind == SUBMIT_SHARING
+                 ? switching_plan(plan, &job->by, submit->writes, submit->write_count, submit->copy,
+                                  &job->err)
+                 : switching_plan_undo(plan, &job->by, submit->undo_seq, &job->err);
+    uint64_t next = plan_next_seq(plan);
+    job->reply.id = plan->fleet_bag;
+    job->reply.seq = next > first ? next - 1 : 0;
+    return rc;
+}
+
 static int plan_kind(struct job *job)
 {
     switch (job->submit->kind) {
@@ -161,7 +179,7 @@ static int plan_kind(struct job *job)
         return histories_plan_fork(job->plan, &job->by, &job->err);
     case SUBMIT_SHARING:
     case SUBMIT_SHARING_UNDO:
-        return err_set(&job->err, E_NOT_ALLOWED, "what is shared can't be changed yet");
+        return plan_switching(job);
     case SUBMIT_WRITE:
         break;
     }
