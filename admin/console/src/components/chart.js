@@ -40,7 +40,8 @@ function options(element, { label, format, height, binary }) {
         scales: { x: { time: true }, y: { range: (_, low, high) => range(low, high) } },
         axes: [
             { ...axis, size: 22, space: 70, grid: { show: false },
-              values: (_, ticks) => ticks.map((s) => clock(s * 1000, lang.peek(), false)) },
+              values: (_plot, ticks, _axis, _space, step_s) => ticks.map((s) =>
+                  clock(s * 1000, lang.peek(), step_s < 60)) },
             { ...axis, size: 56, space: 26, ...(binary ? { incrs: BINARY_STEPS } : {}),
               values: (_, ticks) => ticks.map(format) },
         ],

@@ -36,7 +36,8 @@ const columns = () => [
     { key: "expires", title: t("join_tokens.expires"), cell: (row) => (row.state === "used"
         ? html`<span class="quiet">–</span>` : html`<${Time} at=${row.expires_at} />`) },
     { key: "device", title: t("join_tokens.device"), cell: (row) => machine(row.device) },
-    { key: "replaces", title: t("join_tokens.replaces"), cell: (row) => machine(row.replaces) },
+    { key: "replaces", title: t("join_tokens.replaces"), wide: true,
+        cell: (row) => machine(row.replaces) },
 ];
 
 /* None of them is there any more: that is an answer, and no failure. */
