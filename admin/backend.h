@@ -145,9 +145,9 @@ struct enrollment {
 struct admin_backend {
     void *context;
     const struct admin_backups *backups; /* see backups.h */
-    struct admin_board *board; /* how the server is, for all who ask (board.h) */
-    struct kv *kv;             /* read only */
-    struct journal *journal;   /* read only: cursors, stat */
+    struct admin_board *board;           /* how the server is, for all who ask (board.h) */
+    struct kv *kv;                       /* read only */
+    struct journal *journal;             /* read only: cursors, stat */
     const char *journal_dir;
     /* E_CLOSED also when the server went down in the middle: those with a seq were done. */
     int (*submit)(void *context, struct submit *submits, size_t count, struct err *err);

@@ -52,6 +52,15 @@ static bool look_at_state(const struct admin_board_facts *facts, struct admin_wa
     return true;
 }
 
+static bool look_at_held(const struct admin_board_facts *facts, struct admin_warning *out)
+{
+    out->severe = true;
+    say(out, "The data was restored from a backup, and it is not known which machines and people "
+             "were removed since: nobody is served until somebody has looked through them and "
+             "confirmed it ('kitbagctl restore confirm').");
+    return facts->status.held;
+}
+
 static bool look_at_disk(const struct admin_board_facts *facts, struct admin_warning *out)
 {
     const struct server_status *status = &facts->status;
@@ -151,6 +160,7 @@ size_t admin_warnings(const struct admin_board_facts *facts,
 {
     static look_fn *const looks[ADMIN_WARNING_KINDS] = {
         [ADMIN_WARNING_READ_ONLY] = look_at_state,
+        [ADMIN_WARNING_HELD] = look_at_held,
         [ADMIN_WARNING_DISK] = look_at_disk,
         [ADMIN_WARNING_DIGESTS] = look_at_digests,
         [ADMIN_WARNING_DIVERGED] = look_at_diverged,

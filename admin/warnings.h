@@ -7,6 +7,7 @@
 /* Stable words; the log's events have the same ones where there are such. */
 #define ADMIN_WARNINGS(X)                                                                          \
     X(ADMIN_WARNING_READ_ONLY, "state.read_only")     /* no write is taken */                      \
+    X(ADMIN_WARNING_HELD, "restore.held")             /* nobody is served */                       \
     X(ADMIN_WARNING_DISK, "disk.low")                 /* soon, or already, none is */              \
     X(ADMIN_WARNING_DIGESTS, "state.damaged")         /* rows differ from their digest */          \
     X(ADMIN_WARNING_DIVERGED, "replica.diverged")     /* machines are refused */                   \

@@ -166,6 +166,11 @@ static const struct option_spec config_options[] = {
     {NULL, 0, NULL, NULL},
 };
 
+static const struct option_spec backup_options[] = {
+    {"verify", 0, NULL, "read it back when it is made, and check all of it"},
+    {NULL, 0, NULL, NULL},
+};
+
 static const struct command commands[] = {
     {"login", "[NAME]", "sign in to a server by HTTPS; the commands after it are for that server",
      "login --server https://kitbag.example.org:8444\n"
@@ -285,6 +290,21 @@ static const struct command commands[] = {
     {"history fork", "",
      "go on with this server's state: a new history begins, machines that hold more give it up",
      "history fork --dry-run\nhistory fork --yes\n", NULL, 0, 0, ctl_history_fork},
+    {"backup ls", "", "list the folders of backups, and the backup that is being made",
+     "backup ls\n", NULL, 0, 0, ctl_backup_ls},
+    {"backup verify", "BACKUP", "read a whole backup on this machine and check it",
+     "backup verify /srv/backup/kitbag\n", NULL, 1, 1, ctl_backup_verify},
+    {"backup forget", "DIR", "tell no more beside the backups in DIR what is removed",
+     "backup forget /srv/old-backups --yes\n", NULL, 1, 1, ctl_backup_forget},
+    {"backup", "DIR",
+     "make a backup of the server in DIR on its machine, while it runs; later ones add what is new",
+     "backup /srv/backup/kitbag\nbackup /srv/backup/kitbag --verify\n"
+     "backup /srv/backup/kitbag --dry-run\n",
+     backup_options, 1, 1, ctl_backup},
+    {"restore status", "", "whether the server's data came out of a backup, and whether it serves",
+     "restore status\n", NULL, 0, 0, ctl_restore_status},
+    {"restore confirm", "", "serve: who was removed after the backup has been removed again",
+     "restore confirm --dry-run\nrestore confirm --yes\n", NULL, 0, 0, ctl_restore_confirm},
     {"clock confirm", "", "the server's clock was set on purpose: dropping for age goes on",
      "clock confirm\n", NULL, 0, 0, ctl_clock_confirm},
     {"log", "", "the newest lines of the server's log",

@@ -36,6 +36,8 @@ command_fn ctl_journal_stat, ctl_journal_tail;
 command_fn ctl_journal_verify, ctl_journal_repair;
 /* ctl_history.c */
 command_fn ctl_history_fork, ctl_clock_confirm;
+command_fn ctl_backup, ctl_backup_ls, ctl_backup_forget, ctl_backup_verify;
+command_fn ctl_restore_status, ctl_restore_confirm;
 /* ctl_config.c */
 command_fn ctl_config_check, ctl_config_show;
 /* ctl_import.c */

@@ -12,6 +12,11 @@
  * is gone. */
 MUST_CHECK int kv_checkpoint(struct kv *kv, const char *dir, struct err *err);
 
+/* Open a copy to read only, as kv_open does: nothing in the folder is changed, and the calls that
+ * write must not be made. One that an earlier version wrote is read as it is. E_CORRUPT also when
+ * there is none. Closed by kv_close without flushing. */
+MUST_CHECK int kv_open_read(struct kv **out, const struct kv_options *options, struct err *err);
+
 /* Is it a table, whose content never changes? */
 bool kv_is_table(const char *file_name);
 

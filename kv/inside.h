@@ -11,6 +11,7 @@
 
 struct kv {
     struct kv_store store;
+    bool read_only;
     atomic_size_t views; /* open ones: closing with one open would abort inside RocksDB */
 
     pthread_mutex_t lock; /* guards `position`: the applying thread sets it, any thread reads it */

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "kv/checkpoint.h"
 #include "kv/inside.h"
 
 /* --- the position and the format --- */
@@ -56,7 +57,7 @@ static int check_format(struct kv *kv, const char *dir, struct err *err)
     rocksdb_pinnableslice_t *pin = NULL;
     struct span row;
     int rc = kv_store_get(&kv->store, NULL, kv_key_span(&key), &pin, &row, err);
-    if (rc == E_NOT_FOUND && kv->position.fresh) {
+    if (rc == E_NOT_FOUND && kv->position.fresh && !kv->read_only) {
         return write_format(kv, err);
     }
     if (rc == E_NOT_FOUND) {
@@ -68,7 +69,7 @@ static int check_format(struct kv *kv, const char *dir, struct err *err)
     }
     rocksdb_pinnableslice_destroy(pin);
     if (rc == 0 && (version == KV_FORMAT_UNNAMED || version == KV_FORMAT_UNLINKED)) {
-        return bring_up(kv, version, err);
+        return kv->read_only ? 0 : bring_up(kv, version, err); /* it lacks what finds rows faster */
     }
     if (rc == 0 && version != KV_FORMAT_VERSION) {
         rc = err_set(err, E_FORMAT,
@@ -179,19 +180,21 @@ int kv_rows_write(struct kv *kv, struct kv_overlay *rows, const struct kv_mark *
 
 /* --- opening and closing --- */
 
-int kv_open(struct kv **out, const struct kv_options *options, struct err *err)
+static int open_kv(struct kv **out, const struct kv_options *options, bool read_only,
+                   struct err *err)
 {
-    ASSERT(out != NULL);
     struct kv *kv = calloc(1, sizeof *kv);
     if (kv == NULL) {
         return err_set(err, E_NOMEM, "out of memory");
     }
+    kv->read_only = read_only;
     (void)pthread_mutex_init(&kv->lock, NULL);
     (void)pthread_mutex_init(&kv->memory_lock, NULL);
     kv_names_init(&kv->names);
     int rc = kv_memory_init(&kv->memory, err);
     if (rc == 0) {
-        rc = kv_store_open(&kv->store, options, err);
+        rc = read_only ? kv_store_open_read(&kv->store, options, err)
+                       : kv_store_open(&kv->store, options, err);
     }
     if (rc == 0) {
         rc = load(kv, options->dir, err);
@@ -202,6 +205,18 @@ int kv_open(struct kv **out, const struct kv_options *options, struct err *err)
     }
     *out = kv;
     return 0;
+}
+
+int kv_open(struct kv **out, const struct kv_options *options, struct err *err)
+{
+    ASSERT(out != NULL && options != NULL);
+    return open_kv(out, options, false, err);
+}
+
+int kv_open_read(struct kv **out, const struct kv_options *options, struct err *err)
+{
+    ASSERT(out != NULL && options != NULL);
+    return open_kv(out, options, true, err);
 }
 
 void kv_close(struct kv **kv, bool flush)

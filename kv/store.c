@@ -144,16 +144,10 @@ static int make_options(struct kv_store *store, const struct kv_options *wanted,
     return 0;
 }
 
-int kv_store_open(struct kv_store *store, const struct kv_options *options, struct err *err)
+/* All but the database itself. */
+static int prepare(struct kv_store *store, const struct kv_options *options, struct err *err)
 {
-    ASSERT(store != NULL);
-    ASSERT(options != NULL && options->dir != NULL);
-    ASSERT(options->memtable_bytes > 0);
-    *store = (struct kv_store){0};
-    int rc = dir_make(options->dir, 0700, err);
-    if (rc == 0) {
-        rc = check_folder(options->dir, err);
-    }
+    int rc = check_folder(options->dir, err);
     if (rc == 0) {
         rc = make_options(store, options, err);
     }
@@ -165,8 +159,39 @@ int kv_store_open(struct kv_store *store, const struct kv_options *options, stru
     rocksdb_writeoptions_disable_WAL(store->write, 1);
     rocksdb_writeoptions_set_no_slowdown(store->write, 1);
     store->stall_max_ms = KV_STALL_MAX_MS;
+    return 0;
+}
+
+int kv_store_open(struct kv_store *store, const struct kv_options *options, struct err *err)
+{
+    ASSERT(store != NULL);
+    ASSERT(options != NULL && options->dir != NULL);
+    ASSERT(options->memtable_bytes > 0);
+    *store = (struct kv_store){0};
+    int rc = dir_make(options->dir, 0700, err);
+    if (rc == 0) {
+        rc = prepare(store, options, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
     char *message = NULL;
     store->db = rocksdb_open(store->options, options->dir, &message);
+    return message == NULL ? 0 : kv_store_err(err, "opened", message);
+}
+
+int kv_store_open_read(struct kv_store *store, const struct kv_options *options, struct err *err)
+{
+    ASSERT(store != NULL);
+    ASSERT(options != NULL && options->dir != NULL);
+    *store = (struct kv_store){0};
+    int rc = prepare(store, options, err);
+    if (rc != 0) {
+        return rc;
+    }
+    char *message = NULL;
+    rocksdb_options_set_create_if_missing(store->options, 0);
+    store->db = rocksdb_open_for_read_only(store->options, options->dir, 0, &message);
     return message == NULL ? 0 : kv_store_err(err, "opened", message);
 }
 

@@ -27,6 +27,10 @@ enum { KV_STALL_MAX_MS = 10000 };
  * may be closed after a failure. */
 MUST_CHECK int kv_store_open(struct kv_store *store, const struct kv_options *options,
                              struct err *err);
+/* The same to read only: nothing in the folder is changed, which must hold a state, and who has it
+ * open may go on. Writing to it fails. */
+MUST_CHECK int kv_store_open_read(struct kv_store *store, const struct kv_options *options,
+                                  struct err *err);
 /* All snapshots and scans must be gone. Flushes nothing. Accepts a zeroed one. */
 void kv_store_close(struct kv_store *store);
 

@@ -7,6 +7,7 @@
 #include "admin/https/asset.h"
 #include "base/clock.h"
 #include "base/log_ring.h"
+#include "server/backup_verbs.h"
 #include "server/options.h"
 #include "server/show_config.h"
 #include "server/start.h"
@@ -64,6 +65,22 @@ static int ask_for_tokens(const struct options *options, const struct settings *
     struct buf out;
     buf_init(&out, OUTPUT_MAX_BYTES);
     int rc = tokens_request(settings->data_dir, options->count, options->expires_ms, &out, &err);
+    int code = rc == 0 ? print(&out) : complain(&err);
+    buf_free(&out);
+    return code;
+}
+
+/* Of what `restore` and `verify` found; what they did is told on standard output. */
+static int with_backup(const struct options *options, const struct settings *settings)
+{
+    struct err err = {0};
+    struct buf out;
+    (void)umask(0077);
+    log_set_level(LOG_WARNING); /* the answer tells what was done */
+    buf_init(&out, OUTPUT_MAX_BYTES);
+    int rc = options->verb == VERB_RESTORE
+                 ? backup_verbs_restore(options->backup, settings, options->json, &out, &err)
+                 : backup_verbs_verify(options->backup, options->json, &out, &err);
     int code = rc == 0 ? print(&out) : complain(&err);
     buf_free(&out);
     return code;
@@ -151,6 +168,8 @@ static int run_verb(struct options *options)
         code = show_config(options, config);
     } else if (options->verb == VERB_TOKEN) {
         code = ask_for_tokens(options, &settings);
+    } else if (options->verb == VERB_RESTORE || options->verb == VERB_VERIFY) {
+        code = with_backup(options, &settings);
     } else {
         code = serve(options, &settings);
     }
@@ -174,6 +193,8 @@ int main(int argc, char **argv)
         return sample_config();
     case VERB_SERVE:
     case VERB_TOKEN:
+    case VERB_RESTORE:
+    case VERB_VERIFY:
     case VERB_CHECK_CONFIG:
     case VERB_SHOW_CONFIG:
         break;

@@ -14,6 +14,10 @@ const char options_help[] =
     "\n"
     "Usage: kitbagd [OPTION]...          serve until SIGTERM\n"
     "       kitbagd token [OPTION]...    ask the running server for join tokens, one a line\n"
+    "       kitbagd restore BACKUP       put a backup in the place of the data folder (of a "
+    "server\n"
+    "                                    that is stopped), and begin a new history\n"
+    "       kitbagd verify BACKUP        read a whole backup and check it; needs no server\n"
     "\n"
     "  --data DIR                  the data folder, made at the first start (/var/lib/kitbagd)\n"
     "  --listen tcp://HOST:PORT    where client machines connect (tcp://0.0.0.0:8443)\n"
@@ -24,7 +28,7 @@ const char options_help[] =
     "  --log-level LEVEL           debug, info, warning or error\n"
     "  --check-config              say whether the configuration is valid, and exit\n"
     "  --show-config               print every setting and where it came from, and exit\n"
-    "  -o, --output text|json      how --show-config prints them (text)\n"
+    "  -o, --output text|json      how --show-config, restore and verify print (text)\n"
     "  --sample-config             print a commented configuration, and exit\n"
     "  --console HOST:PORT         the web console and the HTTPS API (0.0.0.0:8444); none: not at "
     "all\n"
@@ -36,11 +40,16 @@ const char options_help[] =
     "  --count N                   how many (1)\n"
     "  --expires TIME              how long they can be used: 30m, 1h, 7d (1h)\n"
     "\n"
+    "restore, verify: BACKUP is a folder that 'kitbagctl backup' made, or the folder of several,\n"
+    "whose newest it is then. What restore replaces is kept in the data folder.\n"
+    "\n"
     "Examples:\n"
     "  kitbagd --data ./server --listen tcp://127.0.0.1:8443\n"
     "  kitbagd token --count 3 --expires 1d --data ./server\n"
+    "  kitbagd restore /srv/backup/kitbag --data ./server\n"
     "\n"
-    "Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 5 not allowed, 6 no server answers.\n";
+    "Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 conflict, 5 not allowed, 6 no server\n"
+    "answers.\n";
 
 enum {
     OPT_DATA = 256,
@@ -188,6 +197,41 @@ static int take_option(struct options *out, int option, char *argument, struct e
     return E_USAGE;
 }
 
+/* The verb, and what stands behind it. --help and the like win. */
+static int take_words(struct options *out, int count, char **words, struct err *err)
+{
+    static const struct {
+        const char *word;
+        enum options_verb verb;
+        bool backup;
+    } verbs[] = {{"token", VERB_TOKEN, false},
+                 {"restore", VERB_RESTORE, true},
+                 {"verify", VERB_VERIFY, true}};
+    size_t verb = 0;
+    if (count == 0) {
+        return 0;
+    }
+    while (verb < sizeof verbs / sizeof verbs[0] && strcmp(words[0], verbs[verb].word) != 0) {
+        verb++;
+    }
+    if (verb == sizeof verbs / sizeof verbs[0]) {
+        return err_set(err, E_USAGE, "'%s' is no verb of kitbagd", words[0]);
+    }
+    int wanted = verbs[verb].backup ? 2 : 1;
+    if (count > wanted) {
+        return err_set(err, E_USAGE, "'%s' is one word too many", words[wanted]);
+    }
+    if (out->verb != VERB_SERVE) {
+        return 0;
+    }
+    if (count < wanted) {
+        return err_set(err, E_USAGE, "'%s' wants the folder of a backup", words[0]);
+    }
+    out->verb = verbs[verb].verb;
+    out->backup = verbs[verb].backup ? words[1] : NULL;
+    return 0;
+}
+
 int options_parse(struct options *out, int argc, char **argv, struct err *err)
 {
     ASSERT(out != NULL && argv != NULL);
@@ -207,15 +251,7 @@ int options_parse(struct options *out, int argc, char **argv, struct err *err)
             return rc;
         }
     }
-    for (int i = optind; i < argc; i++) {
-        if (strcmp(argv[i], "token") != 0 || i > optind) {
-            return err_set(err, E_USAGE, "'%s' is no verb of kitbagd", argv[i]);
-        }
-        if (out->verb == VERB_SERVE) {
-            out->verb = VERB_TOKEN;
-        }
-    }
-    return 0;
+    return take_words(out, argc - optind, argv + optind, err);
 }
 
 int options_config(const struct options *options, struct config **out, struct err *err)

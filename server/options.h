@@ -7,6 +7,8 @@
 enum options_verb {
     VERB_SERVE,
     VERB_TOKEN,
+    VERB_RESTORE,
+    VERB_VERIFY,
     VERB_HELP,
     VERB_VERSION,
     VERB_CHECK_CONFIG,
@@ -30,7 +32,8 @@ struct options {
     size_t flag_count;
     char advertise[OPTIONS_ADVERTISE_MAX]; /* --advertise may be given several times */
     const char *admin_password_file;       /* NULL when it was not given; borrowed from argv */
-    bool json;                             /* --show-config as a document */
+    const char *backup;                    /* of `restore` and `verify`; borrowed from argv */
+    bool json;                             /* the answer as a document */
     uint64_t count;                        /* of `token` */
     uint64_t expires_ms;                   /* of `token`: from now on */
 };

@@ -22,6 +22,7 @@ struct registry {
     struct table keys;
     struct table devices;
     uint64_t active;
+    bool held;
 };
 
 int registry_new(struct registry **out)
@@ -43,6 +44,7 @@ static void forget_all(struct registry *registry)
     table_clear(&registry->keys);
     table_clear(&registry->devices);
     registry->active = 0;
+    registry->held = false;
 }
 
 void registry_free(struct registry **registry)
@@ -150,6 +152,12 @@ uint64_t registry_devices(const struct registry *registry)
     return registry->active;
 }
 
+bool registry_held(const struct registry *registry)
+{
+    ASSERT(registry != NULL);
+    return registry->held;
+}
+
 /* --- following --- */
 
 static void unlink_entry(struct registry *registry, struct entry *entry)
@@ -246,6 +254,15 @@ static int follow_token(struct registry *registry, struct span path, const struc
     return remember(registry, entry, &wanted);
 }
 
+/* One that can't be read holds: whom it is about nobody knows. */
+static int follow_restored(struct registry *registry, const struct span *value, struct err *err)
+{
+    struct restored_record record = {0};
+    int rc = value != NULL ? restored_get(&record, *value, err) : 0;
+    registry->held = rc != 0 || restored_held(&record);
+    return rc;
+}
+
 /* `value` NULL: the item was removed. */
 static int follow(struct registry *registry, struct span path, const struct span *value)
 {
@@ -259,6 +276,8 @@ static int follow(struct registry *registry, struct span path, const struct span
         rc = follow_token(registry, path, value, &err);
         break;
     case RECORD_OTHER:
+        rc = span_equal(path, SPAN_LITERAL(RESTORED_ITEM)) ? follow_restored(registry, value, &err)
+                                                           : 0;
         break;
     }
     if (rc != 0) {

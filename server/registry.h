@@ -7,6 +7,7 @@
 #define KITBAG_SERVER_REGISTRY_H
 
 #include "kv/kv.h"
+#include "server/backup_record.h"
 #include "server/records.h"
 
 struct registry;
@@ -42,5 +43,8 @@ bool registry_holds(const struct registry *registry, uint64_t device, const uint
 bool registry_knows(const struct registry *registry, uint64_t device);  /* removed or not */
 bool registry_active(const struct registry *registry, uint64_t device); /* not removed */
 uint64_t registry_devices(const struct registry *registry);             /* not removed */
+/* The data was restored from a backup, it is not known what was removed since, and nobody has
+ * confirmed who is to be served: nobody is. */
+bool registry_held(const struct registry *registry);
 
 #endif

@@ -37,6 +37,9 @@ static bool on_join(struct sessions *sessions, struct session *session,
     case REGISTRY_TOKEN:
         break;
     }
+    if (registry_held(sessions->options.registry)) { /* the token may have been used since */
+        return session_answer_held(answer);
+    }
     struct join wanted = {
         .session = session->number,
         .token = session->key,

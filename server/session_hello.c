@@ -301,6 +301,14 @@ static bool welcome(struct sessions *sessions, struct session *session,
     return true;
 }
 
+bool session_answer_held(struct feed_event *answer)
+{
+    ASSERT(answer != NULL);
+    return session_answer_end(answer, E_DEFERRED,
+                              "the server's data was restored from a backup: it serves when an "
+                              "administrator has confirmed its machines and people");
+}
+
 bool session_hello(struct sessions *sessions, struct session *session,
                    const struct wire_hello *hello, struct feed_event *answer)
 {
@@ -317,6 +325,9 @@ bool session_hello(struct sessions *sessions, struct session *session,
         return refuse(sessions, &greeting, E_DEVICE_REMOVED, answer);
     case REGISTRY_DEVICE:
         break;
+    }
+    if (registry_held(sessions->options.registry)) {
+        return session_answer_held(answer);
     }
     int rc = check_position(sessions, &greeting);
     if (peer.device != greeting.device) {

@@ -165,6 +165,8 @@ bool session_answer(struct sessions *sessions, struct session *session,
                     const struct feed_action *action, struct feed_event *answer);
 /* The answer is that the session ends. */
 bool session_answer_end(struct feed_event *answer, int code, const char *text);
+/* The same while nobody is served (registry_held). */
+bool session_answer_held(struct feed_event *answer);
 /* Of a FOLLOW; `cursor`: what the machine has of the bag. */
 bool session_follow(struct sessions *sessions, struct session *session, uint64_t bag_id,
                     uint64_t cursor, struct feed_event *answer);

@@ -2,7 +2,6 @@
 #include "server/start.h"
 
 #include <inttypes.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,51 +11,18 @@
 #include <unistd.h>
 
 #include "admin/api/api.h"
-#include "admin/local.h"
 #include "admin/local_request.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/notify.h"
 #include "server/addresses.h"
-#include "server/console.h"
 #include "server/data_folder.h"
 #include "server/descriptors.h"
-#include "server/housekeeping.h"
-#include "server/loop.h"
-#include "server/recovery.h"
+#include "server/restore_swap.h"
+#include "server/start_inside.h"
 
 enum { RECOVER_EVERY_MS = 1000 };
-
-struct server {
-    struct server_options options;
-    uint64_t started_ms;
-    int lock;
-    int signal_fd;
-    struct key_pair curve;
-    struct sign_pair sign;
-    bool new_keys;
-    char journal_dir[PATH_MAX];
-    char socket_path[PATH_MAX];
-    struct recovery_options recovery;
-    struct journal *journal;
-    struct kv *kv;
-    struct registry *registry;
-    struct committer *committer;
-    struct router *router;
-    struct sessions *sessions;
-    struct desk *desk;
-    struct seen *seen;
-    struct sign_ins *sign_ins;
-    struct upkeep *upkeep;
-    struct housekeeping *housekeeping;
-    bool unclean;         /* the state was not closed in order the last time */
-    uint64_t flushed_seq; /* it was on disk up to here when it was opened */
-    struct admin_backend backend;
-    struct admin_board *board;
-    struct admin_local *local;
-    struct console *console;
-};
 
 /* --- glue --- */
 
@@ -89,6 +55,9 @@ static void on_changes(void *context, const struct change *changes, size_t count
 {
     struct server *server = context;
     sessions_changes(server->sessions, changes, count, head);
+    if (server->backups != NULL) {
+        backups_note(server->backups, changes, count);
+    }
 }
 
 /* Housekeeping is away while the state is opened again: nothing is written then. */
@@ -140,54 +109,6 @@ static void desk_wake(void *context)
     router_wake(server->router);
 }
 
-static int desk_device(void *context, uint64_t device, struct device_live *out)
-{
-    const struct server *server = context;
-    struct seen_device at = {0};
-    int rc = sessions_device(server->sessions, device, out);
-    if (rc != E_NOT_FOUND || !seen_get(server->seen, device, &at)) {
-        return rc;
-    }
-    *out =
-        (struct device_live){.device = device, .last_seen_ms = at.last_ms, .current_seq = at.seq};
-    return 0; /* it was here before the last start */
-}
-
-static void desk_status(void *context, struct server_status *out)
-{
-    const struct server *server = context;
-    bool running = committer_state(server->committer) == COMMITTER_RUNNING;
-    bool room = housekeeping_room(server->housekeeping);
-    const struct sync_record *sync = committer_sync(server->committer);
-    *out = (struct server_status){
-        .state = !running || !room ? SERVER_READ_ONLY
-                 : sync->stopped   ? SERVER_STOPPED
-                                   : SERVER_RUNNING,
-        .sync_stopped = sync->stopped,
-        .sync_since_ms = sync->since_ms,
-        .users = committer_users(server->committer),
-        .users_limit = server->options.settings->limits.users,
-        .users_evict = server->options.settings->limits.users_evict,
-        .uptime_ms = clock_mono_ms(&clock_system) - server->started_ms,
-        .sessions = sessions_count(server->sessions),
-        .waiting = sessions_waiting(server->sessions),
-        .devices = registry_devices(server->registry),
-        .writes = committer_changes(server->committer),
-        .undo_keep_ms = server->options.settings->retention.undo_keep_ms,
-        .journal_max_bytes = server->options.settings->retention.journal_max_bytes,
-    };
-    (void)snprintf(out->sync_by, sizeof out->sync_by, "%s", sync->by);
-    housekeeping_status(server->housekeeping, out);
-    out->digests.healed = sessions_healed(server->sessions);
-    sessions_replicas(server->sessions, &out->replicas);
-    if (!running) {
-        (void)snprintf(out->state_text, sizeof out->state_text, "%s",
-                       committer_state_text(server->committer));
-    }
-    journal_history(server->journal, out->history);
-    journal_head(server->journal, &out->head);
-}
-
 static void desk_confirm_clock(void *context)
 {
     struct server *server = context;
@@ -236,6 +157,9 @@ static int start_folder(struct server *server, struct err *err)
     char keys[PATH_MAX];
     char curve[PATH_MAX];
     int rc = data_folder_open(dir, &server->lock, err);
+    if (rc == 0) {
+        rc = restore_settle(dir, err);
+    }
     if (rc != 0) {
         return rc;
     }
@@ -369,8 +293,8 @@ static int start_desk(struct server *server, struct err *err)
     const struct settings *settings = server->options.settings;
     struct desk_options options = {
         .wake = desk_wake,
-        .status = desk_status,
-        .device = desk_device,
+        .status = start_status,
+        .device = start_device,
         .confirm_clock = desk_confirm_clock,
         .context = server,
         .committer = server->committer,
@@ -412,6 +336,28 @@ static int start_housekeeping(struct server *server, struct err *err)
     return housekeeping_start(&server->housekeeping, &options, err);
 }
 
+static int start_backups(struct server *server, struct err *err)
+{
+    const struct settings *settings = server->options.settings;
+    const struct backups_options options = {
+        .source = {.journal = server->journal,
+                   .kv = server->kv,
+                   .data_dir = settings->data_dir,
+                   .server = server->sign.public_key,
+                   .reserve_bytes = 2 * settings->memtable_bytes + settings->segment_bytes},
+        .server_bag = committer_server_bag(server->committer),
+        .seen = server->seen,
+        .clock = &clock_system,
+        .backend = &server->backend,
+    };
+    int rc = backups_start(&server->backups, &options, err);
+    if (rc == 0) {
+        backups_admin(server->backups, &server->admin_backups);
+        server->backend.backups = &server->admin_backups;
+    }
+    return rc;
+}
+
 static int start_administration(struct server *server, struct err *err)
 {
     struct admin_board_options board = {
@@ -430,9 +376,9 @@ static int start_administration(struct server *server, struct err *err)
 static int start_all(struct server *server, struct err *err)
 {
     int (*const steps[])(struct server *, struct err *) = {
-        start_signals, start_files,        start_folder,        start_console,
-        start_stores,  start_keeping,      start_committer,     start_stream,
-        start_desk,    start_housekeeping, start_administration};
+        start_signals, start_files,        start_folder,    start_console,
+        start_stores,  start_keeping,      start_committer, start_stream,
+        start_desk,    start_housekeeping, start_backups,   start_administration};
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         int rc = steps[i](server, err);
         if (rc != 0) {
@@ -491,6 +437,7 @@ static void stop_administration(struct server *server, bool for_good)
     admin_local_stop(&server->local);
     admin_board_stop(&server->board);
     housekeeping_stop(&server->housekeeping);
+    backups_stop(&server->backups);
     desk_free(&server->desk);
 }
 
@@ -537,6 +484,9 @@ static int recover(void *context, struct err *err)
     rc = start_desk(server, err);
     if (rc == 0) {
         rc = start_housekeeping(server, err);
+    }
+    if (rc == 0) {
+        rc = start_backups(server, err);
     }
     return rc != 0 ? rc : start_administration(server, err);
 }

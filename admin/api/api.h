@@ -55,6 +55,8 @@ admin_handler admin_api_openapi;      /* openapi.c */
 admin_handler admin_api_journal_stat; /* journal.c */
 admin_handler admin_api_history_fork;
 admin_handler admin_api_clock_confirm;
+admin_handler admin_api_backups, admin_api_backups_make, admin_api_backups_forget;
+admin_handler admin_api_restore_status, admin_api_restore_confirm;
 admin_handler admin_api_fences; /* fences.c */
 admin_handler admin_api_fences_set;
 admin_handler admin_api_fences_lift;

@@ -1,8 +1,9 @@
 /* admin/api/health.c - for programs that watch the server: /livez, /readyz, /metrics.
  *
  * /livez     this process answers
- * /readyz    the main thread answers, the state can be read, writes are taken; who may see more is
- *            told which of it does not hold (?verbose). Synchronization that an administrator
+ * /readyz    the main thread answers, the state can be read, writes are taken, machines are served
+ *            (not before a restore is confirmed); who may see more is told which of it does not
+ *            hold (?verbose). Synchronization that an administrator
  *            stopped is no failure.
  * /metrics   the text format of Prometheus. Names are stable; no label names a user or a machine.
  */
@@ -45,7 +46,7 @@ int admin_api_livez(const struct admin_request *request, struct admin_response *
 
 /* --- ready --- */
 
-enum { CHECKS = 3 };
+enum { CHECKS = 4 };
 
 struct check {
     const char *name;
@@ -64,12 +65,17 @@ static void check_all(struct admin_board *board, struct check checks[CHECKS])
     checks[0] = (struct check){.name = "main", .good = rc != E_DEFERRED && age_ms <= SILENT_MS};
     checks[1] = (struct check){.name = "state", .good = rc == 0};
     checks[2] = (struct check){.name = "writes", .good = rc == 0 && writes};
+    checks[3] = (struct check){.name = "restore", .good = rc == 0 && !facts.status.held};
     (void)snprintf(checks[0].text, sizeof checks[0].text, "answered %" PRIu64 " ms ago", age_ms);
     (void)snprintf(checks[1].text, sizeof checks[1].text, "%s", rc == 0 ? "is read" : err.text);
     (void)snprintf(checks[2].text, sizeof checks[2].text, "%s",
                    rc != 0          ? "not known"
                    : why[0] != '\0' ? why
                                     : "not taken");
+    (void)snprintf(checks[3].text, sizeof checks[3].text, "%s",
+                   rc != 0          ? "not known"
+                   : checks[3].good ? "nothing is to be confirmed"
+                                    : "the data came out of a backup: 'kitbagctl restore confirm'");
 }
 
 int admin_api_readyz(const struct admin_request *request, struct admin_response *response,

@@ -53,6 +53,17 @@ static void a_healthy_server_warns_of_nothing(void **state)
     assert_int_equal(admin_warnings(&facts, found), 0);
 }
 
+static void who_is_to_be_confirmed_is_severe(void **state)
+{
+    (void)state;
+    struct admin_board_facts facts = healthy();
+    facts.status.held = true;
+    expect(&facts, "restore.held", true, 0,
+           "The data was restored from a backup, and it is not known which machines and people "
+           "were removed since: nobody is served until somebody has looked through them and "
+           "confirmed it ('kitbagctl restore confirm').");
+}
+
 static void little_room_is_warned_of_twice(void **state)
 {
     (void)state;
@@ -149,6 +160,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_healthy_server_warns_of_nothing),
+        cmocka_unit_test(who_is_to_be_confirmed_is_severe),
         cmocka_unit_test(little_room_is_warned_of_twice),
         cmocka_unit_test(users_are_warned_of_from_four_fifths_on),
         cmocka_unit_test(machines_are_counted),

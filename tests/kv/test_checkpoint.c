@@ -128,6 +128,66 @@ static void without_a_folder_above_nothing_is_made(void **unused)
     close_ground(&ground);
 }
 
+static size_t files_in(const char *dir)
+{
+    size_t count = 0;
+    DIR *folder = opendir(dir);
+    assert_non_null(folder);
+    while (readdir(folder) != NULL) {
+        count++;
+    }
+    assert_int_equal(closedir(folder), 0);
+    return count;
+}
+
+static void no_wrong_one(void *context, const struct kv_wrong *wrong)
+{
+    (void)context;
+    fail_msg("%s", wrong->text);
+}
+
+static void a_copy_that_is_only_read_stays_as_it_is(void **unused)
+{
+    (void)unused;
+    struct ground ground;
+    open_ground(&ground);
+    copy(&ground);
+    size_t before = files_in(ground.dir);
+    struct state copied = {0};
+    const struct kv_options options = {ground.dir, 4 << 20, 1 << 20};
+    struct err err = {0};
+    int rc = kv_open_read(&copied.kv, &options, &err);
+    assert_string_equal(err.text, "");
+    assert_int_equal(rc, 0);
+    assert_int_equal(state_seq(&copied), 2);
+    assert_string_equal(state_get(&copied, NULL, ground.ann, "a"), "=one");
+    uint64_t next = 1;
+    uint64_t checked = 0;
+    uint64_t wrong = 0;
+    assert_int_equal(
+        kv_scrub(copied.kv, &next, 1 << 20, &checked, &wrong, no_wrong_one, NULL, &err), 0);
+    assert_int_equal(checked, 1);
+    assert_int_equal(wrong, 0);
+    kv_close(&copied.kv, false);
+    assert_int_equal(files_in(ground.dir), before);
+    close_ground(&ground);
+}
+
+static void where_no_copy_is_none_is_made(void **unused)
+{
+    (void)unused;
+    char dir[TMP_FOLDER_MAX];
+    tmp_folder_make(dir);
+    struct kv *kv = NULL;
+    const struct kv_options options = {dir, 4 << 20, 1 << 20};
+    struct err err = {0};
+    assert_int_equal(kv_open_read(&kv, &options, &err), E_CORRUPT);
+    assert_string_not_equal(err.text, "");
+    assert_null(kv);
+    assert_int_equal(files_in(dir), 2);
+    tmp_folder_remove(dir);
+}
+
 static void tables_are_known_by_their_names(void **unused)
 {
     (void)unused;
@@ -145,6 +205,8 @@ int main(void)
         cmocka_unit_test(tables_are_links),
         cmocka_unit_test(a_folder_that_is_there_is_refused),
         cmocka_unit_test(without_a_folder_above_nothing_is_made),
+        cmocka_unit_test(a_copy_that_is_only_read_stays_as_it_is),
+        cmocka_unit_test(where_no_copy_is_none_is_made),
         cmocka_unit_test(tables_are_known_by_their_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

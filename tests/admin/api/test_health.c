@@ -73,14 +73,30 @@ static void ready_is_who_takes_writes(void **state)
     char *text = text_of(admin_api_readyz, ADMIN_ROLE_VIEWER, true, 503);
     assert_non_null(strstr(text, "[+] main: answered "));
     assert_non_null(strstr(text, " ms ago\n[+] state: is read\n"
-                                 "[-] writes: the disk is full\nnot ready\n"));
+                                 "[-] writes: the disk is full\n"
+                                 "[+] restore: nothing is to be confirmed\nnot ready\n"));
     free(text);
     fake.fail_code = E_CLOSED;
     look_again();
     text = text_of(admin_api_readyz, ADMIN_ROLE_VIEWER, true, 503);
     assert_non_null(strstr(text, "[-] state: the fake was told to fail\n"
-                                 "[-] writes: not known\nnot ready\n"));
+                                 "[-] writes: not known\n[-] restore: not known\nnot ready\n"));
     free(text);
+}
+
+static void ready_is_who_serves_after_a_restore(void **state)
+{
+    (void)state;
+    fake.status.held = true;
+    look_again();
+    expect_ready(503, false, "not ready\n");
+    char *text = text_of(admin_api_readyz, ADMIN_ROLE_VIEWER, true, 503);
+    assert_non_null(strstr(text, "[+] writes: taken\n[-] restore: the data came out of a backup: "
+                                 "'kitbagctl restore confirm'\nnot ready\n"));
+    free(text);
+    fake.status.held = false;
+    look_again();
+    expect_ready(200, false, "ready\n");
 }
 
 static void strangers_are_told_yes_or_no_alone(void **state)
@@ -146,6 +162,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         API_TEST(who_answers_is_alive),
         API_TEST(ready_is_who_takes_writes),
+        API_TEST(ready_is_who_serves_after_a_restore),
         API_TEST(strangers_are_told_yes_or_no_alone),
         API_TEST(metrics_tell_the_facts),
     };
