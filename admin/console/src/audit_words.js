@@ -14,6 +14,8 @@ export const ACTIONS = {
     fence: ["fence.set", "fence.lift"],
     history: ["history.fork"],
     clock: ["clock.confirm"],
+    backup: ["backup.make", "backup.forget"],
+    restore: ["restore.confirm"],
 };
 const KNOWN = new Set(Object.values(ACTIONS).flat());
 
