@@ -200,14 +200,18 @@ static int drop_half_made(struct replica *replica, MDB_txn *txn, uint64_t local,
 {
     struct replica_bag bag;
     int rc = replica_bag_get(replica, txn, local, &bag, NULL);
+    if (rc == E_NOT_FOUND) { /* one that was to come from a file */
+        struct record_key all = replica_key_number(local);
+        return replica_record_delete_all(replica, txn, TABLE_ITEMS, &all, err);
+    }
     if (rc != 0) {
-        return rc == E_NOT_FOUND || rc == E_CORRUPT ? 0 : err_set(err, rc, "a bag can't be read");
+        return rc == E_CORRUPT ? 0 : err_set(err, rc, "a bag can't be read");
     }
     struct record_key half = replica_key_item(local, bag.copy ^ 1u, (struct span){NULL, 0});
     return replica_record_delete_all(replica, txn, TABLE_ITEMS, &half, err);
 }
 
-static int throw_staged_away(struct replica *replica, MDB_txn *txn, struct err *err)
+int replica_throw_staged_away(struct replica *replica, MDB_txn *txn, struct err *err)
 {
     MDB_cursor *cursor = NULL;
     MDB_val key;
@@ -239,7 +243,7 @@ static int prepare(struct replica *replica, bool *unclean, struct err *err)
         return rc;
     }
     rc = check_format(replica, txn, err);
-    rc = rc != 0 ? rc : throw_staged_away(replica, txn, err);
+    rc = rc != 0 ? rc : replica_throw_staged_away(replica, txn, err);
     if (rc == 0) {
         *unclean = replica_record_get(replica, txn, TABLE_META, &key, &value, NULL) != E_NOT_FOUND;
         value = (struct span){NULL, 0};
@@ -410,17 +414,23 @@ static struct record_key key_note(const char *name)
     return key;
 }
 
+int replica_put_note(struct replica *replica, MDB_txn *txn, const char *name, struct span value,
+                     struct err *err)
+{
+    struct record_key key = key_note(name);
+    return value.size > 0 ? replica_record_put(replica, txn, TABLE_META, &key, value, err)
+                          : replica_record_delete(replica, txn, TABLE_META, &key, err);
+}
+
 int replica_note_set(struct replica *replica, const char *name, struct span value, struct err *err)
 {
     ASSERT(replica != NULL);
-    struct record_key key = key_note(name);
     MDB_txn *txn = NULL;
     int rc = replica_write_begin(replica, &txn, err);
     if (rc != 0) {
         return rc;
     }
-    rc = value.size > 0 ? replica_record_put(replica, txn, TABLE_META, &key, value, err)
-                        : replica_record_delete(replica, txn, TABLE_META, &key, err);
+    rc = replica_put_note(replica, txn, name, value, err);
     return replica_write_end(replica, &txn, rc, err);
 }
 

@@ -13,10 +13,11 @@ enum {
     BAG_FIXED = AT_KIND + 1 + 8 + 1, /* what stands before the names */
     BAG_BYTES_MAX = BAG_FIXED + 2 * NAME_MAX_BYTES,
 };
+_Static_assert((int)BAG_BYTES_MAX <= (int)RECORD_BAG_MAX, "a record of a bag fits");
 
 /* --- bytes --- */
 
-static size_t encode(const struct replica_bag *bag, uint8_t out[BAG_BYTES_MAX])
+size_t replica_bag_encode(const struct replica_bag *bag, uint8_t out[RECORD_BAG_MAX])
 {
     const uint64_t numbers[5] = {bag->bag_id, bag->made_by, bag->cursor, bag->items, bag->bytes};
     size_t shown = strlen(bag->owner.shown);
@@ -124,8 +125,8 @@ int replica_bag_get_by_owner(struct replica *replica, MDB_txn *txn, const struct
 int replica_bag_put(struct replica *replica, MDB_txn *txn, const struct replica_bag *bag,
                     struct err *err)
 {
-    uint8_t bytes[BAG_BYTES_MAX];
-    size_t size = encode(bag, bytes);
+    uint8_t bytes[RECORD_BAG_MAX];
+    size_t size = replica_bag_encode(bag, bytes);
     struct record_key key = replica_key_number(bag->local);
     int rc = replica_count_put(replica, txn, bag->local, bag, err);
     return rc != 0 ? rc
@@ -133,8 +134,8 @@ int replica_bag_put(struct replica *replica, MDB_txn *txn, const struct replica_
 }
 
 /* The entries of `names` and `ids`. */
-static int put_index(struct replica *replica, MDB_txn *txn, const struct replica_bag *bag,
-                     struct err *err)
+int replica_bag_put_index(struct replica *replica, MDB_txn *txn, const struct replica_bag *bag,
+                          struct err *err)
 {
     uint8_t local[8];
     put_be64(local, bag->local);
@@ -148,7 +149,7 @@ static int put_index(struct replica *replica, MDB_txn *txn, const struct replica
     return rc;
 }
 
-static int delete_id(struct replica *replica, MDB_txn *txn, uint64_t bag_id, struct err *err)
+int replica_bag_delete_id(struct replica *replica, MDB_txn *txn, uint64_t bag_id, struct err *err)
 {
     if (bag_id == 0) {
         return 0;
@@ -169,7 +170,7 @@ int replica_bag_delete(struct replica *replica, MDB_txn *txn, const struct repli
                        struct err *err)
 {
     int rc = delete_items(replica, txn, bag->local, err);
-    rc = rc != 0 ? rc : delete_id(replica, txn, bag->bag_id, err);
+    rc = rc != 0 ? rc : replica_bag_delete_id(replica, txn, bag->bag_id, err);
     struct record_key key = replica_key_owner(&bag->owner);
     rc = rc != 0 ? rc : replica_record_delete(replica, txn, TABLE_NAMES, &key, err);
     key = replica_key_number(bag->local);
@@ -191,7 +192,7 @@ static int repair_one(struct replica *replica, MDB_txn *txn, MDB_cursor *cursor,
     if (key->mv_size == 8 && replica_record_check(TABLE_BAGS, key, data, &bytes) &&
         replica_bag_decode(bytes, &bag)) {
         bag.local = get_be64(key->mv_data);
-        int rc = put_index(replica, txn, &bag, err);
+        int rc = replica_bag_put_index(replica, txn, &bag, err);
         return rc != 0 || bag.owner.kind != OWNER_FLEET
                    ? rc
                    : replica_rules_note(replica, txn, &bag, true, err);
@@ -276,7 +277,7 @@ int replica_bag_mark_damaged(struct replica *replica, uint64_t local, struct err
 
 /* --- adding and changing --- */
 
-static int next_local(struct replica *replica, MDB_txn *txn, uint64_t *local, struct err *err)
+int replica_bag_next_local(struct replica *replica, MDB_txn *txn, uint64_t *local, struct err *err)
 {
     struct record_key key = {.bytes = "next", .size = 4};
     struct span bytes;
@@ -308,9 +309,9 @@ static int add(struct replica *replica, MDB_txn *txn, struct replica_bag *bag, s
     if (rc != E_NOT_FOUND) {
         return rc == 0 ? E_EXISTS : rc; /* said by the caller, who knows whether it matters */
     }
-    rc = next_local(replica, txn, &bag->local, err);
+    rc = replica_bag_next_local(replica, txn, &bag->local, err);
     rc = rc != 0 ? rc : replica_bag_put(replica, txn, bag, err);
-    return rc != 0 ? rc : put_index(replica, txn, bag, err);
+    return rc != 0 ? rc : replica_bag_put_index(replica, txn, bag, err);
 }
 
 /* One whose owner has a bag here already gets the number 0. */
@@ -386,7 +387,7 @@ int replica_bag_update(struct replica *replica, const struct replica_bag *bag, s
     }
     rc = replica_bag_get(replica, txn, bag->local, &now, err);
     if (rc == 0) {
-        rc = now.bag_id != bag->bag_id ? delete_id(replica, txn, now.bag_id, err) : 0;
+        rc = now.bag_id != bag->bag_id ? replica_bag_delete_id(replica, txn, now.bag_id, err) : 0;
         now.bag_id = bag->bag_id;
         now.made_by = bag->made_by;
         now.cursor = bag->cursor;
@@ -395,7 +396,7 @@ int replica_bag_update(struct replica *replica, const struct replica_bag *bag, s
         memcpy(now.owner.shown, bag->owner.shown, sizeof now.owner.shown);
     }
     rc = rc != 0 ? rc : replica_bag_put(replica, txn, &now, err);
-    rc = rc != 0 ? rc : put_index(replica, txn, &now, err);
+    rc = rc != 0 ? rc : replica_bag_put_index(replica, txn, &now, err);
     return replica_write_end(replica, &txn, rc, err);
 }
 

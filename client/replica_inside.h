@@ -10,6 +10,7 @@
  *   replica_apply.c   live changes and
  *   replica_stage.c   pages
  *   replica_rebase.c  another history
+ *   replica_import.c  bags from a file
  *   replica_use.c     what was used when
  *   replica_count.c   how many there are
  *   replica_scrub.c   digests against items, and replica_verify.c: everything
@@ -50,6 +51,7 @@ enum {
     ITEM_HEADER = 25, /* flags, seq, time, origin */
     ITEM_KEY = 9,     /* what stands before the path */
     RECORD_KEY_MAX = 8 + PATH_MAX_BYTES + 16,
+    RECORD_BAG_MAX = 96 + 2 * NAME_MAX_BYTES, /* of a bag, without the checksum */
     NOTE_NAME_MAX = 100,
 };
 
@@ -106,6 +108,11 @@ void replica_write_only(const struct replica *replica);
 /* Moves the position forward to `seq`; an older one changes nothing. */
 MUST_CHECK int replica_put_position(struct replica *replica, MDB_txn *txn, uint64_t seq,
                                     const uint8_t hash[SHA256_SIZE], struct err *err);
+/* What is in the making in `stage`, with the copies that belong to it. */
+MUST_CHECK int replica_throw_staged_away(struct replica *replica, MDB_txn *txn, struct err *err);
+/* A note of this name, as replica_note_set has them; an empty value removes it. */
+MUST_CHECK int replica_put_note(struct replica *replica, MDB_txn *txn, const char *name,
+                                struct span value, struct err *err);
 /* Begins the history `history`; a position behind `resume_seq` is forgotten. */
 MUST_CHECK int replica_put_history(struct replica *replica, MDB_txn *txn,
                                    const uint8_t history[HISTORY_SIZE], uint64_t resume_seq,
@@ -148,6 +155,8 @@ MUST_CHECK int replica_record_put_item(struct replica *replica, MDB_cursor *curs
 bool replica_record_item(struct span bytes, struct item_row *row);
 
 /* --- replica_bag.c --- */
+/* Returns the size. */
+size_t replica_bag_encode(const struct replica_bag *bag, uint8_t out[RECORD_BAG_MAX]);
 bool replica_bag_decode(struct span bytes, struct replica_bag *out);
 MUST_CHECK int replica_bag_get(struct replica *replica, MDB_txn *txn, uint64_t local,
                                struct replica_bag *out, struct err *err);
@@ -157,6 +166,14 @@ MUST_CHECK int replica_bag_put(struct replica *replica, MDB_txn *txn, const stru
                                struct err *err);
 MUST_CHECK int replica_bag_delete(struct replica *replica, MDB_txn *txn,
                                   const struct replica_bag *bag, struct err *err);
+/* A number that no bag has, or had. */
+MUST_CHECK int replica_bag_next_local(struct replica *replica, MDB_txn *txn, uint64_t *local,
+                                      struct err *err);
+/* The entries of `names` and `ids`; and one of `ids` that does not count any more (0: none). */
+MUST_CHECK int replica_bag_put_index(struct replica *replica, MDB_txn *txn,
+                                     const struct replica_bag *bag, struct err *err);
+MUST_CHECK int replica_bag_delete_id(struct replica *replica, MDB_txn *txn, uint64_t bag_id,
+                                     struct err *err);
 /* Cursor 0 and not complete, in a transaction of its own. Returns E_CORRUPT with a sentence. */
 int replica_bag_mark_damaged(struct replica *replica, uint64_t local, struct err *err);
 /* Drops bags whose record fails, with their items, and makes `names` and `ids` anew. */
