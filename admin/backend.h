@@ -37,6 +37,7 @@ struct submit {
     bool copy;         /* SHARING: to "device" without initialising: a device that has no value of
                           its own goes on with the shared one of before */
     uint64_t undo_seq; /* SHARING_UNDO: of any change of the set */
+    bool dry_run;      /* SHARING, SHARING_UNDO: judged as ever, and not done */
     /* FENCE, LIFT: `owner` does not count. */
     enum fence_layer layer;
     struct span category;      /* borrowed */

@@ -193,10 +193,8 @@ static int run(struct job *job)
         return err_set(&job->err, plan->closed, "%s", plan->closed_why);
     }
     int rc = plan_kind(job);
-    if (rc == 0 && plan->draft->count > plan->draft->sealed) {
-        rc = plan_seal(plan, &job->err);
-    }
-    return rc;
+    bool keep = plan->draft->count > plan->draft->sealed && !job->submit->dry_run;
+    return rc == 0 && keep ? plan_seal(plan, &job->err) : rc;
 }
 
 int submit_plan(struct plan *plan, const struct submit *submit, void *ticket, uint64_t index)
@@ -204,6 +202,8 @@ int submit_plan(struct plan *plan, const struct submit *submit, void *ticket, ui
     ASSERT(plan != NULL && submit != NULL);
     ASSERT(submit->writes != NULL || submit->write_count == 0);
     ASSERT(submit->actor != NULL && strlen(submit->actor) <= ACTOR_MAX_BYTES);
+    ASSERT(!submit->dry_run || submit->kind == SUBMIT_SHARING ||
+           submit->kind == SUBMIT_SHARING_UNDO);
     struct job job = {
         .plan = plan,
         .submit = submit,
@@ -212,7 +212,7 @@ int submit_plan(struct plan *plan, const struct submit *submit, void *ticket, ui
     };
     plan_begin(plan);
     int rc = run(&job);
-    if (rc != 0) {
+    if (rc != 0 || submit->dry_run) {
         plan_undo(plan);
         job.reply.created = false;
         job.reply.seq = 0;

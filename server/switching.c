@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "journal/past.h"
+#include "journal/sharing_switch.h"
 #include "server/fencing.h"
 
 struct job {
@@ -93,11 +94,8 @@ static int switch_one(struct job *job, const struct operation_write *write, bool
 static bool is_initialised(const struct job *job, const struct category *category,
                            enum fence_layer layer)
 {
-    bool settings =
-        category->class == SHARING_DEFAULT_SETTINGS || category->class == SHARING_PREVIOUS_SETTINGS;
-    bool buttons = category->class == SHARING_SHARED_BUTTONS;
-    return layer == FENCE_SHARED ? (job->to_device && settings) || (job->to_shared && buttons)
-                                 : job->to_shared && (category->has_flag || buttons);
+    const struct sharing_switch change = {job->to_device, job->to_shared};
+    return sharing_initialises(change, category, layer);
 }
 
 static int initialise(struct job *job, const struct category *category, enum fence_layer layer)

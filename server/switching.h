@@ -1,12 +1,8 @@
 /* server/switching.h - what is shared is changed for everybody, by one set in the fleet's bag.
  *
  * The set holds the flags (journal/sharing.h) and the fences (journal/fence.h) of what is
- * initialised with them, so that everybody switches at one seq, and nothing is walked over:
- *
- *   to device-specific   in the layer "shared": default settings and previous settings, whichever
- *                        category it was
- *   to shared            in the layer "device": every category that has a flag; in both layers:
- *                        shared buttons
+ * initialised with them (journal/sharing_switch.h), so that everybody switches at one seq, and
+ * nothing is walked over.
  *
  * With a copy nothing is initialised. Categories within one that is initialised, and are not
  * themselves, are excepted.

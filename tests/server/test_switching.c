@@ -336,11 +336,38 @@ static void one_seq_for_everybody(void **state)
     assert_string_equal(fx_value(fx, sx_own(fx, &a, "ann"), "copy/default"), "2");
 }
 
+/* A dry run is judged like the change itself, and leaves nothing behind. */
+static void a_dry_run_judges_and_does_nothing(void **state)
+{
+    struct fixture *fx = *state;
+    struct operation_write write = {.path = SPAN_LITERAL("copy/default"),
+                                    .value = SPAN_LITERAL("device")};
+    struct submit submit = {
+        .kind = SUBMIT_SHARING, .writes = &write, .write_count = 1, .dry_run = true};
+    struct submit done_dry = sx_submit(fx, submit);
+    assert_int_equal(done_dry.code, 0);
+    assert_int_equal(done_dry.seq, 0);
+    assert_int_equal(fx->change_count, 0);
+    assert_int_equal(seq_of(fx, "@sharing/copy/default"), 0);
+    write.path = SPAN_LITERAL("nowhere");
+    assert_int_equal(sx_submit(fx, submit).code, E_NOT_FOUND);
+    uint64_t seq = sx_switch_one(fx, false, "copy/default=device");
+    fx_forget(fx);
+    submit = (struct submit){.kind = SUBMIT_SHARING_UNDO, .undo_seq = seq, .dry_run = true};
+    assert_int_equal(sx_submit(fx, submit).code, 0);
+    assert_int_equal(fx->change_count, 0);
+    assert_true(seq_of(fx, "@sharing/copy/default") > 0);
+    submit.undo_seq = 1;
+    assert_int_equal(sx_submit(fx, submit).code, E_NOT_FOUND);
+    assert_int_equal(sx_undo(fx, seq).code, 0);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, fx_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_dry_run_judges_and_does_nothing),
         TEST(to_device_specific),
         TEST(to_shared),
         TEST(several_at_once),
