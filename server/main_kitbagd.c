@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log_ring.h"
 #include "server/backup_verbs.h"
+#include "server/catalogue.h"
 #include "server/options.h"
 #include "server/show_config.h"
 #include "server/start.h"
@@ -59,6 +60,18 @@ static int show_config(const struct options *options, const struct config *confi
     return code;
 }
 
+/* With the file that it names. */
+static int check_config(const struct settings *settings)
+{
+    struct err err = {0};
+    struct catalogue *catalogue = NULL;
+    if (catalogue_read(&catalogue, settings->catalogue_file, &err) != 0) {
+        return complain(&err);
+    }
+    catalogue_free(&catalogue);
+    return printf("the configuration is valid\n") > 0 ? 0 : 1;
+}
+
 static int ask_for_tokens(const struct options *options, const struct settings *settings)
 {
     struct err err = {0};
@@ -86,8 +99,8 @@ static int with_backup(const struct options *options, const struct settings *set
     return code;
 }
 
-/* SIGHUP: of all settings the log's level, the console's certificate and how long its sessions last
- * can change while the server runs. */
+/* SIGHUP: of all settings the log's level, the console's certificate, how long its sessions last,
+ * and the catalogue can change while the server runs. */
 static void reload(void *context, struct server *server)
 {
     const struct options *options = context;
@@ -163,7 +176,7 @@ static int run_verb(struct options *options)
     if (rc != 0) {
         code = complain(&err);
     } else if (options->verb == VERB_CHECK_CONFIG) {
-        code = printf("the configuration is valid\n") > 0 ? 0 : 1;
+        code = check_config(&settings);
     } else if (options->verb == VERB_SHOW_CONFIG) {
         code = show_config(options, config);
     } else if (options->verb == VERB_TOKEN) {

@@ -28,6 +28,10 @@ const struct config_key settings_keys[] = {
      "error. "
      "Read again at SIGHUP (systemctl reload kitbagd).",
      0, 0},
+    {"catalogue.file", CONFIG_TEXT, "",
+     "More categories of what is synchronized, and what is to be otherwise than in the shipped "
+     "catalogue: a JSON file of the same form (share/kitbag/catalogue.json). Read again at SIGHUP.",
+     0, 0},
     {"console.certificate", CONFIG_TEXT, "",
      "The console's certificate, a PEM file, with those that lead to a known authority behind it. "
      "Empty: one that the server signs for itself, keys/console.crt in the data folder, made at "
@@ -55,7 +59,9 @@ const struct config_key settings_keys[] = {
      "a start after a crash needs stays in any case.",
      0, 0},
     {"undo.keep", CONFIG_DURATION, "7d",
-     "For so long a deletion, or initialising a category for everybody, can be undone.", 1000, 0},
+     "For so long a deletion, initialising a category for everybody, or changing what is shared "
+     "can be undone.",
+     1000, 0},
     {"tombstones.keep", CONFIG_DURATION, "30d",
      "For so long the deletion of an item is remembered for machines that were not connected; one "
      "that comes back later gets all the user's items anew.",
@@ -254,6 +260,7 @@ int settings_read(struct settings *out, const struct config *config, struct err 
     if (!out->limits.groups_managed && strcmp(mode, "open") != 0) {
         return bad(config, "groups.mode", "it is open or managed", err);
     }
+    out->catalogue_file = config_text(config, "catalogue.file");
     out->segment_bytes = config_u64(config, "journal.segment_size");
     out->memtable_bytes = config_u64(config, "state.memtable_size");
     out->cache_bytes = config_u64(config, "state.cache_size");
@@ -267,6 +274,7 @@ int settings_read(struct settings *out, const struct config *config, struct err 
         .undo_keep_ms = config_u64(config, "undo.keep"),
         .devices_active_ms = config_u64(config, "devices.active"),
     };
+    out->limits.undo_keep_ms = out->retention.undo_keep_ms;
     out->limits.users = config_u64(config, "limits.users");
     const char *policy = config_text(config, "limits.users_policy");
     out->limits.users_evict = strcmp(policy, "evict") == 0;

@@ -32,6 +32,7 @@ struct settings {
     size_t advertise_count;
     char advertise[TOKEN_ADDRESSES_MAX][ADDRESS_MAX_BYTES + 1]; /* HOST or HOST:PORT */
     struct console_settings console;
+    const char *catalogue_file; /* "": the shipped catalogue alone */
     enum log_level log_level;
     uint64_t segment_bytes;
     uint64_t memtable_bytes;

@@ -20,6 +20,7 @@
 #include "server/data_folder.h"
 #include "server/descriptors.h"
 #include "server/restore_swap.h"
+#include "server/seeding.h"
 #include "server/start_inside.h"
 
 enum { RECOVER_EVERY_MS = 1000 };
@@ -43,10 +44,12 @@ static void on_replies(void *context, const struct reply *replies, size_t count)
         }
         sessions_replies(server->sessions, &replies[i], same);
         i += same;
-        if (i < count) {
+        if (i < count && replies[i].ticket != NULL) {
             desk_reply(server->desk, &replies[i]);
-            i++;
+        } else if (i < count) {
+            seeding_answered(&replies[i]);
         }
+        i++;
     }
 }
 
@@ -288,6 +291,22 @@ static int start_stream(struct server *server, struct err *err)
     return sessions_new(&server->sessions, &sessions, err);
 }
 
+static int seed(struct server *server, const char *file, struct err *err)
+{
+    struct catalogue *catalogue = NULL;
+    int rc = catalogue_read(&catalogue, file, err);
+    if (rc == 0) {
+        rc = seeding_run(server->committer, catalogue, NULL, err);
+    }
+    catalogue_free(&catalogue);
+    return rc;
+}
+
+static int start_catalogue(struct server *server, struct err *err)
+{
+    return seed(server, server->options.settings->catalogue_file, err);
+}
+
 static int start_desk(struct server *server, struct err *err)
 {
     const struct settings *settings = server->options.settings;
@@ -376,9 +395,9 @@ static int start_administration(struct server *server, struct err *err)
 static int start_all(struct server *server, struct err *err)
 {
     int (*const steps[])(struct server *, struct err *) = {
-        start_signals, start_files,        start_folder,    start_console,
-        start_stores,  start_keeping,      start_committer, start_stream,
-        start_desk,    start_housekeeping, start_backups,   start_administration};
+        start_signals,      start_files,     start_folder,        start_console,   start_stores,
+        start_keeping,      start_committer, start_stream,        start_catalogue, start_desk,
+        start_housekeeping, start_backups,   start_administration};
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         int rc = steps[i](server, err);
         if (rc != 0) {
@@ -417,7 +436,11 @@ int server_port(const struct server *server)
 void server_reload(struct server *server, const struct settings *settings)
 {
     ASSERT(server != NULL && settings != NULL);
+    struct err err = {0};
     console_reload(server->console, settings);
+    if (seed(server, settings->catalogue_file, &err) != 0) {
+        log_err(LOG_ERROR, "server", "catalogue.not_reloaded", &err);
+    }
 }
 
 /* --- the state is opened again --- */
