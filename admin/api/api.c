@@ -234,30 +234,6 @@ int admin_api_number(json_t *object, const char *member, uint64_t min, uint64_t 
     return 0;
 }
 
-/* Does the path lie in one of these categories? */
-static bool is_in(struct span path, const char *const *categories)
-{
-    for (; *categories != NULL; categories++) {
-        size_t size = strlen(*categories);
-        if (path.size >= size && memcmp(path.data, *categories, size) == 0 &&
-            (path.size == size || path.data[size] == '/')) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool admin_api_secret(enum owner_kind kind, struct span path)
-{
-    static const char *const categories[] = {"keychain", "network", NULL};
-    static const char *const records[] = {"@account", "@token", "device", "token", NULL};
-    static const char *const deeds[] = {"@audit", "@sync", NULL};
-    if (kind == OWNER_SERVER) {
-        return !is_in(path, deeds);
-    }
-    return is_in(path, categories) || (kind == 0 && is_in(path, records));
-}
-
 int admin_api_put_value(json_t *object, struct span bytes)
 {
     return admin_api_put_bytes(object, "value", bytes);

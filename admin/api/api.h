@@ -3,6 +3,7 @@
 #define KITBAG_ADMIN_API_H
 
 #include "admin/board.h"
+#include "admin/catalogue.h"
 #include "admin/devices.h"
 #include "admin/past.h"
 #include "admin/route.h"
@@ -87,7 +88,8 @@ MUST_CHECK int admin_api_device_row(const struct admin_request *request, struct 
 /* What holds the limits where they are: an array (new). */
 json_t *admin_api_retention(const struct server_status *status);
 /* An item with all that is told of it, as a row of a list (new; NULL: out of memory). */
-json_t *admin_api_item_row(enum owner_kind kind, const struct admin_past_item *item, bool values);
+json_t *admin_api_item_row(const struct admin_catalogue *catalogue, enum owner_kind kind,
+                           const struct admin_past_item *item, bool values);
 const char *admin_api_change_kind(enum change_kind kind); /* "item.set" */
 /* The status as the board keeps it: a document on one line. */
 MUST_CHECK int admin_api_status_text(const struct admin_board_facts *facts, struct buf *out,
@@ -115,10 +117,6 @@ void admin_api_tell(json_t *names, const char *name);
 MUST_CHECK int admin_api_bool(json_t *object, const char *member, bool *out, struct err *err);
 MUST_CHECK int admin_api_number(json_t *object, const char *member, uint64_t min, uint64_t max,
                                 uint64_t *out, struct err *err);
-/* Is it a secret, whose value is shown nowhere but on its user's machines? Of the server's own bag
- * all is one but what administrators did; of a bag of which no more is known, `kind` 0, what would
- * be one in any bag. */
-bool admin_api_secret(enum owner_kind kind, struct span path);
 /* `bytes` under "value", or under "value_base64" when they are not UTF-8 text. */
 MUST_CHECK int admin_api_put_value(json_t *object, struct span bytes);
 /* The same under another name. */

@@ -39,8 +39,9 @@ struct feed {
     struct batch batch;
     bool have_batch;
     struct unpacked scratch;
-    uint64_t next_seq; /* the first one that was not given */
-    uint64_t end_seq;  /* the last one to be given, when it does not follow */
+    struct admin_catalogue catalogue; /* as it was when the batch was met */
+    uint64_t next_seq;                /* the first one that was not given */
+    uint64_t end_seq;                 /* the last one to be given, when it does not follow */
     bool follow;
     bool values;
     bool filtered;
@@ -106,7 +107,7 @@ static int put_item(const struct feed *feed, json_t *line, const struct change *
     if (rc == 0 && change->kind == CHANGE_ITEM_SET) {
         rc = json_object_set_new(line, "size", json_integer((json_int_t)change->value.size));
     }
-    if (rc == 0 && admin_api_secret(feed->memo_kind, change->path)) {
+    if (rc == 0 && admin_catalogue_secret(&feed->catalogue, feed->memo_kind, change->path)) {
         rc = json_object_set_new(line, "masked", json_true());
     } else if (rc == 0 && feed->values && change->kind == CHANGE_ITEM_SET) {
         rc = admin_api_put_value(line, change->value);
@@ -324,6 +325,9 @@ static int feed_next(struct admin_stream *stream, uint64_t idle_ms, struct buf *
         }
         if (rc == 0) {
             feed->have_batch = true;
+            rc = admin_catalogue_read(&feed->catalogue, feed->backend->kv, NULL, err);
+        }
+        if (rc == 0) {
             rc = batch_changes(&feed->batch, &feed->scratch, see_change, feed, err);
         }
         if (rc != 0) {
@@ -340,6 +344,7 @@ static void feed_free(struct admin_stream *stream)
     struct feed *feed = (struct feed *)stream;
     journal_cursor_close(&feed->cursor);
     unpack_close(&feed->scratch);
+    admin_catalogue_free(&feed->catalogue);
     free(feed);
 }
 

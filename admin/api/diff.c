@@ -20,6 +20,7 @@ struct diff {
     bool values;
     const char *after;
     struct kv_view *view;
+    struct admin_catalogue catalogue;
     struct admin_compare compare;
     size_t value_bytes;
 };
@@ -72,7 +73,11 @@ static int open_side(const struct diff *diff, uint64_t seq, struct admin_past **
 
 static int open_sides(struct diff *diff, struct err *err)
 {
-    int rc = kv_view_new(&diff->view, diff->request->backend->kv, err);
+    struct kv *kv = diff->request->backend->kv;
+    int rc = kv_view_new(&diff->view, kv, err);
+    if (rc == 0) {
+        rc = admin_catalogue_read(&diff->catalogue, kv, diff->view, err);
+    }
     if (rc == 0) {
         rc = open_side(diff, diff->from, &diff->compare.from, err);
     }
@@ -92,7 +97,9 @@ static int put_side(const struct diff *diff, json_t *row, const struct admin_pas
                     const char *prefix)
 {
     char name[32];
-    json_t *side = item != NULL ? admin_api_item_row(diff->owner.kind, item, diff->values) : NULL;
+    json_t *side = item != NULL
+                       ? admin_api_item_row(&diff->catalogue, diff->owner.kind, item, diff->values)
+                       : NULL;
     const char *member;
     json_t *value;
     int rc = item == NULL || side != NULL ? 0 : E_NOMEM;
@@ -159,6 +166,7 @@ int admin_api_diff(const struct admin_request *request, struct admin_response *r
         rc = fill_page(&diff, rows, &next, err);
     }
     admin_compare_close(&diff.compare);
+    admin_catalogue_free(&diff.catalogue);
     kv_view_free(&diff.view);
     if (rc == 0) {
         response->json = json_pack("{s:s, s:o, s:o, s:O}", "name", diff.owner.shown, "from",

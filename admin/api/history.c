@@ -32,6 +32,7 @@ struct memo {
 struct history {
     const struct admin_request *request;
     struct kv_view *view;
+    struct admin_catalogue catalogue;
     struct owner owner;
     struct span item; /* that one, and what lies under it; empty: all */
     uint64_t from;
@@ -105,7 +106,7 @@ static int put_who(struct history *history, json_t *row, const struct change *ch
 
 static int put_values(const struct history *history, json_t *row, const struct change *change)
 {
-    if (admin_api_secret(history->owner.kind, change->path)) {
+    if (admin_catalogue_secret(&history->catalogue, history->owner.kind, change->path)) {
         return json_object_set_new(row, "masked", json_true());
     }
     if (!history->values) {
@@ -337,6 +338,9 @@ int admin_api_history(const struct admin_request *request, struct admin_response
         rc = kv_view_new(&history.view, request->backend->kv, err);
     }
     if (rc == 0) {
+        rc = admin_catalogue_read(&history.catalogue, request->backend->kv, history.view, err);
+    }
+    if (rc == 0) {
         rc = begin(&history, err);
     }
     if (rc == 0) {
@@ -349,6 +353,7 @@ int admin_api_history(const struct admin_request *request, struct admin_response
         free(history.memos[i].name);
     }
     past_close(&history.chain);
+    admin_catalogue_free(&history.catalogue);
     kv_view_free(&history.view);
     json_decref(history.rows);
     return admin_api_past_code(request, response, rc);

@@ -59,7 +59,8 @@ int admin_api_past_code(const struct admin_request *request, struct admin_respon
 
 /* --- a list --- */
 
-json_t *admin_api_item_row(enum owner_kind kind, const struct admin_past_item *item, bool values)
+json_t *admin_api_item_row(const struct admin_catalogue *catalogue, enum owner_kind kind,
+                           const struct admin_past_item *item, bool values)
 {
     char device[DEVICE_TEXT_MAX] = "";
     if (item->origin != 0) {
@@ -73,7 +74,7 @@ json_t *admin_api_item_row(enum owner_kind kind, const struct admin_past_item *i
     if (rc == 0 && item->conflict) {
         rc = json_object_set_new(row, "conflict", json_true());
     }
-    if (rc == 0 && values && admin_api_secret(kind, item->path)) {
+    if (rc == 0 && values && admin_catalogue_secret(catalogue, kind, item->path)) {
         rc = json_object_set_new(row, "masked", json_true());
     } else if (rc == 0 && values) {
         rc = admin_api_put_value(row, item->value);
@@ -94,6 +95,7 @@ struct items_question {
     uint64_t limit;
     const char *after; /* a path: go on behind it */
     struct kv_view *view;
+    struct admin_catalogue catalogue;
     struct admin_past_bag bag;
     struct admin_past *past;
 };
@@ -107,6 +109,9 @@ static int open_question(struct items_question *q, struct span only, struct err 
     }
     if (rc == 0) {
         rc = kv_view_new(&q->view, backend->kv, err);
+    }
+    if (rc == 0) {
+        rc = admin_catalogue_read(&q->catalogue, backend->kv, q->view, err);
     }
     if (rc == 0) {
         rc = admin_past_bag(backend, q->view, &q->owner, q->seq, &q->bag, err);
@@ -130,6 +135,7 @@ static int open_question(struct items_question *q, struct span only, struct err 
 static void close_question(struct items_question *q)
 {
     admin_past_close(&q->past);
+    admin_catalogue_free(&q->catalogue);
     kv_view_free(&q->view);
 }
 
@@ -144,7 +150,8 @@ static int fill_page(struct items_question *q, json_t *rows, struct buf *next, s
         if (json_array_size(rows) >= q->limit || value_bytes >= ITEMS_BYTES_MAX) {
             return 0;
         }
-        if (json_array_append_new(rows, admin_api_item_row(q->owner.kind, &item, q->values)) != 0) {
+        json_t *row = admin_api_item_row(&q->catalogue, q->owner.kind, &item, q->values);
+        if (json_array_append_new(rows, row) != 0) {
             return err_set(err, E_NOMEM, "out of memory");
         }
         buf_reset(next);
@@ -234,14 +241,14 @@ int admin_api_item(const struct admin_request *request, struct admin_response *r
 {
     struct items_question q = {.request = request, .values = true};
     struct span path = span_str(request->parts[2]);
-    if (admin_api_secret(OWNER_USER, path)) {
-        return err_set(err, E_NOT_ALLOWED,
-                       "'%s' is secret: its value is shown nowhere but on its user's machines",
-                       request->parts[2]);
-    }
     int rc = path_check(path, err);
     if (rc == 0) {
         rc = open_question(&q, path, err);
+    }
+    if (rc == 0 && admin_catalogue_secret(&q.catalogue, q.owner.kind, path)) {
+        rc = err_set(err, E_NOT_ALLOWED,
+                     "'%s' is secret: its value is shown nowhere but on its user's machines",
+                     request->parts[2]);
     }
     if (rc == 0) {
         rc = take_value(&q, path, response, err);

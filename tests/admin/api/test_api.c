@@ -25,40 +25,6 @@ static void each_route_is_found_by_its_own_pattern(void **state)
     }
 }
 
-static void secrets_are_known_by_their_category(void **state)
-{
-    (void)state;
-    static const struct {
-        enum owner_kind kind;
-        const char *path;
-        bool secret;
-    } rows[] = {
-        {OWNER_USER, "keychain", true},
-        {OWNER_USER, "keychain/a/b", true},
-        {OWNER_GROUP, "network/wifi", true},
-        {OWNER_USER_DEVICE, "keychains/a", false},
-        {OWNER_USER, "key", false},
-        {OWNER_USER, "networks", false},
-        {OWNER_USER, "a/keychain", false},
-        {OWNER_USER, "", false},
-        {OWNER_USER, "token/a", false},
-        {OWNER_SERVER, "token/00", true},
-        {OWNER_SERVER, "device/00", true},
-        {OWNER_SERVER, "@account/admin", true},
-        {OWNER_SERVER, "@token/1", true},
-        {OWNER_SERVER, "what/comes/later", true},
-        {OWNER_SERVER, "@audit", false},
-        {OWNER_SERVER, "@sync", false},
-        {0, "keychain/a", true},
-        {0, "@token/1", true},
-        {0, "device/00", true},
-        {0, "copy/default", false},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        assert_int_equal(admin_api_secret(rows[i].kind, span_str(rows[i].path)), rows[i].secret);
-    }
-}
-
 static void a_time_is_text_or_null(void **state)
 {
     (void)state;
@@ -228,7 +194,6 @@ int main(void)
     ask_with_jansson();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_route_is_found_by_its_own_pattern),
-        cmocka_unit_test(secrets_are_known_by_their_category),
         cmocka_unit_test(a_time_is_text_or_null),
         cmocka_unit_test(values_are_put_as_text_or_base64),
         cmocka_unit_test(the_path_names_an_owner),

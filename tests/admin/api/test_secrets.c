@@ -3,6 +3,7 @@
  */
 #include "base/log_ring.h"
 #include "tests/admin/api/api_fixture.h"
+#include "tests/admin/catalogue_samples.h"
 
 #define HISTORY      "30313233343536373839616263646566"
 #define WORDS        "Sesame-Open-4711"
@@ -39,6 +40,9 @@ static int plant_all(void **state)
     plant("server", "@token/7");
     plant("server", "token/00ff");
     plant("server", "device/not-a-number"); /* as a record with a key */
+    plant("user:ann", "fax/pins/7");        /* secret by the catalogue alone */
+    plant("fleet", "@default/fax/pins/7");
+    sample_category(&fake, "fax/pins", (struct category){.has_flag = true, .secret = true});
     return rc;
 }
 
@@ -158,7 +162,7 @@ static void no_question_is_answered_with_a_secret(void **state)
     (void)state;
     static const char *const owners[] = {"user/ann", "group/sales", "user/bob"};
     static const char *const items[] = {"keychain%2Fwiki", "network%2Fwifi", "keychain%2Fhere",
-                                        "keychain%2Fshared"};
+                                        "keychain%2Fshared", "fax%2Fpins%2F7"};
     size_t routes = 0;
     for (const struct admin_route *route = admin_api_routes; route->method != NULL; route++) {
         if (strcmp(route->method, "GET") != 0) {
