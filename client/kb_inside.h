@@ -104,10 +104,21 @@ void client_give_up(struct kb *kb);
 /* Stores a changed identity: whole, durably, then in memory. */
 MUST_CHECK int client_store_identity(struct kb *kb, const struct identity *identity,
                                      struct err *err);
+/* --- kb_settle.c --- */
+/* The owner's bag here is the server's bag `bag_id` from now on, and kept. `out` may be NULL. */
+MUST_CHECK int client_keep_bag(struct kb *kb, const struct owner *owner, uint64_t bag_id,
+                               struct replica_bag *out, struct err *err);
 /* Gives every CREATE of the outbox its bag in the replica, and the bag its id. */
 MUST_CHECK int client_settle_creates(struct kb *kb, struct err *err);
-/* Lets go of taken up writes that the replica has. `waiting`: some outcomes are not durable. */
-MUST_CHECK int client_settle_passed(struct kb *kb, bool *waiting, struct err *err);
+/* Lets go of taken up writes that the replica has, and begins to keep the bags of users on this
+ * machine that writes made. */
+struct client_settled {
+    bool waiting; /* some outcomes are not durable */
+    bool added;   /* a bag: it is to be followed */
+};
+MUST_CHECK int client_settle_passed(struct kb *kb, struct client_settled *settled, struct err *err);
+/* Writes of bags that are gone stay to be answered, and are visible no more. */
+MUST_CHECK int client_hide_gone(struct kb *kb, struct err *err);
 /* Both, and tells watchers where the visible value changed by it. */
 void client_passed(struct kb *kb, uint64_t bag_id, uint64_t cursor, bool *waiting);
 
@@ -136,6 +147,10 @@ bool client_wanted(struct kb *kb);
 /* Connects when it was started, without waiting; else does nothing. */
 MUST_CHECK int client_connect(struct kb *kb, struct err *err);
 
+/* With kb->control: the network ends, until client_go_on. False: it does not run. */
+bool client_halt(struct kb *kb);
+MUST_CHECK int client_go_on(struct kb *kb, struct err *err);
+
 /* --- kb_items.c --- */
 /* The bag that `text` names and that is kept here. E_INVALID, E_NAME, E_NOT_SIGNED_IN. */
 MUST_CHECK int client_find_bag(struct kb *kb, const char *text, struct replica_bag *bag,
@@ -158,6 +173,17 @@ MUST_CHECK int client_over_find(struct kb *kb, const struct owner *owner, struct
 void client_over_free(struct client_over *over);
 /* After E_CORRUPT of reading: what was damaged is fetched anew. Other results are fine. */
 void client_tell_damage(struct kb *kb, int rc);
+
+/* --- kb_watch.c --- */
+/* The user whose bag on this machine it is; false: it is another kind of bag. */
+bool client_user_of(struct kb *kb, const struct owner *owner, struct owner *user);
+/* hub_tell; what changes in a user's bag on this machine is told of the user's bag, too. */
+void client_tell(struct kb *kb, const struct owner *owner, struct span path, uint64_t seq);
+
+/* --- kb_write.c --- */
+/* Is the user's item written to the bag on the device now? `rules`: a const struct replica_rules,
+ * or NULL. An outbox_device_fn. */
+bool client_is_device_specific(void *rules, struct span path);
 
 /* --- kb_explain.c --- */
 enum kb_layer client_layer(enum replica_layer layer);
@@ -183,6 +209,10 @@ MUST_CHECK int client_groups_get(struct kb *kb, uint64_t user_local, struct kb_g
 MUST_CHECK int client_groups_set(struct kb *kb, uint64_t user_local, const struct kb_groups *groups,
                                  struct err *err);
 MUST_CHECK int client_groups_forget(struct kb *kb, uint64_t user_local, struct err *err);
+/* The note that keeps them, which has this name and the bag's local number; errors stay in the
+ * buffer. */
+#define CLIENT_NOTE_GROUPS "groups/"
+void client_groups_put(const struct kb_groups *groups, struct buf *out);
 /* Drops group bags that no kept user needs; `dropped` is told each server's bag that went. */
 MUST_CHECK int client_drop_spare_groups(struct kb *kb,
                                         void (*dropped)(void *context, uint64_t bag_id),
@@ -216,5 +246,19 @@ bool client_is_due(struct kb *kb, uint64_t bag_id);
 /* The server was told of the sign-in (a sign-out stays), or with `out` of all. There may be none.
  */
 MUST_CHECK int client_due_done(struct kb *kb, uint64_t bag_id, bool out, struct err *err);
+
+/* More of them, for a note that is written with other things in one transaction: the list as it is
+ * (nobody else changes it until the end), what is put to it (one per bag that has none), and the
+ * note's bytes. E_QUOTA. */
+#define CLIENT_NOTE_DUES "due"
+enum { CLIENT_DUES_BYTES_MAX = 4 << 20 };
+struct due_list {
+    struct buf bytes;
+    uint32_t count;
+};
+MUST_CHECK int client_dues_begin(struct kb *kb, struct due_list *list, struct err *err);
+MUST_CHECK int client_dues_put(struct due_list *list, const struct due *due, struct err *err);
+MUST_CHECK int client_dues_bytes(const struct due_list *list, struct buf *out, struct err *err);
+void client_dues_end(struct kb *kb, struct due_list *list);
 
 #endif

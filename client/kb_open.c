@@ -10,8 +10,6 @@
 #include "client/kb_inside.h"
 #include "client/network.h"
 
-enum { ACKED_BAGS_MAX = 256 }; /* let go of per round */
-
 static const uint64_t MAP_BYTES = (uint64_t)16 << 30;
 static const uint64_t OUTBOX_BYTES = (uint64_t)64 << 20;
 
@@ -74,137 +72,6 @@ int client_store_identity(struct kb *kb, const struct identity *identity, struct
         (void)pthread_mutex_lock(&kb->lock);
         kb->identity = *identity;
         (void)pthread_mutex_unlock(&kb->lock);
-    }
-    return rc;
-}
-
-/* --- what the outbox knows of bags --- */
-
-/* A bag that this machine made: it may be missing here (a crash between the two, a replica that
- * was lost), or not know yet what the server called it. */
-static int settle_create(void *context, const struct outbox_made *made, struct err *err)
-{
-    struct kb *kb = context;
-    struct replica_bag bag;
-    int rc = replica_bag_by_owner(kb->replica, &made->owner, &bag, err);
-    if (rc == E_NOT_FOUND && made->bag_id == 0) {
-        bag = (struct replica_bag){
-            .made_by = made->id, .complete = true, .keep = true, .owner = made->owner};
-        return replica_bag_add(kb->replica, &bag, err);
-    }
-    if (rc != 0) {
-        return rc == E_NOT_FOUND ? 0 : rc;
-    }
-    if (bag.bag_id != 0 || bag.made_by != made->id || made->bag_id == 0) {
-        return 0;
-    }
-    bag.bag_id = made->bag_id;
-    bag.cursor = made->code == 0 ? made->bag_id : 0; /* not 0: it was made here */
-    bag.complete = false; /* the server's copy comes, and the writes of here lie over it */
-    return replica_bag_update(kb->replica, &bag, err);
-}
-
-struct made_ids {
-    struct kb *kb;
-    size_t count;
-    uint64_t ids[ACKED_BAGS_MAX];
-};
-
-static int note_made(void *context, const struct outbox_made *made, struct err *err)
-{
-    struct made_ids *done = context;
-    int rc = settle_create(done->kb, made, err);
-    if (rc == 0 && made->bag_id != 0 && done->count < ACKED_BAGS_MAX) {
-        done->ids[done->count++] = made->id;
-    }
-    return rc;
-}
-
-int client_settle_creates(struct kb *kb, struct err *err)
-{
-    struct made_ids done = {.kb = kb};
-    int rc = outbox_creates(kb->outbox, note_made, &done, err);
-    for (size_t i = 0; rc == 0 && i < done.count; i++) {
-        outbox_made_done(kb->outbox, done.ids[i]);
-    }
-    return rc;
-}
-
-/* --- letting go of what was taken up --- */
-
-/* Under the outbox's lock: was what the write showed something else than what the replica says? */
-static void tell_if_other(void *context, const struct owner *owner, struct span path,
-                          const struct span *value)
-{
-    struct kb *kb = context;
-    struct replica_view view = {.owner = owner, .device = client_device(kb)};
-    struct replica_seen seen;
-    struct buf now;
-    buf_init(&now, VALUE_MAX_BYTES + 1);
-    int rc = replica_view_item(kb->replica, &view, path, &seen, &now, NULL);
-    bool same = rc == 0 ? value != NULL && span_equal(*value, buf_span(&now))
-                        : rc == E_NOT_FOUND && value == NULL;
-    if (!same) {
-        hub_tell(kb->hub, owner, path, rc == 0 ? seen.row.seq : 0);
-    }
-    buf_free(&now);
-}
-
-void client_passed(struct kb *kb, uint64_t bag_id, uint64_t cursor, bool *waiting)
-{
-    if (outbox_passed(kb->outbox, bag_id, cursor, tell_if_other, kb) > 0 && waiting != NULL) {
-        *waiting = true;
-    }
-}
-
-struct bag_ids {
-    size_t count;
-    uint64_t ids[ACKED_BAGS_MAX];
-};
-
-static int collect_bag(void *context, const struct outbox_entry *entry, struct err *err)
-{
-    (void)err;
-    struct bag_ids *bags = context;
-    for (size_t i = 0; i < bags->count; i++) {
-        if (bags->ids[i] == entry->bag_id) {
-            return 0;
-        }
-    }
-    if (bags->count < ACKED_BAGS_MAX) {
-        bags->ids[bags->count++] = entry->bag_id;
-    }
-    return 0;
-}
-
-/* Bags that are not kept here any more have no cursor to wait for. */
-int client_settle_passed(struct kb *kb, bool *waiting, struct err *err)
-{
-    struct bag_ids bags = {0};
-    *waiting = false;
-    int rc = outbox_each(kb->outbox, OUTBOX_ACKED, collect_bag, &bags, err);
-    for (size_t i = 0; rc == 0 && i < bags.count; i++) {
-        struct replica_bag bag = {0};
-        int found = bags.ids[i] != 0 ? replica_bag_by_id(kb->replica, bags.ids[i], &bag, NULL)
-                                     : E_NOT_FOUND;
-        if (found == 0 || found == E_NOT_FOUND) {
-            client_passed(kb, bags.ids[i], found == 0 ? bag.cursor : UINT64_MAX, waiting);
-        }
-    }
-    return rc;
-}
-
-/* Writes of bags that are gone stay to be answered, and are visible no more. */
-static int hide_gone(struct kb *kb, struct err *err)
-{
-    struct bag_ids bags = {0};
-    int rc = outbox_each(kb->outbox, OUTBOX_PENDING, collect_bag, &bags, err);
-    for (size_t i = 0; rc == 0 && i < bags.count; i++) {
-        struct replica_bag bag;
-        if (bags.ids[i] != 0 &&
-            replica_bag_by_id(kb->replica, bags.ids[i], &bag, NULL) == E_NOT_FOUND) {
-            outbox_hide(kb->outbox, bags.ids[i]);
-        }
     }
     return rc;
 }
@@ -328,10 +195,10 @@ static int open_parts(struct kb *kb, const struct kb_options *options, struct er
     }
     outbox_set_barrier(kb->outbox, sync_replica, kb->replica);
     outbox_set_alone(kb->outbox, kb->identity.device == 0);
-    bool waiting = false;
+    struct client_settled settled;
     rc = settle_if_there_is_room(kb, err);
-    rc = rc != 0 ? rc : client_settle_passed(kb, &waiting, err);
-    rc = rc != 0 ? rc : hide_gone(kb, err);
+    rc = rc != 0 ? rc : client_settle_passed(kb, &settled, err);
+    rc = rc != 0 ? rc : client_hide_gone(kb, err);
     if (rc == 0) {
         client_mirror_begin(kb);
         kb->kept = client_kept_note(kb);

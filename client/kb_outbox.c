@@ -109,7 +109,7 @@ static void tell_bag(struct kb *kb, const char *bag)
 {
     struct owner owner;
     if (owner_parse(&owner, bag, NULL) == 0) {
-        hub_tell(kb->hub, &owner, (struct span){NULL, 0}, 0);
+        client_tell(kb, &owner, (struct span){NULL, 0}, 0);
     }
 }
 
@@ -124,7 +124,13 @@ static int retry(struct kb *kb, const struct kb_op *op, struct err *err)
                                    .bag_id = bag.bag_id,
                                    .made_by = bag.bag_id == 0 ? bag.made_by : 0,
                                    .seen = bag.cursor};
-    rc = outbox_retry(kb->outbox, op->op, &target, client_wall_ms(kb), NULL, err);
+    const struct replica_rules *rules = NULL;
+    if (bag.owner.kind == OWNER_USER) { /* without them it is made as a shared one, as any write */
+        client_tell_damage(kb, replica_rules_take(kb->replica, &rules, NULL));
+    }
+    rc = outbox_retry(kb->outbox, op->op, &target, client_is_device_specific,
+                      (void *)(uintptr_t)rules, client_wall_ms(kb), NULL, err);
+    replica_rules_put_back(kb->replica, &rules);
     if (rc == 0) {
         tell_bag(kb, op->bag);
     }

@@ -1,6 +1,26 @@
 /* client/kb_watch.c - the public functions for watching. */
 #include "client/kb_inside.h"
 
+bool client_user_of(struct kb *kb, const struct owner *owner, struct owner *user)
+{
+    if (owner->kind != OWNER_USER_DEVICE || owner->device != client_device(kb)) {
+        return false;
+    }
+    *user = *owner;
+    user->kind = OWNER_USER;
+    user->device = 0;
+    return true;
+}
+
+void client_tell(struct kb *kb, const struct owner *owner, struct span path, uint64_t seq)
+{
+    struct owner user;
+    hub_tell(kb->hub, owner, path, seq);
+    if (client_user_of(kb, owner, &user)) {
+        hub_tell(kb->hub, &user, path, seq);
+    }
+}
+
 int kb_watch(struct kb *kb, const char *bag, kb_change_fn *on_change, void *context,
              struct kb_watch **watch, struct kb_error *error)
 {

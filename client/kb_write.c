@@ -69,6 +69,35 @@ static int check_condition(struct kb *kb, const struct owner *owner,
     return row.seq > write->if_seq ? failed(write, "has seq", row.seq, err) : 0;
 }
 
+/* --- what is shared --- */
+
+bool client_is_device_specific(void *rules, struct span path)
+{
+    return sharing_layer_of(replica_rules_category(rules, path)) == SHARING_DEVICE;
+}
+
+/* Under which flag each item is written, and whether its category takes it. Where that can't be
+ * read the write is made as a shared one: the server then puts it where it belongs by the flag of
+ * now. */
+static int judge_by_category(struct kb *kb, const struct owner *owner,
+                             struct operation_write *writes, size_t count, struct err *err)
+{
+    const struct replica_rules *rules = NULL;
+    if (owner->kind != OWNER_USER) {
+        return 0;
+    }
+    client_tell_damage(kb, replica_rules_take(kb->replica, &rules, NULL));
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        const struct category *category = replica_rules_category(rules, writes[i].path);
+        writes[i].device = sharing_layer_of(category) == SHARING_DEVICE;
+        rc = writes[i].remove ? 0
+                              : sharing_check_value(category, writes[i].path, writes[i].value, err);
+    }
+    replica_rules_put_back(kb->replica, &rules);
+    return rc;
+}
+
 /* --- writing --- */
 
 static int find_target(struct kb *kb, const char *text, struct replica_bag *bag,
@@ -98,13 +127,14 @@ static void wake(struct kb *kb, unsigned news)
     (void)pthread_mutex_unlock(&kb->lock);
 }
 
-static int write_all(struct kb *kb, const char *bag_text, const struct operation_write *writes,
+static int write_all(struct kb *kb, const char *bag_text, struct operation_write *writes,
                      size_t count, uint64_t *op, struct err *err)
 {
     struct replica_bag bag;
     struct outbox_target target;
     int rc = check_set(writes, count, err);
     rc = rc != 0 ? rc : find_target(kb, bag_text, &bag, &target, err);
+    rc = rc != 0 ? rc : judge_by_category(kb, &bag.owner, writes, count, err);
     for (size_t i = 0; rc == 0 && i < count; i++) {
         rc = check_condition(kb, &bag.owner, &writes[i], err);
     }
@@ -115,7 +145,7 @@ static int write_all(struct kb *kb, const char *bag_text, const struct operation
     }
     wake(kb, NETWORK_OPS);
     for (size_t i = 0; i < count; i++) {
-        hub_tell(kb->hub, &bag.owner, writes[i].path, 0);
+        client_tell(kb, &bag.owner, writes[i].path, 0);
     }
     return 0;
 }

@@ -130,10 +130,13 @@ void network_ask_again_later(struct network *network)
 static void pass(struct network *network)
 {
     struct err err = {0};
-    bool waiting = false;
+    struct client_settled settled;
     network->passed_due = false;
     int rc = outbox_flush(network->kb->outbox, &err);
-    rc = rc != 0 ? rc : client_settle_passed(network->kb, &waiting, &err);
+    rc = rc != 0 ? rc : client_settle_passed(network->kb, &settled, &err);
+    if (rc == 0 && settled.added) {
+        atomic_fetch_or(&network->news, NETWORK_BAGS);
+    }
     if (rc != 0) {
         network_tell_trouble(network, rc, err.text);
         network_ask_again_later(network);

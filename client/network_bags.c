@@ -235,7 +235,7 @@ void network_drop_bag(struct network *network, uint64_t bag_id)
     outbox_hide(kb->outbox, bag_id);
     network_drop_followed(network, bag_id);
     if (rc == 0) {
-        hub_tell(kb->hub, &bag.owner, (struct span){NULL, 0}, 0);
+        client_tell(kb, &bag.owner, (struct span){NULL, 0}, 0);
     }
     network->spare_due = true;
     network->reconcile_due = true;

@@ -195,7 +195,7 @@ static void drop_user(struct network *network, const struct replica_bag *bag)
         network->spare_due = true;
         outbox_hide(network->kb->outbox, bag->bag_id);
         network_forget_sign_out(network, bag->bag_id);
-        hub_tell(network->kb->hub, &bag->owner, (struct span){NULL, 0}, 0);
+        client_tell(network->kb, &bag->owner, (struct span){NULL, 0}, 0);
     }
 }
 

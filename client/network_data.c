@@ -4,12 +4,11 @@
 
 #include "base/array.h"
 #include "client/network_inside.h"
-#include "journal/fence.h"
 
 /* --- telling watchers --- */
 
 /* A change under a local write that lies over it is not visible. */
-static void tell_item(struct kb *kb, const struct owner *owner, struct span path, uint64_t seq)
+static void tell_visible(struct kb *kb, const struct owner *owner, struct span path, uint64_t seq)
 {
     bool removed = false;
     uint64_t time_ms = 0;
@@ -18,9 +17,18 @@ static void tell_item(struct kb *kb, const struct owner *owner, struct span path
     }
 }
 
+static void tell_item(struct kb *kb, const struct owner *owner, struct span path, uint64_t seq)
+{
+    struct owner user;
+    tell_visible(kb, owner, path, seq);
+    if (client_user_of(kb, owner, &user)) {
+        tell_visible(kb, &user, path, seq);
+    }
+}
+
 static void tell_bag(struct kb *kb, const struct owner *owner)
 {
-    hub_tell(kb->hub, owner, (struct span){NULL, 0}, 0);
+    client_tell(kb, owner, (struct span){NULL, 0}, 0);
 }
 
 /* --- what came, many messages in one transaction --- */
@@ -73,8 +81,9 @@ static void took_effect(void *context, const struct replica_bag *bag, const stru
     } else if (item) {
         tell_bag(network->kb, &bag->owner);
     }
-    if (bag->owner.kind == OWNER_FLEET && (change->path.size == 0 || fence_path_is(change->path))) {
-        network->fences_changed = true;
+    if (bag->owner.kind == OWNER_FLEET &&
+        (change->path.size == 0 || replica_rules_concern(change->path))) {
+        network->rules_changed = true;
     }
     if (bag->bag_id == network->device_bag) {
         network->reconcile_due = true;
@@ -121,10 +130,10 @@ int network_commit(struct network *network, struct err *err)
         pass_touched(network);
         network_finish_requests(network);
     }
-    if (rc == 0 && network->fences_changed) { /* what is hidden, or not any more, is not listed */
-        hub_tell_all(network->kb->hub);
+    if (rc == 0 && network->rules_changed) { /* which items are seen otherwise is not listed */
+        hub_tell_users(network->kb->hub);
     }
-    network->fences_changed = false;
+    network->rules_changed = false;
     network->touched_count = 0;
     return rc;
 }
@@ -329,8 +338,16 @@ void network_outcome(struct network *network, const struct follow_action *action
     struct outbox_told told;
     struct kb *kb = network->kb;
     int code = action->outcome.code;
-    outbox_outcome(kb->outbox, action->outcome.number, code, action->outcome.seq,
-                   action->outcome.text, &told);
+    const struct wire_split *split = &action->outcome.split;
+    const struct outbox_answer answer = {.number = action->outcome.number,
+                                         .code = code,
+                                         .seq = action->outcome.seq,
+                                         .text = span_str(action->outcome.text),
+                                         .split = split->is,
+                                         .device_bag = split->device_bag,
+                                         .shared_seq = split->shared_seq,
+                                         .device_seq = split->device_seq};
+    outbox_outcome(kb->outbox, &answer, &told);
     if (code == E_BAG_GONE && told.news && network_is_supplied(network, told.bag_id)) {
         (void)!outbox_drop(kb->outbox, told.id, NULL); /* else it is seen among the refused */
     }

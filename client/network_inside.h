@@ -121,7 +121,7 @@ struct network {
     size_t batch_count, batch_bytes, batch_weight;
     struct changed_bag *touched;
     size_t touched_count, touched_capacity;
-    bool fences_changed;
+    bool rules_changed;
     uint64_t data_ms; /* monotonic, when a bag last changed */
 
     uint64_t healed; /* bags ever fetched anew because they differed */
@@ -277,9 +277,6 @@ void network_batches(struct network *network, const struct follow_action *action
                      struct follow_event *answer);
 
 /* --- network_people.c --- */
-/* The owner's bag here is the server's bag `bag_id` from now on, and kept. */
-MUST_CHECK int network_keep_bag(struct network *network, const struct owner *owner, uint64_t bag_id,
-                                struct replica_bag *out, struct err *err);
 /* Does somebody wait for this user's sign-in? */
 bool network_is_requested(struct network *network, const struct owner *user);
 /* The owner of a row of SIGNED_IN or OWNERS. */

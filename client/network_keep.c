@@ -134,8 +134,9 @@ static int keep_row(struct network *network, const struct wire_owner *row, struc
     if (rc == 0 && bag.bag_id >= row->bag_id) {
         return 0;
     }
-    return rc == 0 || rc == E_NOT_FOUND ? network_keep_bag(network, &owner, row->bag_id, NULL, err)
-                                        : rc;
+    return rc == 0 || rc == E_NOT_FOUND
+               ? client_keep_bag(network->kb, &owner, row->bag_id, NULL, err)
+               : rc;
 }
 
 /* The first listing may have a hundred thousand bags: those that are new to this machine are added

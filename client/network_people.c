@@ -8,37 +8,6 @@
 
 enum { DUE_AGAIN_MS = 5000 }; /* before a signing that was put off is told again */
 
-/* --- bags to be kept --- */
-
-int network_keep_bag(struct network *network, const struct owner *owner, uint64_t bag_id,
-                     struct replica_bag *out, struct err *err)
-{
-    struct replica *replica = network->kb->replica;
-    struct replica_bag bag;
-    int rc = replica_bag_by_owner(replica, owner, &bag, err);
-    if (rc == 0 && bag.bag_id != 0 && bag.bag_id != bag_id) { /* deleted and made again */
-        outbox_hide(network->kb->outbox, bag.bag_id);
-        rc = replica_bag_drop(replica, bag.local, err);
-        rc = rc == 0 ? E_NOT_FOUND : rc;
-    }
-    if (rc == E_NOT_FOUND) {
-        bag = (struct replica_bag){.bag_id = bag_id, .keep = true, .owner = *owner};
-        rc = replica_bag_add(replica, &bag, err);
-    } else if (rc == 0 && (bag.bag_id == 0 || bag.made_by != 0 || !bag.keep ||
-                           strcmp(bag.owner.shown, owner->shown) != 0)) {
-        bag.complete = bag.complete && bag.bag_id != 0;
-        bag.bag_id = bag_id;
-        bag.made_by = 0;
-        bag.keep = true;
-        bag.owner = *owner;
-        rc = replica_bag_update(replica, &bag, err);
-    }
-    if (rc == 0 && out != NULL) {
-        *out = bag;
-    }
-    return rc;
-}
-
 /* --- requests --- */
 
 static int is_pending(void *context, const struct outbox_made *made, struct err *err)
@@ -213,7 +182,7 @@ static int keep_listed(struct network *network, const struct wire_owner *row,
     struct owner owner;
     struct replica_bag bag;
     int rc = network_owner_of(row, &owner, err);
-    rc = rc != 0 ? rc : network_keep_bag(network, &owner, row->bag_id, &bag, err);
+    rc = rc != 0 ? rc : client_keep_bag(network->kb, &owner, row->bag_id, &bag, err);
     if (rc != 0) {
         return rc;
     }

@@ -27,8 +27,9 @@ struct copy {
 static int take_item(void *context, const struct kb_item *item)
 {
     struct copy *copy = context;
-    if (item->pending != copy->pending || path_reserved(span_str(item->path))) {
-        return 0; /* what Kitbag keeps for itself is made by the server again */
+    if (item->pending != copy->pending || path_reserved(span_str(item->path)) ||
+        item->layer == KB_LAYER_DEFAULT) {
+        return 0; /* what Kitbag keeps for itself is made by the server again; a default is there */
     }
     size_t path = strlen(item->path);
     struct operation_write *writes =
@@ -39,7 +40,8 @@ static int take_item(void *context, const struct kb_item *item)
     }
     copy->writes = writes;
     uint8_t *bytes = malloc(path + item->size);
-    writes[copy->count] = (struct operation_write){.path = {bytes, path}};
+    writes[copy->count] =
+        (struct operation_write){.path = {bytes, path}, .device = item->layer == KB_LAYER_DEVICE};
     if (bytes == NULL) {
         copy->failed = E_NOMEM;
         return 1;
@@ -148,11 +150,17 @@ static int retry_refused(struct network *network, uint64_t bag_id,
     struct refused refused = {.bag_id = bag_id};
     struct outbox *outbox = network->kb->outbox;
     uint64_t now_ms = client_wall_ms(network->kb);
+    const struct replica_rules *rules = NULL;
     int rc = outbox_each(outbox, OUTBOX_REFUSED, note_refused, &refused, err);
+    if (rc == 0 && target->owner->kind == OWNER_USER) {
+        rc = replica_rules_take(network->kb->replica, &rules, err);
+    }
     for (size_t i = 0; rc == 0 && i < refused.count; i++) {
-        rc = outbox_retry(outbox, refused.ids[i], target, now_ms, NULL, err);
+        rc = outbox_retry(outbox, refused.ids[i], target, client_is_device_specific,
+                          (void *)(uintptr_t)rules, now_ms, NULL, err);
         rc = rc == E_NOT_FOUND ? 0 : rc; /* somebody dropped it just now */
     }
+    replica_rules_put_back(network->kb->replica, &rules);
     free(refused.ids);
     return rc;
 }

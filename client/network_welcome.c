@@ -24,16 +24,35 @@ struct putting_aside {
     size_t going_count, going_capacity;
 };
 
+/* What is in a user's bag on this device is put aside as a write to the user's bag: trying it again
+ * makes the server have that bag again, too. */
+static bool written_by_user(struct kb *kb, struct replica_bag *bag)
+{
+    struct replica_bag user;
+    struct owner owner = bag->owner;
+    bool own = owner.kind == OWNER_USER_DEVICE;
+    owner.kind = OWNER_USER;
+    owner.device = 0;
+    if (!own || replica_bag_by_owner(kb->replica, &owner, &user, NULL) != 0) {
+        return false;
+    }
+    *bag = user;
+    return true;
+}
+
 static int put_aside(void *context, const struct replica_bag *bag, struct span path,
                      const struct item_row *row, struct err *err)
 {
     struct putting_aside *aside = context;
-    struct outbox_target target = {
-        .owner = &bag->owner, .bag_id = bag->bag_id, .seen = bag->cursor};
+    struct kb *kb = aside->network->kb;
+    struct replica_bag written = *bag;
     struct operation_write write = {
         .path = path, .value = row->value, .remove = row->state == ITEM_TOMBSTONE};
+    write.device = written_by_user(kb, &written);
+    struct outbox_target target = {
+        .owner = &written.owner, .bag_id = written.bag_id, .seen = written.cursor};
     int rc =
-        outbox_refuse(aside->network->kb->outbox, &target, &write, 1, row->time_ms, E_HISTORY,
+        outbox_refuse(kb->outbox, &target, &write, 1, row->time_ms, E_HISTORY,
                       "the server's data was put back to a state before this value", NULL, err);
     aside->count += rc == 0 ? 1 : 0;
     return rc;
@@ -43,10 +62,10 @@ static int put_aside(void *context, const struct replica_bag *bag, struct span p
  * it. */
 static int put_acked_aside(struct putting_aside *aside, uint64_t resume_seq, struct err *err)
 {
-    bool waiting = false;
+    struct client_settled settled;
     struct kb *kb = aside->network->kb;
     int rc = outbox_flush(kb->outbox, err);
-    rc = rc != 0 ? rc : client_settle_passed(kb, &waiting, err);
+    rc = rc != 0 ? rc : client_settle_passed(kb, &settled, err);
     return rc != 0 ? rc : outbox_lost(kb->outbox, resume_seq, E_HISTORY, LOST, &aside->count, err);
 }
 
@@ -72,7 +91,7 @@ static void forget_numbers(struct putting_aside *aside)
     struct network *network = aside->network;
     network->gone_count = 0;
     for (size_t i = 0; i < aside->going_count; i++) {
-        hub_tell(network->kb->hub, &aside->going[i], (struct span){NULL, 0}, 0);
+        client_tell(network->kb, &aside->going[i], (struct span){NULL, 0}, 0);
     }
 }
 
@@ -148,10 +167,10 @@ void network_welcome(struct network *network, const struct wire_welcome *welcome
     network_mirror_welcome(network, welcome->mirror);
     network_hold_for_due(network);
     if (welcome->fleet_bag != 0) {
-        rc = network_keep_bag(network, &fleet, welcome->fleet_bag, NULL, &err);
+        rc = client_keep_bag(network->kb, &fleet, welcome->fleet_bag, NULL, &err);
     }
     if (rc == 0 && welcome->device_bag != 0) {
-        rc = network_keep_bag(network, &device, welcome->device_bag, NULL, &err);
+        rc = client_keep_bag(network->kb, &device, welcome->device_bag, NULL, &err);
     }
     if (rc != 0) {
         network_tell_trouble(network, rc, err.text);

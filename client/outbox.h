@@ -11,7 +11,8 @@
  *     sent. Threads that add at the same time share one sync.
  *   - What was perhaps sent is sent again byte for byte until its outcome is known and durable.
  *   - An operation that was taken up stays visible until outbox_passed: its bag's cursor passed its
- *     seq. Of several visible writes to an item the newest counts.
+ *     seq; of one of which a part went to the bag of the user on this device, both bags' cursors.
+ *     Of several visible writes to an item the newest counts.
  *   - After a failed write nothing more is taken (E_IO) until it is opened again; reading goes on.
  *   - Memory and file: what is pending, visible or refused, at most `max_bytes` of it; the file is
  *     rewritten small when it is full. On a machine that never joined (outbox_set_alone) writes
@@ -76,10 +77,13 @@ MUST_CHECK int outbox_write(struct outbox *outbox, const struct outbox_target *t
                             uint64_t *id, struct err *err);
 MUST_CHECK int outbox_create(struct outbox *outbox, const struct owner *owner, uint64_t time_ms,
                              uint64_t *id, struct err *err);
-/* A refused write as a new one, without its conditions; the refused one is gone. E_NOT_FOUND: no
- * refused write has this id. */
+/* A refused write as a new one, without its conditions; the refused one is gone. `device` (NULL: of
+ * none) says of which items the category is device-specific now. E_NOT_FOUND: no refused write has
+ * this id. */
+typedef bool outbox_device_fn(void *context, struct span path);
 MUST_CHECK int outbox_retry(struct outbox *outbox, uint64_t id, const struct outbox_target *target,
-                            uint64_t time_ms, uint64_t *new_id, struct err *err);
+                            outbox_device_fn *device, void *context, uint64_t time_ms,
+                            uint64_t *new_id, struct err *err);
 /* What the server lost, or could not take, put among the refused writes: it never was pending, is
  * not visible and not sent, and can be retried or dropped. Durable; `code` is not 0, `text` is the
  * sentence. Errors as of outbox_write. */
@@ -106,8 +110,18 @@ MUST_CHECK int outbox_read(struct outbox *outbox, uint64_t from, uint32_t max_co
 /* No more is sent for now (noted with the next write). */
 void outbox_stop_sending(struct outbox *outbox);
 
-/* What the server said of `number`; not a deferral. Visible at once (who waits is woken), durable
- * with the next write or outbox_flush; repeats are ignored. `told` is filled (may be NULL). */
+/* What the server said of an operation; not a deferral. Visible at once (who waits is woken),
+ * durable with the next write or outbox_flush; repeats are ignored. `told` is filled (may be NULL).
+ */
+struct outbox_answer {
+    uint64_t number;
+    int code;
+    uint64_t seq;
+    struct span text;
+    bool split;          /* a part of it, or all, went to the bag of the user on this device: */
+    uint64_t device_bag; /* that one; 0: it is gone */
+    uint64_t shared_seq, device_seq; /* what each cursor has to pass; 0: nothing */
+};
 struct outbox_told {
     uint64_t id; /* 0: nothing is known of this number */
     enum operation_kind kind;
@@ -115,16 +129,17 @@ struct outbox_told {
     struct owner owner; /* of the bag */
     uint64_t bag_id;    /* CREATE, code 0 or E_BAG_EXISTS: the bag; WRITE: its bag */
 };
-void outbox_outcome(struct outbox *outbox, uint64_t number, int code, uint64_t seq,
-                    const char *text, struct outbox_told *told);
+void outbox_outcome(struct outbox *outbox, const struct outbox_answer *answer,
+                    struct outbox_told *told);
 /* Makes outcomes durable. Costs nothing when all are. */
 MUST_CHECK int outbox_flush(struct outbox *outbox, struct err *err);
 /* A new writer number: what has no outcome is numbered from 1 on. Durable. */
 MUST_CHECK int outbox_renumber(struct outbox *outbox, struct err *err);
 
-/* Taken up operations on `bag_id` with a seq up to `cursor` stop being visible, once their outcome
- * is durable. Returns how many still wait for that: flush, and call again. `each` (may be NULL) is
- * told every item that was visible by such an operation until now and by no other. */
+/* Taken up operations that wait for no more than `bag_id` to be at `cursor` stop being visible,
+ * once their outcome is durable. Returns how many still wait for that: flush, and call again.
+ * `each` (may be NULL) is told every item that was visible by such an operation until now and by no
+ * other. */
 typedef void outbox_gone_fn(void *context, const struct owner *owner, struct span path,
                             const struct span *value); /* value NULL: it was a removal */
 size_t outbox_passed(struct outbox *outbox, uint64_t bag_id, uint64_t cursor, outbox_gone_fn *each,
@@ -142,7 +157,8 @@ struct outbox_entry {
     enum outbox_state state;
     enum operation_kind kind;
     const struct owner *owner;
-    uint64_t bag_id; /* 0: not known yet */
+    uint64_t bag_id;     /* 0: not known yet */
+    uint64_t device_bag; /* ACKED: of the user on this device, whose cursor it waits for; or 0 */
     uint64_t time_ms;
     struct span first_path; /* of its first write */
     size_t items;

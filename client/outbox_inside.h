@@ -23,7 +23,7 @@
 #include "journal/segment.h"
 
 enum {
-    OUTBOX_FORMAT = 1,
+    OUTBOX_FORMAT = 2,                           /* 1: no operation was split */
     OUTBOX_FILE_MIN = BATCH_PAYLOAD_MAX + 65536, /* room for the largest batch */
     OUTBOX_RECORD_EXTRA = 1024,                  /* of a record, at most, around its operation */
     OUTBOX_BATCH_HEAD = 5,                       /* the array of a batch's records */
@@ -51,6 +51,9 @@ struct entry {
     uint8_t *bytes;   /* its encoding */
     size_t size;
     uint64_t seq;
+    bool split;                      /* ACKED: a part went to the bag of the user on this device */
+    uint64_t device_bag;             /* that one; 0: none, or it is gone */
+    uint64_t shared_seq, device_seq; /* which cursor of the two it waits for; 0: not any more */
     int code;
     char *why; /* the sentence of a refusal, may be NULL */
     size_t write_count;
@@ -166,8 +169,9 @@ void outbox_forget(struct outbox *outbox, struct entry *entry);
 bool outbox_is_durable(const struct outbox *outbox, const struct entry *entry);
 
 /* --- outbox_settle.c: changes of memory alone, for replay as well --- */
-void outbox_settle(struct outbox *outbox, struct entry *entry, int code, uint64_t seq,
-                   struct span why);
+void outbox_settle(struct outbox *outbox, struct entry *entry, const struct outbox_answer *answer);
+/* It was taken up, at answer->seq: which cursors it waits for. */
+void outbox_await(struct entry *entry, const struct outbox_answer *answer);
 /* A copy with a NUL behind it, to be freed; NULL: out of memory. */
 char *outbox_text(struct span text);
 /* The CREATE `id` was answered; WRITEs of it with a number from `from` on were never sent: they
@@ -183,10 +187,11 @@ MUST_CHECK int outbox_empty_unsent(struct outbox *outbox, struct entry *entry, s
 void outbox_advance(struct outbox *outbox);
 
 /* --- outbox_record.c --- */
+/* What was said of an answered operation, as far as it still counts. */
+struct outbox_answer outbox_answer_of(const struct entry *entry, uint64_t number);
 void outbox_record_state(const struct outbox *outbox, struct buf *out);
 void outbox_record_add(const struct entry *entry, struct buf *out);
-void outbox_record_outcome(uint64_t number, int code, uint64_t seq, const char *why,
-                           struct buf *out);
+void outbox_record_outcome(const struct outbox_answer *answer, struct buf *out);
 void outbox_record_forget(uint64_t id, struct buf *out);
 void outbox_record_empty(uint64_t number, struct buf *out);
 void outbox_record_made(const struct made *made, uint64_t from, struct buf *out);

@@ -6,12 +6,14 @@
  *   STATE    [0, format, writer, next id, first number, sending, sent_max]   first in a file
  *   ADD      [1, id, time_ms, owner text, operation bytes]    an operation; its number is the next
  *   OUTCOME  [2, number, code, seq, sentence]
+ *            of one that was split between a user's bag and that of the user on this device:
+ *            [..., device_bag, shared_seq, device_seq]: what each cursor has to pass, 0: nothing
  *   FORGET   [3, id]                                          a refused write was dropped
  *   EMPTY    [4, number]                                      a pending one, before it was sent
  *   MADE     [5, id, bag_id, code, from, owner text]          the CREATE `id` was answered; its
  *            writes from number `from` on were never sent and name the bag, or are refused
  *   OLD      [6, id, time_ms, owner text, operation bytes, state, bag_id, seq, code, sentence]
- *            an operation without a number, in a file that was made small
+ *            an operation without a number, in a file that was made small; split as in OUTCOME
  *   SENDING  [7, sending, sent_max]     true: any number may be sent; false: up to sent_max was
  */
 #include <stdlib.h>
@@ -30,6 +32,8 @@ enum record {
     RECORD_OLD,
     RECORD_SENDING,
 };
+
+enum { SPLIT_FIELDS = 3 };
 
 enum { ELEMENTS_MAX = 4 << 20 };
 
@@ -66,14 +70,37 @@ void outbox_record_add(const struct entry *entry, struct buf *out)
     put_operation(entry, out);
 }
 
-void outbox_record_outcome(uint64_t number, int code, uint64_t seq, const char *why,
-                           struct buf *out)
+static void put_split(const struct outbox_answer *answer, struct buf *out)
 {
-    begin(out, RECORD_OUTCOME, 4);
-    pack_u64(out, number);
-    pack_u64(out, (uint64_t)-code);
-    pack_u64(out, seq);
-    pack_cstr(out, why);
+    if (answer->split) {
+        pack_u64(out, answer->device_bag);
+        pack_u64(out, answer->shared_seq);
+        pack_u64(out, answer->device_seq);
+    }
+}
+
+struct outbox_answer outbox_answer_of(const struct entry *entry, uint64_t number)
+{
+    return (struct outbox_answer){
+        .number = number,
+        .code = entry->code,
+        .seq = entry->seq,
+        .text = span_str(entry->why != NULL ? entry->why : ""),
+        .split = entry->state == OUTBOX_ACKED && entry->split,
+        .device_bag = entry->device_bag,
+        .shared_seq = entry->shared_seq,
+        .device_seq = entry->device_seq,
+    };
+}
+
+void outbox_record_outcome(const struct outbox_answer *answer, struct buf *out)
+{
+    begin(out, RECORD_OUTCOME, 4 + (answer->split ? SPLIT_FIELDS : 0));
+    pack_u64(out, answer->number);
+    pack_u64(out, (uint64_t)-answer->code);
+    pack_u64(out, answer->seq);
+    pack_str(out, answer->text);
+    put_split(answer, out);
 }
 
 void outbox_record_forget(uint64_t id, struct buf *out)
@@ -100,13 +127,15 @@ void outbox_record_made(const struct made *made, uint64_t from, struct buf *out)
 
 void outbox_record_old(const struct entry *entry, struct buf *out)
 {
-    begin(out, RECORD_OLD, 9);
+    struct outbox_answer answer = outbox_answer_of(entry, 0);
+    begin(out, RECORD_OLD, 9 + (answer.split ? SPLIT_FIELDS : 0));
     put_operation(entry, out);
     pack_u64(out, (uint64_t)entry->state);
     pack_u64(out, entry->bag_id);
     pack_u64(out, entry->seq);
     pack_u64(out, (uint64_t)-entry->code);
     pack_cstr(out, entry->why != NULL ? entry->why : "");
+    put_split(&answer, out);
 }
 
 void outbox_record_sending(bool sending, uint64_t sent_max, struct buf *out)
@@ -140,6 +169,7 @@ static int replay_state(struct outbox *outbox, struct walk *walk, struct err *er
                        "kitbag that made it",
                        outbox->path, (unsigned long long)format, OUTBOX_FORMAT);
     }
+    outbox->rewrite = format < OUTBOX_FORMAT; /* before anything is added in today's form */
     outbox->writer = walk_u64(walk);
     outbox->next_id = walk_u64(walk);
     outbox->window_first = walk_u64(walk);
@@ -236,8 +266,20 @@ static int replay_add(struct outbox *outbox, struct walk *walk, struct err *err)
     return 0;
 }
 
+/* What may stand at the end of an answer. */
+static void read_split(struct walk *walk, struct outbox_answer *answer)
+{
+    answer->split = walk->error == 0 && walk->left > 0;
+    if (answer->split) {
+        answer->device_bag = walk_u64(walk);
+        answer->shared_seq = walk_u64(walk);
+        answer->device_seq = walk_u64(walk);
+    }
+}
+
 static int replay_old(struct outbox *outbox, struct walk *walk, struct err *err)
 {
+    struct outbox_answer answer = {.number = 0};
     struct entry *entry = NULL;
     int rc = read_operation(outbox, walk, &entry, err);
     if (rc != 0) {
@@ -246,9 +288,11 @@ static int replay_old(struct outbox *outbox, struct walk *walk, struct err *err)
     uint64_t state = walk_u64(walk);
     entry->number = 0;
     entry->bag_id = walk_u64(walk);
-    entry->seq = walk_u64(walk);
+    answer.seq = walk_u64(walk);
     entry->code = code_at(walk);
     struct span why = walk_str(walk);
+    read_split(walk, &answer);
+    outbox_await(entry, &answer);
     if (walk_end(walk, false) != 0 || entry->id == 0 ||
         (state != OUTBOX_ACKED && state != OUTBOX_REFUSED) ||
         outbox_by_id(outbox, entry->id) != NULL) {
@@ -270,16 +314,17 @@ static int replay_old(struct outbox *outbox, struct walk *walk, struct err *err)
 /* Repeats are fine: a file that was made small may be followed by records that it holds already. */
 static int replay_outcome(struct outbox *outbox, struct walk *walk, struct err *err)
 {
-    uint64_t number = walk_u64(walk);
-    int code = code_at(walk);
-    uint64_t seq = walk_u64(walk);
-    struct span why = walk_str(walk);
+    struct outbox_answer answer = {.number = walk_u64(walk)};
+    answer.code = code_at(walk);
+    answer.seq = walk_u64(walk);
+    answer.text = walk_str(walk);
+    read_split(walk, &answer);
     if (walk_end(walk, false) != 0) {
         return wrong(outbox, "an outcome's record is not valid", err);
     }
-    struct entry *entry = outbox_window_at(outbox, number);
+    struct entry *entry = outbox_window_at(outbox, answer.number);
     if (entry != NULL && entry->state == OUTBOX_PENDING) {
-        outbox_settle(outbox, entry, code, seq, why);
+        outbox_settle(outbox, entry, &answer);
     }
     return 0;
 }

@@ -122,7 +122,8 @@ static int copy_writes(const struct entry *entry, struct operation_write **out, 
 }
 
 int outbox_retry(struct outbox *outbox, uint64_t id, const struct outbox_target *target,
-                 uint64_t time_ms, uint64_t *new_id, struct err *err)
+                 outbox_device_fn *device, void *context, uint64_t time_ms, uint64_t *new_id,
+                 struct err *err)
 {
     ASSERT(outbox != NULL);
     struct operation_write *writes = NULL;
@@ -135,6 +136,9 @@ int outbox_retry(struct outbox *outbox, uint64_t id, const struct outbox_target 
     int rc = refused ? copy_writes(entry, &writes, &bytes, err) : no_such(id, err);
     count = refused ? entry->write_count : 0;
     (void)pthread_mutex_unlock(&outbox->lock);
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        writes[i].device = device != NULL && device(context, writes[i].path);
+    }
     rc = rc != 0 ? rc : outbox_write(outbox, target, writes, count, time_ms, new_id, err);
     if (rc == 0) { /* now, not before: between the two it stands there twice, never not at all */
         (void)pthread_mutex_lock(&outbox->lock);

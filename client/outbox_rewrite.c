@@ -105,8 +105,8 @@ static int put_window(const struct outbox *outbox, struct snapshot *snapshot)
         outbox_record_add(&named, out);
         if (entry->state != OUTBOX_PENDING) {
             snapshot->chunks[snapshot->count - 1].count++;
-            outbox_record_outcome(n, entry->code, entry->seq, entry->why != NULL ? entry->why : "",
-                                  out);
+            struct outbox_answer answer = outbox_answer_of(entry, n);
+            outbox_record_outcome(&answer, out);
         }
     }
     return 0;

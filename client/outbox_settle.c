@@ -173,10 +173,19 @@ int outbox_settle_made(struct outbox *outbox, uint64_t id, struct span text, uin
 
 /* --- outcomes --- */
 
-void outbox_settle(struct outbox *outbox, struct entry *entry, int code, uint64_t seq,
-                   struct span why)
+void outbox_await(struct entry *entry, const struct outbox_answer *answer)
+{
+    entry->seq = answer->seq;
+    entry->split = answer->split;
+    entry->shared_seq = answer->split ? answer->shared_seq : answer->seq;
+    entry->device_bag = answer->split ? answer->device_bag : 0;
+    entry->device_seq = entry->device_bag != 0 ? answer->device_seq : 0;
+}
+
+void outbox_settle(struct outbox *outbox, struct entry *entry, const struct outbox_answer *answer)
 {
     ASSERT(entry->state == OUTBOX_PENDING);
+    int code = answer->code;
     outbox->pending--;
     bool met = code == 0 || (entry->kind == OPERATION_CREATE && code == E_BAG_EXISTS);
     if (entry->made_id != 0) {
@@ -186,11 +195,11 @@ void outbox_settle(struct outbox *outbox, struct entry *entry, int code, uint64_
     }
     if (entry->id == 0 || met) { /* of a place holder only the answer counts */
         entry->state = OUTBOX_ACKED;
-        entry->seq = seq;
+        outbox_await(entry, answer);
         entry->settled = entry->id == 0 || entry->kind != OPERATION_WRITE;
         return;
     }
-    refuse(outbox, entry, code, why);
+    refuse(outbox, entry, code, answer->text);
 }
 
 void outbox_advance(struct outbox *outbox)
@@ -237,6 +246,25 @@ static void pass(struct outbox *outbox, struct entry *entry, outbox_gone_fn *eac
     }
 }
 
+/* Is the bag, at this cursor, one that the entry waits for? */
+static bool is_awaited(const struct entry *entry, uint64_t bag_id, uint64_t cursor)
+{
+    return (entry->bag_id == bag_id && entry->shared_seq <= cursor) ||
+           (entry->device_bag == bag_id && entry->device_seq <= cursor);
+}
+
+/* Does the entry wait for nothing more then? */
+static bool note_passed(struct entry *entry, uint64_t bag_id, uint64_t cursor)
+{
+    if (entry->bag_id == bag_id && entry->shared_seq <= cursor) {
+        entry->shared_seq = 0;
+    }
+    if (entry->device_bag == bag_id && entry->device_seq <= cursor) {
+        entry->device_seq = 0;
+    }
+    return entry->shared_seq == 0 && entry->device_seq == 0;
+}
+
 /* Outcomes come in order, so nothing that was taken up lies behind what is pending. */
 size_t outbox_passed(struct outbox *outbox, uint64_t bag_id, uint64_t cursor, outbox_gone_fn *each,
                      void *context)
@@ -250,13 +278,12 @@ size_t outbox_passed(struct outbox *outbox, uint64_t bag_id, uint64_t cursor, ou
         if (entry->state == OUTBOX_PENDING) {
             break;
         }
-        if (entry->state != OUTBOX_ACKED || entry->settled || entry->bag_id != bag_id ||
-            entry->seq > cursor) {
+        if (entry->state != OUTBOX_ACKED || entry->settled || !is_awaited(entry, bag_id, cursor)) {
             continue;
         }
         if (entry->answer_ticket > outbox->durable) {
             waiting++;
-        } else {
+        } else if (note_passed(entry, bag_id, cursor)) {
             pass(outbox, entry, each, context);
         }
     }
@@ -271,12 +298,17 @@ void outbox_hide(struct outbox *outbox, uint64_t bag_id)
     (void)pthread_mutex_lock(&outbox->lock);
     for (struct entry *entry = outbox->first; entry != NULL; entry = next) {
         next = entry->next;
+        bool acked = entry->state == OUTBOX_ACKED && !entry->settled;
+        if (acked && entry->device_bag == bag_id && note_passed(entry, bag_id, UINT64_MAX)) {
+            pass(outbox, entry, NULL, NULL);
+            continue;
+        }
         if (entry->bag_id != bag_id || entry->kind != OPERATION_WRITE ||
             entry->state == OUTBOX_REFUSED) {
             continue;
         }
         outbox_hide_entry(outbox, entry);
-        if (entry->state == OUTBOX_ACKED && !entry->settled) {
+        if (acked) {
             pass(outbox, entry, NULL, NULL);
         }
     }
@@ -320,12 +352,13 @@ static void answer_create(struct outbox *outbox, struct entry *entry, int code, 
     }
 }
 
-void outbox_outcome(struct outbox *outbox, uint64_t number, int code, uint64_t seq,
-                    const char *text, struct outbox_told *told)
+void outbox_outcome(struct outbox *outbox, const struct outbox_answer *answer,
+                    struct outbox_told *told)
 {
-    ASSERT(outbox != NULL);
+    ASSERT(outbox != NULL && answer != NULL);
+    struct outbox_answer said = *answer;
     (void)pthread_mutex_lock(&outbox->lock);
-    struct entry *entry = outbox_window_at(outbox, number);
+    struct entry *entry = outbox_window_at(outbox, said.number);
     if (told != NULL) {
         *told = (struct outbox_told){0};
     }
@@ -336,17 +369,17 @@ void outbox_outcome(struct outbox *outbox, uint64_t number, int code, uint64_t s
         (void)pthread_mutex_unlock(&outbox->lock);
         return;
     }
-    bool made = entry->kind == OPERATION_CREATE && (code == 0 || code == E_BAG_EXISTS);
-    if (made && seq == 0) { /* nothing could be written to a bag without an id */
-        code = E_MALFORMED;
-        text = "the server made the bag and did not say which one it is";
+    bool made = entry->kind == OPERATION_CREATE && (said.code == 0 || said.code == E_BAG_EXISTS);
+    if (made && said.seq == 0) { /* nothing could be written to a bag without an id */
+        said.code = E_MALFORMED;
+        said.text = span_str("the server made the bag and did not say which one it is");
     }
-    struct buf *record = outbox_queue_begin(outbox, strlen(text) + OUTBOX_RECORD_EXTRA);
-    outbox_record_outcome(number, code, seq, text, record);
+    struct buf *record = outbox_queue_begin(outbox, said.text.size + OUTBOX_RECORD_EXTRA);
+    outbox_record_outcome(&said, record);
     entry->answer_ticket = outbox_queue_end(outbox);
-    outbox_settle(outbox, entry, code, seq, span_str(text));
+    outbox_settle(outbox, entry, &said);
     if (entry->kind == OPERATION_CREATE) {
-        answer_create(outbox, entry, code, seq);
+        answer_create(outbox, entry, said.code, said.seq);
     }
     tell(entry, true, told);
     (void)pthread_cond_broadcast(&outbox->changed);

@@ -183,8 +183,9 @@ void hub_tell(struct hub *hub, const struct owner *owner, struct span path, uint
     (void)pthread_mutex_lock(&hub->lock);
     uint64_t hash = hash64(span_str(owner->folded), hub->seed + (uint64_t)owner->kind);
     hash = hash64(path, hash ^ owner->device);
+    bool inner = owner->kind == OWNER_USER_DEVICE;
     for (struct kb_watch *watch = hub->watches; watch != NULL; watch = watch->next) {
-        if (!watch->has_owner || owner_equal(&watch->owner, owner)) {
+        if (watch->has_owner ? owner_equal(&watch->owner, owner) : !inner) {
             enqueue(watch, hash, owner, path, seq);
             signal_fd(watch->fd >= 0 ? watch->fd : hub->fd);
         }
@@ -192,13 +193,16 @@ void hub_tell(struct hub *hub, const struct owner *owner, struct span path, uint
     (void)pthread_mutex_unlock(&hub->lock);
 }
 
-void hub_tell_all(struct hub *hub)
+void hub_tell_users(struct hub *hub)
 {
     ASSERT(hub != NULL);
     (void)pthread_mutex_lock(&hub->lock);
     for (struct kb_watch *watch = hub->watches; watch != NULL; watch = watch->next) {
-        too_much(watch);
-        signal_fd(watch->fd >= 0 ? watch->fd : hub->fd);
+        enum owner_kind kind = watch->has_owner ? watch->owner.kind : OWNER_USER;
+        if (kind == OWNER_USER || kind == OWNER_USER_DEVICE) {
+            too_much(watch);
+            signal_fd(watch->fd >= 0 ? watch->fd : hub->fd);
+        }
     }
     (void)pthread_mutex_unlock(&hub->lock);
 }

@@ -30,12 +30,13 @@ int hub_fd(const struct hub *hub);
 int hub_dispatch(struct hub *hub);
 
 /* The item, or (path empty) the bag as a whole, may have another value than before; `seq` is what a
- * removal is told with. */
+ * removal is told with. The bag of a user on a device is told to watches of this bag alone: its
+ * values are seen in the user's bag. */
 void hub_tell(struct hub *hub, const struct owner *owner, struct span path, uint64_t seq);
 
-/* Anything in any bag may be another than before: every watch is told to read again. In the time of
- * the watches, however many bags there are. */
-void hub_tell_all(struct hub *hub);
+/* Anything in any user's bags may be another than before: every watch of one, and of all bags, is
+ * told to read again. In the time of the watches, however many bags there are. */
+void hub_tell_users(struct hub *hub);
 
 /* `owner` NULL: all bags. With `own_fd` it is run by watch_dispatch alone. */
 MUST_CHECK int watch_new(struct hub *hub, const struct owner *owner, bool own_fd,

@@ -119,7 +119,24 @@ static inline const char *look(struct box *box, const char *path)
 static inline void answer(struct box *box, uint64_t number, int code, uint64_t seq)
 {
     struct outbox_told told;
-    outbox_outcome(box->outbox, number, code, seq, code != 0 ? "because" : "", &told);
+    const struct outbox_answer said = {
+        .number = number, .code = code, .seq = seq, .text = span_str(code != 0 ? "because" : "")};
+    outbox_outcome(box->outbox, &said, &told);
+    assert_true(told.news);
+}
+
+/* A part of it is in the bag of the user on this device. */
+static inline void answer_split(struct box *box, uint64_t number, uint64_t seq, uint64_t device_bag,
+                                uint64_t shared_seq, uint64_t device_seq)
+{
+    struct outbox_told told;
+    const struct outbox_answer said = {.number = number,
+                                       .seq = seq,
+                                       .split = true,
+                                       .device_bag = device_bag,
+                                       .shared_seq = shared_seq,
+                                       .device_seq = device_seq};
+    outbox_outcome(box->outbox, &said, &told);
     assert_true(told.news);
 }
 
@@ -149,11 +166,15 @@ static inline int join_op(const msgpack_object *object, struct buf *out)
         } else {
             (void)buf_printf(out, "=%.*s", (int)write.value.size, (const char *)write.value.data);
         }
+        if (write.device) {
+            (void)buf_printf(out, "~");
+        }
     }
     return 0;
 }
 
-/* What would be sent from `from` on: "1:bag40 a=1 2:empty 3:create Ann 4:by3 b!". */
+/* What would be sent from `from` on: "1:bag40 a=1 2:empty 3:create Ann 4:by3 b!"; a "~" behind what
+ * was made while its category was device-specific. */
 static inline void assert_sends(struct box *box, uint64_t from, const char *expected)
 {
     struct buf bytes;

@@ -176,8 +176,8 @@ static void what_was_passed_is_let_go_of_when_it_is_opened(void **state)
     login(&m, "Ann");
     (void)set(&m, "user:Ann", "a", "1");
     outbox_set_alone(m.kb->outbox, false);
-    outbox_outcome(m.kb->outbox, 1, 0, 40, "", NULL);
-    outbox_outcome(m.kb->outbox, 2, 0, 41, "", NULL);
+    outbox_outcome(m.kb->outbox, &(struct outbox_answer){.number = 1, .seq = 40}, NULL);
+    outbox_outcome(m.kb->outbox, &(struct outbox_answer){.number = 2, .seq = 41}, NULL);
     assert_int_equal(outbox_flush(m.kb->outbox, NULL), 0);
     machine_again(&m);
     assert_int_equal(owner_make(&owner, OWNER_USER, span_str("Ann"), 0, NULL), 0);

@@ -161,8 +161,9 @@ static void refused_ones_are_dropped_or_tried_again(void **state)
     assert_counts(&box, 0, 2);
     assert_null(look(&box, "a"));
     uint64_t id = 0;
-    assert_int_equal(outbox_retry(box.outbox, 9, &target, 1234, &id, NULL), E_NOT_FOUND);
-    assert_int_equal(outbox_retry(box.outbox, 1, &target, 1234, &id, NULL), 0);
+    assert_int_equal(outbox_retry(box.outbox, 9, &target, NULL, NULL, 1234, &id, NULL),
+                     E_NOT_FOUND);
+    assert_int_equal(outbox_retry(box.outbox, 1, &target, NULL, NULL, 1234, &id, NULL), 0);
     assert_int_equal(id, 3);
     assert_string_equal(look(&box, "a"), "1");
     assert_int_equal(outbox_drop(box.outbox, 2, NULL), 0);
@@ -339,7 +340,11 @@ static void answer_all(struct box *box)
         struct outbox_told told = {0};
         const struct entry *entry = outbox_window_at(box->outbox, number);
         bool b = entry->write_count > 0 && span_equal(entry->writes[0].path, span_str("b"));
-        outbox_outcome(box->outbox, number, b ? E_CONDITION : 0, 100 + number, "because", &told);
+        const struct outbox_answer said = {.number = number,
+                                           .code = b ? E_CONDITION : 0,
+                                           .seq = 100 + number,
+                                           .text = span_str("because")};
+        outbox_outcome(box->outbox, &said, &told);
     }
 }
 
@@ -358,7 +363,7 @@ static void use_it_all(struct box *box, const struct owner *bob, struct promised
     promised->c = try_add(box, &ann, "c", &ids[2]);
     rc = outbox_items(box->outbox, &box->ann, span_str(""), count_item, &items, NULL);
     assert_no_memory(rc);
-    rc = outbox_retry(box->outbox, ids[1], &ann, 1234, NULL, NULL);
+    rc = outbox_retry(box->outbox, ids[1], &ann, NULL, NULL, 1234, NULL, NULL);
     if (rc != E_NOT_FOUND) { /* when there is no refused one */
         assert_no_memory(rc);
     }
@@ -385,7 +390,7 @@ static void check_promises(struct box *box, const struct owner *bob,
     assert_true(!promised->c || look(box, "c") != NULL);
     assert_true(!promised->bob || outbox_lookup(box->outbox, bob, span_str("for-bob"), NULL,
                                                 &removed, &time_ms) == 0);
-    assert_int_equal(outbox_retry(box->outbox, 999, NULL, 0, NULL, NULL), E_NOT_FOUND);
+    assert_int_equal(outbox_retry(box->outbox, 999, NULL, NULL, NULL, 0, NULL, NULL), E_NOT_FOUND);
     (void)add(box, "later", "1"); /* it takes writes as before */
 }
 

@@ -128,8 +128,10 @@ static void many_threads_share_syncs_and_lose_nothing(void **state)
         buf_free(&out);
         for (uint32_t i = 0; i < count; i++) {
             answered++;
-            outbox_outcome(box.outbox, answered, answered % 10 == 0 ? E_QUOTA : 0, 1000 + answered,
-                           "", NULL);
+            const struct outbox_answer said = {.number = answered,
+                                               .code = answered % 10 == 0 ? E_QUOTA : 0,
+                                               .seq = 1000 + answered};
+            outbox_outcome(box.outbox, &said, NULL);
         }
         (void)outbox_passed(box.outbox, ANN_BAG, 500 + answered, NULL, NULL);
     }

@@ -64,7 +64,7 @@ static void only_what_was_taken_up_later_is_lost(void **state)
     }
     assert_lists(&box, OUTBOX_REFUSED, expected);
     struct outbox_target target = to_ann(&box);
-    assert_int_equal(outbox_retry(box.outbox, lost, &target, 1234, NULL, NULL), 0);
+    assert_int_equal(outbox_retry(box.outbox, lost, &target, NULL, NULL, 1234, NULL, NULL), 0);
     assert_string_equal(look(&box, "b"), "2");
     assert_counts(&box, 2, 0);
     box_end(&box);
@@ -104,7 +104,7 @@ static void what_waits_for_a_bag_that_was_lost_is_not_sent(void **state)
     }
     struct outbox_target target = to_ann(&box);
     target.bag_id = 50;
-    assert_int_equal(outbox_retry(box.outbox, lost, &target, 1234, NULL, NULL), 0);
+    assert_int_equal(outbox_retry(box.outbox, lost, &target, NULL, NULL, 1234, NULL, NULL), 0);
     assert_sends(&box, 2, "2:bag50 a=1");
     box_end(&box);
 }

@@ -76,7 +76,7 @@ static void it_is_tried_again_or_dropped(void **state)
     assert_int_equal(refuse(&box, "a", "1", &ids[0]), 0);
     assert_int_equal(refuse(&box, "b", "2", &ids[1]), 0);
     struct outbox_target target = to_ann(&box);
-    assert_int_equal(outbox_retry(box.outbox, ids[0], &target, 1234, &again, NULL), 0);
+    assert_int_equal(outbox_retry(box.outbox, ids[0], &target, NULL, NULL, 1234, &again, NULL), 0);
     assert_string_equal(look(&box, "a"), "1");
     assert_sends(&box, 1, "1:bag40 a=1");
     assert_int_equal(outbox_drop(box.outbox, ids[1], NULL), 0);
@@ -99,8 +99,37 @@ static void many_items_are_one_refused_write(void **state)
                      0);
     assert_counts(&box, 0, 1);
     uint64_t again = 0;
-    assert_int_equal(outbox_retry(box.outbox, id, &target, 1234, &again, NULL), 0);
+    assert_int_equal(outbox_retry(box.outbox, id, &target, NULL, NULL, 1234, &again, NULL), 0);
     assert_sends(&box, 1, "1:bag40 a=1,b!,c=3");
+    box_end(&box);
+}
+
+static bool is_fax(void *context, struct span path)
+{
+    ++*(unsigned *)context;
+    return path.size > 4 && memcmp(path.data, "fax/", 4) == 0;
+}
+
+/* By the flag of now, whatever it was made under. */
+static void it_is_tried_again_by_what_is_shared_now(void **state)
+{
+    (void)state;
+    struct box box;
+    unsigned asked = 0;
+    uint64_t id = 0;
+    box_begin(&box);
+    struct outbox_target target = to_ann(&box);
+    struct operation_write writes[] = {write_of("copy/a", "1"), write_of("fax/b", NULL)};
+    writes[0].device = true;
+    assert_int_equal(outbox_write(box.outbox, &target, writes, 2, 1234, &id, NULL), 0);
+    assert_sends(&box, 1, "1:bag40 copy/a=1~,fax/b!");
+    answer(&box, 1, E_SHARING_CHANGED, 0);
+    assert_null(look(&box, "copy/a"));
+    box_again(&box);
+    assert_int_equal(outbox_retry(box.outbox, id, &target, is_fax, &asked, 1234, NULL, NULL), 0);
+    assert_int_equal(asked, 2);
+    assert_sends(&box, 2, "2:bag40 copy/a=1,fax/b!~");
+    assert_string_equal(look(&box, "copy/a"), "1");
     box_end(&box);
 }
 
@@ -178,6 +207,7 @@ int main(void)
         cmocka_unit_test(it_is_durable_and_neither_visible_nor_sent),
         cmocka_unit_test(it_is_tried_again_or_dropped),
         cmocka_unit_test(many_items_are_one_refused_write),
+        cmocka_unit_test(it_is_tried_again_by_what_is_shared_now),
         cmocka_unit_test(it_is_bounded),
         cmocka_unit_test(a_failed_write_takes_it_back),
         cmocka_unit_test(every_allocation_may_fail),

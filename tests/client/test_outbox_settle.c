@@ -41,10 +41,10 @@ static void an_answer_that_was_not_durable_is_asked_for_again(void **state)
     assert_sends(&box, 1, "1:bag40 a=1"); /* byte for byte */
     answer(&box, 1, 0, 101);
     struct outbox_told told;
-    outbox_outcome(box.outbox, 1, 0, 101, "", &told);
+    outbox_outcome(box.outbox, &(struct outbox_answer){.number = 1, .seq = 101}, &told);
     assert_false(told.news);
     assert_int_equal(told.id, 1);
-    outbox_outcome(box.outbox, 9, 0, 101, "", &told);
+    outbox_outcome(box.outbox, &(struct outbox_answer){.number = 9, .seq = 101}, &told);
     assert_int_equal(told.id, 0);
     box_end(&box);
 }
@@ -161,6 +161,145 @@ static void a_gone_bag_hides_all_of_it(void **state)
     box_end(&box);
 }
 
+/* --- split between two bags --- */
+
+enum { OWN_BAG = 44 };
+
+/* Two items in one change set, of which one went to the bag of the user on this device. */
+static void add_split(struct box *box)
+{
+    struct outbox_target target = to_ann(box);
+    struct operation_write writes[2] = {write_of("a", "1"), write_of("b", "2")};
+    writes[1].device = true;
+    assert_int_equal(outbox_write(box->outbox, &target, writes, 2, 1234, NULL, NULL), 0);
+    assert_sends(box, 1, "1:bag40 a=1,b=2~");
+}
+
+static void assert_visible(struct box *box, bool visible)
+{
+    const char *a = look(box, "a");
+    assert_true((a != NULL) == visible);
+    assert_true((look(box, "b") != NULL) == visible);
+}
+
+static int note_device_bag(void *context, const struct outbox_entry *entry, struct err *err)
+{
+    (void)err;
+    *(uint64_t *)context = entry->device_bag;
+    return 0;
+}
+
+static uint64_t awaited_bag(struct box *box)
+{
+    uint64_t bag_id = 99;
+    assert_int_equal(outbox_each(box->outbox, OUTBOX_ACKED, note_device_bag, &bag_id, NULL), 0);
+    return bag_id;
+}
+
+static void a_split_write_waits_for_both_bags(void **state)
+{
+    (void)state;
+    for (int first = 0; first < 2; first++) {
+        struct box box;
+        struct gone gone = {0};
+        const uint64_t bags[2] = {ANN_BAG, OWN_BAG};
+        const uint64_t seqs[2] = {101, 102};
+        box_begin(&box);
+        add_split(&box);
+        answer_split(&box, 1, 102, OWN_BAG, 101, 102);
+        assert_int_equal(outbox_passed(box.outbox, bags[first], 200, NULL, NULL), 1);
+        assert_int_equal(outbox_flush(box.outbox, NULL), 0);
+        assert_int_equal(outbox_passed(box.outbox, bags[first], seqs[first] - 1, NULL, NULL), 0);
+        assert_int_equal(outbox_passed(box.outbox, bags[!first], seqs[!first] - 1, NULL, NULL), 0);
+        assert_int_equal(awaited_bag(&box), OWN_BAG);
+        assert_int_equal(outbox_passed(box.outbox, bags[first], seqs[first], note_gone, &gone), 0);
+        assert_int_equal(gone.count, 0);
+        assert_visible(&box, true);
+        assert_int_equal(awaited_bag(&box), first == 1 ? 0 : OWN_BAG);
+        /* a crash: it waits for both again, which their cursors have passed by now or have not */
+        box_crash(&box);
+        assert_visible(&box, true);
+        assert_int_equal(awaited_bag(&box), OWN_BAG);
+        assert_int_equal(outbox_passed(box.outbox, bags[first], seqs[first], note_gone, &gone), 0);
+        assert_visible(&box, true);
+        assert_int_equal(outbox_passed(box.outbox, bags[!first], 300, note_gone, &gone), 0);
+        assert_int_equal(gone.count, 2);
+        assert_visible(&box, false);
+        box_end(&box);
+    }
+}
+
+/* All of it is in the bag on the device; nothing of the user's has to be waited for. */
+static void a_write_may_be_in_the_other_bag_alone(void **state)
+{
+    (void)state;
+    struct box box;
+    box_begin(&box);
+    add_split(&box);
+    answer_split(&box, 1, 102, OWN_BAG, 0, 102);
+    assert_int_equal(outbox_flush(box.outbox, NULL), 0);
+    assert_int_equal(outbox_passed(box.outbox, ANN_BAG, 500, NULL, NULL), 0);
+    assert_visible(&box, true);
+    assert_int_equal(outbox_passed(box.outbox, OWN_BAG, 102, NULL, NULL), 0);
+    assert_visible(&box, false);
+    box_end(&box);
+}
+
+static void a_bag_on_the_device_that_is_gone_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct box box;
+    box_begin(&box);
+    add_split(&box);
+    answer_split(&box, 1, 102, OWN_BAG, 101, 102);
+    assert_int_equal(outbox_flush(box.outbox, NULL), 0);
+    outbox_hide(box.outbox, OWN_BAG);
+    assert_visible(&box, true); /* the other part is still to come */
+    assert_int_equal(outbox_passed(box.outbox, ANN_BAG, 101, NULL, NULL), 0);
+    assert_visible(&box, false);
+    struct operation_write write = write_of("a", "3");
+    struct outbox_target target = to_ann(&box);
+    assert_int_equal(outbox_write(box.outbox, &target, &write, 1, 1234, NULL, NULL), 0);
+    answer_split(&box, 2, 103, OWN_BAG, 0, 103);
+    outbox_hide(box.outbox, OWN_BAG);
+    assert_null(look(&box, "a"));
+    /* it was gone when the server answered */
+    assert_int_equal(outbox_write(box.outbox, &target, &write, 1, 1234, NULL, NULL), 0);
+    answer_split(&box, 3, 104, 0, 0, 0);
+    assert_int_equal(outbox_flush(box.outbox, NULL), 0);
+    assert_string_equal(look(&box, "a"), "3");
+    assert_int_equal(outbox_passed(box.outbox, ANN_BAG, 1, NULL, NULL), 0);
+    assert_null(look(&box, "a"));
+    box_end(&box);
+}
+
+/* A new file and a new writer keep what it waits for, and under which flag the others were made. */
+static void what_it_waits_for_outlives_the_file(void **state)
+{
+    (void)state;
+    struct box box;
+    box_begin(&box);
+    add_split(&box);
+    (void)add(&box, "c", "3");
+    struct operation_write write = write_of("d", NULL);
+    struct outbox_target target = to_ann(&box);
+    write.device = true;
+    assert_int_equal(outbox_write(box.outbox, &target, &write, 1, 1234, NULL, NULL), 0);
+    answer_split(&box, 1, 102, OWN_BAG, 101, 102);
+    assert_int_equal(outbox_renumber(box.outbox, NULL), 0);
+    for (int round = 0; round < 2; round++) {
+        assert_sends(&box, 1, "1:bag40 c=3 2:bag40 d!~");
+        assert_int_equal(outbox_passed(box.outbox, ANN_BAG, 101, NULL, NULL), 0);
+        assert_visible(&box, true);
+        assert_int_equal(awaited_bag(&box), OWN_BAG);
+        box_again(&box);
+    }
+    assert_int_equal(outbox_passed(box.outbox, ANN_BAG, 101, NULL, NULL), 0);
+    assert_int_equal(outbox_passed(box.outbox, OWN_BAG, 102, NULL, NULL), 0);
+    assert_visible(&box, false);
+    box_end(&box);
+}
+
 /* --- bags that a CREATE makes --- */
 
 static struct outbox_target to_local(const struct box *box, uint64_t made_by)
@@ -246,7 +385,7 @@ static void unsent_writes_of_a_bag_that_exists_are_refused_here(void **state)
     assert_counts(&box, 1, 2);
     struct outbox_target target = {.owner = &box.ann, .bag_id = 77};
     uint64_t id = 0;
-    assert_int_equal(outbox_retry(box.outbox, 3, &target, 1234, &id, NULL), 0);
+    assert_int_equal(outbox_retry(box.outbox, 3, &target, NULL, NULL, 1234, &id, NULL), 0);
     assert_sends(&box, 3, "3:empty 4:bag77 b=2");
     box_end(&box);
 }
@@ -299,6 +438,10 @@ int main(void)
         cmocka_unit_test(what_was_sent_before_a_crash_is_still_known_to_be),
         cmocka_unit_test(passing_tells_what_was_visible_by_it_alone),
         cmocka_unit_test(a_gone_bag_hides_all_of_it),
+        cmocka_unit_test(a_split_write_waits_for_both_bags),
+        cmocka_unit_test(a_write_may_be_in_the_other_bag_alone),
+        cmocka_unit_test(a_bag_on_the_device_that_is_gone_is_not_waited_for),
+        cmocka_unit_test(what_it_waits_for_outlives_the_file),
         cmocka_unit_test(unsent_writes_name_the_bag_once_it_is_made),
         cmocka_unit_test(unsent_writes_of_a_bag_that_exists_are_refused_here),
         cmocka_unit_test(a_refused_bag_takes_no_more_writes),

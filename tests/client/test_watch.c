@@ -150,8 +150,8 @@ static void all_are_told_to_read_again(void **state)
     assert_int_equal(watch_new(f.hub, NULL, false, note, &f, &all, NULL), 0);
     watch_ann(&f, false);
     hub_tell(f.hub, &f.bob, span_str("a"), 3);
-    hub_tell_all(f.hub);
-    hub_tell_all(f.hub);
+    hub_tell_users(f.hub);
+    hub_tell_users(f.hub);
     hub_tell(f.hub, &f.ann, span_str("b"), 4); /* read again anyway */
     assert_int_equal(hub_dispatch(f.hub), 2);
     assert_true(strcmp(f.text, "user:Ann:?=@0 :?=@0") == 0 ||
@@ -160,6 +160,42 @@ static void all_are_told_to_read_again(void **state)
     hub_tell(f.hub, &f.ann, span_str("b"), 4);
     assert_int_equal(hub_dispatch(f.hub), 2);
     watch_free(f.hub, &all);
+    hub_free(&f.hub);
+}
+
+/* What is no user's is seen as before, whatever the fleet says of users' items. */
+static void groups_are_not_told_to_read_again(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct owner group;
+    struct kb_watch *watch = NULL;
+    begin(&f);
+    assert_int_equal(owner_make(&group, OWNER_GROUP, span_str("staff"), 0, NULL), 0);
+    assert_int_equal(watch_new(f.hub, &group, false, note, &f, &watch, NULL), 0);
+    hub_tell_users(f.hub);
+    assert_int_equal(hub_dispatch(f.hub), 0);
+    watch_free(f.hub, &watch);
+    hub_free(&f.hub);
+}
+
+/* The user's bag is told of what it shows of it. */
+static void a_bag_on_a_device_is_told_to_who_names_it(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct kb_watch *all = NULL;
+    struct kb_watch *named = NULL;
+    struct owner device;
+    begin(&f);
+    assert_int_equal(owner_make(&device, OWNER_USER_DEVICE, span_str("Ann"), 7, NULL), 0);
+    assert_int_equal(watch_new(f.hub, NULL, false, note, &f, &all, NULL), 0);
+    assert_int_equal(watch_new(f.hub, &device, false, note, &f, &named, NULL), 0);
+    hub_tell(f.hub, &device, span_str("a"), 3);
+    assert_int_equal(hub_dispatch(f.hub), 1);
+    assert_non_null(strstr(f.text, "user:Ann/device:0000000000000007:a"));
+    watch_free(f.hub, &all);
+    watch_free(f.hub, &named);
     hub_free(&f.hub);
 }
 
@@ -281,6 +317,8 @@ int main(void)
         cmocka_unit_test(all_bags_or_one),
         cmocka_unit_test(more_than_fits_is_told_as_read_again),
         cmocka_unit_test(all_are_told_to_read_again),
+        cmocka_unit_test(groups_are_not_told_to_read_again),
+        cmocka_unit_test(a_bag_on_a_device_is_told_to_who_names_it),
         cmocka_unit_test(without_memory_it_is_read_again_too),
         cmocka_unit_test(a_callback_may_end_its_watch),
         cmocka_unit_test(a_callback_that_changes_things_does_not_run_for_ever),
