@@ -8,12 +8,10 @@
 #include <string.h>
 
 #include "admin/api/api.h"
+#include "admin/walk.h"
 #include "journal/past.h"
 
-enum {
-    BAGS_AT_ONCE = 1000,
-    LOOK_BYTES = 256 << 10,
-};
+enum { LOOK_BYTES = 256 << 10 };
 
 /* --- seeing --- */
 
@@ -142,74 +140,38 @@ struct preview {
     uint64_t bags;
     uint64_t items;
     uint64_t bytes;
-    uint64_t last_bag;
-    bool touched; /* the bag that is looked at */
-    enum owner_kind kind;
+    uint64_t last_bag; /* that was counted */
 };
 
-static bool is_within(struct span path, struct span category)
-{
-    return path.size >= category.size && memcmp(path.data, category.data, category.size) == 0 &&
-           (path.size == category.size || path.data[category.size] == '/');
-}
-
 /* Would it be hidden, or shown again? */
-static int see_item(void *context, struct span path, const struct item_row *row, struct err *err)
+static int see_item(void *context, const struct bag_row *bag, struct span path,
+                    const struct item_row *row, struct err *err)
 {
     (void)err;
     struct preview *preview = context;
-    bool before = row->seq < fences_position(&preview->before, preview->kind, path);
-    bool after = row->seq < fences_position(&preview->after, preview->kind, path);
-    if (row->state == ITEM_LIVE && before != after) {
-        preview->touched = true;
+    bool before = row->seq < fences_position(&preview->before, bag->owner.kind, path);
+    bool after = row->seq < fences_position(&preview->after, bag->owner.kind, path);
+    if (before != after) {
+        preview->bags += preview->last_bag != bag->bag_id;
+        preview->last_bag = bag->bag_id;
         preview->items++;
         preview->bytes += path.size + row->value.size;
     }
     return 0;
 }
 
-static int see_bag(void *context, const struct bag_row *bag, struct err *err)
-{
-    struct preview *preview = context;
-    const struct admin_request *request = preview->request;
-    struct buf next;
-    bool end = false;
-    char from[PATH_MAX_BYTES];
-    int rc = atomic_load(request->given_up)
-                 ? err_set(err, E_CLOSED, "nobody waits for the answer any more")
-                 : 0;
-    preview->last_bag = bag->bag_id;
-    preview->touched = false;
-    preview->kind = bag->owner.kind;
-    if (bag->owner.kind != (preview->layer == FENCE_SHARED ? OWNER_USER : OWNER_USER_DEVICE)) {
-        return rc;
-    }
-    buf_init(&next, PATH_MAX_BYTES);
-    while (rc == 0 && !end) {
-        size_t size = next.size;
-        memcpy(from, size > 0 ? (const char *)next.data : "", size);
-        struct kv_page page = {.bag_id = bag->bag_id,
-                               .after = span_of(from, size),
-                               .prefix = preview->category,
-                               .budget_bytes = LOOK_BYTES};
-        rc = kv_page(request->backend->kv, preview->view, &page, see_item, preview, &next, &end,
-                     err);
-    }
-    preview->bags += preview->touched;
-    buf_free(&next);
-    return rc;
-}
-
 static int look_at_all(struct preview *preview, struct err *err)
 {
-    struct kv *kv = preview->request->backend->kv;
-    bool more = true;
-    int rc = 0;
-    while (rc == 0 && more) {
-        rc = kv_bags(kv, preview->view, preview->last_bag, BAGS_AT_ONCE, see_bag, preview, &more,
-                     err);
-    }
-    return rc;
+    const struct admin_walk walk = {.kv = preview->request->backend->kv,
+                                    .view = preview->view,
+                                    .given_up = preview->request->given_up,
+                                    .shared = preview->layer == FENCE_SHARED,
+                                    .device = preview->layer == FENCE_DEVICE,
+                                    .categories = &preview->category,
+                                    .category_count = 1,
+                                    .item = see_item,
+                                    .context = preview};
+    return admin_walk_people(&walk, err);
 }
 
 /* --- doing it --- */
@@ -248,7 +210,7 @@ static int read_except(struct fencing *job, json_t *body, struct err *err)
     {
         struct span category = span_str(json_string_value(value));
         rc = rc == 0 ? path_check(category, err) : rc;
-        if (rc == 0 && !is_within(category, job->category)) {
+        if (rc == 0 && !admin_walk_within(category, job->category)) {
             rc = err_set(err, E_INVALID, "the exception '%s' does not lie within '%.*s'",
                          json_string_value(value), (int)job->category.size,
                          (const char *)job->category.data);
@@ -301,7 +263,7 @@ static int submit(struct fencing *job, struct err *err)
 static bool stays_excepted(const struct fence *fence, struct span category)
 {
     for (size_t i = 0; i < fence->except_count; i++) {
-        if (is_within(category, fence->except[i])) {
+        if (admin_walk_within(category, fence->except[i])) {
             return true;
         }
     }
