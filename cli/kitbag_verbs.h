@@ -10,6 +10,8 @@ command_fn verb_join, verb_sync_start, verb_sync_stop, verb_status, verb_verify;
 command_fn verb_login, verb_logout, verb_users;
 /* kitbag_items.c */
 command_fn verb_get, verb_ls, verb_watch;
+/* kitbag_explain.c */
+command_fn verb_explain;
 /* kitbag_writes.c */
 command_fn verb_set, verb_rm, verb_apply;
 /* kitbag_outbox.c */

@@ -26,6 +26,7 @@
  *   apply    bag, [[item, bytes|nil]...], if_seq|nil, wait_ms                      op
  *   wait     op, wait_ms
  *   ls       bag, prefix                                 item, bytes, seq, time_ms, pending
+ *   explain  bag, item                                   see AGENT_EXPLAIN_FIELDS
  *   watch    bag|nil                                     bag, item|nil, removed, bytes|nil, seq
  *   outbox   refused (bool)                              op, bag, item, items, bytes, time_ms,
  *                                                        code, text
@@ -60,6 +61,13 @@ enum {
     "mirror_text mirror_from mirror_bytes"
 /* phase: enum kb_phase as a number; connected, wanted: bool (wanted: it was started and not
  * stopped); code, mirror_code: positive; device, history, server: "" when not known. */
+
+/* The row of `explain`. */
+#define AGENT_EXPLAIN_FIELDS                                                                       \
+    "layer pending sharing copy sharing_seq seq time_ms origin device bytes shared own fallback"
+/* layer: enum kb_layer, sharing: enum kb_sharing, both as numbers; origin, device: "" when it is
+ * not known or none; bytes: nil when there is no value. shared, own and fallback are arrays of what
+ * the layers have: [there, initialised, seq, time_ms, origin, size]. */
 
 /* --- requests and answers as bytes --- */
 

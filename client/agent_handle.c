@@ -159,12 +159,13 @@ static const struct verb {
     const char *name;
     int (*run)(struct call *call);
 } verbs[] = {
-    {"join", call_join},     {"start", call_start},   {"stop", call_stop},
-    {"status", call_status}, {"verify", call_verify}, {"login", call_login},
-    {"logout", call_logout}, {"users", call_users},   {"get", call_get},
-    {"set", call_set},       {"rm", call_rm},         {"apply", call_apply},
-    {"wait", call_wait},     {"ls", call_ls},         {"watch", call_watch},
-    {"outbox", call_outbox}, {"retry", call_retry},   {"drop", call_drop},
+    {"join", call_join},       {"start", call_start},   {"stop", call_stop},
+    {"status", call_status},   {"verify", call_verify}, {"login", call_login},
+    {"logout", call_logout},   {"users", call_users},   {"get", call_get},
+    {"set", call_set},         {"rm", call_rm},         {"apply", call_apply},
+    {"wait", call_wait},       {"ls", call_ls},         {"watch", call_watch},
+    {"outbox", call_outbox},   {"retry", call_retry},   {"drop", call_drop},
+    {"explain", call_explain},
 };
 
 static int run(struct call *call, const struct unpacked *request)

@@ -55,7 +55,7 @@ bool call_cancelled(const struct call *call);
 typedef int call_verb(struct call *call);
 call_verb call_join, call_start, call_stop, call_status, call_verify, call_login, call_logout,
     call_users, call_outbox, call_retry, call_drop; /* agent_verbs.c */
-call_verb call_get, call_ls, call_set, call_rm, call_apply, call_wait,
+call_verb call_get, call_ls, call_explain, call_set, call_rm, call_apply, call_wait,
     call_watch; /* agent_items.c */
 
 #endif

@@ -51,6 +51,58 @@ int call_ls(struct call *call)
     return rc != 0 ? rc : kb_list(call->kb, bag, prefix, send_item, call, &call->error);
 }
 
+static void pack_found(struct buf *out, const struct kb_found *found)
+{
+    pack_array(out, 6);
+    pack_bool(out, found->there);
+    pack_bool(out, found->initialised);
+    pack_u64(out, found->seq);
+    pack_u64(out, found->time_ms);
+    pack_cstr(out, found->origin);
+    pack_u64(out, found->bytes);
+}
+
+static void send_explanation(struct call *call, const struct kb_explanation *e,
+                             const struct kb_value *value)
+{
+    struct buf *out = call_row(call, 13);
+    pack_u64(out, (uint64_t)e->layer);
+    pack_bool(out, e->pending);
+    pack_u64(out, (uint64_t)e->sharing);
+    pack_bool(out, e->copy);
+    pack_u64(out, e->sharing_seq);
+    pack_u64(out, e->seq);
+    pack_u64(out, e->time_ms);
+    pack_cstr(out, e->origin);
+    pack_cstr(out, e->device);
+    if (e->layer != KB_LAYER_NONE) {
+        pack_bin(out, span_of(value->data, value->size));
+    } else {
+        pack_nil(out);
+    }
+    pack_found(out, &e->shared);
+    pack_found(out, &e->own);
+    pack_found(out, &e->fallback);
+    (void)call_send(call);
+}
+
+int call_explain(struct call *call)
+{
+    char bag[CALL_BAG_ROOM];
+    char item[CALL_ITEM_ROOM];
+    struct kb_value value = {.data = NULL};
+    struct kb_explanation explanation = {.size = sizeof explanation};
+    call_text(call, bag, sizeof bag);
+    call_text(call, item, sizeof item);
+    int rc = call_taken(call);
+    rc = rc != 0 ? rc : kb_explain(call->kb, bag, item, &explanation, &value, &call->error);
+    if (rc == 0) {
+        send_explanation(call, &explanation, &value);
+    }
+    kb_value_free(&value);
+    return rc;
+}
+
 /* In slices, to notice that nobody waits any more. */
 static int wait_for(struct call *call, uint64_t op, unsigned wait_ms)
 {

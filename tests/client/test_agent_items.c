@@ -26,6 +26,25 @@ static void items_are_written_and_read(void **state)
     machine_end(&m);
 }
 
+static void an_item_is_explained(void **state)
+{
+    (void)state;
+    struct machine m;
+    struct answer answer;
+    machine_begin(&m);
+    login(&m, "Ann");
+    assert_string_equal(ask(&m, &answer, "set user:Ann a !one ~ #0"), "end 0 [2]");
+    const char *text = ask(&m, &answer, "explain user:Ann a");
+    assert_int_equal(strncmp(text, "[1,true,0,false,0,0,", 20), 0);
+    assert_non_null(strstr(text, ",one,nil,nil,nil]"));
+    assert_int_equal(answer.rows, 1);
+    text = ask(&m, &answer, "explain user:Ann b");
+    assert_int_equal(strncmp(text, "[0,false,0,false,0,0,0,,,", 25), 0);
+    assert_string_equal(ask(&m, &answer, "explain user:Bob b"), "end -35");
+    assert_string_equal(ask(&m, &answer, "explain user:Ann"), "end -15");
+    machine_end(&m);
+}
+
 static void a_change_set_is_applied(void **state)
 {
     (void)state;
@@ -174,6 +193,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(items_are_written_and_read),
+        cmocka_unit_test(an_item_is_explained),
         cmocka_unit_test(a_change_set_is_applied),
         cmocka_unit_test(waiting_tells_the_number_whatever_comes),
         cmocka_unit_test(a_watch_goes_on_until_nobody_listens),

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "client/replica_inside.h"
+#include "tests/client/sharing_samples.h"
 #include "tests/support/fail_alloc.h"
 
 /* The fleet's change at `seq`: a fence on `category`, NULL value: lifted. Follows `prev`. */
@@ -300,6 +301,37 @@ static void every_allocation_of_reading_may_fail(void **state)
     fixture_end(&f);
 }
 
+/* --- rules that are taken --- */
+
+static void rules_do_not_change_while_they_are_held(void **state)
+{
+    (void)state;
+    struct fixture f;
+    (void)begin(&f);
+    const struct replica_rules *before = NULL;
+    const struct replica_rules *after = NULL;
+    struct span path = SPAN_LITERAL("copy/paper");
+    fence_at(&f, FENCE_SHARED, "fax", 0, NULL, 50, FLEET);
+    assert_int_equal(replica_rules_take(f.replica, &before, NULL), 0);
+    fleet_category(f.replica, "copy", 0, 60, 50);
+    fleet_flag(f.replica, "copy", true, false, 61, 60);
+    assert_int_equal(replica_rules_take(f.replica, &after, NULL), 0);
+    assert_null(replica_rules_category(before, path));
+    assert_int_equal(sharing_layer_of(replica_rules_category(after, path)), SHARING_DEVICE);
+    assert_null(replica_rules_category(after, SPAN_LITERAL("copying")));
+    assert_null(replica_rules_category(NULL, path));
+    replica_rules_put_back(f.replica, &before);
+    replica_rules_put_back(f.replica, &after);
+    assert_null(after);
+    assert_true(replica_rules_concern(SPAN_LITERAL("@sharing/copy")));
+    assert_true(replica_rules_concern(SPAN_LITERAL("@category/copy")));
+    assert_true(replica_rules_concern(SPAN_LITERAL("@fence/shared/copy")));
+    assert_true(replica_rules_concern(SPAN_LITERAL("@default/a")));
+    assert_false(replica_rules_concern(SPAN_LITERAL("@user/1")));
+    assert_false(replica_rules_concern(SPAN_LITERAL("sharing")));
+    fixture_end(&f);
+}
+
 /* --- many readers --- */
 
 enum { READERS = 3, FLIPS = 150 };
@@ -373,6 +405,7 @@ int main(void)
         cmocka_unit_test(a_damaged_note_is_made_anew),
         cmocka_unit_test(what_is_no_fence_hides_nothing),
         cmocka_unit_test(every_allocation_of_reading_may_fail),
+        cmocka_unit_test(rules_do_not_change_while_they_are_held),
         cmocka_unit_test(readers_on_other_threads_see_whole_moments),
     };
     return cmocka_run_group_tests_name("client/replica_rules", tests, NULL, NULL);

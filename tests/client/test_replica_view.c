@@ -420,35 +420,6 @@ static void readers_on_other_threads_see_whole_moments(void **state)
     fixture_end(&f);
 }
 
-/* --- rules that are taken --- */
-
-static void rules_do_not_change_while_they_are_held(void **state)
-{
-    (void)state;
-    struct fixture f;
-    (void)begin(&f);
-    const struct replica_rules *before = NULL;
-    const struct replica_rules *after = NULL;
-    struct span path = SPAN_LITERAL("copy/paper");
-    assert_int_equal(replica_rules_take(f.replica, &before, NULL), 0);
-    fleet_flag(f.replica, "copy", true, false, 60, 55);
-    assert_int_equal(replica_rules_take(f.replica, &after, NULL), 0);
-    assert_int_equal(sharing_layer_of(replica_rules_category(before, path)), SHARING_SHARED);
-    assert_int_equal(sharing_layer_of(replica_rules_category(after, path)), SHARING_DEVICE);
-    assert_null(replica_rules_category(after, SPAN_LITERAL("copying")));
-    assert_null(replica_rules_category(NULL, path));
-    replica_rules_put_back(f.replica, &before);
-    replica_rules_put_back(f.replica, &after);
-    assert_null(after);
-    assert_true(replica_rules_concern(SPAN_LITERAL("@sharing/copy")));
-    assert_true(replica_rules_concern(SPAN_LITERAL("@category/copy")));
-    assert_true(replica_rules_concern(SPAN_LITERAL("@fence/shared/copy")));
-    assert_true(replica_rules_concern(SPAN_LITERAL("@default/a")));
-    assert_false(replica_rules_concern(SPAN_LITERAL("@user/1")));
-    assert_false(replica_rules_concern(SPAN_LITERAL("sharing")));
-    fixture_end(&f);
-}
-
 /* A server of another version may have what this one can't read: it is no rule. */
 static void what_is_no_flag_changes_nothing(void **state)
 {
@@ -594,7 +565,6 @@ int main(void)
         cmocka_unit_test(a_local_removal_shows_what_lies_below),
         cmocka_unit_test(a_list_is_of_one_moment),
         cmocka_unit_test(readers_on_other_threads_see_whole_moments),
-        cmocka_unit_test(rules_do_not_change_while_they_are_held),
         cmocka_unit_test(what_is_no_flag_changes_nothing),
         cmocka_unit_test(damage_is_never_taken_for_a_missing_layer),
         cmocka_unit_test(a_damaged_default_is_not_nothing),
