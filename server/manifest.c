@@ -263,6 +263,7 @@ static int take(struct manifest *out, const json_t *document, bool *bad, struct 
     out->groups = get_number(&reading, "groups");
     out->items = get_number(&reading, "items");
     get_hex(&reading, "digest", told, SHA256_SIZE);
+    reading.bad = reading.bad || strcmp(get_text(&reading, "removals"), MANIFEST_REMOVALS) != 0;
     const json_t *files = json_object_get(document, "files");
     *bad = reading.bad || !json_is_array(files) || json_array_size(files) > MANIFEST_FILES_MAX;
     int rc = 0;
