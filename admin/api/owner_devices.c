@@ -44,12 +44,17 @@ static int find_holders(struct holding *all, struct err *err)
     return rc == 0 ? admin_holders_find(&all->holders, kv, all->view, err) : rc;
 }
 
-/* A record without the word gives no right to keep more. */
+static bool has_word(struct span record, const char *word)
+{
+    return memmem(record.data, record.size, word, strlen(word)) != NULL;
+}
+
+/* A record without the word gives no right to keep more; each has a right of some kind. */
 static bool may_hold(void *context, uint64_t device, struct span record)
 {
     const struct holding *all = context;
-    return admin_holders_at(&all->holders, device) != NULL ||
-           memmem(record.data, record.size, "keep", 4) != NULL;
+    return admin_holders_at(&all->holders, device) != NULL || has_word(record, "everybody") ||
+           (all->bag.owner.kind == OWNER_GROUP && has_word(record, "groups"));
 }
 
 /* By the right alone, whoever signs in there. */
