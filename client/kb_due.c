@@ -12,11 +12,8 @@
 
 enum {
     DUES_MAX = 1000,
-    DUE_BYTES_MAX = 4 << 20,
     DUE_ELEMENTS_MAX = DUES_MAX * (KB_GROUPS_MAX + 8),
 };
-
-static const char NOTE[] = "due";
 
 static bool read_due(const msgpack_object *object, struct due *out)
 {
@@ -64,8 +61,8 @@ int client_dues(struct kb *kb, client_due_fn *each, void *context, struct err *e
     if (due == NULL) {
         return err_set(err, E_NOMEM, "out of memory");
     }
-    buf_init(&bytes, DUE_BYTES_MAX);
-    int rc = replica_note_get(kb->replica, NOTE, &bytes, &why);
+    buf_init(&bytes, CLIENT_DUES_BYTES_MAX);
+    int rc = replica_note_get(kb->replica, CLIENT_NOTE_DUES, &bytes, &why);
     if (rc == 0 && unpack_open(&unpacked, buf_span(&bytes), DUE_ELEMENTS_MAX) == 0) {
         struct walk list = walk_array(&unpacked.root);
         while (rc == 0 && list.left > 0 && list.error == 0) {
@@ -104,14 +101,14 @@ static int copy_other(void *context, const struct due *due, struct err *err)
 static int store(struct kb *kb, const struct buf *list, uint32_t count, struct err *err)
 {
     struct buf bytes;
-    buf_init(&bytes, DUE_BYTES_MAX + 8);
+    buf_init(&bytes, CLIENT_DUES_BYTES_MAX + 8);
     if (count > 0) {
         pack_array(&bytes, count);
         (void)buf_append(&bytes, list->data, list->size);
     }
     int rc = buf_error(list) != 0 ? buf_error(list) : buf_error(&bytes);
     rc = rc != 0 ? err_set(err, rc, "too much waits to be told to the server")
-                 : replica_note_set(kb->replica, NOTE, buf_span(&bytes), err);
+                 : replica_note_set(kb->replica, CLIENT_NOTE_DUES, buf_span(&bytes), err);
     buf_free(&bytes);
     return rc;
 }
@@ -122,7 +119,7 @@ static int rewrite(struct kb *kb, uint64_t bag_id, bool but_out, const struct du
                    struct err *err)
 {
     struct buf list;
-    buf_init(&list, DUE_BYTES_MAX);
+    buf_init(&list, CLIENT_DUES_BYTES_MAX);
     struct rewriting rewriting = {.without = bag_id, .but_out = but_out, .out = &list};
     (void)pthread_mutex_lock(&kb->due_lock);
     int rc = client_dues(kb, copy_other, &rewriting, err);
@@ -165,4 +162,55 @@ int client_due_done(struct kb *kb, uint64_t bag_id, bool out, struct err *err)
     ASSERT(kb != NULL);
     int there = client_dues(kb, is_bag, &bag_id, err);
     return there == 1 ? rewrite(kb, bag_id, !out, NULL, err) : there;
+}
+
+/* --- many at once, by a transaction of the caller's --- */
+
+static int copy_due(void *context, const struct due *due, struct err *err)
+{
+    (void)err;
+    struct due_list *list = context;
+    write_due(due, false, &list->bytes);
+    list->count++;
+    return 0;
+}
+
+int client_dues_begin(struct kb *kb, struct due_list *list, struct err *err)
+{
+    ASSERT(kb != NULL && list != NULL);
+    list->count = 0;
+    buf_init(&list->bytes, CLIENT_DUES_BYTES_MAX);
+    (void)pthread_mutex_lock(&kb->due_lock);
+    int rc = client_dues(kb, copy_due, list, err);
+    if (rc != 0) {
+        client_dues_end(kb, list);
+    }
+    return rc;
+}
+
+int client_dues_put(struct due_list *list, const struct due *due, struct err *err)
+{
+    if (list->count >= DUES_MAX) {
+        return err_set(err, E_QUOTA,
+                       "a machine signs in at most %d people by itself, unless an administrator "
+                       "lets it keep everybody's bags: take a file with fewer people",
+                       DUES_MAX);
+    }
+    return copy_due(list, due, err);
+}
+
+int client_dues_bytes(const struct due_list *list, struct buf *out, struct err *err)
+{
+    if (list->count > 0) {
+        pack_array(out, list->count);
+        (void)buf_append_span(out, buf_span(&list->bytes));
+    }
+    int rc = buf_error(&list->bytes) != 0 ? buf_error(&list->bytes) : buf_error(out);
+    return rc == 0 ? 0 : err_set(err, rc, "too much waits to be told to the server");
+}
+
+void client_dues_end(struct kb *kb, struct due_list *list)
+{
+    (void)pthread_mutex_unlock(&kb->due_lock);
+    buf_free(&list->bytes);
 }

@@ -11,7 +11,7 @@ enum { NOTE_BYTES_MAX = KB_GROUPS_MAX * (NAME_MAX_BYTES + 8) };
 
 static void note_name(uint64_t local, char out[64])
 {
-    (void)snprintf(out, 64, "groups/%llu", (unsigned long long)local);
+    (void)snprintf(out, 64, CLIENT_NOTE_GROUPS "%llu", (unsigned long long)local);
 }
 
 static void read_groups(struct span bytes, struct kb_groups *out)
@@ -50,7 +50,7 @@ int client_groups_get(struct kb *kb, uint64_t user_local, struct kb_groups *out,
     return rc;
 }
 
-static void write_groups(const struct kb_groups *groups, struct buf *out)
+void client_groups_put(const struct kb_groups *groups, struct buf *out)
 {
     if (groups->count > 0) {
         pack_array(out, (uint32_t)groups->count);
@@ -70,7 +70,7 @@ int client_groups_set(struct kb *kb, uint64_t user_local, const struct kb_groups
     buf_init(&bytes, NOTE_BYTES_MAX);
     buf_init(&before, NOTE_BYTES_MAX);
     note_name(user_local, name);
-    write_groups(groups, &bytes);
+    client_groups_put(groups, &bytes);
     int rc = buf_error(&bytes);
     if (rc != 0) {
         rc = err_set(err, rc, "out of memory");

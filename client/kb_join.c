@@ -8,6 +8,9 @@
  * of what it keeps: it asks first, by a HELLO with the key it has, whether it is one of the
  * server's still. Whom it keeps it signs in again, so that their bags are followed from where they
  * are; what it wrote meanwhile waits in the outbox, and is sent.
+ *
+ * A machine that is the server's, and is given a token with other addresses, goes there from then
+ * on: its server has moved. The token stays unused.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +19,7 @@
 
 #include "base/array.h"
 #include "base/clock.h"
-#include "client/kb_inside.h"
+#include "client/kb_files.h"
 #include "client/network.h"
 #include "transport/dealer.h"
 #include "transport/follow.h"
@@ -297,10 +300,23 @@ static bool is_connected(struct kb *kb)
     return connected;
 }
 
+/* Does it look for its server elsewhere than it did? */
+static bool is_elsewhere(struct kb *kb, const struct identity *identity)
+{
+    (void)pthread_mutex_lock(&kb->lock);
+    bool other = kb->identity.address_count != identity->address_count;
+    for (size_t i = 0; i < identity->address_count && !other; i++) {
+        other = strcmp(kb->identity.addresses[i], identity->addresses[i]) != 0;
+    }
+    (void)pthread_mutex_unlock(&kb->lock);
+    return other;
+}
+
 /* Of a machine that has joined: may it join again? Only when the token's server does not know it as
- * its own any more. A removed machine's key stays refused: then it takes a new one. */
+ * its own any more. A removed machine's key stays refused: then it takes a new one. `moved`: the
+ * server knows it, at other addresses. */
 static int ask_server(struct kb *kb, const struct join_token *token,
-                      const struct kb_join_options *options, struct identity *identity,
+                      const struct kb_join_options *options, struct identity *identity, bool *moved,
                       struct err *err)
 {
     struct joining asking = {
@@ -312,9 +328,11 @@ static int ask_server(struct kb *kb, const struct join_token *token,
                        identity->addresses[0]);
     }
     int rc = converse(&asking, options->timeout_ms != 0 ? options->timeout_ms : JOIN_MS, &why);
+    *moved = rc == 0 && is_elsewhere(kb, identity);
     if (rc == 0) {
-        return err_set(err, E_EXISTS, "this machine has joined '%s' already",
-                       identity->addresses[0]);
+        return *moved ? 0
+                      : err_set(err, E_EXISTS, "this machine has joined '%s' already",
+                                identity->addresses[0]);
     }
     if (rc == E_DEVICE_REMOVED) {
         key_pair_make(&identity->keys);
@@ -324,7 +342,7 @@ static int ask_server(struct kb *kb, const struct join_token *token,
 }
 
 static int prepare(struct kb *kb, const struct join_token *token,
-                   const struct kb_join_options *options, struct identity *identity,
+                   const struct kb_join_options *options, struct identity *identity, bool *moved,
                    struct err *err)
 {
     (void)pthread_mutex_lock(&kb->lock);
@@ -340,7 +358,7 @@ static int prepare(struct kb *kb, const struct join_token *token,
     if (rc == 0 && is_connected(kb)) {
         rc = err_set(err, E_EXISTS, "this machine has joined '%s' already", identity->addresses[0]);
     } else if (rc == 0 && identity->device != 0) {
-        rc = ask_server(kb, token, options, identity, err);
+        rc = ask_server(kb, token, options, identity, moved, err);
     }
     take_name(identity, options->name);
     return rc;
@@ -425,6 +443,19 @@ static int finish(struct kb *kb, const struct joining *joining, struct identity 
     return rc;
 }
 
+/* All but the addresses stays. */
+static int move(struct kb *kb, const struct identity *identity, struct kb_join_report *report,
+                struct err *err)
+{
+    struct kb_join_report made = {0};
+    device_format(identity->device, made.device);
+    int rc = client_store_identity(kb, identity, err);
+    if (rc == 0 && report != NULL) {
+        *report = made;
+    }
+    return rc;
+}
+
 static int join(struct kb *kb, const char *text, const struct kb_join_options *options,
                 struct kb_join_report *report, struct err *err)
 {
@@ -434,12 +465,16 @@ static int join(struct kb *kb, const char *text, const struct kb_join_options *o
     if (rc != 0) {
         return rc;
     }
-    rc = prepare(kb, &token, options, &identity, err);
+    bool moved = false;
+    rc = client_check_token(kb, &token, err);
+    rc = rc != 0 ? rc : prepare(kb, &token, options, &identity, &moved, err);
     struct joining joining = {.kb = kb, .token = &token, .options = options, .identity = &identity};
-    rc = rc != 0
-             ? rc
-             : converse(&joining, options->timeout_ms != 0 ? options->timeout_ms : JOIN_MS, err);
-    rc = rc != 0 ? rc : finish(kb, &joining, &identity, report, err);
+    if (rc == 0 && moved) {
+        rc = move(kb, &identity, report, err);
+    } else if (rc == 0) {
+        rc = converse(&joining, options->timeout_ms != 0 ? options->timeout_ms : JOIN_MS, err);
+        rc = rc != 0 ? rc : finish(kb, &joining, &identity, report, err);
+    }
     identity_wipe(&identity);
     key_wipe(&token, sizeof token);
     return rc;
@@ -447,7 +482,7 @@ static int join(struct kb *kb, const char *text, const struct kb_join_options *o
 
 /* --- starting and stopping --- */
 
-static int start(struct kb *kb, struct err *err)
+int client_go_on(struct kb *kb, struct err *err)
 {
     if (kb->network != NULL) {
         return 0;
@@ -465,7 +500,7 @@ static int start(struct kb *kb, struct err *err)
 }
 
 /* With kb->control. False: it does not run. */
-static bool halt(struct kb *kb)
+bool client_halt(struct kb *kb)
 {
     struct network *network = kb->network;
     if (network == NULL) {
@@ -494,9 +529,9 @@ int kb_join(struct kb *kb, const char *token, const struct kb_join_options *opti
         return client_fail(error, &err);
     }
     (void)pthread_mutex_lock(&kb->control);
-    bool halted = !is_connected(kb) && halt(kb); /* one that is there is not given up for it */
+    bool halted = !is_connected(kb) && client_halt(kb); /* else it is not given up for it */
     int rc = join(kb, token, options, report, &err);
-    if (halted && start(kb, rc == 0 ? &err : NULL) != 0 && rc == 0) {
+    if (halted && client_go_on(kb, rc == 0 ? &err : NULL) != 0 && rc == 0) {
         rc = err.code;
     }
     (void)pthread_mutex_unlock(&kb->control);
@@ -535,7 +570,7 @@ bool client_wanted(struct kb *kb)
 int client_connect(struct kb *kb, struct err *err)
 {
     (void)pthread_mutex_lock(&kb->control);
-    int rc = client_wanted(kb) ? start(kb, err) : 0;
+    int rc = client_wanted(kb) ? client_go_on(kb, err) : 0;
     (void)pthread_mutex_unlock(&kb->control);
     return rc;
 }
@@ -546,7 +581,7 @@ int kb_start(struct kb *kb, struct kb_error *error)
     struct err err = {0};
     (void)pthread_mutex_lock(&kb->control);
     int rc = set_started(kb, true, &err);
-    rc = rc != 0 ? rc : start(kb, &err);
+    rc = rc != 0 ? rc : client_go_on(kb, &err);
     (void)pthread_mutex_unlock(&kb->control);
     return rc == 0 ? 0 : client_fail(error, &err);
 }
@@ -558,7 +593,7 @@ int kb_stop(struct kb *kb, struct kb_error *error)
     (void)pthread_mutex_lock(&kb->control);
     int rc = set_started(kb, false, &err);
     if (rc == 0) {
-        (void)halt(kb);
+        (void)client_halt(kb);
     }
     (void)pthread_mutex_unlock(&kb->control);
     return rc == 0 ? 0 : client_fail(error, &err);

@@ -385,8 +385,9 @@ int client_let_go(struct kb *kb, const struct owner *user, struct err *err)
         return end_sign_in(kb, &bag, err);
     }
     rc = rc != 0 ? rc : drop_bags(kb, &bag, err);
-    if (rc == 0 && bag.bag_id != 0) {
-        rc = client_groups_forget(kb, bag.local, err);
+    if (rc == 0 && bag.bag_id != 0) { /* the server need not hear of the sign-in any more */
+        rc = client_due_done(kb, bag.bag_id, true, err);
+        rc = rc != 0 ? rc : client_groups_forget(kb, bag.local, err);
         rc = rc != 0 ? rc : client_drop_spare_groups(kb, ignore_bag, NULL, err);
     }
     if (rc == 0) {

@@ -97,7 +97,9 @@ int kb_verify(struct kb *kb, struct kb_verify_report *report, struct kb_error *e
     ASSERT(kb != NULL && report != NULL);
     struct err err = {0};
     struct kb_verify_report made = {0};
+    (void)pthread_mutex_lock(&kb->control); /* what is being imported belongs to no bag yet */
     int rc = replica_verify(kb->replica, &made.records, &made.damaged, &err);
+    (void)pthread_mutex_unlock(&kb->control);
     rc = rc != 0 ? rc : outbox_verify(kb->outbox, &made.batches, &err);
     if (made.damaged > 0) {
         (void)pthread_mutex_lock(&kb->lock);

@@ -269,7 +269,9 @@ void network_bag_refused(struct network *network, const struct follow_action *ac
     } else if (action->bag.code == E_BAG_WANTED) {
         network_supply(network, bag_id);
     } else if (action->bag.code == E_NOT_ALLOWED) {
-        if (network_has_unsent(network, bag_id)) { /* the right to keep it was taken away */
+        /* The right to keep it was taken away; or it is a group's, and comes with people whose
+         * sign-ins were not told yet: they name it again. */
+        if (network->held > 0 || network_has_unsent(network, bag_id)) {
             network_drop_followed(network, bag_id);
         } else {
             network_drop_bag(network, bag_id);

@@ -81,7 +81,8 @@ static void note_what_may_be_sent(struct outbox *outbox)
         first++;
     }
     uint64_t most = first + OUTBOX_UNANSWERED_MAX - 1;
-    outbox->sent_max = most < last ? most : last;
+    most = most < last ? most : last;
+    outbox->sent_max = most > outbox->sent_max ? most : outbox->sent_max; /* or went with a file */
     outbox->sending = false;
     outbox_record_sending(false, outbox->sent_max, outbox_queue_begin(outbox, OUTBOX_RECORD_EXTRA));
     (void)outbox_queue_end(outbox);

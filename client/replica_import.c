@@ -502,31 +502,31 @@ static int put_position(struct replica_import *import, const struct replica_posi
     return replica_put_position(replica, import->writer.txn, position->seq, position->hash, err);
 }
 
-/* Everything in `stage` is the import's, or of a session that ended: the next begins anew. */
+/* Everything in `stage` is the import's. */
 static int switch_over(struct replica_import *import, const struct replica_position *position,
-                       const char *note, struct span value, struct err *err)
+                       const struct replica_note *notes, size_t note_count, struct err *err)
 {
     struct replica *replica = import->writer.replica;
+    MDB_txn *txn = import->writer.txn;
     int rc = switch_all(import, err);
     rc = rc != 0 ? rc : put_position(import, position, err);
-    if (rc == 0 && note != NULL) {
-        rc = replica_put_note(replica, import->writer.txn, note, value, err);
+    for (size_t i = 0; rc == 0 && i < note_count; i++) {
+        rc = replica_put_note(replica, txn, notes[i].name, notes[i].value, err);
     }
     return rc != 0 ? rc
-                   : replica_error(replica,
-                                   mdb_drop(import->writer.txn, replica->tables[TABLE_STAGE], 0),
+                   : replica_error(replica, mdb_drop(txn, replica->tables[TABLE_STAGE], 0),
                                    "take a file", err);
 }
 
 int replica_import_commit(struct replica_import **import, const struct replica_position *position,
-                          const char *note, struct span value, struct err *err)
+                          const struct replica_note *notes, size_t note_count, struct err *err)
 {
     ASSERT(import != NULL && *import != NULL);
     ASSERT(position != NULL && position->has_history);
     struct replica_import *old = *import;
     int rc = end(old, 0, err); /* the rest is staged */
     rc = rc != 0 ? rc : begin(old, err);
-    rc = rc != 0 ? rc : switch_over(old, position, note, value, err);
+    rc = rc != 0 ? rc : switch_over(old, position, notes, note_count, err);
     rc = end(old, rc, err);
     if (rc != 0) {
         replica_import_abort(import);

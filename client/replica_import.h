@@ -49,11 +49,16 @@ MUST_CHECK int replica_import_note(struct replica_import *import, const char *pr
 MUST_CHECK int replica_import_bag_end(struct replica_import *import, const struct snapshot_bag *bag,
                                       struct err *err);
 
-/* All of it takes effect, and the position when it is newer; `note` (NULL: none) gets `value` in
- * the same transaction. Frees the import, whatever comes of it. E_BUSY: a bag was changed
+/* All of it takes effect, and the position when it is newer, and notes (an empty value removes one)
+ * in the same transaction. Frees the import, whatever comes of it. E_BUSY: a bag was changed
  * meanwhile, nothing was done. */
+struct replica_note {
+    const char *name;
+    struct span value;
+};
 MUST_CHECK int replica_import_commit(struct replica_import **import,
-                                     const struct replica_position *position, const char *note,
-                                     struct span value, struct err *err);
+                                     const struct replica_position *position,
+                                     const struct replica_note *notes, size_t note_count,
+                                     struct err *err);
 
 #endif

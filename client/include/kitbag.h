@@ -277,9 +277,10 @@ struct kb_change {
 };
 typedef void kb_change_fn(void *context, const struct kb_change *change);
 struct kb_watch;
-/* `bag` NULL: every bag kept here. A flag that changes which values count is told as one change
- * without item. At most 4,096 changes wait for kb_dispatch; when more come they
- * are told as one change without item ("read again"), never lost in silence. */
+/* `bag` NULL: every bag kept here; what is this machine's own of a user is told of the user's bag.
+ * A flag that changes which values count is told as one change without item. At most 4,096 changes
+ * wait for kb_dispatch; when more come they are told as one change without item ("read again"),
+ * never lost in silence. */
 KB_API int kb_watch(struct kb *kb, const char *bag, kb_change_fn *on_change, void *context,
                     struct kb_watch **watch, struct kb_error *error);
 KB_API void kb_unwatch(struct kb *kb, struct kb_watch **watch);
@@ -308,6 +309,78 @@ KB_API int kb_outbox(struct kb *kb, enum kb_outbox_which which, kb_op_fn *each, 
  * / forget it. `op` 0: all. A pending one can be dropped until it was acknowledged. */
 KB_API int kb_outbox_retry(struct kb *kb, uint64_t op, struct kb_error *error);
 KB_API int kb_outbox_drop(struct kb *kb, uint64_t op, struct kb_error *error);
+
+/* --- snapshots: files (*.kitbag) of bags as they were at one moment --- */
+
+enum kb_snapshot_kind {
+    KB_SNAPSHOT_SERVER = 1,  /* of the server: an export. The machine goes on from there */
+    KB_SNAPSHOT_MACHINE = 2, /* of a machine. Comes back as new writes */
+    KB_SNAPSHOT_OUTBOX = 3   /* what waits to be sent: for the server alone */
+};
+
+struct kb_import_options {
+    size_t size;
+    const char *password; /* of the file; NULL: none */
+    /* The fingerprint of the key that the file has to be signed with ("AB:CD:...", as the server
+     * shows it), where this machine does not know the signer: of a server that it has not joined,
+     * of another machine. NULL: none. */
+    const char *trust;
+    bool dry_run; /* everything is looked at, nothing is changed */
+};
+
+struct kb_import_report {
+    enum kb_snapshot_kind kind;
+    char name[256];       /* of who made it */
+    char signer[96];      /* fingerprint */
+    uint64_t created_ms;  /* since 1970 */
+    uint64_t seq;         /* SERVER: all of it is as of this one */
+    uint64_t bags, items; /* in the file */
+    uint64_t left_out;    /* items that the file does not have: of categories that are not exported,
+                             and without a password secret ones */
+    uint64_t taken;       /* bags that took effect; and */
+    uint64_t users;       /* of these, of people, who can sign in now */
+    uint64_t items_taken; /* of these; MACHINE: written anew */
+    uint64_t newer;       /* bags of which this machine has a newer copy: they stay as they are */
+    uint64_t same;        /* bags that are here just so; MACHINE: items */
+    uint64_t skipped; /* bags of other machines; MACHINE: also of people who are not signed in */
+};
+
+/* Takes what is in the file at `path`. It is verified whole first; then a file of the server takes
+ * effect at once or not at all, also when the process is killed, on a machine that is not
+ * connected; its people can sign in, and when the machine connects it goes on from the file's seq.
+ * Writes that wait to be sent stay, and are seen over it. A file of a machine is written anew,
+ * item by item where it differs from what is here; what is not in the file stays.
+ *
+ * KB_E_MALFORMED (damaged, altered, cut short), KB_E_FORMAT (of a newer version), KB_E_TOO_LARGE
+ * (it would unpack to more than a replica holds), KB_E_SIGNATURE (who signed it is not trusted: the
+ * sentence has the fingerprint), KB_E_PASSWORD, KB_E_HISTORY (of another server), KB_E_CONDITION
+ * (older than what this machine has; or this machine is connected), KB_E_QUOTA (more people than a
+ * machine can sign in by itself), KB_E_INVALID (a file of an outbox). `report` may be NULL. */
+KB_API int kb_import(struct kb *kb, const char *path, const struct kb_import_options *options,
+                     struct kb_import_report *report, struct kb_error *error);
+
+struct kb_export_options {
+    size_t size;
+    const char *password; /* NULL: none; then values of secret categories are left out */
+};
+
+struct kb_export_report {
+    char signer[96]; /* this machine's fingerprint */
+    uint64_t users, groups, items, left_out;
+    uint64_t operations; /* of an outbox */
+    uint64_t bytes;      /* of the file */
+};
+
+/* Write what this machine has of people and groups, its own writes included, to a new file at
+ * `path` (0600), which is durable then. KB_E_EXISTS: there is such a file. */
+KB_API int kb_export(struct kb *kb, const char *path, const struct kb_export_options *options,
+                     struct kb_export_report *report, struct kb_error *error);
+/* The same with the writes that wait to be sent, for a machine that can't reach its server: an
+ * administrator has the server take them from the file. They go on waiting here, and are done once,
+ * however often and in whichever way they get there. KB_E_NOT_JOINED, KB_E_NOT_FOUND (nothing
+ * waits). */
+KB_API int kb_export_outbox(struct kb *kb, const char *path, struct kb_export_report *report,
+                            struct kb_error *error);
 
 /* --- status --- */
 

@@ -61,7 +61,7 @@ static inline struct replica_position import_position(uint64_t seq)
 static inline int import_commit(struct replica_import **import, uint64_t seq)
 {
     struct replica_position position = import_position(seq);
-    return replica_import_commit(import, &position, NULL, (struct span){NULL, 0}, NULL);
+    return replica_import_commit(import, &position, NULL, 0, NULL);
 }
 
 /* The bag's items as "path=value " each. */

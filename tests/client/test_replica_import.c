@@ -224,11 +224,11 @@ static void notes_come_with_it(void **state)
     struct replica_import *import = import_begin(&f);
     struct snapshot_bag bag = import_bag("Ann", 7, 900);
     struct replica_position position = import_position(1000);
+    const struct replica_note notes[] = {{"due", SPAN_LITERAL("Ann")}};
     assert_int_equal(replica_import_bag(import, &bag, NULL), 0);
     assert_int_equal(replica_import_note(import, "groups/", SPAN_LITERAL("sales"), NULL), 0);
     assert_int_equal(replica_import_bag_end(import, &bag, NULL), 0);
-    assert_int_equal(replica_import_commit(&import, &position, "due", SPAN_LITERAL("Ann"), NULL),
-                     0);
+    assert_int_equal(replica_import_commit(&import, &position, notes, 1, NULL), 0);
     struct replica_bag found;
     assert_int_equal(replica_bag_by_id(f.replica, 7, &found, NULL), 0);
     buf_init(&note, 100);
@@ -359,7 +359,7 @@ static int take_small(struct fixture *f)
         replica_import_abort(&import);
         return rc;
     }
-    return replica_import_commit(&import, &position, NULL, (struct span){NULL, 0}, NULL);
+    return replica_import_commit(&import, &position, NULL, 0, NULL);
 }
 
 static void each_allocation_may_fail(void **state)
