@@ -64,6 +64,7 @@ struct toy {
     struct {
         int code;
         uint64_t seq;
+        uint64_t user_bag, device_bag; /* of one that was split */
     } outcomes[4096];
     uint8_t device_key[KEY_SIZE];
     atomic_uint joins, writes, sign_ins, sign_outs; /* read by tests as they are */
@@ -80,6 +81,7 @@ struct toy {
     bool tells_digests;
     bool lies;           /* its digests are wrong */
     bool only_signed_in; /* may write, whatever may be read */
+    bool own_copies;     /* users' items below "copy/" are each machine's own */
     unsigned keep;       /* enum wire_keep */
     uint64_t newest_bag;
     uint64_t resume_seq; /* 0: the client's history is ours */
