@@ -73,7 +73,7 @@ static void a_restore_is_noted_whole(void **state)
     assert_memory_equal(&found, &record, sizeof record);
     assert_true(restored_held(&found));
     record.confirmed_ms = 6;
-    (void)strcpy(record.by, "ann");
+    memcpy(record.by, "ann", sizeof "ann");
     found = back_and_forth(&record);
     assert_memory_equal(&found, &record, sizeof record);
     assert_false(restored_held(&found));
