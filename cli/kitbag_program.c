@@ -51,6 +51,18 @@ static const struct option_spec write_options[] = {
     {NULL, 0, NULL, NULL},
 };
 
+static const struct option_spec import_options[] = {
+    {"password-file", 0, "FILE", "whose first line is the file's password; - for standard input"},
+    {"trust", 0, "FINGERPRINT", "of the key that the file has to be signed with"},
+    {"dry-run", 0, NULL, "look at everything, change nothing"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec export_options[] = {
+    {"password-file", 0, "FILE", "whose first line seals the file; - for standard input"},
+    {NULL, 0, NULL, NULL},
+};
+
 static const struct command commands[] = {
     {"join", "TOKEN", "join a server with a token from its administrator",
      "join kb1.kgGR... --name copier-3\n", join_options, 1, 1, verb_join},
@@ -91,6 +103,15 @@ static const struct command commands[] = {
      "outbox retry 12\noutbox retry all\n", NULL, 1, 1, verb_outbox_retry},
     {"outbox drop", "OP|all", "forget a write that was refused or not sent yet", "outbox drop 12\n",
      NULL, 1, 1, verb_outbox_drop},
+    {"outbox export", "FILE", "writes that wait to be sent, in a file for the server",
+     "outbox export outbox.kitbag\n", NULL, 1, 1, verb_outbox_export},
+    {"import", "FILE", "take the settings that are in a file, of the server or of a machine",
+     "import people.kitbag --dry-run\nimport people.kitbag --password-file ./password\n"
+     "import people.kitbag --trust 5E:8A:...\n",
+     import_options, 1, 1, verb_import},
+    {"export", "FILE", "what this machine has of people and groups, in a file",
+     "export mine.kitbag\nexport mine.kitbag --password-file ./password\n", export_options, 1, 1,
+     verb_export},
     {"status", "", "is this machine connected and up to date, and if not, what to do", NULL, NULL,
      0, 0, verb_status},
     {"verify", "", "read everything kept here and compare checksums and hashes", NULL, NULL, 0, 0,
@@ -110,5 +131,5 @@ const struct program kitbag_program = {
     "work\n"
     "with an agent and without, but a machine stays connected only while its agent runs.\n"
     "Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 conflict or failed condition, 5 not\n"
-    "allowed, 6 unreachable or timed out.\n",
+    "allowed, 6 unreachable or timed out, 7 partly done.\n",
 };

@@ -16,6 +16,8 @@ command_fn verb_explain;
 command_fn verb_set, verb_rm, verb_apply;
 /* kitbag_outbox.c */
 command_fn verb_outbox_ls, verb_outbox_refused, verb_outbox_retry, verb_outbox_drop;
+/* kitbag_files.c */
+command_fn verb_import, verb_export, verb_outbox_export;
 /* kitbag_agent.c */
 command_fn verb_agent;
 /* kitbag_doctor.c */

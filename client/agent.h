@@ -35,6 +35,13 @@
  *   status                                               see AGENT_STATUS_FIELDS
  *   verify                                                                         records,
  * damaged, batches
+ *   import   path, password|nil, fingerprint|nil, dry_run                          kind, name,
+ * signer, created_ms, seq, bags, items, left_out, taken, users, items_taken, newer, same, skipped
+ *   export   path, password|nil                                                    signer, users,
+ * groups, items, left_out, operations, bytes
+ *   export-outbox path                                                             as of export
+ *
+ * Paths are of the process that does the verb: absolute ones.
  *
  * wait_ms 0 does not wait; else set, rm and apply end with the server's answer (0, the code it was
  * refused with, or E_TIMEOUT: the write is kept and goes out later). `op` is told in that case too:

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { RESULTS_MAX = 1024 }; /* bytes: numbers, and a name or two */
+
 /* --- arguments --- */
 
 static int bad(struct call *call, int code, const char *text)
@@ -165,6 +167,7 @@ static const struct verb {
     {"set", call_set},         {"rm", call_rm},         {"apply", call_apply},
     {"wait", call_wait},       {"ls", call_ls},         {"watch", call_watch},
     {"outbox", call_outbox},   {"retry", call_retry},   {"drop", call_drop},
+    {"import", call_import},   {"export", call_export}, {"export-outbox", call_export_outbox},
     {"explain", call_explain},
 };
 
@@ -190,7 +193,7 @@ int agent_handle(struct kb *kb, struct span request, int cancel_fd, agent_reply_
     struct unpacked unpacked = {0};
     struct call call = {.kb = kb, .cancel_fd = cancel_fd, .reply = reply, .context = context};
     buf_init(&call.frame, AGENT_FRAME_MAX);
-    buf_init(&call.results, 256);
+    buf_init(&call.results, RESULTS_MAX);
     int rc = unpack_open(&unpacked, request, AGENT_ELEMENTS_MAX);
     rc = rc != 0 ? bad(&call, rc, "the request can't be read") : run(&call, &unpacked);
     if (call.stopped == 0) {

@@ -3,6 +3,7 @@
  *   agent_handle.c  arguments and frames; which verb
  *   agent_verbs.c   the machine, its people, its outbox
  *   agent_items.c   items and watching
+ *   agent_files.c   snapshot files
  */
 #ifndef KITBAG_CLIENT_AGENT_INSIDE_H
 #define KITBAG_CLIENT_AGENT_INSIDE_H
@@ -56,6 +57,7 @@ typedef int call_verb(struct call *call);
 call_verb call_join, call_start, call_stop, call_status, call_verify, call_login, call_logout,
     call_users, call_outbox, call_retry, call_drop; /* agent_verbs.c */
 call_verb call_get, call_ls, call_explain, call_set, call_rm, call_apply, call_wait,
-    call_watch; /* agent_items.c */
+    call_watch;                                         /* agent_items.c */
+call_verb call_import, call_export, call_export_outbox; /* agent_files.c */
 
 #endif

@@ -14,8 +14,7 @@ static void every_command_has_help(void **state)
         assert_true(strlen(c->help) > 10);
     }
     assert_int_equal(run_kitbag("--help", NULL), 0);
-    assert_null(strstr(ran.out, "import"));
-    assert_null(strstr(ran.out, "export"));
+    assert_non_null(strstr(ran.out, "import"));
     assert_non_null(strstr(ran.out, "explain"));
 }
 
