@@ -191,14 +191,13 @@ void replica_batch_tell(struct replica_batch *batch, uint32_t index, enum change
 
 static void tell_all(const struct replica_batch *batch, replica_change_fn *done, void *context)
 {
-    const uint8_t *at = batch->effects.data;
-    const uint8_t *end_of = at + batch->effects.size;
-    while (at < end_of) {
+    for (size_t next = 0; next < batch->effects.size;) {
+        const uint8_t *at = batch->effects.data + next;
         const struct replica_bag *bag = &batch->bags[get_be32(at)].bag;
         struct change change = {
             .seq = get_be64(at + 6), .kind = (enum change_kind)at[4], .bag_id = bag->bag_id};
         change.path = span_of(at + EFFECT_HEAD, at[5]);
-        at += EFFECT_HEAD + change.path.size;
+        next += EFFECT_HEAD + change.path.size;
         done(context, bag, &change);
     }
 }
