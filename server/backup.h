@@ -29,7 +29,7 @@ struct backup_source {
 
 /* Make a backup in `place` (which backup_place_make was called for). Blocks for as long as it
  * takes; one at a time. E_NOSPACE, E_IO, E_CORRUPT (what is damaged is not backed up), E_CLOSED
- * (cancelled)...: no backup is left then. */
+ * (cancelled)...: what is left of it then is whole, or has no backup's name. */
 MUST_CHECK int backup_make(const struct backup_source *source, const struct backup_place *place,
                            struct backup_progress *progress, struct admin_backup_report *report,
                            struct err *err);
