@@ -336,14 +336,17 @@ static int status_of(int code)
         int code;
         int status;
     } rows[] = {
-        {E_INVALID, 400},     {E_USAGE, 400},       {E_MALFORMED, 400}, {E_PATH, 400},
-        {E_NAME, 400},        {E_FORMAT, 400},      {E_NOT_FOUND, 404}, {E_BAG_GONE, 404},
-        {E_TIMEOUT, 408},     {E_EXISTS, 409},      {E_BUSY, 503},      {E_CONDITION, 412},
-        {E_TOO_LARGE, 413},   {E_NOT_ALLOWED, 403}, {E_STOPPED, 409},   {E_HISTORY, 409},
-        {E_DIVERGED, 409},    {E_QUOTA, 429},       {E_READ_ONLY, 503}, {E_DEFERRED, 503},
-        {E_CLOSED, 503},      {E_NOSPACE, 507},     {E_TOO_OLD, 410},   {E_UNAUTHENTICATED, 401},
-        {E_CREDENTIALS, 401}, {E_CSRF, 403},        {E_LOCKED, 429},    {E_LAST_ADMIN, 409},
-        {E_MUST_CHANGE, 403},
+        {E_INVALID, 400},     {E_USAGE, 400},       {E_MALFORMED, 400},
+        {E_PATH, 400},        {E_NAME, 400},        {E_FORMAT, 400},
+        {E_NOT_FOUND, 404},   {E_BAG_GONE, 404},    {E_TIMEOUT, 408},
+        {E_EXISTS, 409},      {E_BUSY, 503},        {E_CONDITION, 412},
+        {E_TOO_LARGE, 413},   {E_NOT_ALLOWED, 403}, {E_STOPPED, 409},
+        {E_HISTORY, 409},     {E_DIVERGED, 409},    {E_QUOTA, 429},
+        {E_READ_ONLY, 503},   {E_DEFERRED, 503},    {E_CLOSED, 503},
+        {E_NOSPACE, 507},     {E_TOO_OLD, 410},     {E_UNAUTHENTICATED, 401},
+        {E_CREDENTIALS, 401}, {E_CSRF, 403},        {E_LOCKED, 429},
+        {E_LAST_ADMIN, 409},  {E_MUST_CHANGE, 403}, {E_SHARING_CHANGED, 409},
+        {E_CATEGORY, 400},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (rows[i].code == code) {

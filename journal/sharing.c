@@ -219,6 +219,18 @@ static int read_flag(struct unpacked *scratch, struct span value, struct flag *o
     return 0;
 }
 
+int sharing_get_flag(struct span value, bool *device, bool *copy, struct err *err)
+{
+    ASSERT(device != NULL && copy != NULL);
+    struct unpacked scratch = {0};
+    struct flag flag = {*device, *copy};
+    int rc = read_flag(&scratch, value, &flag, err);
+    unpack_close(&scratch);
+    *device = flag.device;
+    *copy = flag.copy;
+    return rc;
+}
+
 int sharing_check(struct span path, struct span value, struct err *err)
 {
     if (!sharing_path_is(path)) {

@@ -75,6 +75,8 @@ MUST_CHECK int sharing_path(struct buf *out, const char *prefix, struct span cat
 /* Appended; errors stay in the buffer. Of a category the flag does not count. */
 void sharing_put_category(struct buf *out, const struct category *category);
 void sharing_put_flag(struct buf *out, bool device, bool copy);
+/* The way back. E_MALFORMED, E_NOMEM: the two are as they were. */
+MUST_CHECK int sharing_get_flag(struct span value, bool *device, bool *copy, struct err *err);
 /* Could the item be put? E_MALFORMED with a sentence, E_NOMEM. Others than the two are fine. */
 MUST_CHECK int sharing_check(struct span path, struct span value, struct err *err);
 

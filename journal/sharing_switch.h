@@ -20,6 +20,9 @@ struct sharing_switch {
     bool to_shared; /* or shared */
 };
 
+/* Does it begin with "@sharing/": is it the path of a flag? */
+bool sharing_flag_is(struct span path);
+
 bool sharing_initialises(struct sharing_switch change, const struct category *category,
                          enum fence_layer layer);
 

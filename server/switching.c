@@ -271,8 +271,8 @@ static int put_set_back(struct job *job, struct past *past, uint64_t end, size_t
         }
         bool item = change.kind == CHANGE_ITEM_SET || change.kind == CHANGE_ITEM_REMOVE;
         if (item && change.bag_id == job->plan->fleet_bag &&
-            (sharing_path_is(change.path) || fence_path_is(change.path))) {
-            *flags += sharing_path_is(change.path);
+            (sharing_flag_is(change.path) || fence_path_is(change.path))) {
+            *flags += sharing_flag_is(change.path);
             rc = put_back(job, &change);
         }
     }

@@ -58,6 +58,8 @@ const struct admin_route admin_api_routes[] = {
      "from to item values limit cursor device", ADMIN_ROLE_VIEWER, NULL, admin_api_history},
     {"GET", "/api/v1/owners/{kind}/{name}/diff", ADMIN_LANE_PAST, ADMIN_BODY_NONE,
      "from to values limit cursor device", ADMIN_ROLE_VIEWER, NULL, admin_api_diff},
+    {"GET", "/api/v1/owners/{kind}/{name}/explain", ADMIN_LANE_PAST, ADMIN_BODY_NONE, "item device",
+     ADMIN_ROLE_VIEWER, NULL, admin_api_explain},
     {"POST", "/api/v1/owners/restore", ADMIN_LANE_LONG, ADMIN_BODY_JSON, "", ADMIN_ROLE_OPERATOR,
      "owner.restore", admin_api_owners_restore},
     {"POST", "/api/v1/owners/delete", ADMIN_LANE_LONG, ADMIN_BODY_JSON, "", ADMIN_ROLE_OPERATOR,
@@ -108,6 +110,14 @@ const struct admin_route admin_api_routes[] = {
      admin_api_fences_set},
     {"POST", "/api/v1/fences/lift", ADMIN_LANE_LONG, ADMIN_BODY_JSON, "", ADMIN_ROLE_ADMIN,
      "fence.lift", admin_api_fences_lift},
+    {"GET", "/api/v1/categories", ADMIN_LANE_PAST, ADMIN_BODY_NONE, "", ADMIN_ROLE_VIEWER, NULL,
+     admin_api_categories},
+    {"GET", "/api/v1/sharing", ADMIN_LANE_PAST, ADMIN_BODY_NONE, "", ADMIN_ROLE_VIEWER, NULL,
+     admin_api_sharing},
+    {"PUT", "/api/v1/sharing", ADMIN_LANE_LONG, ADMIN_BODY_JSON, "", ADMIN_ROLE_ADMIN,
+     "sharing.change", admin_api_sharing_put},
+    {"POST", "/api/v1/sharing/undo", ADMIN_LANE_LONG, ADMIN_BODY_JSON, "", ADMIN_ROLE_ADMIN,
+     "sharing.undo", admin_api_sharing_undo},
     {"GET", "/api/v1/changes", ADMIN_LANE_LIST, ADMIN_BODY_NONE,
      "since tail feed bag values follow wait", ADMIN_ROLE_VIEWER, NULL, admin_api_changes},
     {"GET", "/api/v1/log", ADMIN_LANE_LIST, ADMIN_BODY_NONE, "level since search limit feed format",
@@ -164,6 +174,11 @@ json_t *admin_api_time(uint64_t ms)
 json_t *admin_api_seq(uint64_t seq)
 {
     return json_sprintf("%" PRIu64, seq);
+}
+
+json_t *admin_api_text(struct span text)
+{
+    return json_stringn(text.size > 0 ? (const char *)text.data : "", text.size);
 }
 
 int admin_api_strings(json_t *object, const char *member, size_t max, json_t **out, struct err *err)

@@ -61,7 +61,12 @@ admin_handler admin_api_restore_status, admin_api_restore_confirm;
 admin_handler admin_api_fences; /* fences.c */
 admin_handler admin_api_fences_set;
 admin_handler admin_api_fences_lift;
-admin_handler admin_api_import; /* import.c */
+admin_handler admin_api_categories; /* categories.c */
+admin_handler admin_api_sharing;    /* sharing.c */
+admin_handler admin_api_sharing_put;
+admin_handler admin_api_sharing_undo;
+admin_handler admin_api_explain; /* explain.c */
+admin_handler admin_api_import;  /* import.c */
 admin_handler admin_api_address_list;
 
 /* --- what several of them need --- */
@@ -97,7 +102,8 @@ MUST_CHECK int admin_api_status_text(const struct admin_board_facts *facts, stru
 double admin_api_round(double value); /* to a tenth; not negative */
 /* "2026-11-22T17:51:37.123Z", or null for 0. */
 json_t *admin_api_time(uint64_t ms);
-json_t *admin_api_seq(uint64_t seq); /* a string */
+json_t *admin_api_seq(uint64_t seq);      /* a string */
+json_t *admin_api_text(struct span text); /* that is known to be UTF-8; it may be empty */
 /* A body {"ids": [...], "dry_run": false}, with `member` for "ids": at least one and at most `max`.
  * `thing` is one of them, for the sentence that there is none. Whoever asked frees `body`, also
  * when it failed. E_MALFORMED, E_INVALID. */

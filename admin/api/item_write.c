@@ -13,10 +13,67 @@ struct item_write {
     struct owner owner;
     struct operation_write write;
     bool dry_run;
+    bool create;      /* the user's bag on the machine is made with it */
     bool there;       /* something is there now */
     uint64_t old_seq; /* and its seq */
     uint64_t seq;     /* of the change */
 };
+
+/* Is it written where it is read, and is it what the category holds? What was left behind in the
+ * other layer can be removed all the same. */
+static int check_category(const struct item_write *job, struct err *err)
+{
+    struct admin_catalogue catalogue = {0};
+    const char *item = job->request->parts[2];
+    int rc = admin_catalogue_read(&catalogue, job->request->backend->kv, NULL, err);
+    if (rc != 0) {
+        return rc;
+    }
+    const struct category *category = sharing_find(&catalogue.sharing, job->write.path);
+    bool device = sharing_layer_of(category) == SHARING_DEVICE;
+    if (job->owner.kind == OWNER_USER && device) {
+        rc = err_set(err, E_SHARING_CHANGED,
+                     "'%s' is device-specific now, each machine has a value of its own: say whose "
+                     "it is to be with 'device', the machine's ID",
+                     item);
+    } else if (job->owner.kind == OWNER_USER_DEVICE && category != NULL && category->has_flag &&
+               !device) {
+        rc = err_set(err, E_SHARING_CHANGED,
+                     "'%s' is shared across all devices now, and a value of one machine alone "
+                     "would be seen nowhere: leave 'device' out",
+                     item);
+    } else if (job->owner.kind != OWNER_GROUP) {
+        rc = sharing_check_value(category, job->write.path, job->write.value, err);
+    }
+    admin_catalogue_free(&catalogue);
+    return rc;
+}
+
+static int is_active(void *context, const struct admin_device *device, struct err *err)
+{
+    (void)context;
+    (void)err;
+    return device->removed ? E_NOT_FOUND : 0;
+}
+
+/* The user has nothing yet on that machine alone: the first item makes the bag. */
+static int look_at_machine(struct item_write *job, struct kv_view *view, struct err *err)
+{
+    struct kv *kv = job->request->backend->kv;
+    struct owner user = job->owner;
+    struct bag_row bag = {0};
+    user.kind = OWNER_USER;
+    user.device = 0;
+    int rc = kv_bag_of(kv, view, &user, &bag, err);
+    if (rc != 0) {
+        return rc == E_NOT_FOUND ? err_set(err, rc, "there is no user '%s'", user.shown) : rc;
+    }
+    rc = admin_device_find(kv, view, job->owner.device, is_active, NULL, err);
+    job->create = rc == 0;
+    return rc == E_NOT_FOUND
+               ? err_set(err, rc, "there is no machine %s", admin_query(job->request, "device"))
+               : rc;
+}
 
 /* What is there now: what a fence hides is not. */
 static int look(struct item_write *job, struct err *err)
@@ -30,7 +87,10 @@ static int look(struct item_write *job, struct err *err)
     if (rc == 0) {
         rc = admin_past_bag(backend, view, &job->owner, ADMIN_PAST_NOW, &bag, err);
     }
-    if (rc == 0) {
+    if (rc == E_NOT_FOUND && job->owner.kind == OWNER_USER_DEVICE && !job->write.remove) {
+        rc = look_at_machine(job, view, err);
+    }
+    if (rc == 0 && !job->create) {
         struct admin_past_options options = {.backend = backend,
                                              .view = view,
                                              .bag = &bag,
@@ -38,7 +98,7 @@ static int look(struct item_write *job, struct err *err)
                                              .only = job->write.path};
         rc = admin_past_open(&past, &options, err);
     }
-    if (rc == 0) {
+    if (rc == 0 && past != NULL) {
         rc = admin_past_next(past, &item, err);
         job->there = rc == 0;
         job->old_seq = rc == 0 ? item.seq : 0;
@@ -92,6 +152,9 @@ static int check(struct item_write *job, struct err *err)
     if (rc == 0 && !job->write.remove) {
         rc = value_check(job->write.path, job->write.value, err);
     }
+    if (rc == 0 && !job->write.remove) {
+        rc = check_category(job, err);
+    }
     if (rc == 0) {
         rc = look(job, err);
     }
@@ -107,6 +170,7 @@ static int submit(struct item_write *job, struct err *err)
     struct submit submit = {
         .kind = SUBMIT_WRITE,
         .actor = job->request->actor,
+        .create = job->create,
         .owner = job->owner,
         .writes = &job->write,
         .write_count = 1,

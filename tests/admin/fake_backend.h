@@ -44,6 +44,8 @@ struct fake_backend {
     int confirmed;                                /* the clock */
     struct device_live live;                      /* told of FAKE_DEVICE when live.device is set */
     void (*meanwhile)(struct fake_backend *fake); /* done once, before the next submits */
+    /* Changes what is shared, and takes that back (sharing_samples.h). */
+    int (*sharing)(struct fake_backend *fake, struct submit *submit);
     /* What came. */
     char actor[ACTOR_MAX_BYTES + 1]; /* of the newest set */
     size_t largest_set;              /* writes of one set */
@@ -254,6 +256,9 @@ static inline int fake_submit_one(struct fake_backend *fake, struct submit *subm
         journal_head(fake->backend.journal, &head);
         submit->seq = head.seq + 1;
         return 0;
+    }
+    if (submit->kind == SUBMIT_SHARING || submit->kind == SUBMIT_SHARING_UNDO) {
+        return fake->sharing != NULL ? fake->sharing(fake, submit) : E_NOT_ALLOWED;
     }
     struct fake_set set;
     fake_begin(&set, fake);

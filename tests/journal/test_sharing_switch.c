@@ -57,12 +57,23 @@ static void both_at_once_and_nothing(void **state)
     expect(none, SHARING_SHARED_BUTTONS, true, "");
 }
 
+static void paths_of_flags(void **state)
+{
+    (void)state;
+    assert_true(sharing_flag_is(SPAN_LITERAL("@sharing/copy")));
+    assert_false(sharing_flag_is(SPAN_LITERAL("@sharing/")));
+    assert_false(sharing_flag_is(SPAN_LITERAL("@sharing")));
+    assert_false(sharing_flag_is(SPAN_LITERAL("@category/copy")));
+    assert_false(sharing_flag_is(span_of(NULL, 0)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(to_device_specific),
         cmocka_unit_test(to_shared),
         cmocka_unit_test(both_at_once_and_nothing),
+        cmocka_unit_test(paths_of_flags),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -255,6 +255,9 @@ static void what_can_not_be_taken_back(void **state)
     assert_non_null(strstr(fx_last(fx)->text, "nothing of what is shared"));
     assert_int_equal(sx_undo(fx, 0).code, E_NOT_FOUND);
     assert_int_equal(sx_undo(fx, 1).code, E_NOT_FOUND);
+    uint64_t row = seq_of(fx, "@category/copy/default");
+    assert_true(row > 0); /* of the catalogue, which is nobody's to take back */
+    assert_int_equal(sx_undo(fx, row).code, E_NOT_FOUND);
     struct submit submit = sx_undo(fx, other + 1000);
     assert_int_equal(submit.code, E_NOT_FOUND);
     assert_non_null(strstr(submit.text, "there is no change"));

@@ -1,5 +1,6 @@
 /* Tests of admin/api/item_write.c: PUT and DELETE of one item, conditions, dry runs. */
 #include "tests/admin/api/api_fixture.h"
+#include "tests/admin/sharing_samples.h"
 
 static const char item[] = "/api/v1/owners/user/ann/items/copy%2Fa";
 
@@ -107,6 +108,72 @@ static void a_device_specific_item_is_set(void **state)
     answer_free(&answer);
 }
 
+/* In the layer that nobody reads nothing is written, but what lies there can be removed. */
+static void it_is_written_where_it_is_read(void **state)
+{
+    (void)state;
+    static const char at[] = "/api/v1/owners/user/ann/items/copy%2Fdefault";
+    static const char on[] = "/api/v1/owners/user/ann/items/copy%2Fdefault?device=0000000000000007";
+    sample_catalogue(&fake);
+    (void)fake_put(&fake, "user:ann", "copy/default", "1");
+    fake_machine(&fake, 7, "seven", "active");
+    refused("PUT", on, "2", 409, "sharing_changed",
+            "'copy/default' is shared across all devices now, and a value of one machine alone "
+            "would be seen nowhere: leave 'device' out");
+    struct answer answer = put(at, "2", NULL);
+    assert_int_equal(answer.status, 200);
+    answer_free(&answer);
+    sample_flag(&fake, "copy/default", true, true);
+    refused("PUT", at, "3", 409, "sharing_changed",
+            "'copy/default' is device-specific now, each machine has a value of its own: say whose "
+            "it is to be with 'device', the machine's ID");
+    refused("PUT", "/api/v1/owners/user/ann/items/copy%2Fdefault?dry_run=1", "3", 409,
+            "sharing_changed",
+            "'copy/default' is device-specific now, each machine has a value of its own: say whose "
+            "it is to be with 'device', the machine's ID");
+    answer = put(on, "3", NULL); /* her first item there */
+    assert_int_equal(answer.status, 200);
+    assert_string_equal(text_at(&answer, "change"), "added");
+    answer_free(&answer);
+    answer = ask(&fake, "DELETE", at, NULL);
+    assert_int_equal(answer.status, 200);
+    answer_free(&answer);
+    (void)fake_put(&fake, "group:sales", NULL, NULL);
+    answer = put("/api/v1/owners/group/sales/items/copy%2Fdefault", "any", NULL);
+    assert_int_equal(answer.status, 200); /* categories are of what users have */
+    answer_free(&answer);
+}
+
+static void it_is_what_the_category_holds(void **state)
+{
+    (void)state;
+    static const char at[] = "/api/v1/owners/user/ann/items/copy%2Fdefault";
+    char large[120];
+    memset(large, '1', sizeof large - 1);
+    large[sizeof large - 1] = '\0';
+    sample_catalogue(&fake);
+    (void)fake_put(&fake, "user:ann", NULL, NULL);
+    refused("PUT", at, "{", 400, "category",
+            "the value of 'copy/default' is not JSON, which 'copy/default' holds");
+    refused("PUT", at, large, 413, "too_large",
+            "the value of 'copy/default' has 119 bytes, one of 'copy/default' may have 100");
+}
+
+static void a_machine_has_to_be_there(void **state)
+{
+    (void)state;
+    sample_catalogue(&fake);
+    sample_flag(&fake, "copy/default", true, false);
+    (void)fake_put(&fake, "user:ann", NULL, NULL);
+    fake_machine(&fake, 8, "eight", "removed");
+    refused("PUT", "/api/v1/owners/user/ann/items/copy%2Fdefault?device=0000000000000007", "1", 404,
+            "not_found", "there is no machine 0000000000000007");
+    refused("PUT", "/api/v1/owners/user/ann/items/copy%2Fdefault?device=0000000000000008", "1", 404,
+            "not_found", "there is no machine 0000000000000008");
+    refused("PUT", "/api/v1/owners/user/bob/items/copy%2Fdefault?device=0000000000000007", "1", 404,
+            "not_found", "there is no user 'bob'");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -116,6 +183,9 @@ int main(void)
         API_TEST(what_a_fence_hides_is_added_anew),
         API_TEST(bad_paths_and_owners_are_refused),
         API_TEST(a_device_specific_item_is_set),
+        API_TEST(it_is_written_where_it_is_read),
+        API_TEST(it_is_what_the_category_holds),
+        API_TEST(a_machine_has_to_be_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -116,6 +116,8 @@ static void ask_with_queries(const struct admin_route *route, const char *path)
         {"bag values", "bag=server&values=1&since=" HISTORY ":0&follow=0"},
         {"bag values", "bag=server&values=1&tail=100&follow=0"},
         {"feed", "feed=sse"},
+        {"item device", "item=keychain%2Fwiki&device=0000000000001234"},
+        {"item device", "item=fax%2Fpins%2F7"},
         {"format", "format=json"},
         {"verbose", "verbose"},
         {"search", "search=a"},
