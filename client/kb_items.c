@@ -195,9 +195,15 @@ void kb_value_free(struct kb_value *value)
 /* --- listing --- */
 
 /* Visible local writes, copied: the list is told without the outbox's lock. */
+struct bytes {
+    struct bytes *next;
+    uint8_t data[];
+};
+
 struct locals {
-    struct replica_local *list; /* path and value in one piece of memory, the path's */
+    struct replica_local *list;
     size_t count, capacity;
+    struct bytes *bytes; /* of paths and values */
 };
 
 static int copy_local(void *context, struct span path, const struct span *value, uint64_t time_ms,
@@ -207,19 +213,20 @@ static int copy_local(void *context, struct span path, const struct span *value,
     size_t size = value != NULL ? value->size : 0;
     struct replica_local *list =
         array_reserve(locals->list, &locals->capacity, locals->count + 1, sizeof *list);
-    uint8_t *bytes = malloc(path.size + size);
     locals->list = list != NULL ? list : locals->list;
-    if (list == NULL || bytes == NULL) {
-        free(bytes);
+    struct bytes *bytes = list != NULL ? malloc(sizeof *bytes + path.size + size) : NULL;
+    if (bytes == NULL) {
         return err_set(err, E_NOMEM, "out of memory");
     }
-    memcpy(bytes, path.data, path.size);
+    bytes->next = locals->bytes;
+    locals->bytes = bytes;
+    memcpy(bytes->data, path.data, path.size);
     if (size > 0) {
-        memcpy(bytes + path.size, value->data, size);
+        memcpy(bytes->data + path.size, value->data, size);
     }
-    list[locals->count++] = (struct replica_local){.path = span_of(bytes, path.size),
+    list[locals->count++] = (struct replica_local){.path = span_of(bytes->data, path.size),
                                                    .removed = value == NULL,
-                                                   .value = span_of(bytes + path.size, size),
+                                                   .value = span_of(bytes->data + path.size, size),
                                                    .time_ms = time_ms};
     return 0;
 }
@@ -237,8 +244,10 @@ static int copy_locals(struct kb *kb, const struct owner *owner, struct span pre
 
 static void locals_free(struct locals *locals)
 {
-    for (size_t i = 0; i < locals->count; i++) {
-        free((void *)(uintptr_t)locals->list[i].path.data);
+    while (locals->bytes != NULL) {
+        struct bytes *bytes = locals->bytes;
+        locals->bytes = bytes->next;
+        free(bytes);
     }
     free(locals->list);
 }
