@@ -238,6 +238,7 @@ static void override_replies(struct draft *draft)
             reply->text =
                 reply->kind == REPLY_SUBMITTED ? draft->err.text : err_meaning(draft->code);
             reply->seq = 0;
+            reply->split = (struct wire_split){0};
             reply->id = 0;
             reply->created = false;
             reply->bag_count = 0;

@@ -8,7 +8,7 @@ struct part {
     struct plan *plan;
     const struct plan_by *by;
     const struct operation *operation;
-    struct bag_row bag; /* from before */
+    const struct bag_row *bag; /* from before */
     enum sharing_layer layer;
     const struct bag_row *user; /* of a DEVICE part: the user's bag */
     size_t count;               /* items that went there */
@@ -24,7 +24,7 @@ static int check_seen(struct part *part, const struct category *category,
                       const struct operation_write *write)
 {
     uint64_t seq = 0;
-    int rc = plan_seq_of(part->plan, &part->bag, write->path, &seq, part->err);
+    int rc = plan_seq_of(part->plan, part->bag, write->path, &seq, part->err);
     if (rc == 0 && seq == 0 && category->copy) {
         rc = plan_seq_of(part->plan, part->user, write->path, &seq, part->err);
         seq = seq < category->flag_seq ? seq : 0;
@@ -38,7 +38,7 @@ static int check_item(struct part *part, const struct category *category,
     struct operation_write judged = *write;
     bool own = part->layer == SHARING_DEVICE && write->has_if_seq;
     judged.has_if_seq = write->has_if_seq && !own;
-    int rc = plan_check_write(part->plan, &part->bag, &judged, false, part->err);
+    int rc = plan_check_write(part->plan, part->bag, &judged, false, part->err);
     if (rc == 0 && own) {
         rc = check_seen(part, category, write);
     }
@@ -56,7 +56,7 @@ static int put_item(struct part *part, const struct category *category,
     int rc = check_item(part, category, write);
     if (rc == 0 && category != NULL && category->count_max != 0) {
         part->counted = true;
-        rc = counting_ready(plan, &part->bag);
+        rc = counting_ready(plan, part->bag);
     }
     if (rc != 0) {
         return rc;
@@ -65,7 +65,7 @@ static int put_item(struct part *part, const struct category *category,
     if (write->has_if_seq) {
         by.seen = UINT64_MAX;
     }
-    uint64_t bag_id = part->bag.bag_id;
+    uint64_t bag_id = part->bag->bag_id;
     part->count++;
     return write->remove ? plan_remove(plan, &by, bag_id, write->path, part->err)
                          : plan_set(plan, &by, bag_id, write->path, write->value, part->err);
@@ -85,7 +85,7 @@ static int refuse_changed(const struct operation_write *write, struct err *err)
 static int put_items(struct part *part, size_t *others)
 {
     const struct sharing *sharing = &part->plan->sharing;
-    bool of_user = part->layer == SHARING_DEVICE || part->bag.owner.kind == OWNER_USER;
+    bool of_user = part->layer == SHARING_DEVICE || part->bag->owner.kind == OWNER_USER;
     int rc = 0;
     for (size_t i = 0; i < part->operation->write_count && rc == 0; i++) {
         struct operation_write write = {0};
@@ -113,9 +113,9 @@ static int put_part(struct part *part, size_t *others)
 {
     int rc = put_items(part, others);
     if (rc == 0 && part->counted) {
-        rc = counting_plan(part->plan, part->by, &part->bag, part->err);
+        rc = counting_plan(part->plan, part->by, part->bag, part->err);
     }
-    return rc != 0 ? rc : plan_check_quota(part->plan, &part->bag, part->err);
+    return rc != 0 ? rc : plan_check_quota(part->plan, part->bag, part->err);
 }
 
 /* --- the bag on the device --- */
@@ -128,17 +128,17 @@ static struct owner on_device(const struct owner *user, uint64_t device)
     return owner;
 }
 
-static int find_or_make(struct part *part)
+static int find_or_make(struct plan *plan, const struct plan_by *by, const struct bag_row *user,
+                        struct bag_row *own, struct err *err)
 {
-    struct plan *plan = part->plan;
-    struct owner owner = on_device(&part->user->owner, part->by->origin);
+    struct owner owner = on_device(&user->owner, by->origin);
     uint64_t bag_id = 0;
-    int rc = plan_read(overlay_bag_of(&plan->overlay, &owner, &part->bag, part->err));
+    int rc = plan_read(overlay_bag_of(&plan->overlay, &owner, own, err));
     if (rc != E_NOT_FOUND && rc != E_BAG_GONE) {
         return rc;
     }
-    rc = plan_create(plan, part->by, &owner, part->user->bag_id, &bag_id, part->err);
-    if (rc == 0 && overlay_bag(&plan->overlay, bag_id, &part->bag, part->err) != 0) {
+    rc = plan_create(plan, by, &owner, user->bag_id, &bag_id, err);
+    if (rc == 0 && overlay_bag(&plan->overlay, bag_id, own, err) != 0) {
         rc = PLAN_TROUBLE;
     }
     return rc;
@@ -148,7 +148,7 @@ int placing_plan(struct plan *plan, const struct plan_by *by, const struct opera
                  const struct bag_row *bag, struct wire_split *split, struct err *err)
 {
     ASSERT(plan != NULL && by != NULL && operation != NULL && bag != NULL && split != NULL);
-    struct part shared = {plan, by, operation, *bag, SHARING_SHARED, NULL, 0, false, err};
+    struct part shared = {plan, by, operation, bag, SHARING_SHARED, NULL, 0, false, err};
     size_t of_device = 0;
     size_t none = 0;
     int rc = put_part(&shared, &of_device);
@@ -156,13 +156,14 @@ int placing_plan(struct plan *plan, const struct plan_by *by, const struct opera
         return rc;
     }
     uint64_t shared_seq = shared.count > 0 ? plan_next_seq(plan) - 1 : 0;
-    struct part device = {plan, by, operation, {0}, SHARING_DEVICE, &shared.bag, 0, false, err};
-    rc = find_or_make(&device);
+    struct bag_row own = {0};
+    struct part device = {plan, by, operation, &own, SHARING_DEVICE, bag, 0, false, err};
+    rc = find_or_make(plan, by, bag, &own, err);
     if (rc == 0) {
         rc = put_part(&device, &none);
     }
     if (rc == 0) {
-        *split = (struct wire_split){true, device.bag.bag_id, shared_seq, plan_next_seq(plan) - 1};
+        *split = (struct wire_split){true, own.bag_id, shared_seq, plan_next_seq(plan) - 1};
     }
     return rc;
 }

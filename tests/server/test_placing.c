@@ -355,6 +355,30 @@ static void the_bag_is_listed_at_the_next_sign_in(void **state)
     assert_int_equal(fx_sign_in(fx, &b, "Ann", NULL)->reply.bag_count, 1);
 }
 
+static bool full;
+
+static bool has_room(void *context)
+{
+    (void)context;
+    return !full;
+}
+
+/* What can't be committed now went nowhere, and is done when it is sent again. */
+static void a_disk_without_room(void **state)
+{
+    struct fixture *fx = *state;
+    (void)sx_switch_one(fx, true, "copy/default=device");
+    fx_close(fx, true);
+    fx->has_room = has_room;
+    fx_open(fx);
+    full = true;
+    const struct reply *reply = sx_write(fx, &a, 1, ann, item("copy/default", "1"));
+    assert_true(reply->code == E_NOSPACE && !reply->split.is);
+    full = false;
+    reply = sx_write(fx, &a, 1, ann, item("copy/default", "1"));
+    assert_true(reply->code == 0 && reply->split.is);
+}
+
 /* What is so is read again at the next start. */
 static void it_is_the_same_after_a_restart(void **state)
 {
@@ -391,6 +415,7 @@ int main(void)
         TEST(who_may_not_write_the_user_may_not_write_that),
         TEST(the_bag_on_the_device_goes_with_its_user),
         TEST(the_bag_is_listed_at_the_next_sign_in),
+        TEST(a_disk_without_room),
         TEST(it_is_the_same_after_a_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
