@@ -208,16 +208,17 @@ static int carry_bag(struct carrying *carrying, const struct removal *removal, s
 {
     const struct restore_carry *carry = carrying->carry;
     struct bag_row bag = {0};
+    struct err why = {0};
     if (removal->bag_id > carry->manifest->seq) {
         return 0; /* it was made after the backup */
     }
-    int rc = kv_bag(carry->kv, NULL, removal->bag_id, &bag, err);
+    int rc = kv_bag(carry->kv, NULL, removal->bag_id, &bag, &why);
     if (rc == E_NOT_FOUND || rc == E_BAG_GONE ||
         (rc == 0 && !is_owner(&bag.owner, removal->text))) {
         return 0;
     }
     const struct submit submit = {.kind = SUBMIT_DELETE, .owner = bag.owner};
-    return rc == 0 ? hand_in(carrying, &submit, false, err) : rc;
+    return rc == 0 ? hand_in(carrying, &submit, false, err) : err_set(err, rc, "%s", why.text);
 }
 
 static struct fate *find_fate(struct carrying *carrying, uint64_t device)
