@@ -119,6 +119,40 @@ static void addresses_can_be_given(void **state)
     toy_free(toy);
 }
 
+static void a_server_that_has_moved_is_followed(void **state)
+{
+    (void)state;
+    struct machine m;
+    struct kb_error error = {0};
+    struct kb_join_report report = {.users = 9};
+    char token[TOKEN_TEXT_MAX];
+    char address[64];
+    struct toy *toy = toy_new();
+    machine_begin(&m);
+    toy_token(toy, token);
+    ok(join(&m, token, 5000, NULL, &error), &error);
+    (void)snprintf(address, sizeof address, "localhost:%d", toy->port); /* by another name */
+    const char *servers[] = {address, NULL};
+    struct kb_join_options options = {
+        .size = sizeof options, .servers = servers, .timeout_ms = 8000};
+    ok(kb_join(m.kb, token, &options, &report, &error), &error);
+    assert_string_equal(report.device, "0000000000000077");
+    assert_true(report.users == 0 && report.writes == 0);
+    assert_int_equal(toy->joins, 1); /* the token is not used for it */
+    machine_again(&m);
+    assert_string_equal(m.kb->identity.addresses[0], address);
+    assert_int_equal(m.kb->identity.address_count, 1);
+    assert_string_equal(status_of(&m).device, "0000000000000077");
+    assert_int_equal(kb_join(m.kb, token, &options, &report, &error), KB_E_EXISTS);
+    const char *nowhere[] = {"127.0.0.1:9", NULL}; /* nobody is there: it stays where it is */
+    options.servers = nowhere;
+    options.timeout_ms = 300;
+    assert_int_equal(kb_join(m.kb, token, &options, &report, &error), KB_E_UNREACHABLE);
+    assert_string_equal(m.kb->identity.addresses[0], address);
+    machine_end(&m);
+    toy_free(toy);
+}
+
 static void starting_and_stopping_is_remembered(void **state)
 {
     (void)state;
@@ -154,6 +188,7 @@ int main(void)
         cmocka_unit_test(a_refusal_is_told_and_can_be_repeated_with_the_same_key),
         cmocka_unit_test(a_token_has_to_be_one),
         cmocka_unit_test(addresses_can_be_given),
+        cmocka_unit_test(a_server_that_has_moved_is_followed),
         cmocka_unit_test(starting_and_stopping_is_remembered),
     };
     return cmocka_run_group_tests_name("client/kb_join", tests, NULL, NULL);
