@@ -129,6 +129,17 @@ static const struct option_spec fence_options[] = {
     {NULL, 0, NULL, NULL},
 };
 
+static const struct option_spec explain_options[] = {
+    {"device", 0, "ID", "at this machine (at one without a value of its own)"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec sharing_options[] = {
+    {"copy", 0, NULL,
+     "to device-specific without initialising: machines go on with the shared value of now"},
+    {NULL, 0, NULL, NULL},
+};
+
 static const struct option_spec repair_options[] = {
     {"keep-newest", 0, NULL, "keep what is behind the damage, and lose what is before it"},
     {NULL, 0, NULL, NULL},
@@ -197,6 +208,10 @@ static const struct command commands[] = {
     {"user diff", "NAME", "what is different between two moments",
      "user diff zoe --from -1d\nuser diff zoe --from 4711 --to 4720\n", diff_options, 1, 1,
      ctl_user_diff},
+    {"user explain", "NAME ITEM",
+     "which layer a value comes from (shared, device-specific, default), and who set it",
+     "user explain zoe copy/default\nuser explain zoe copy/default --device 5f3a9c0012ab77de\n",
+     explain_options, 2, 2, ctl_user_explain},
     {"user set", "NAME ITEM [VALUE|@FILE|-]", "set an item; without a value, standard input is it",
      "user set zoe copy/default '{\"copies\":2}'\nuser set zoe copy/default @settings.json "
      "--if-seq 4711\n",
@@ -260,6 +275,16 @@ static const struct command commands[] = {
     {"wait", "", "wait until machines hold all of their data up to a change",
      "wait --device all\nwait --device lobby-copier --seq 4711 --timeout 5m\n", wait_options, 0, 0,
      ctl_wait},
+    {"sharing ls", "", "list the categories that can be shared across all devices or not",
+     "sharing ls\n", NULL, 0, 0, ctl_sharing_ls},
+    {"sharing set", "CATEGORY=shared|device...",
+     "share categories across all devices, or make them device-specific, for everybody at once",
+     "sharing set copy/default=device --dry-run\n"
+     "sharing set copy/default=device fax/default=device --copy\n"
+     "sharing set home/timeline=shared --yes\n",
+     sharing_options, 1, -1, ctl_sharing_set},
+    {"sharing undo", "[SEQ]", "take such a change back; without SEQ, list those that can be",
+     "sharing undo\nsharing undo 4713 --dry-run\n", NULL, 0, 1, ctl_sharing_undo},
     {"fence ls", "", "list the categories that were initialised for everybody", NULL, NULL, 0, 0,
      ctl_fence_ls},
     {"fence set", "shared|device CATEGORY",

@@ -30,6 +30,8 @@ command_fn ctl_account_passwd, ctl_account_role, ctl_account_unlock;
 command_fn ctl_wait, ctl_log, ctl_audit;
 /* ctl_fence.c */
 command_fn ctl_fence_ls, ctl_fence_set, ctl_fence_lift;
+/* ctl_sharing.c, ctl_explain.c */
+command_fn ctl_sharing_ls, ctl_sharing_set, ctl_sharing_undo, ctl_user_explain;
 /* ctl_journal.c */
 command_fn ctl_journal_stat, ctl_journal_tail;
 /* ctl_repair.c */

@@ -54,7 +54,8 @@ static void bad_usage_exits_with_2(void **state)
 {
     (void)state;
     assert_int_equal(run_ctl("user", NULL), 2);
-    assert_said("'kitbagctl user' takes one of: ls, show, history, diff, set, unset, restore, rm");
+    assert_said(
+        "'kitbagctl user' takes one of: ls, show, history, diff, explain, set, unset, restore, rm");
     assert_int_equal(run_ctl("user", "show", NULL), 2);
     assert_said("usage: kitbagctl user show NAME");
     assert_int_equal(run_ctl("user", "rm", NULL), 2);

@@ -108,6 +108,20 @@ static void the_bytes_of_a_flag(void **state)
     buf_free(&value);
 }
 
+static void a_flag_is_read(void **state)
+{
+    (void)state;
+    bool device = false;
+    bool copy = true;
+    assert_int_equal(sharing_get_flag(text("\x92\xc3\xc2"), &device, &copy, NULL), 0);
+    assert_true(device && !copy);
+    struct err err = {0};
+    assert_int_equal(sharing_get_flag(text("\x92\xc2\xc3"), &device, &copy, &err), E_MALFORMED);
+    assert_int_equal(sharing_get_flag(text("\x91\xc2"), &device, &copy, &err), E_MALFORMED);
+    assert_int_equal(sharing_get_flag(text(""), &device, &copy, &err), E_MALFORMED);
+    assert_true(device && !copy);
+}
+
 static void what_is_no_row_changes_nothing(void **state)
 {
     (void)state;
@@ -460,6 +474,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_read_as_written),
         cmocka_unit_test(the_bytes_of_a_flag),
+        cmocka_unit_test(a_flag_is_read),
         cmocka_unit_test(what_is_no_row_changes_nothing),
         cmocka_unit_test(other_items_are_ignored),
         cmocka_unit_test(names_of_classes_and_kinds),
