@@ -201,6 +201,85 @@ static void admin_fences(void)
     server_submit(&submit);
 }
 
+/* What can be switched, and "copy/sides", which can't, within "copy", which can. */
+static const struct {
+    const char *path;
+    struct category row;
+} rows[] = {
+    {"copy", {.class = SHARING_DEFAULT_SETTINGS, .has_flag = true}},
+    {"copy/sides", {.class = SHARING_OTHER}},
+    {"fax/list", {.class = SHARING_PREVIOUS_SETTINGS, .has_flag = true, .count_max = 1}},
+    {"mail", {.class = SHARING_TIMELINE, .has_flag = true, .default_device = true}},
+    {"scan", {.class = SHARING_SHARED_BUTTONS, .has_flag = true}},
+};
+enum { ROWS = sizeof rows / sizeof rows[0] };
+
+static void admin_has_catalogue(void)
+{
+    static char paths_of[ROWS + 1][64];
+    static struct buf values[ROWS];
+    struct operation_write writes[ROWS + 1] = {0};
+    struct submit submit = {.kind = SUBMIT_WRITE, .writes = writes, .write_count = ROWS + 1};
+    submit.owner.kind = OWNER_FLEET;
+    for (size_t i = 0; i < ROWS; i++) {
+        struct category row = rows[i].row;
+        row.title = row.title_ja = rows[i].path;
+        buf_init(&values[i], 256);
+        sharing_put_category(&values[i], &row);
+        (void)snprintf(paths_of[i], sizeof paths_of[i], "%s%s", SHARING_CATEGORY, rows[i].path);
+        writes[i].path = span_str(paths_of[i]);
+        writes[i].value = buf_span(&values[i]);
+    }
+    writes[ROWS].path = SPAN_LITERAL(SHARING_DEFAULT "scan/x");
+    writes[ROWS].value = SPAN_LITERAL("a default");
+    tell("admin: the catalogue");
+    server_submit(&submit);
+    for (size_t i = 0; i < ROWS; i++) {
+        buf_free(&values[i]);
+    }
+}
+
+/* One of the newest changes of a flag; 0: there is none. */
+static uint64_t some_switch(void)
+{
+    uint64_t skip = chance_mostly_small(4);
+    for (uint64_t seq = model.head; seq > 0; seq--) {
+        const char *path = model.changes[seq].path;
+        if (path != NULL && strncmp(path, SHARING_FLAG, strlen(SHARING_FLAG)) == 0 && skip-- == 0) {
+            return seq;
+        }
+    }
+    return 0;
+}
+
+static void admin_switches(void)
+{
+    struct operation_write writes[2] = {0};
+    struct submit submit = {.kind = SUBMIT_SHARING, .writes = writes};
+    size_t first = chance_below(ROWS);
+    submit.copy = chance_percent(30);
+    submit.write_count = 1 + chance_below(2);
+    for (size_t i = 0; i < submit.write_count; i++) {
+        writes[i].path = span_str(rows[(first + i) % ROWS].path);
+        writes[i].value = chance_percent(50) ? SPAN_LITERAL("device") : SPAN_LITERAL("shared");
+    }
+    tell("admin: switches %s%s", rows[first].path, submit.copy ? ", with a copy" : "");
+    server_submit(&submit);
+}
+
+static void admin_shares(void)
+{
+    struct submit submit = {.kind = SUBMIT_SHARING_UNDO};
+    if (model.sharing.count == 0) {
+        admin_has_catalogue();
+    } else if (chance_percent(75)) {
+        admin_switches();
+    } else if ((submit.undo_seq = some_switch()) != 0) {
+        tell("admin: takes back %" PRIu64, submit.undo_seq);
+        server_submit(&submit);
+    }
+}
+
 static void write_record(struct machine *machine, bool removed)
 {
     char path[RECORD_PATH_MAX];
@@ -412,6 +491,7 @@ static const struct {
     {8, &world.large, admin_fills},
     {10, &world.deletes, admin_deletes},
     {15, &world.fences, admin_fences},
+    {15, &world.shares, admin_shares},
     {8, &world.rights, admin_gives_rights},
     {5, &world.removals, admin_removes},
     {40, &world.net_faults, net_trouble},

@@ -318,7 +318,7 @@ void machine_write(struct machine *machine, const struct machine_write *write)
     struct kb_write writes[4] = {0};
     struct kb_write_options options = {
         .size = sizeof options, .has_if_seq = write->has_if_seq, .if_seq = write->if_seq};
-    struct sim_op op = {0};
+    struct sim_op op = {.raw = strstr(write->bag, "/device:") != NULL};
     struct kb_error error = {0};
     if (machine->op_count == MACHINE_OPS_MAX) {
         return;

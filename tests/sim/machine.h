@@ -14,6 +14,7 @@ struct sim_op {
     uint64_t id;    /* of the outbox */
     uint32_t stamp; /* of its first value, then one after the other; 0: removals */
     uint32_t stamps;
+    bool raw;    /* to the user's bag on the machine, by its name */
     bool unsure; /* kb_set failed: it may have got onto the disk */
 };
 

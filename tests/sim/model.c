@@ -7,6 +7,7 @@
 
 #include "server/records.h"
 #include "tests/sim/chance.h"
+#include "tests/sim/machine.h"
 #include "tests/sim/verdict.h"
 
 struct model model;
@@ -34,6 +35,7 @@ void model_end(void)
     free(model.changes);
     free(model.bags);
     free(model.stamps);
+    sharing_free(&model.sharing);
     model = (struct model){0};
 }
 
@@ -246,6 +248,51 @@ static void check_once(const struct change *change)
               change->op.number, change->op.writer, seq, change->seq);
 }
 
+/* Was this written by a machine into the bag on it, by that bag's name? */
+static bool is_raw(uint32_t stamp)
+{
+    for (unsigned i = 0; i < MACHINES; i++) {
+        for (size_t j = 0; j < machines[i].op_count; j++) {
+            const struct sim_op *op = &machines[i].ops[j];
+            if (stamp >= op->stamp && stamp < op->stamp + op->stamps) {
+                return op->raw;
+            }
+        }
+    }
+    return true; /* its op is just being made */
+}
+
+/* What a machine wrote is where the flags of this moment want it. */
+static void check_place(const struct model_bag *bag, const struct change *change,
+                        const struct model_change *mine)
+{
+    const struct category *category = sharing_find(&model.sharing, change->path);
+    bool device = sharing_layer_of(category) == SHARING_DEVICE;
+    must_hold(bag->owner.kind != OWNER_USER || !device,
+              "what is device-specific does not go to bag %" PRIu64 " of a user, at %" PRIu64,
+              bag->bag_id, change->seq);
+    must_hold(bag->owner.kind != OWNER_USER_DEVICE || bag->owner.device == change->origin,
+              "bag %" PRIu64 " of another machine is not written to, at %" PRIu64, bag->bag_id,
+              change->seq);
+    must_hold(bag->owner.kind != OWNER_USER_DEVICE || device || mine->stamp == 0 ||
+                  is_raw(mine->stamp),
+              "what is shared does not go to bag %" PRIu64 " on a machine, at %" PRIu64,
+              bag->bag_id, change->seq);
+}
+
+static void follow_sharing(const struct change *change)
+{
+    if (change->bag_id != model.fleet) {
+        return;
+    }
+    if (change->kind == CHANGE_ITEM_REMOVE) {
+        sharing_remove(&model.sharing, change->path);
+    } else {
+        must_hold(sharing_put(&model.sharing, change->path, change->seq, change->value, NULL) == 0,
+                  "what the fleet's bag tells of sharing can be read");
+    }
+}
+
 static void note_change(const struct change *change)
 {
     must_hold(change->seq == model.head + 1, "seqs have no gap");
@@ -288,6 +335,10 @@ static void note_change(const struct change *change)
         must_hold(change->prev == bag->last, "prev of %" PRIu64 " is its bag's last change",
                   change->seq);
         if (is_item) {
+            if (change->has_op) {
+                check_place(bag, change, mine);
+            }
+            follow_sharing(change);
             change_item(bag, change, mine);
         } else if (change->kind == CHANGE_BAG_DELETE) {
             bag->deleted = true;
@@ -394,8 +445,8 @@ static struct device_record rights_of(uint64_t device, uint64_t seq)
     struct device_record record = {.removed = true};
     struct span item = record_device_path(path, device);
     path[item.size] = '\0';
-    const struct model_bag *server = model_bag(model.server);
-    const struct model_change *change = server != NULL ? model_item_at(server, path, seq) : NULL;
+    const struct model_bag *records = model_bag(model.server);
+    const struct model_change *change = records != NULL ? model_item_at(records, path, seq) : NULL;
     if (change != NULL && change->value != NULL) {
         (void)!record_get_device(&record, item, span_of(change->value, change->value_size), NULL);
     }

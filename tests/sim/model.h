@@ -10,6 +10,7 @@
 #include "journal/digest.h"
 #include "journal/fence.h"
 #include "journal/journal.h"
+#include "journal/sharing.h"
 #include "server/records.h"
 
 enum { MODEL_KEPT_BYTES = 400 }; /* of a value: of a longer one the hash alone is kept */
@@ -58,6 +59,7 @@ struct model {
     struct model_bag *bags;
     size_t bag_count, bag_capacity;
     uint64_t fleet, server; /* bag_id */
+    struct sharing sharing; /* the fleet's catalogue and flags, as of `head` */
     uint32_t *stamps;       /* [stamp]: in how many changes it is */
     size_t stamp_capacity;
 };

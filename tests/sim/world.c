@@ -69,7 +69,7 @@ static void choose_faults(void)
     bool *faults[] = {&world.net_faults,   &world.server_crashes, &world.server_faults,
                       &world.machine_cuts, &world.machine_faults, &world.clocks,
                       &world.deletes,      &world.rights,         &world.lags,
-                      &world.retains,      &world.fences};
+                      &world.retains,      &world.fences,         &world.shares};
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
         *faults[i] = chance_percent(60);
     }

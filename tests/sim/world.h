@@ -12,7 +12,7 @@
 struct world {
     uint64_t seed;
     bool net_faults, server_crashes, server_faults, machine_cuts, machine_faults, rollbacks;
-    bool clocks, deletes, removals, rights, large, lags, retains, fences;
+    bool clocks, deletes, removals, rights, large, lags, retains, fences, shares;
     bool healing;
     uint64_t deed_ms; /* when the next deed is due */
     uint64_t end_ms;
