@@ -98,6 +98,22 @@ def showing_again(category):
     return {"layer": "shared", "category": category, "except": [category + "/a"]}
 
 
+def backups(world):
+    """A folder with a backup of this server."""
+    path = world.fleet.dir / "backups"
+    if not path.exists():
+        world.fleet.ctl("backup", path)
+    return str(path)
+
+
+def full_folder(world):
+    """Somebody's own folder."""
+    path = world.fleet.dir / "full"
+    path.mkdir(mode=0o700, exist_ok=True)
+    (path / "thesis").write_text("mine")
+    return str(path)
+
+
 ROWS = {
     ("POST", f"{A}/session"): [
         ok(said(f"{A}/session", {"name": "admin", "password": PASSWORD})),
@@ -330,6 +346,21 @@ ROWS |= {
                   {"state": "stopped", "dry_run": "true"})],
     ("GET", f"{A}/journal/stat"): [ok(said(f"{A}/journal/stat")),
                                    *bad_query(f"{A}/journal/stat")],
+    ("GET", f"{A}/backups"): [ok(said(f"{A}/backups")), *bad_query(f"{A}/backups")],
+    ("POST", f"{A}/backups"): [
+        ok(lambda world: (f"{A}/backups", {"path": backups(world), "dry_run": True})),
+        missing(said(f"{A}/backups", {"path": "/nowhere/at/all", "dry_run": True})),
+        conflict(lambda world: (f"{A}/backups", {"path": full_folder(world)}), 409, "exists"),
+        *bad_json(f"{A}/backups", {}, {"path": 7}, {"path": "relative"}, {"path": "/a/../b"},
+                  {"path": "/a", "verify": 1})],
+    ("POST", f"{A}/backups/forget"): [
+        ok(lambda world: (f"{A}/backups/forget", {"path": backups(world), "dry_run": True})),
+        missing(said(f"{A}/backups/forget", {"path": "/nowhere"})),
+        *bad_json(f"{A}/backups/forget", {}, {"path": 7}, {"path": "/a", "dry_run": 1})],
+    ("GET", f"{A}/restore"): [ok(said(f"{A}/restore")), *bad_query(f"{A}/restore")],
+    ("POST", f"{A}/restore/confirm"): [
+        ok(said(f"{A}/restore/confirm")), ok(said(f"{A}/restore/confirm", {"dry_run": True})),
+        *bad_json(f"{A}/restore/confirm", {"dry_run": 1})],
     ("POST", f"{A}/clock/confirm"): [
         ok(said(f"{A}/clock/confirm")), ok(said(f"{A}/clock/confirm", {"dry_run": True})),
         *bad_json(f"{A}/clock/confirm", {"dry_run": 1})],
