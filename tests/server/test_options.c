@@ -48,6 +48,18 @@ static void verbs(void **state)
     assert_int_equal(parse("kitbagd token --data=d"), 0);
     assert_string_equal(options.flags[0].key, "server.data");
     assert_string_equal(options.flags[0].value, "d");
+    assert_int_equal(parse("kitbagd restore b --data d"), 0);
+    assert_int_equal(options.verb, VERB_RESTORE);
+    assert_string_equal(options.backup, "b");
+    assert_int_equal(parse("kitbagd -o json verify b"), 0);
+    assert_int_equal(options.verb, VERB_VERIFY);
+    assert_true(options.json);
+    assert_int_equal(parse("kitbagd restore --help"), 0);
+    assert_int_equal(options.verb, VERB_HELP);
+    assert_int_equal(parse("kitbagd restore"), E_USAGE);
+    assert_non_null(strstr(err.text, "the folder of a backup"));
+    assert_int_equal(parse("kitbagd verify a b"), E_USAGE);
+    assert_int_equal(parse("kitbagd token b"), E_USAGE);
     assert_int_equal(parse("kitbagd --help"), 0);
     assert_int_equal(options.verb, VERB_HELP);
     assert_int_equal(parse("kitbagd --version"), 0);

@@ -158,10 +158,36 @@ static void many(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fx_setup, fx_teardown)
 
+static void expect_held(struct fixture *fx, const char *text, bool held)
+{
+    assert_int_equal(fx_submit(fx, SUBMIT_WRITE, "server", RESTORED_ITEM, text).code, 0);
+    assert_int_equal(registry_held(fx->registry), held);
+    struct registry *other = NULL;
+    assert_int_equal(registry_new(&other), 0);
+    assert_false(registry_held(other));
+    assert_int_equal(registry_load(other, fx->kv, 2, NULL), 0);
+    assert_int_equal(registry_held(other), held);
+    registry_free(&other);
+}
+
+#define RECORD(more) "{\"parent\":\"00000000000000000000000000000000\"," more "}"
+
+static void knows_whether_anybody_may_be_served(void **state)
+{
+    struct fixture *fx = *state;
+    assert_false(registry_held(fx->registry));
+    expect_held(fx, RECORD("\"removals\":\"known\""), false);
+    expect_held(fx, RECORD("\"removals\":\"unknown\""), true);
+    expect_held(fx, RECORD("\"removals\":\"unknown\",\"confirmed_ms\":7"), false);
+    expect_held(fx, "nonsense", true); /* whom it is about nobody knows */
+    expect_held(fx, NULL, false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(follows_devices),
+        TEST(knows_whether_anybody_may_be_served),
         TEST(follows_rights),
         TEST(follows_tokens),
         TEST(what_is_unreadable_counts_as_absent),

@@ -243,6 +243,46 @@ static void rights_are_told(void **state)
     }
 }
 
+/* A server whose data came out of a backup, and nobody knows what was removed since. */
+static void hold(struct net *net, const char *more)
+{
+    char text[256];
+    (void)snprintf(text, sizeof text,
+                   "{\"parent\":\"00000000000000000000000000000000\",\"removals\":\"unknown\"%s}",
+                   more);
+    assert_int_equal(fx_submit(net->fx, SUBMIT_WRITE, "server", RESTORED_ITEM, text).code, 0);
+}
+
+static void nobody_is_served_before_a_restore_is_confirmed(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    struct machine gone;
+    struct machine stranger = {.session = 7};
+    fx_join(net->fx, &a, 1);
+    fx_join(net->fx, &gone, 2);
+    net_record(net, &gone, "removed", "");
+    memset(stranger.token, 7, KEY_SIZE);
+    memcpy(stranger.key, stranger.token, KEY_SIZE);
+    fx_token(net->fx, stranger.token, net->fx->time.wall_ms + 1000);
+    struct wire_hello hello = net_greeting(&a);
+    struct wire_join join = {.version = WIRE_VERSION};
+    hold(net, "");
+    net->read = net->sent_count;
+    net_send_hello(net, 1, &a, &hello);
+    net_expect_error(net, 1, E_DEFERRED);
+    struct buf frame = net_buf();
+    wire_put_join(&frame, &join);
+    net_frame(net, 2, stranger.key, &frame);
+    net_expect_error(net, 2, E_DEFERRED); /* the token may have been used since */
+    hello = net_greeting(&gone);
+    net_send_hello(net, 3, &gone, &hello);
+    net_expect_error(net, 3, E_DEVICE_REMOVED);
+    hold(net, ",\"confirmed_ms\":5");
+    net->read = net->sent_count;
+    (void)net_hello(net, 4, &a);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, net_setup, net_teardown)
 
 int main(void)
@@ -256,6 +296,7 @@ int main(void)
         TEST(an_unknown_machine_of_an_ancestor_proves_where_it_was),
         TEST(a_position_below_the_floor_is_served),
         TEST(rights_are_told),
+        TEST(nobody_is_served_before_a_restore_is_confirmed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
