@@ -259,6 +259,35 @@ static bool is_known(const struct comparing *comparing, uint64_t bag_id)
     return replica_bag_by_id(comparing->network->kb->replica, bag_id, &bag, NULL) != E_NOT_FOUND;
 }
 
+/* Is everybody who was signed in again told of? Those who were refused are another time. */
+static bool is_recalled(const struct network *network)
+{
+    const struct signing *signing = network->signings;
+    while (signing != NULL && signing->out) {
+        signing = signing->next;
+    }
+    return signing == NULL;
+}
+
+static void recall(struct comparing *comparing)
+{
+    struct network *network = comparing->network;
+    struct replica_bag bag;
+    if (network->recall == NETWORK_RECALL_SENT && is_recalled(network)) {
+        network_recalled(network);
+    }
+    if (network->recall != NETWORK_RECALL_DUE) {
+        return;
+    }
+    network->recall = NETWORK_RECALL_SENT;
+    for (size_t i = 0; network->open && i < comparing->count; i++) {
+        const struct listed *listed = &comparing->listed[i];
+        if (replica_bag_by_id(network->kb->replica, listed->bag_id, &bag, NULL) == 0 && bag.keep) {
+            sign_in(network, &listed->user, bag.local, listed->bag_id);
+        }
+    }
+}
+
 /* Sign-outs of people whose bags stay. */
 static int compare_due(void *context, const struct due *due, struct err *err)
 {
@@ -345,6 +374,7 @@ void network_reconcile(struct network *network)
     if (rc == 0) {
         network->unsettled = comparing.kept_count > 0;
         compare(&comparing);
+        recall(&comparing);
         (void)!client_dues(network->kb, compare_due, &comparing, NULL);
         if (comparing.settled != 0 && !network->due_told) { /* else the list may lag behind */
             (void)!client_due_done(network->kb, comparing.settled, true, NULL);

@@ -11,6 +11,7 @@
  *   network_supply.c  the copy of a deleted bag that is wanted
  *   network_keep.c    bags that are kept by a right, whoever is signed in
  *   network_mirror.c  the copy of the server's journal
+ *   network_judge.c   what a policy of joining has to judge (kb_policy.h), when all of it is here
  *   network_care.c    when nothing else is to be done: digests, a slow check, users nobody needs
  *
  * Everything here is its own who runs the turns, but `news`.
@@ -73,6 +74,10 @@ struct signing {
     struct owner user;
     uint64_t bag_id; /* sign-out: of the user; sign-in: what is kept of the user, or 0 */
 };
+
+/* A bag that was lost here by damage may be the one of a user on this machine, which only a sign-in
+ * tells of: whoever the server has signed in here is signed in again. */
+enum network_recall { NETWORK_RECALL_NONE, NETWORK_RECALL_DUE, NETWORK_RECALL_SENT };
 
 /* A frame that the socket did not take yet. */
 struct outgoing {
@@ -143,7 +148,12 @@ struct network {
     uint64_t listed;       /* bags up to this one were listed and are kept */
     uint64_t asked_newest; /* what the server had told when it was asked */
     bool list_due, list_asked;
+    enum network_recall recall;
     bool letting_go; /* bags kept by a right that was taken away are looked for */
+
+    bool judge_due, judge_holds; /* operations are not sent before */
+    uint64_t judge_at_ms;        /* not before */
+    uint64_t judge_until_ms;     /* so long all of them are waited for; 0: not set */
 
     bool mirror_due;
     uint64_t mirror_at_ms; /* not before */
@@ -246,6 +256,12 @@ void network_verified(struct network *network, uint64_t bag_id, bool compared);
 /* A little of what can wait; `care_at_ms` says when there is more. Steps. */
 void network_care(struct network *network);
 
+/* --- network_judge.c --- */
+/* Takes over what is to be judged. */
+void network_judge_begin(struct network *network);
+/* Judges, when it is time. */
+void network_judge(struct network *network);
+
 /* --- network_supply.c --- */
 /* The bag was deleted at the server, which asks for the copy that is kept here: it becomes one that
  * this machine makes. Nothing is kept of a bag that is not complete. */
@@ -261,6 +277,8 @@ MUST_CHECK int network_keep_rebase(struct network *network, uint64_t resume_seq,
 /* Asks for bags that are not known here yet. Steps. */
 void network_keep_ask(struct network *network);
 void network_owners(struct network *network, const struct follow_action *action);
+/* The bags that were lost by damage are asked for again, all of them. */
+void network_recalled(struct network *network);
 /* Is a bag of this kind kept whoever is signed in? */
 bool network_keeps(const struct network *network, enum owner_kind kind);
 /* The right that was taken away is forgotten, when nothing is kept by it any more. */

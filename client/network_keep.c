@@ -64,19 +64,32 @@ int network_keep_rebase(struct network *network, uint64_t resume_seq, struct err
     return listed <= resume_seq ? 0 : store_listed(network->kb, keep, resume_seq, err);
 }
 
-/* Bags that were lost here by damage lie behind what was listed: it is listed from the start. */
-static void list_dropped(struct network *network, enum wire_keep keep)
+void network_recalled(struct network *network)
+{
+    network->recall = NETWORK_RECALL_NONE;
+    /* Not removed, they are asked for once more. */
+    (void)!replica_note_set(network->kb->replica, REPLICA_NOTE_DROPPED, (struct span){NULL, 0},
+                            NULL);
+}
+
+/* Were bags lost here by damage? */
+static bool have_dropped(struct network *network)
 {
     struct buf bytes;
-    struct replica *replica = network->kb->replica;
     buf_init(&bytes, 16);
-    if (replica_note_get(replica, REPLICA_NOTE_DROPPED, &bytes, NULL) == 0) {
-        network->listed = 0;
-        write_listed(network, keep);
-        /* Not removed, it is only listed once more. */
-        (void)!replica_note_set(replica, REPLICA_NOTE_DROPPED, (struct span){NULL, 0}, NULL);
-    }
+    int rc = replica_note_get(network->kb->replica, REPLICA_NOTE_DROPPED, &bytes, NULL);
     buf_free(&bytes);
+    return rc == 0;
+}
+
+/* They lie behind what was listed: it is listed from the start. */
+static void list_dropped(struct network *network, enum wire_keep keep)
+{
+    network->listed = 0;
+    write_listed(network, keep);
+    if (keep == WIRE_KEEP_EVERYBODY) { /* and those of users on this machine with them */
+        network_recalled(network);
+    }
 }
 
 void network_keep_welcome(struct network *network, enum wire_keep keep)
@@ -91,7 +104,9 @@ void network_keep_welcome(struct network *network, enum wire_keep keep)
         network->listed = 0;
         write_listed(network, keep);
     }
-    if (keep != WIRE_KEEP_SIGNED_IN && !network->letting_go) {
+    bool dropped = !network->letting_go && have_dropped(network);
+    network->recall = dropped ? NETWORK_RECALL_DUE : NETWORK_RECALL_NONE;
+    if (dropped && keep != WIRE_KEEP_SIGNED_IN) {
         list_dropped(network, keep);
     }
     network->reconcile_due |= network->letting_go;

@@ -2,6 +2,7 @@
  * what is written goes, and that no value ever flips back on its way.
  */
 #include "client/outbox_inside.h"
+#include "client/replica_inside.h"
 #include "tests/client/driven.h"
 
 static const char ITEM[] = "copy/paper";
@@ -270,6 +271,60 @@ static void a_kill_on_the_way_changes_nothing(void **state)
     assert_true(turns > 8);
 }
 
+/* --- damage --- */
+
+static void spoil_bag(struct driven *d, uint64_t local)
+{
+    struct replica *replica = d->m.kb->replica;
+    struct record_key number = replica_key_number(local);
+    MDB_txn *txn = NULL;
+    MDB_val key = {number.size, number.bytes};
+    MDB_val data;
+    uint8_t bytes[1000];
+    assert_int_equal(mdb_txn_begin(replica->env, NULL, 0, &txn), 0);
+    assert_int_equal(mdb_get(txn, replica->tables[TABLE_BAGS], &key, &data), 0);
+    assert_true(data.mv_size <= sizeof bytes);
+    memcpy(bytes, data.mv_data, data.mv_size);
+    bytes[data.mv_size - 1] ^= 1;
+    data.mv_data = bytes;
+    assert_int_equal(mdb_put(txn, replica->tables[TABLE_BAGS], &key, &data, 0), 0);
+    assert_int_equal(mdb_txn_commit(txn), 0);
+}
+
+/* The record of Ann's bag on this machine is lost; nothing but a sign-in tells of that bag. */
+static void a_lost_bag_of_the_machines_own_comes_again(void **state)
+{
+    (void)state;
+    struct driven d;
+    struct replica_bag own;
+    begin(&d);
+    set_flag(&d, true, false);
+    driven_settle(&d);
+    struct toy_bag *at_toy = toy_own_bag(d.toy, toy_ensure(d.toy, OWNER_USER, span_str("Ann")));
+    toy_put_text(d.toy, at_toy, ITEM, "mine"); /* set by an administrator: the next login has it */
+    assert_int_equal(driven_login(&d, "Ann", NULL), 0);
+    assert_string_equal(seen(&d, ITEM), "mine");
+    assert_int_equal(replica_bag_by_id(d.m.kb->replica, at_toy->bag_id, &own, NULL), 0);
+    spoil_bag(&d, own.local);
+    kb_close(&d.m.kb);
+    driven_lose_frames(&d);
+    d.dialled = d.up = false;
+    d.toy->peers[0].open = false;
+    driven_open(&d);
+    assert_int_equal(replica_bag_by_id(d.m.kb->replica, at_toy->bag_id, &own, NULL), E_NOT_FOUND);
+    for (int round = 0; round < 2; round++) { /* once */
+        unsigned sign_ins = d.toy->sign_ins;
+        machine_start(&d.m);
+        driven_pass(&d, 10000);
+        assert_int_equal(d.toy->sign_ins, sign_ins + (round == 0 ? 1 : 0));
+        assert_string_equal(seen(&d, ITEM), "mine");
+        assert_int_equal(explain(&d, ITEM).layer, KB_LAYER_DEVICE);
+        struct kb_error error = {0};
+        ok(kb_stop(d.m.kb, &error), &error);
+    }
+    driven_end(&d);
+}
+
 /* --- who watches --- */
 
 struct watching {
@@ -359,6 +414,7 @@ int main(void)
         cmocka_unit_test(written_as_its_own_it_is_not_shared_unasked),
         cmocka_unit_test(a_change_set_is_seen_whole),
         cmocka_unit_test(a_kill_on_the_way_changes_nothing),
+        cmocka_unit_test(a_lost_bag_of_the_machines_own_comes_again),
         cmocka_unit_test(who_watches_reads_again_once),
         cmocka_unit_test(a_value_is_judged_at_once),
     };
