@@ -284,9 +284,21 @@ static bool is_empty(const struct admin_csv *csv)
     return csv->record.fault == 0;
 }
 
+/* The apostrophe by which whoever wrote it kept spreadsheets from taking it for a formula. */
+static struct span without_guard(struct span value)
+{
+    size_t quotes = 0;
+    while (quotes < value.size && value.data[quotes] == '\'') {
+        quotes++;
+    }
+    bool guarded =
+        quotes > 0 && quotes < value.size && memchr("=+-@\t\r\n", value.data[quotes], 7) != NULL;
+    return guarded ? span_of(value.data + 1, value.size - 1) : value;
+}
+
 static int add_value(struct admin_csv *csv, const struct meaning *meaning, struct span value)
 {
-    value = span_trim(value);
+    value = without_guard(span_trim(value));
     return value.size == 0
                ? 0
                : record_add(&csv->record, meaning->name, meaning->options, value, csv->line);

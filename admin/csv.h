@@ -4,7 +4,8 @@
  * organization, department, title; what other programs call them is known too ("e-mail", "phone",
  * "company"), and other columns are passed over. Several mail addresses or numbers in a cell are
  * parted by ';'. Cells are parted by ',', or by ';' or a tab when the first row has no comma. A
- * quoted cell may hold all of these, and line ends. Text is UTF-8.
+ * quoted cell may hold all of these, and line ends. An apostrophe before what would be a formula is
+ * taken off (csv_write.h). Text is UTF-8.
  *
  * A row becomes the record that LDIF would have: objectClass person, and the values under the names
  * of LDAP. What is not CSV is told with its line and skipped. Memory is bounded.

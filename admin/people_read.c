@@ -45,10 +45,11 @@ static const struct admin_attribute *next_of(const struct admin_record *record, 
 
 static bool is_phonetic(const struct admin_attribute *attribute)
 {
-    static const char word[] = ";phonetic";
+    static const char word[] = "phonetic"; /* ";lang-ja;phonetic", ";lang-ja-phonetic" */
     size_t size = sizeof word - 1;
-    for (size_t i = 0; i + size <= attribute->options.size; i++) {
-        if (strncasecmp((const char *)attribute->options.data + i, word, size) == 0) {
+    for (size_t i = 1; i + size <= attribute->options.size; i++) {
+        const char *at = (const char *)attribute->options.data + i;
+        if ((at[-1] == ';' || at[-1] == '-') && strncasecmp(at, word, size) == 0) {
             return true;
         }
     }

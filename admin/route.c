@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <utf8proc.h>
 
 #include "admin/auth/auth.h"
@@ -401,6 +402,15 @@ static bool is_dry_run(const struct admin_response *response)
     return json_is_true(json_object_get(response->json, "dry_run"));
 }
 
+void admin_response_drop_file(struct admin_response *response)
+{
+    ASSERT(response != NULL);
+    if (response->is_file) {
+        (void)close(response->file); /* it was read only */
+        response->is_file = false;
+    }
+}
+
 void admin_route_run(const struct admin_route *route, const struct admin_request *request,
                      struct admin_response *response, struct buf *body)
 {
@@ -415,7 +425,9 @@ void admin_route_run(const struct admin_route *route, const struct admin_request
         if (route->action != NULL && !is_dry_run(response)) {
             admin_audit(request, route, response);
         }
-        if (response->is_raw) {
+        if (response->is_file) {
+            buf_reset(body);
+        } else if (response->is_raw) {
             buf_reset(body);
             (void)buf_append_span(body, buf_span(&response->raw)); /* the buffer keeps its error */
         } else {
@@ -432,6 +444,7 @@ void admin_route_run(const struct admin_route *route, const struct admin_request
     if (rc != 0) {
         response->is_raw = false;
         response->etag = 0;
+        admin_response_drop_file(response);
         admin_problem(response, rc, &err, body);
         if (route->action != NULL && response->partly) {
             admin_audit(request, route, response);

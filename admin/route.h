@@ -24,6 +24,7 @@ enum {
     ADMIN_EVENT_ID_MAX = 64,
     ADMIN_COOKIE_MAX = 256,
     ADMIN_FILE_NAME_MAX = 64, /* a download's file name: letters, digits, '.', '-' and '_' */
+    ADMIN_FILE_ETAG_MAX = 64,
     ADMIN_SSE_QUIET_MS = 15000,
 };
 
@@ -101,18 +102,24 @@ struct admin_stream {
     bool sse;
 };
 
-/* Zeroed at first. A function sets one of json, stream and raw. */
+/* Zeroed at first. A function sets one of json, stream, raw and file. */
 struct admin_response {
     int status;                  /* 0: 200, or what the error says */
     json_t *json;                /* the document, or members that a problem gets in addition */
     struct admin_stream *stream; /* ndjson */
     struct buf raw;              /* an item's bytes, when `is_raw`; freed by who runs the route */
     bool is_raw;
-    uint64_t etag;                     /* the seq that stands for the content; 0: none */
-    bool deferred;                     /* not answered yet: it goes to ADMIN_LANE_QUICK */
-    char allow[ADMIN_ALLOW_MAX];       /* of a 405 */
-    const char *content_type;          /* a literal; NULL: what the kind of the answer says */
-    char set_cookie[ADMIN_COOKIE_MAX]; /* the header's value, "": none */
+    /* A file's bytes, when `is_file`: a whole one or the part that Range names. The descriptor is
+     * read from any offset, and closed by who sends the answer. */
+    bool is_file;
+    int file;
+    uint64_t file_size;
+    char file_etag[ADMIN_FILE_ETAG_MAX]; /* without quotes: another one when the bytes differ */
+    uint64_t etag;                       /* the seq that stands for the content; 0: none */
+    bool deferred;                       /* not answered yet: it goes to ADMIN_LANE_QUICK */
+    char allow[ADMIN_ALLOW_MAX];         /* of a 405 */
+    const char *content_type;            /* a literal; NULL: what the kind of the answer says */
+    char set_cookie[ADMIN_COOKIE_MAX];   /* the header's value, "": none */
     char disposition_name[ADMIN_FILE_NAME_MAX]; /* a download is saved under this name; "": shown */
     unsigned retry_after_s;                     /* 0: nothing is said about it */
     json_t *about; /* what the audit is to tell: counts and names, never values; owned */
@@ -184,7 +191,9 @@ int admin_json_append(struct buf *out, const json_t *json);
  * no dry run, is told to the audit. Whether who asks may was looked at before. */
 void admin_route_run(const struct admin_route *route, const struct admin_request *request,
                      struct admin_response *response, struct buf *body);
-/* The same for what never reached a function. */
+/* Close the file that a response holds, if any. */
+void admin_response_drop_file(struct admin_response *response);
+/* The same as admin_route_run for what never reached a function. */
 void admin_problem(struct admin_response *response, int code, const struct err *err,
                    struct buf *body);
 

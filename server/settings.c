@@ -109,6 +109,15 @@ const struct config_key settings_keys[] = {
      1, 0},
     {"limits.message_memory", CONFIG_SIZE, "64M",
      "Memory for large values on their way, of all connections together.", 8 << 20, 0},
+    {"export.keep", CONFIG_DURATION, "15m",
+     "How long user data that was prepared for export can be fetched; then it is gone from the "
+     "disk.",
+     1000, UINT64_C(7) * 24 * 3600 * 1000},
+    {"export.users", CONFIG_NUMBER, "500",
+     "How many users may be chosen for one export. All of them together always may.", 1, 10000},
+    {"export.groups", CONFIG_NUMBER, "50",
+     "How many user groups may be chosen for one export. All of them together always may.", 1,
+     10000},
     {"groups.mode", CONFIG_TEXT, "open",
      "open: a sign-in puts its user into the groups it names; managed: it is refused when it names "
      "a "
@@ -281,6 +290,11 @@ int settings_read(struct settings *out, const struct config *config, struct err 
     if (!out->limits.users_evict && strcmp(policy, "refuse") != 0) {
         return bad(config, "limits.users_policy", "it is refuse or evict", err);
     }
+    out->exports = (struct export_settings){
+        .keep_ms = config_u64(config, "export.keep"),
+        .users = config_u64(config, "export.users"),
+        .groups = config_u64(config, "export.groups"),
+    };
     out->limits.items_per_bag = config_u64(config, "limits.items_per_bag");
     out->limits.bytes_per_bag = config_u64(config, "limits.bytes_per_bag");
     out->bags_per_session = config_u64(config, "limits.bags_per_session");

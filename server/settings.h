@@ -24,6 +24,13 @@ struct console_settings {
     unsigned connections_per_address;
 };
 
+/* What is prepared for export (admin/exports.h). */
+struct export_settings {
+    uint64_t keep_ms;
+    uint64_t users; /* that may be named at once */
+    uint64_t groups;
+};
+
 /* Checked values. Texts are borrowed from the config. */
 struct settings {
     const char *data_dir;
@@ -42,6 +49,7 @@ struct settings {
     uint64_t scrub_ms;
     struct retention_settings retention;
     struct limits limits;
+    struct export_settings exports;
     uint64_t bags_per_session;
     uint64_t bags_per_keeper;
     uint64_t sessions;

@@ -23,7 +23,7 @@
 #include "server/seeding.h"
 #include "server/start_inside.h"
 
-enum { RECOVER_EVERY_MS = 1000 };
+enum { RECOVER_EVERY_MS = 1000, EXPORT_SETTLE_MS = 2000 };
 
 /* --- glue --- */
 
@@ -377,15 +377,42 @@ static int start_backups(struct server *server, struct err *err)
     return rc;
 }
 
+/* What was prepared stays when the state is opened again. */
+static int start_exports(struct server *server, struct err *err)
+{
+    const struct settings *settings = server->options.settings;
+    char dir[PATH_MAX];
+    if (server->exports != NULL) {
+        return 0;
+    }
+    const struct admin_exports_options options = {
+        .dir = dir,
+        .name = settings->advertise_count > 0 ? settings->advertise[0] : "",
+        .secret_key = server->sign.secret_key,
+        .clock = &clock_system,
+        .keep_ms = settings->exports.keep_ms,
+        .users_max = settings->exports.users,
+        .groups_max = settings->exports.groups,
+        .settle_ms = EXPORT_SETTLE_MS,
+    };
+    return path_join(dir, sizeof dir, settings->data_dir, "exports") == 0
+               ? admin_exports_start(&server->exports, &options, err)
+               : err_set(err, E_INVALID, "the path of the data folder is too long");
+}
+
 static int start_administration(struct server *server, struct err *err)
 {
     struct admin_board_options board = {
         .backend = &server->backend, .clock = &clock_system, .render = admin_api_status_text};
     int rc = admin_board_start(&server->board, &board, err);
+    if (rc == 0) {
+        rc = start_exports(server, err);
+    }
     if (rc != 0) {
         return rc;
     }
     server->backend.board = server->board;
+    server->backend.exports = server->exports;
     rc = console_open(server->console, &server->backend, err);
     return rc != 0 ? rc
                    : admin_local_start(&server->local, &server->backend,
@@ -459,6 +486,9 @@ static void stop_administration(struct server *server, bool for_good)
     }
     admin_local_stop(&server->local);
     admin_board_stop(&server->board);
+    if (for_good) {
+        admin_exports_stop(&server->exports);
+    }
     housekeeping_stop(&server->housekeeping);
     backups_stop(&server->backups);
     desk_free(&server->desk);

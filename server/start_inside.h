@@ -6,6 +6,7 @@
 
 #include <limits.h>
 
+#include "admin/exports.h"
 #include "admin/local.h"
 #include "server/backups.h"
 #include "server/console.h"
@@ -41,6 +42,7 @@ struct server {
     bool unclean;         /* the state was not closed in order the last time */
     uint64_t flushed_seq; /* it was on disk up to here when it was opened */
     struct admin_backend backend;
+    struct admin_exports *exports; /* outlasts the state */
     struct admin_board *board;
     struct admin_local *local;
     struct console *console;

@@ -58,6 +58,13 @@ admin_handler admin_api_history_fork;
 admin_handler admin_api_clock_confirm;
 admin_handler admin_api_backups, admin_api_backups_make, admin_api_backups_forget;
 admin_handler admin_api_restore_status, admin_api_restore_confirm;
+admin_handler admin_api_exports; /* exports.c */
+admin_handler admin_api_exports_prepare;
+admin_handler admin_api_exports_delete;
+admin_handler admin_api_export;
+admin_handler admin_api_export_shape;
+admin_handler admin_api_export_snapshot;
+admin_handler admin_api_export_addresses;
 admin_handler admin_api_fences; /* fences.c */
 admin_handler admin_api_fences_set;
 admin_handler admin_api_fences_lift;

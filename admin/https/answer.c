@@ -106,6 +106,10 @@ static void put_answer(struct admin_connection *c)
         .chunked = stream,
         .size = job->body_out.size,
     };
+    if (response->is_file && response->status == 200) {
+        admin_connection_download(c);
+        return;
+    }
     if (!stream && reply.size <= SMALL_BODY_BYTES) {
         (void)evbuffer_expand(bufferevent_get_output(c->bev), HEAD_ROOM_BYTES + reply.size);
     }

@@ -236,6 +236,14 @@ static void on_written(struct bufferevent *bev, void *context)
 {
     (void)bev;
     struct admin_connection *c = context;
+    bool more = c->state == ADMIN_STATE_ANSWER && admin_connection_download_more(c);
+    if (c->cut) {
+        admin_connection_close(c);
+        return;
+    }
+    if (more) {
+        return;
+    }
     if (c->state == ADMIN_STATE_ANSWER) {
         on_answered(c);
     } else if (c->state == ADMIN_STATE_STREAM) {
@@ -324,7 +332,7 @@ static void on_stall(struct admin_connection *c)
         struct err err = {0};
         admin_connection_refuse(c, false, err_set(&err, E_TIMEOUT, "the body came too slowly"),
                                 &err);
-    } else if (c->state == ADMIN_STATE_ANSWER && waiting > most) {
+    } else if (c->state == ADMIN_STATE_ANSWER && waiting > most && c->moved == 0) {
         c->cut = true;
         admin_connection_close(c);
     } else {

@@ -199,6 +199,8 @@ static int take_headers(struct admin_job *job, const struct admin_http_head *hea
     copy_text(request->if_match, sizeof request->if_match, head->if_match);
     copy_text(request->last_event_id, sizeof request->last_event_id, head->last_event_id);
     copy_text(job->if_none_match, sizeof job->if_none_match, head->if_none_match);
+    copy_text(job->range, sizeof job->range, head->range);
+    copy_text(job->if_range, sizeof job->if_range, head->if_range);
     return 0;
 }
 

@@ -81,6 +81,7 @@ void admin_job_free(struct admin_job **job)
     if (j->response.stream != NULL) {
         j->response.stream->free(j->response.stream);
     }
+    admin_response_drop_file(&j->response);
     json_decref(j->response.json);
     json_decref(j->response.about);
     admin_request_free(&j->request);

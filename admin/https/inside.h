@@ -6,6 +6,7 @@
  *   entry.c       a request: its route, who asks, whether its body may come
  *   answer.c      what is said: documents, problems, streams
  *   file.c        what is said: files of the console
+ *   download.c    what is said: files that a route opened
  *   reply.c       the head of what is said
  *
  * The loop's thread owns connections. A job is owned by the loop until it is put into a lane, by
@@ -47,7 +48,9 @@ struct admin_job {
     struct buf body_in;
     size_t body_reserved; /* for it, counted in http->body_bytes */
     struct buf body_out;
-    char if_none_match[ADMIN_IF_MATCH_MAX]; /* the header, "" when there is none */
+    char if_none_match[ADMIN_IF_MATCH_MAX]; /* the headers, "" when there is none */
+    char range[ADMIN_IF_MATCH_MAX];
+    char if_range[ADMIN_IF_MATCH_MAX];
     atomic_bool given_up; /* set by the loop, read by the lane's thread: no lock needed */
     struct admin_connection *connection; /* the loop's alone */
 };
@@ -125,6 +128,8 @@ struct admin_connection {
     uint64_t alive_ms;   /* when it was last asked whether its reader still may */
     uint64_t drained_ms; /* when its reader was last not behind */
     struct admin_job *job;
+    uint64_t download_at; /* where the rest of the file that is the answer begins */
+    uint64_t download_left;
     struct buf piece; /* of a stream */
 };
 
@@ -187,6 +192,14 @@ const struct admin_asset *admin_asset_find(const struct admin_asset *assets, str
 void admin_connection_send_file(struct admin_connection *connection,
                                 const struct admin_asset *asset,
                                 const struct admin_http_head *head);
+
+/* --- download.c --- */
+
+/* The job's answer is a file: its head, and the first piece. */
+void admin_connection_download(struct admin_connection *connection);
+/* All was written: the next piece of the file. False: that was the last one. The connection is to
+ * be cut when the piece can't be read. */
+bool admin_connection_download_more(struct admin_connection *connection);
 
 /* --- reply.c --- */
 

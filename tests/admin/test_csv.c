@@ -186,13 +186,14 @@ static void put_cell(struct buf *file, unsigned *seed, bool first)
 }
 
 static const char oracle[] =
-    "import csv, sys\n"
+    "import csv, re, sys\n"
     "rows = csv.reader(open(sys.argv[1], newline='', encoding='utf-8'), strict=True)\n"
     "next(rows)\n"
     "out = open(sys.argv[2], 'w', newline='', encoding='utf-8')\n"
     "line = rows.line_num + 1\n"
     "for row in rows:\n"
     "    names = ('cn', 'title', 'o')\n"
+    "    row = [re.sub(r\"^'('*[-=+@\\t\\r\\n])\", r'\\1', cell) for cell in row]\n"
     "    if any(cell for cell in row):\n"
     "        out.write(f'{line} ' + ''.join(f'{name}={cell}|' for name, cell in zip(names, row)"
     " if cell) + '\\n')\n"

@@ -10,6 +10,7 @@
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "admin/https/http.h"
@@ -30,10 +31,12 @@ static struct {
     SSL_SESSION *session;
     atomic_int runs; /* of functions */
     atomic_int given_up;
-    atomic_int streams; /* made and not freed */
-    atomic_bool event;  /* the stream has something to tell */
-    atomic_int pieces;  /* of HTTPS_PIECE bytes, that it has before that */
-    atomic_bool wait;   /* the route /wait does */
+    atomic_int streams;  /* made and not freed */
+    atomic_bool event;   /* the stream has something to tell */
+    atomic_int pieces;   /* of HTTPS_PIECE bytes, that it has before that */
+    atomic_bool wait;    /* the route /wait does */
+    size_t file_size;    /* of what the route /file gives */
+    size_t file_missing; /* and promises beyond it */
     char answer[HTTPS_TEXT_MAX];
 } https;
 
@@ -113,7 +116,32 @@ static inline int https_download(const struct admin_request *request,
     return 0;
 }
 
+/* A file of `https.file_size` bytes, the digits of their places. */
+static inline int https_file(const struct admin_request *request, struct admin_response *response,
+                             struct err *err)
+{
+    (void)request;
+    (void)err;
+    char piece[1000];
+    response->file = memfd_create("file", MFD_CLOEXEC);
+    for (size_t i = 0; i < sizeof piece; i++) {
+        piece[i] = (char)('0' + i % 10);
+    }
+    for (size_t at = 0; at < https.file_size; at += sizeof piece) {
+        size_t left = https.file_size - at;
+        assert_true(write(response->file, piece, left < sizeof piece ? left : sizeof piece) > 0);
+    }
+    response->is_file = true;
+    response->file_size = https.file_size + https.file_missing;
+    response->content_type = "text/plain";
+    (void)snprintf(response->file_etag, sizeof response->file_etag, "f-1");
+    (void)snprintf(response->disposition_name, sizeof response->disposition_name, "digits.txt");
+    atomic_fetch_add(&https.runs, 1);
+    return 0;
+}
+
 static const struct admin_route https_routes[] = {
+    {"GET", "/file", ADMIN_LANE_QUICK, ADMIN_BODY_NONE, "", ADMIN_ROLE_NONE, NULL, https_file},
     {"GET", "/open", ADMIN_LANE_LOOP, ADMIN_BODY_NONE, "", ADMIN_ROLE_NONE, NULL, https_who},
     {"POST", "/open", ADMIN_LANE_QUICK, ADMIN_BODY_JSON, "", ADMIN_ROLE_NONE, "session.begin",
      https_who},
