@@ -26,7 +26,7 @@ struct admin_backup_report {
     uint64_t bytes;      /* of all files; of a dry run: about */
     uint64_t new_bytes;  /* that the backup before it has not */
     uint64_t room_bytes; /* free where it is put, before it */
-    bool same_disk;      /* as the data: links, not copies */
+    bool same_disk;      /* as the data, and mounted as it is: links, not copies */
     bool fresh;          /* the folder held no backup before it */
     uint64_t frozen_us;  /* how long it took to have all of one moment */
     uint64_t took_ms;

@@ -2,6 +2,7 @@
 #include "server/backup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,10 +65,18 @@ static int room_of(const char *path, uint64_t *bytes, struct err *err)
     return 0;
 }
 
-static uint64_t disk_of(const char *path)
+/* Are they of one file system, and can a file of one be linked to from the other? The same disk,
+ * mounted twice (as systemd does for a unit's folders), does not do. */
+static void compare_disks(const char *a, const char *b, bool *same, bool *links)
 {
-    struct stat info;
-    return stat(path, &info) == 0 ? (uint64_t)info.st_dev : UINT64_MAX;
+    struct statx first = {0};
+    struct statx second = {0};
+    const unsigned wanted = STATX_BASIC_STATS | STATX_MNT_ID;
+    *same =
+        statx(AT_FDCWD, a, 0, wanted, &first) == 0 && statx(AT_FDCWD, b, 0, wanted, &second) == 0 &&
+        first.stx_dev_major == second.stx_dev_major && first.stx_dev_minor == second.stx_dev_minor;
+    bool told = (first.stx_mask & second.stx_mask & STATX_MNT_ID) != 0;
+    *links = *same && (!told || first.stx_mnt_id == second.stx_mnt_id);
 }
 
 struct tally {
@@ -116,16 +125,16 @@ static int tally_folder(struct run *run, const char *dir, const char *sub, struc
 }
 
 static int no_room(const struct admin_backup_report *report, uint64_t wanted, const char *folder,
-                   struct err *err)
+                   bool same, struct err *err)
 {
     return err_set(err, E_NOSPACE,
                    "a backup in '%.200s' takes about %" PRIu64 " MiB, and %" PRIu64
                    " MiB are free there%s",
                    folder, (wanted >> 20) + 1, report->room_bytes >> 20,
-                   report->same_disk ? " beyond what the server itself needs" : "");
+                   same ? " beyond what the server itself needs" : "");
 }
 
-/* On the data's disk all but the newest segment and some KiB are links. */
+/* Where links can be, all but the newest segment and some KiB are. */
 static int check_room(const struct backup_source *source, const char *folder,
                       struct admin_backup_report *report, struct err *err)
 {
@@ -145,13 +154,14 @@ static int check_room(const struct backup_source *source, const char *folder,
     if (rc != 0) {
         return rc;
     }
-    report->same_disk = disk_of(above) == disk_of(source->data_dir);
+    bool same = false;
+    compare_disks(above, source->data_dir, &same, &report->same_disk);
     uint64_t wanted = report->same_disk ? newest.bytes + (1 << 20) : report->new_bytes;
-    if (report->same_disk) {
+    if (same) {
         report->room_bytes -=
             report->room_bytes < source->reserve_bytes ? report->room_bytes : source->reserve_bytes;
     }
-    return report->room_bytes < wanted ? no_room(report, wanted, folder, err) : 0;
+    return report->room_bytes < wanted ? no_room(report, wanted, folder, same, err) : 0;
 }
 
 static int find_before(struct run *run, struct err *err)

@@ -194,8 +194,18 @@ int backup_place_make(const struct backup_place *place, const uint8_t server[KEY
                       struct err *err)
 {
     ASSERT(place != NULL && server != NULL);
-    int rc = dir_make(place->folder, 0700, err);
-    return rc == 0 && place->fresh ? removals_create(place->folder, server, err) : rc;
+    struct err why = {0};
+    int rc = dir_make(place->folder, 0700, &why);
+    if (rc == 0 && place->fresh) {
+        rc = removals_create(place->folder, server, &why);
+    }
+    if (rc == E_SYSTEM && strstr(why.text, strerror(EROFS)) != NULL) {
+        return err_set(err, E_NOT_ALLOWED,
+                       "%.250s (under systemd the unit says where kitbagd may write: add "
+                       "ReadWritePaths= to it)",
+                       why.text);
+    }
+    return rc == 0 ? 0 : err_set(err, rc, "%s", why.text);
 }
 
 /* --- which are there? --- */

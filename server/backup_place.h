@@ -27,7 +27,8 @@ struct backup_place {
  * there), E_PERMISSION, E_CORRUPT (its removals file). */
 MUST_CHECK int backup_place_find(struct backup_place *out, const char *path, const char *data_dir,
                                  const uint8_t server[KEY_SIZE], struct err *err);
-/* Make a fresh one such a folder. E_NOSPACE, E_PERMISSION, E_IO. */
+/* Make a fresh one such a folder. E_NOSPACE, E_PERMISSION, E_NOT_ALLOWED (it is read-only), E_IO.
+ */
 MUST_CHECK int backup_place_make(const struct backup_place *place, const uint8_t server[KEY_SIZE],
                                  struct err *err);
 

@@ -371,6 +371,19 @@ static int restore(struct run *run, struct err *err)
     return rc == 0 ? install(run, err) : rc;
 }
 
+/* What root puts there the server's account could not read. */
+static int check_account(const char *data_dir, struct err *err)
+{
+    struct stat info;
+    if (stat(data_dir, &info) != 0 || info.st_uid == geteuid()) {
+        return 0; /* it is made, or ours */
+    }
+    return err_set(err, E_NOT_ALLOWED,
+                   "'%.200s' belongs to another account: restore as that one (runuser -u ACCOUNT "
+                   "-- kitbagd restore ...)",
+                   data_dir);
+}
+
 int restore_run(const struct restore_options *options, struct restore_report *out, struct err *err)
 {
     ASSERT(options != NULL && options->backup != NULL && options->settings != NULL);
@@ -378,7 +391,10 @@ int restore_run(const struct restore_options *options, struct restore_report *ou
     struct run run = {.options = options, .report = out, .data_dir = options->settings->data_dir};
     int lock = -1;
     *out = (struct restore_report){0};
-    int rc = data_folder_open(run.data_dir, &lock, err);
+    int rc = check_account(run.data_dir, err);
+    if (rc == 0) {
+        rc = data_folder_open(run.data_dir, &lock, err);
+    }
     if (rc != 0) {
         return rc;
     }

@@ -44,8 +44,8 @@ struct restore_report {
 };
 
 /* E_NOT_FOUND (no whole backup), E_CORRUPT (names the file that is damaged), E_FORMAT, E_BUSY (the
- * server runs), E_EXISTS (another server's data is there), E_NOSPACE, E_PERMISSION, E_IO. The data
- * folder is as it was then. */
+ * server runs), E_EXISTS (another server's data is there), E_NOT_ALLOWED (the data folder is
+ * another account's), E_NOSPACE, E_PERMISSION, E_IO. The data folder is as it was then. */
 MUST_CHECK int restore_run(const struct restore_options *options, struct restore_report *out,
                            struct err *err);
 

@@ -141,6 +141,17 @@ static void anothers_backups_and_copies_of_ours_are_refused(void **state)
     assert_int_equal(find("moved", &place, "damaged"), E_CORRUPT);
 }
 
+static void a_folder_that_is_read_only_is_told_with_the_remedy(void **state)
+{
+    (void)state;
+    struct backup_place place = {.folder = "/sys/kernel/kitbag-backup", .fresh = true};
+    struct err err = {0};
+    int rc = backup_place_make(&place, server, &err); /* /sys takes no folders, or is read-only */
+    assert_int_not_equal(rc, 0);
+    assert_true(rc != E_NOT_ALLOWED || strstr(err.text, "ReadWritePaths=") != NULL);
+    assert_non_null(strstr(err.text, "/sys/kernel"));
+}
+
 /* --- which are there --- */
 
 static void the_newest_is_found_by_its_name(void **state)
@@ -196,6 +207,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_data_and_what_is_around_it_are_refused, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(anothers_backups_and_copies_of_ours_are_refused, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_folder_that_is_read_only_is_told_with_the_remedy, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(the_newest_is_found_by_its_name, setup, teardown),
         cmocka_unit_test_setup_teardown(a_name_is_behind_all_others_whatever_the_clock_says, setup,
