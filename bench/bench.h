@@ -45,5 +45,7 @@ void rows_fleet(struct bench *bench);
 void rows_state(struct bench *bench);
 /* rows_admin.c: administration over HTTPS, with a million users */
 void rows_admin(struct bench *bench);
+/* rows_snapshot.c: files of the server */
+void rows_snapshot(struct bench *bench);
 
 #endif

@@ -72,7 +72,7 @@ static const struct {
     {"write", rows_write},     {"seen", rows_seen},         {"fanout", rows_fan_out},
     {"library", rows_library}, {"pipeline", rows_pipeline}, {"spread", rows_spread},
     {"replay", rows_replay},   {"fleet", rows_fleet},       {"state", rows_state},
-    {"busy", rows_busy_poll},  {"admin", rows_admin},
+    {"busy", rows_busy_poll},  {"admin", rows_admin},       {"snapshot", rows_snapshot},
 };
 
 static int usage(int code)

@@ -1,9 +1,10 @@
 /* client/kb_import_server.c - a file of the server: its bags take the places of this machine's.
  *
- * The file is gone through twice: once to see what it would do, once to stage it; then all of it
- * takes effect with one transaction. Whom it brings is to be signed in at the server when this
- * machine connects, as people are who sign in while the server is away; then their bags are
- * followed from where the file was.
+ * Each bag is judged and staged as it is read; then all of them take effect with one transaction.
+ * Whom the file brings is to be signed in at the server when this machine connects, as people are
+ * who sign in while the server is away; then their bags are followed from where the file was.
+ *
+ * The fleet's bag, when it is in the file, comes first: it says which items such files leave out.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -26,8 +27,11 @@ struct taking {
     const struct replica_rules *rules; /* of this machine's; NULL: it has none */
     struct due *due;                   /* the user at hand, and their groups */
     struct due_list dues;
-    uint64_t *gone; /* ids of bags that another of the same owner takes the place of */
-    size_t gone_count, gone_capacity;
+    struct noted {
+        uint64_t gone; /* a bag that another of its owner takes the place of; 0: none */
+        struct owner owner;
+    } * noted; /* bags to be told of */
+    size_t noted_count, noted_capacity;
 };
 
 /* --- which items such files leave out --- */
@@ -51,7 +55,7 @@ static int note_rule(struct taking *taking, const struct snapshot_record *record
     return rc == E_MALFORMED || rc == E_QUOTA ? 0 : rc; /* of a later version: none here */
 }
 
-/* --- looking --- */
+/* --- bags --- */
 
 /* What one user has on one machine is that machine's alone. */
 static bool is_for_this_machine(const struct taking *taking, const struct owner *owner)
@@ -60,80 +64,24 @@ static bool is_for_this_machine(const struct taking *taking, const struct owner 
     return !of_a_device || (taking->device != 0 && owner->device == taking->device);
 }
 
-static int note_gone(struct taking *taking, uint64_t bag_id, struct err *err)
+/* What has to be known of it when it took effect. */
+static int note_bag(struct taking *taking, const struct snapshot_bag *bag, struct err *err)
 {
-    uint64_t *gone =
-        array_reserve(taking->gone, &taking->gone_capacity, taking->gone_count + 1, sizeof *gone);
-    if (gone == NULL) {
+    const struct replica_bag *here = &taking->here;
+    bool other = here->local != 0 && here->bag_id != 0 && here->bag_id != bag->bag_id;
+    if (!other && bag->owner.kind != OWNER_GROUP) {
+        return 0;
+    }
+    struct noted *noted = array_reserve(taking->noted, &taking->noted_capacity,
+                                        taking->noted_count + 1, sizeof *noted);
+    if (noted == NULL) {
         return err_set(err, E_NOMEM, "out of memory");
     }
-    taking->gone = gone;
-    gone[taking->gone_count++] = bag_id;
+    taking->noted = noted;
+    noted[taking->noted_count++] =
+        (struct noted){.gone = other ? here->bag_id : 0, .owner = bag->owner};
     return 0;
 }
-
-static int look_at_bag(struct taking *taking, const struct snapshot_bag *bag, struct err *err)
-{
-    struct kb_import_report *report = taking->import->report;
-    taking->skip = true;
-    if (!is_for_this_machine(taking, &bag->owner)) {
-        report->skipped++;
-        return 0;
-    }
-    int rc =
-        replica_import_judge(taking->import->kb->replica, bag, &taking->fate, &taking->here, err);
-    if (rc != 0) {
-        return rc;
-    }
-    if (taking->fate == REPLICA_IS_THERE || taking->fate == REPLICA_IS_OLDER) {
-        report->same += taking->fate == REPLICA_IS_THERE ? 1 : 0;
-        report->newer += taking->fate == REPLICA_IS_OLDER ? 1 : 0;
-        return 0;
-    }
-    taking->skip = false;
-    report->taken++;
-    report->users += bag->owner.kind == OWNER_USER ? 1 : 0;
-    bool other =
-        taking->here.local != 0 && taking->here.bag_id != 0 && taking->here.bag_id != bag->bag_id;
-    return other ? note_gone(taking, taking->here.bag_id, err) : 0;
-}
-
-static int look(struct taking *taking, struct err *err)
-{
-    struct snapshot_record record = {.type = SNAPSHOT_BAG};
-    int rc = 0;
-    while (rc == 0) {
-        rc = snapshot_next(taking->import->reader, &record, err);
-        if (rc != 0 || record.type == SNAPSHOT_END) {
-            return rc;
-        }
-        if (record.type == SNAPSHOT_BAG) {
-            rc = look_at_bag(taking, record.bag, err);
-        } else if (record.type == SNAPSHOT_BAG_END && !taking->skip) {
-            taking->import->report->items_taken += record.bag->items;
-        } else if (record.type == SNAPSHOT_ITEM && record.bag->owner.kind == OWNER_FLEET &&
-                   !record.bag->differs) {
-            taking->has_fleet = true;
-            rc = note_rule(taking, &record, err);
-        }
-    }
-    return rc;
-}
-
-/* Nothing of it is newer than what is here: that is no file for this machine. */
-static int check_news(const struct client_import *import, struct err *err)
-{
-    const struct kb_import_report *report = import->report;
-    if (report->taken > 0 || report->newer == 0) {
-        return 0;
-    }
-    return err_set(err, E_CONDITION,
-                   "'%.100s' is older than what this machine has: it is as of change %llu, and "
-                   "nothing in it is newer here",
-                   import->path, (unsigned long long)report->seq);
-}
-
-/* --- taking --- */
 
 /* Whoever is listed at the server, and not on their way out, is signed in there already. */
 static bool is_to_be_signed_in(struct taking *taking, const struct snapshot_bag *bag)
@@ -147,16 +95,32 @@ static bool is_to_be_signed_in(struct taking *taking, const struct snapshot_bag 
     return !known && !client_is_due(kb, bag->bag_id);
 }
 
-static int take_bag(struct taking *taking, const struct snapshot_bag *bag, struct err *err)
+static int judge_bag(struct taking *taking, const struct snapshot_bag *bag, struct err *err)
 {
-    struct kb *kb = taking->import->kb;
-    taking->skip = !is_for_this_machine(taking, &bag->owner);
-    int rc = taking->skip
-                 ? 0
-                 : replica_import_judge(kb->replica, bag, &taking->fate, &taking->here, err);
-    taking->skip =
-        taking->skip || taking->fate == REPLICA_IS_THERE || taking->fate == REPLICA_IS_OLDER;
-    if (rc != 0 || taking->skip) {
+    struct kb_import_report *report = taking->import->report;
+    taking->skip = true;
+    if (!is_for_this_machine(taking, &bag->owner)) {
+        report->skipped++;
+        return 0;
+    }
+    int rc =
+        replica_import_judge(taking->import->kb->replica, bag, &taking->fate, &taking->here, err);
+    if (rc != 0) {
+        return rc;
+    }
+    taking->skip = taking->fate == REPLICA_IS_THERE || taking->fate == REPLICA_IS_OLDER;
+    report->same += taking->fate == REPLICA_IS_THERE ? 1 : 0;
+    report->newer += taking->fate == REPLICA_IS_OLDER ? 1 : 0;
+    report->taken += taking->skip ? 0 : 1;
+    report->users += !taking->skip && bag->owner.kind == OWNER_USER ? 1 : 0;
+    return 0;
+}
+
+static int begin_bag(struct taking *taking, const struct snapshot_bag *bag, struct err *err)
+{
+    int rc = judge_bag(taking, bag, err);
+    taking->has_fleet = taking->has_fleet || (bag->owner.kind == OWNER_FLEET && !bag->differs);
+    if (rc != 0 || taking->skip || taking->staged == NULL) {
         return rc;
     }
     *taking->due = (struct due){.user = bag->owner};
@@ -164,8 +128,11 @@ static int take_bag(struct taking *taking, const struct snapshot_bag *bag, struc
         taking->due->bag_id = bag->bag_id;
         taking->due->in = true;
     }
-    return replica_import_bag(taking->staged, bag, err);
+    rc = note_bag(taking, bag, err);
+    return rc != 0 ? rc : replica_import_bag(taking->staged, bag, taking->fate, &taking->here, err);
 }
+
+/* --- items --- */
 
 /* Which groups a user belongs to is among the items of the user's bag. */
 static void note_group(struct taking *taking, const struct snapshot_record *record)
@@ -182,6 +149,15 @@ static void note_group(struct taking *taking, const struct snapshot_record *reco
 
 static int take_item(struct taking *taking, const struct snapshot_record *record, struct err *err)
 {
+    if (record->bag->owner.kind == OWNER_FLEET && !record->bag->differs) {
+        int rc = note_rule(taking, record, err);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    if (taking->skip || taking->staged == NULL) {
+        return 0;
+    }
     note_group(taking, record);
     return replica_import_item(taking->staged, record->path, &record->row, err);
 }
@@ -203,31 +179,53 @@ static int take_groups(struct taking *taking, struct err *err)
 
 static int end_bag(struct taking *taking, const struct snapshot_bag *bag, struct err *err)
 {
+    if (taking->skip) {
+        return 0;
+    }
+    taking->import->report->items_taken += bag->items;
+    if (taking->staged == NULL) {
+        return 0;
+    }
     int rc = take_groups(taking, err);
     rc = rc != 0 ? rc : replica_import_bag_end(taking->staged, bag, err);
     return rc != 0 || !taking->due->in ? rc : client_dues_put(&taking->dues, taking->due, err);
 }
 
-static int stage(struct taking *taking, struct err *err)
+/* The whole file, once: what it would do, and with `staged` all that can be done before. */
+static int go_through(struct taking *taking, struct err *err)
 {
     struct snapshot_record record = {.type = SNAPSHOT_BAG};
     int rc = 0;
-    snapshot_rewind(taking->import->reader);
     while (rc == 0) {
         rc = snapshot_next(taking->import->reader, &record, err);
         if (rc != 0 || record.type == SNAPSHOT_END) {
             return rc;
         }
         if (record.type == SNAPSHOT_BAG) {
-            rc = take_bag(taking, record.bag, err);
-        } else if (record.type == SNAPSHOT_ITEM && !taking->skip) {
+            rc = begin_bag(taking, record.bag, err);
+        } else if (record.type == SNAPSHOT_ITEM) {
             rc = take_item(taking, &record, err);
-        } else if (record.type == SNAPSHOT_BAG_END && !taking->skip) {
+        } else {
             rc = end_bag(taking, record.bag, err);
         }
     }
     return rc;
 }
+
+/* Nothing of it is newer than what is here: that is no file for this machine. */
+static int check_news(const struct client_import *import, struct err *err)
+{
+    const struct kb_import_report *report = import->report;
+    if (report->taken > 0 || report->newer == 0) {
+        return 0;
+    }
+    return err_set(err, E_CONDITION,
+                   "'%.100s' is older than what this machine has: it is as of change %llu, and "
+                   "nothing in it is newer here",
+                   import->path, (unsigned long long)report->seq);
+}
+
+/* --- taking it --- */
 
 /* A machine that never joined belongs to whose file it took: a token of another server is none for
  * it. */
@@ -251,6 +249,40 @@ static int commit(struct taking *taking, struct err *err)
     return rc;
 }
 
+static int stage_and_commit(struct taking *taking, struct err *err)
+{
+    struct kb *kb = taking->import->kb;
+    int rc = replica_import_begin(kb->replica, client_wall_ms(kb), is_left_out, taking,
+                                  &taking->staged, err);
+    rc = rc != 0 ? rc : go_through(taking, err);
+    rc = rc != 0 ? rc : check_news(taking->import, err);
+    if (rc == 0 && taking->import->report->taken > 0) {
+        rc = commit(taking, err);
+    }
+    replica_import_abort(&taking->staged);
+    return rc;
+}
+
+/* Writes that were taken up and that the file has are let go of; who watches reads again. */
+static void tell(struct taking *taking)
+{
+    struct kb *kb = taking->import->kb;
+    struct client_settled settled = {0};
+    for (size_t i = 0; i < taking->noted_count; i++) {
+        if (taking->noted[i].gone != 0) {
+            outbox_hide(kb->outbox, taking->noted[i].gone);
+        }
+    }
+    /* What can't be settled now is when the folder is opened, or the bag moves. */
+    (void)!client_settle_passed(kb, &settled, NULL);
+    hub_tell_users(kb->hub);
+    for (size_t i = 0; i < taking->noted_count; i++) {
+        if (taking->noted[i].owner.kind == OWNER_GROUP) {
+            client_tell(kb, &taking->noted[i].owner, (struct span){NULL, 0}, 0);
+        }
+    }
+}
+
 static int take(struct taking *taking, struct err *err)
 {
     struct kb *kb = taking->import->kb;
@@ -258,60 +290,32 @@ static int take(struct taking *taking, struct err *err)
     if (rc != 0) {
         return rc;
     }
-    rc = replica_import_begin(kb->replica, client_wall_ms(kb), is_left_out, taking, &taking->staged,
-                              err);
-    rc = rc != 0 ? rc : stage(taking, err);
-    rc = rc != 0 ? rc : commit(taking, err);
-    replica_import_abort(&taking->staged);
+    client_tell_damage(kb, replica_rules_take(kb->replica, &taking->rules, NULL));
+    rc = stage_and_commit(taking, err);
+    replica_rules_put_back(kb->replica, &taking->rules);
     client_dues_end(kb, &taking->dues);
+    if (rc == 0 && taking->import->report->taken > 0) {
+        tell(taking);
+    }
     return rc;
 }
 
-/* --- afterwards --- */
-
-/* Writes that were taken up and that the file has are let go of; who watches reads again. */
-static void tell(struct taking *taking)
+static int only_look(struct taking *taking, struct err *err)
 {
-    struct kb *kb = taking->import->kb;
-    struct client_settled settled = {0};
-    struct snapshot_record record = {.type = SNAPSHOT_BAG};
-    for (size_t i = 0; i < taking->gone_count; i++) {
-        outbox_hide(kb->outbox, taking->gone[i]);
-    }
-    /* What can't be settled now is when the folder is opened, or the bag moves. */
-    (void)!client_settle_passed(kb, &settled, NULL);
-    hub_tell_users(kb->hub);
-    snapshot_rewind(taking->import->reader);
-    while (record.type != SNAPSHOT_END &&
-           snapshot_next(taking->import->reader, &record, NULL) == 0) {
-        if (record.type == SNAPSHOT_BAG && record.bag->owner.kind == OWNER_GROUP) {
-            client_tell(kb, &record.bag->owner, (struct span){NULL, 0}, 0);
-        }
-    }
+    int rc = go_through(taking, err);
+    return rc != 0 ? rc : check_news(taking->import, err);
 }
 
 int client_import_server(struct client_import *import, struct err *err)
 {
-    struct kb *kb = import->kb;
-    struct taking taking = {.import = import, .device = client_device(kb)};
+    struct taking taking = {.import = import, .device = client_device(import->kb)};
     taking.due = calloc(1, sizeof *taking.due);
     if (taking.due == NULL) {
         return err_set(err, E_NOMEM, "out of memory");
     }
-    int rc = look(&taking, err);
-    rc = rc != 0 ? rc : check_news(import, err);
-    if (rc == 0 && !taking.has_fleet) { /* damaged rules are none */
-        client_tell_damage(kb, replica_rules_take(kb->replica, &taking.rules, NULL));
-    }
-    if (rc == 0 && import->report->taken > 0 && !import->dry_run) {
-        rc = take(&taking, err);
-        if (rc == 0) {
-            tell(&taking);
-        }
-    }
-    replica_rules_put_back(kb->replica, &taking.rules);
+    int rc = import->dry_run ? only_look(&taking, err) : take(&taking, err);
     sharing_free(&taking.sharing);
-    free(taking.gone);
+    free(taking.noted);
     free(taking.due);
     return rc;
 }

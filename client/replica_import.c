@@ -157,16 +157,15 @@ static int take_room(struct replica_import *import, struct err *err)
 }
 
 int replica_import_bag(struct replica_import *import, const struct snapshot_bag *bag,
-                       struct err *err)
+                       enum replica_fate fate, const struct replica_bag *here, struct err *err)
 {
-    ASSERT(import != NULL);
-    enum replica_fate fate;
-    int rc = replica_import_judge(import->writer.replica, bag, &fate, &import->here, err);
-    rc = rc != 0 ? rc : begin(import, err);
+    ASSERT(import != NULL && bag != NULL && here != NULL);
+    ASSERT(fate != REPLICA_IS_THERE && fate != REPLICA_IS_OLDER);
+    int rc = begin(import, err);
     if (rc != 0) {
         return rc;
     }
-    ASSERT(fate != REPLICA_IS_THERE && fate != REPLICA_IS_OLDER);
+    import->here = *here;
     import->ordered = true;
     import->is_new = fate == REPLICA_IS_NEW;
     import->differs = bag->differs;

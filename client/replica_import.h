@@ -37,9 +37,10 @@ MUST_CHECK int replica_import_begin(struct replica *replica, uint64_t now_ms,
                                     struct replica_import **out, struct err *err);
 void replica_import_abort(struct replica_import **import);
 
-/* One bag after the other, each with its items in order of paths: what the first three judgements
- * are of. After an error only abort. */
+/* One bag after the other, each with its items in order of paths: of the first three fates. `fate`
+ * and `here` as judged just before. After an error only abort. */
 MUST_CHECK int replica_import_bag(struct replica_import *import, const struct snapshot_bag *bag,
+                                  enum replica_fate fate, const struct replica_bag *here,
                                   struct err *err);
 MUST_CHECK int replica_import_item(struct replica_import *import, struct span path,
                                    const struct item_row *row, struct err *err);

@@ -131,6 +131,7 @@ MUST_CHECK int snapshot_begin(struct snapshot_writer **out, int fd, const char *
                               const struct snapshot_seal *seal, struct err *err);
 
 /* A bag begins; the one before has ended by it. Its items follow in strict order of their paths.
+ * The fleet's bag, when it is to be in the file, comes first: its rules say how to read others.
  * Errors of this and the next two: E_NOMEM, E_NOSPACE, E_IO, E_SYSTEM; then only snapshot_abort. */
 MUST_CHECK int snapshot_put_bag(struct snapshot_writer *writer, const struct snapshot_bag *bag,
                                 struct err *err);

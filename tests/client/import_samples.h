@@ -40,6 +40,16 @@ static inline struct replica_import *import_begin(struct fixture *f)
     return import;
 }
 
+/* Judged, and begun. */
+static inline int import_begin_bag(struct fixture *f, struct replica_import *import,
+                                   const struct snapshot_bag *bag)
+{
+    enum replica_fate fate;
+    struct replica_bag here;
+    int rc = replica_import_judge(f->replica, bag, &fate, &here, NULL);
+    return rc != 0 ? rc : replica_import_bag(import, bag, fate, &here, NULL);
+}
+
 static inline void import_item(struct replica_import *import, const char *path, uint64_t seq,
                                const char *value)
 {

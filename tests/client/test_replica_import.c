@@ -11,7 +11,7 @@ static void take_ann(struct fixture *f)
 {
     struct replica_import *import = import_begin(f);
     struct snapshot_bag bag = import_bag("Ann", 7, 900);
-    assert_int_equal(replica_import_bag(import, &bag, NULL), 0);
+    assert_int_equal(import_begin_bag(f, import, &bag), 0);
     import_item(import, "copy", 800, "one");
     import_item(import, "fax", 900, "two");
     assert_int_equal(replica_import_bag_end(import, &bag, NULL), 0);
@@ -130,7 +130,7 @@ static void what_was_left_out_stays(void **state)
     }
     struct replica_import *import = import_begin(&f);
     struct snapshot_bag bag = import_bag("Ann", 7, 900);
-    assert_int_equal(replica_import_bag(import, &bag, NULL), 0);
+    assert_int_equal(import_begin_bag(&f, import, &bag), 0);
     import_item(import, "copy", 800, "one");
     import_item(import, "secret/pin", 850, "new");
     import_item(import, "zoom", 900, "two");
@@ -165,7 +165,7 @@ static void a_difference_is_put_on_top(void **state)
     take_ann(&f);
     struct replica_import *import = import_begin(&f);
     struct snapshot_bag bag = import_difference("Ann", 7, 1200, 700);
-    assert_int_equal(replica_import_bag(import, &bag, NULL), 0);
+    assert_int_equal(import_begin_bag(&f, import, &bag), 0);
     import_item(import, "copy", 1100, NULL);
     import_item(import, "fax", 800, "older than what is here");
     import_item(import, "zoom", 1200, "three");
@@ -187,7 +187,7 @@ static void many_items_take_many_transactions(void **state)
     const char *const names[] = {"Bo", "Cy"};
     for (uint64_t i = 0; i < 2; i++) {
         struct snapshot_bag bag = import_bag(names[i], 3 + 100 * i, 900);
-        assert_int_equal(replica_import_bag(import, &bag, NULL), 0);
+        assert_int_equal(import_begin_bag(&f, import, &bag), 0);
         for (int n = 0; n < 20000; n++) {
             (void)snprintf(path, sizeof path, "item/%05d", n);
             import_item(import, path, 800, "v");
@@ -225,7 +225,7 @@ static void notes_come_with_it(void **state)
     struct snapshot_bag bag = import_bag("Ann", 7, 900);
     struct replica_position position = import_position(1000);
     const struct replica_note notes[] = {{"due", SPAN_LITERAL("Ann")}};
-    assert_int_equal(replica_import_bag(import, &bag, NULL), 0);
+    assert_int_equal(import_begin_bag(&f, import, &bag), 0);
     assert_int_equal(replica_import_note(import, "groups/", SPAN_LITERAL("sales"), NULL), 0);
     assert_int_equal(replica_import_bag_end(import, &bag, NULL), 0);
     assert_int_equal(replica_import_commit(&import, &position, notes, 1, NULL), 0);
@@ -246,11 +246,11 @@ static struct replica_import *half_way(struct fixture *f)
 {
     struct replica_import *import = import_begin(f);
     struct snapshot_bag bag = import_bag("Ann", 7, 900);
-    assert_int_equal(replica_import_bag(import, &bag, NULL), 0);
+    assert_int_equal(import_begin_bag(f, import, &bag), 0);
     import_item(import, "copy", 800, "new");
     assert_int_equal(replica_import_bag_end(import, &bag, NULL), 0);
     bag = import_bag("Bo", 8, 900);
-    assert_int_equal(replica_import_bag(import, &bag, NULL), 0);
+    assert_int_equal(import_begin_bag(f, import, &bag), 0);
     import_item(import, "copy", 800, "new");
     return import;
 }
@@ -313,7 +313,7 @@ static void who_comes_meanwhile_is_not_overwritten(void **state)
     fixture_begin(&f);
     struct replica_import *import = import_begin(&f);
     struct snapshot_bag bag = import_bag("Ann", 7, 900);
-    assert_int_equal(replica_import_bag(import, &bag, NULL), 0);
+    assert_int_equal(import_begin_bag(&f, import, &bag), 0);
     for (int n = 0; n < 20000; n++) { /* so that the transaction ends */
         char path[32];
         (void)snprintf(path, sizeof path, "item/%05d", n);
@@ -321,7 +321,7 @@ static void who_comes_meanwhile_is_not_overwritten(void **state)
     }
     assert_int_equal(replica_import_bag_end(import, &bag, NULL), 0);
     struct snapshot_bag other = import_bag("Ann", 7, 900); /* twice in the file, at the same time */
-    assert_int_equal(replica_import_bag(import, &other, NULL), 0);
+    assert_int_equal(import_begin_bag(&f, import, &other), 0);
     assert_int_equal(replica_import_bag_end(import, &other, NULL), 0);
     assert_int_equal(import_commit(&import, 1000), E_BUSY);
     assert_null(import);
@@ -337,9 +337,9 @@ static void a_bag_that_comes_twice_is_refused(void **state)
     (void)sample_bag(&f, "Ann", 7, 8);
     struct replica_import *import = import_begin(&f);
     struct snapshot_bag bag = import_bag("Ann", 7, 900);
-    assert_int_equal(replica_import_bag(import, &bag, NULL), 0);
+    assert_int_equal(import_begin_bag(&f, import, &bag), 0);
     assert_int_equal(replica_import_bag_end(import, &bag, NULL), 0);
-    assert_int_equal(replica_import_bag(import, &bag, NULL), E_MALFORMED);
+    assert_int_equal(import_begin_bag(&f, import, &bag), E_MALFORMED);
     replica_import_abort(&import);
     import_assert(&f, "Ann", 8, "");
     fixture_end(&f);
@@ -352,7 +352,7 @@ static int take_small(struct fixture *f)
     struct item_row row = {.state = ITEM_LIVE, .seq = 800, .value = SPAN_LITERAL("one")};
     struct replica_position position = import_position(1000);
     int rc = replica_import_begin(f->replica, 1, import_left_out, NULL, &import, NULL);
-    rc = rc != 0 ? rc : replica_import_bag(import, &bag, NULL);
+    rc = rc != 0 ? rc : import_begin_bag(f, import, &bag);
     rc = rc != 0 ? rc : replica_import_item(import, SPAN_LITERAL("copy"), &row, NULL);
     rc = rc != 0 ? rc : replica_import_bag_end(import, &bag, NULL);
     if (rc != 0) {

@@ -56,7 +56,7 @@ static void by_what_is_in_it(void **state)
     fixture_begin(&f);
     struct replica_import *import = import_begin(&f);
     struct snapshot_bag bag = import_bag("Ann", 7, 900);
-    assert_int_equal(replica_import_bag(import, &bag, NULL), 0);
+    assert_int_equal(import_begin_bag(&f, import, &bag), 0);
     import_item(import, "copy", 900, "one");
     bag.left_out = 1;
     bag.complete_to = 8;
