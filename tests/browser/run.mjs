@@ -14,8 +14,9 @@ import { MACHINES } from "./steps_machines.mjs";
 import { PEOPLE } from "./steps_people.mjs";
 import { RECORDS } from "./steps_records.mjs";
 import { COMING, LEAVING } from "./steps_session.mjs";
+import { SHARING } from "./steps_sharing.mjs";
 
-const STEPS = [...COMING, ...PEOPLE, ...MACHINES, ...RECORDS, ...LEAVING];
+const STEPS = [...COMING, ...PEOPLE, ...SHARING, ...MACHINES, ...RECORDS, ...LEAVING];
 
 const PICTURES = new URL("../../build/browser/", import.meta.url).pathname;
 const STEP_S = 300; /* each wait in a step has a shorter limit of its own */

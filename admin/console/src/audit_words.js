@@ -11,6 +11,7 @@ export const ACTIONS = {
     "address-list": ["address-list.import"],
     device: ["device.change", "device.delete", "device.admit", "device.token-delete"],
     sync: ["sync.change"],
+    sharing: ["sharing.change", "sharing.undo"],
     fence: ["fence.set", "fence.lift"],
     history: ["history.fork"],
     clock: ["clock.confirm"],
@@ -76,7 +77,11 @@ const SHOWN = new Set(["users", "groups", "devices", "target", "device", "accoun
     "token", "tokens"]);
 /* The words of the action tell it already. */
 const TOLD_BY_ACTION = { "sync.change": new Set(["state"]) };
-const FALSE_SAYS_NOTHING = new Set(["password", "unlock", "adopt", "too_long"]);
+const FALSE_SAYS_NOTHING = new Set(["password", "unlock", "adopt", "too_long", "copy"]);
+
+/* {"copy/default": "device"} -> ["copy/default=device"] */
+const asList = (value) => (value !== null && typeof value === "object" && !Array.isArray(value)
+    ? Object.entries(value).map(([name, one]) => `${name}=${one}`) : value);
 
 /* The rest of what an event tells: [[member, value]]; what is empty says nothing. */
 export function details(event) {
@@ -85,7 +90,8 @@ export function details(event) {
         value !== null && value !== "" && !(Array.isArray(value) && value.length === 0) &&
         !(value === false && FALSE_SAYS_NOTHING.has(member)) &&
         !(member === "count" && subjects(event).length > 0) &&
-        !(member === "failed" && value === 0));
+        !(member === "failed" && value === 0))
+        .map(([member, value]) => [member, member === "changes" ? asList(value) : value]);
 }
 
 /* Where it can be undone, or seen: {path, query}; null when nowhere. `audit.undo_WORD` of the
@@ -110,6 +116,9 @@ export function undoPlace(event) {
         return { path: "/join-tokens" };
     case "sync.change":
         return { path: "/sync" };
+    case "sharing.change":
+    case "sharing.undo":
+        return { path: "/sharing" };
     case "account.add":
     case "account.change":
     case "account.delete":

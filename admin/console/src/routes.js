@@ -13,6 +13,7 @@ export const ROUTES = [
     },
     { pattern: "/devices", nav: "/devices", page: () => import("./pages/devices.js") },
     { pattern: "/devices/:id", nav: "/devices", page: () => import("./pages/device.js") },
+    { pattern: "/sharing", nav: "/sharing", page: () => import("./pages/sharing.js") },
     {
         pattern: "/join-tokens", nav: "/join-tokens",
         page: () => import("./pages/join_tokens.js"),
@@ -30,6 +31,7 @@ export const NAVIGATION = [
     {
         title: "nav.device",
         items: [
+            { at: "/sharing", text: "nav.sharing" },
             { at: "/devices", text: "nav.confirm_device" },
             { at: "/join-tokens", text: "nav.join_tokens" },
         ],

@@ -79,3 +79,11 @@ test("an event of another version is shown as it is", () => {
     assert.deepEqual(subjects(event("owner.delete", { users: "no list", devices: [1] })), []);
     assert.equal(isKnown(undefined), false);
 });
+
+test("a change of what is shared tells which categories became what", () => {
+    const change = event("sharing.change", { changes: { "copy/default": "device", pins: "shared" },
+        copy: false });
+    assert.deepEqual(details(change), [["changes", ["copy/default=device", "pins=shared"]]]);
+    assert.deepEqual(undoPlace(change), { path: "/sharing" });
+    assert.deepEqual(details(event("sharing.undo", { undone: "41" })), [["undone", "41"]]);
+});

@@ -7,6 +7,7 @@
  *       describe: (preview, values) => html`<p>...</p>`,
  *       undo: "As long as the journal reaches back, Restore brings them back.",
  *       danger: true,
+ *       wide: true,
  *       yes: "Delete",
  *       run: (values, progress) => api.post("/owners/delete", {...}),
  *       command: (values) => command("kitbagctl", "user", "rm", ...names),
@@ -116,7 +117,7 @@ function Confirm({ options, close }) {
             setRunning(null);
         }
     };
-    return html`<${Dialog} title=${options.title} busy=${running !== null}
+    return html`<${Dialog} title=${options.title} busy=${running !== null} wide=${options.wide}
             onClose=${() => close(null)}>
         ${preview.loading && preview.value === undefined && html`<${Loading} />`}
         <${ProblemView} problem=${preview.problem} retry=${preview.retry} />

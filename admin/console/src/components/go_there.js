@@ -5,8 +5,8 @@ import { href, match } from "../router.js";
 
 const PAGES = {
     "/user-data": "nav.delete_user_data", "/devices": "nav.confirm_device",
-    "/join-tokens": "nav.join_tokens", "/sync": "nav.sync", "/audit": "nav.audit",
-    "/accounts": "nav.accounts",
+    "/sharing": "nav.sharing", "/join-tokens": "nav.join_tokens", "/sync": "nav.sync",
+    "/audit": "nav.audit", "/accounts": "nav.accounts",
 };
 
 function textOf({ path }) {
