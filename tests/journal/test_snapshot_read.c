@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "base/file.h"
 #include "tests/support/fail_alloc.h"
 #include "tests/support/io_calls.h"
 
@@ -110,6 +111,37 @@ static void what_was_written_is_read(void **state)
     take_sample(reader, false);
     snapshot_close(&reader);
     assert_null(reader);
+    (void)close(fd);
+}
+
+/* Files of this version are read for ever: this one lies in the documentation. */
+static void the_example_of_the_documentation_is_read(void **state)
+{
+    (void)state;
+    struct buf text;
+    uint8_t bytes[1024];
+    char hex[2 * sizeof bytes + 1];
+    size_t size = 0;
+    buf_init(&text, 1 << 20);
+    assert_int_equal(file_read(KITBAG_SOURCE_DIR "/docs/snapshot-format.md", &text, NULL), 0);
+    const char *at = memmem(text.data, text.size, "```\n", 4);
+    assert_non_null(at);
+    for (at += 4; *at != '`'; at++) {
+        if (*at != '\n') {
+            assert_true(size < sizeof hex - 1);
+            hex[size++] = *at;
+        }
+    }
+    assert_int_equal(hex_decode(span_of(hex, size), bytes, size / 2), 0);
+    buf_free(&text);
+    int fd = sample_fd();
+    sample_set(fd, bytes, size / 2);
+    struct snapshot_reader *reader = open_whole(fd, NULL);
+    take_bag(reader, "user:Ann", 7, 900);
+    take_item(reader, "copy/default", 800, "two");
+    take_bag_end(reader, 1, 0, 900);
+    (void)take(reader, SNAPSHOT_END);
+    snapshot_close(&reader);
     (void)close(fd);
 }
 
@@ -419,6 +451,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_written_is_read),
+        cmocka_unit_test(the_example_of_the_documentation_is_read),
         cmocka_unit_test(what_was_sealed_is_read_with_its_password),
         cmocka_unit_test(nothing_is_a_snapshot_too),
         cmocka_unit_test(a_difference_has_tombstones),
