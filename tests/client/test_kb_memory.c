@@ -99,7 +99,7 @@ static void reading_may_fail(void **state)
     (void)state;
     static const char *const reads[] = {
         "get user:Ann a", "ls user:Ann a", "watch ~", "watch user:Ann", "outbox -",
-        "outbox +",       "users",         "status",  "verify",
+        "outbox +",       "users",         "status",  "verify",         "explain user:Ann a",
     };
     struct life life;
     life_begin(&life);
