@@ -474,6 +474,9 @@ int outbox_read(struct outbox *outbox, uint64_t from, uint32_t max_count, size_t
         rc = note_sending(outbox, err);
         rc = rc != 0 ? rc : keep_to_what_is_known(outbox, from + max_count - 1, err);
         *count = rc == 0 ? gather(outbox, from, max_count, max_bytes, out) : 0;
+        if (rc == 0 && *count == 0 && buf_error(out) != 0) { /* else nobody would ask again */
+            rc = err_set(err, buf_error(out), "out of memory");
+        }
     }
     if (*count > 0 && from + *count - 1 > outbox->sent_max) {
         outbox->sent_max = from + *count - 1;
