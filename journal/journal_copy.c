@@ -19,7 +19,10 @@
 #include "journal/format.h"
 #include "journal/journal_inside.h"
 
-enum { COPY_CHUNK = 1 << 20 };
+enum {
+    COPY_CHUNK = 1 << 20,
+    PUSH = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER,
+};
 
 /* A segment as it was when it was looked at. */
 struct part {
@@ -116,7 +119,7 @@ static int find_end(struct copy *copy, off_t end, struct err *err)
 }
 
 /* The bytes go to the disk as they are written: one large sync at the end would hold up the
- * journal's own. */
+ * journal's own. Whether they arrived is that sync's to say. */
 static int copy_batches(struct copy *copy, const char *from, struct err *err)
 {
     int rc = buf_reserve(&copy->scratch, COPY_CHUNK);
@@ -132,9 +135,7 @@ static int copy_batches(struct copy *copy, const char *from, struct err *err)
         if (rc == 0) {
             rc = file_write_at(copy->fd, chunk, size, at, copy->path, err);
         }
-        if (rc == 0 && fdatasync(copy->fd) != 0) {
-            rc = err_sys(err, "fdatasync", copy->path);
-        }
+        (void)sync_file_range(copy->fd, at, (off_t)size, PUSH);
     }
     (void)close(in); /* only read from */
     return rc;

@@ -17,6 +17,7 @@
 enum {
     CHUNK = 1 << 20,
     TREE_DESCRIPTORS = 16,
+    PUSH = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER,
 };
 
 /* --- listing --- */
@@ -157,14 +158,12 @@ struct target {
 };
 
 /* The bytes go to the disk piece by piece: one large sync at the end would hold up the journal's
- * own for as long as it takes. */
+ * own for as long as it takes. Whether they arrived is that sync's to say. */
 static int copy_piece(void *context, struct span piece, off_t at, struct err *err)
 {
     const struct target *target = context;
     int rc = file_write_at(target->fd, piece.data, piece.size, at, target->path, err);
-    if (rc == 0 && fdatasync(target->fd) != 0) {
-        rc = err_sys(err, "sync", target->path);
-    }
+    (void)sync_file_range(target->fd, at, (off_t)piece.size, PUSH);
     return rc;
 }
 

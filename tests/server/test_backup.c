@@ -120,7 +120,7 @@ static void a_failure_leaves_nothing_half_made(void **state)
     static const struct {
         const char *call;
         unsigned most;
-    } rows[] = {{"pwrite", 6}, {"fdatasync", 4}, {"fsync", 8}, {"rename", 2}};
+    } rows[] = {{"pwrite", 8}, {"fsync", 10}, {"rename", 2}};
     struct ground ground;
     ground_open(&ground);
     ground_put(&ground, "user:ann", "1");
