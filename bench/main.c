@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "bench/bench.h"
 #include "bench/raw.h"
+#include "bench/rows_backup.h"
 #include "client/include/kitbag.h"
 
 struct span value_of(void)
@@ -73,6 +74,7 @@ static const struct {
     {"library", rows_library}, {"pipeline", rows_pipeline}, {"spread", rows_spread},
     {"replay", rows_replay},   {"fleet", rows_fleet},       {"state", rows_state},
     {"busy", rows_busy_poll},  {"admin", rows_admin},       {"snapshot", rows_snapshot},
+    {"backup", rows_backup},
 };
 
 static int usage(int code)
