@@ -82,6 +82,7 @@ struct toy {
     bool lies;           /* its digests are wrong */
     bool only_signed_in; /* may write, whatever may be read */
     bool own_copies;     /* users' items below "copy/" are each machine's own */
+    bool hurries;        /* its outcomes tell that there is nothing to wait for */
     unsigned keep;       /* enum wire_keep */
     uint64_t newest_bag;
     uint64_t resume_seq; /* 0: the client's history is ours */

@@ -98,6 +98,9 @@ static inline void toy_outcome(struct toy *toy, uint64_t number, struct buf *out
     split.device_bag = toy_bag(toy, device_bag) != NULL ? device_bag : 0;
     split.shared_seq = toy_part_at(toy, toy->outcomes[number].user_bag, seq);
     split.device_seq = toy_part_at(toy, device_bag, seq);
+    if (toy->hurries) {
+        split = (struct wire_split){.is = true};
+    }
     wire_put_outcome_split(out, number, seq, &split);
 }
 
