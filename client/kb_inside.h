@@ -9,9 +9,9 @@
  * outbox's file only after replica_sync (outbox_set_barrier).
  *
  * Locks. `control` is held by who starts, stops or joins, for as long as that takes. `lock` guards
- * identity, live, mirroring, kept, note and requests, is held for moments, and no other lock is
- * taken under it. The replica, the outbox and the hub have locks of their own; the order is outbox,
- * then replica.
+ * identity, live, mirroring, judging, kept, note and requests, is held for moments, and no other
+ * lock is taken under it. The replica, the outbox and the hub have locks of their own; the order is
+ * outbox, then replica.
  */
 #ifndef KITBAG_CLIENT_KB_INSIDE_H
 #define KITBAG_CLIENT_KB_INSIDE_H
@@ -53,6 +53,15 @@ struct mirroring {
     uint64_t bytes;          /* of disk */
 };
 
+/* What joining, or starting again, has still to judge (kb_policy.h). */
+struct judging {
+    bool due;
+    bool held;             /* operations wait for it */
+    int policy;            /* enum kb_join_policy */
+    uint64_t upto;         /* operations with an id up to this one */
+    struct kb_judged done; /* what came of it so far */
+};
+
 struct kb {
     char dir[PATH_MAX];
     char identity_path[PATH_MAX];
@@ -75,6 +84,7 @@ struct kb {
     struct identity identity;
     struct live live;
     struct mirroring mirroring;
+    struct judging judging;
     unsigned kept;            /* enum wire_keep, as the server last said; also while it is away */
     char note[ERR_TEXT_MAX];  /* something found that is not wrong any more; "" mostly */
     struct request *requests; /* sign-ins that somebody waits for */
@@ -141,7 +151,9 @@ uint64_t client_healed_note(struct kb *kb);
 /* What the machine's owner can do about a refusal that stands, or NULL. */
 const char *client_remedy(int code);
 
-/* --- kb_join.c --- */
+/* --- kb_sync.c --- */
+/* Is it connected? It is one of the server's, then. */
+bool client_connected(struct kb *kb);
 /* Was it started, and not stopped since? */
 bool client_wanted(struct kb *kb);
 /* Connects when it was started, without waiting; else does nothing. */
@@ -225,6 +237,8 @@ MUST_CHECK int client_let_go(struct kb *kb, const struct owner *user, struct err
 MUST_CHECK int client_drop_own_devices(struct kb *kb, const struct owner *user, struct err *err);
 /* Are bags of this kind kept here by a right, whoever is signed in? */
 bool client_keeps(struct kb *kb, enum owner_kind kind);
+/* That long from now, for conditions that wait by `kb->changed`. */
+struct timespec client_after(unsigned timeout_ms);
 /* Is the user in the server's list of who is signed in here, as far as this machine knows it? */
 bool client_is_listed(struct kb *kb, uint64_t bag_id);
 

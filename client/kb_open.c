@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
-#include "client/kb_inside.h"
+#include "client/kb_policy.h"
 #include "client/network.h"
 
 static const uint64_t MAP_BYTES = (uint64_t)16 << 30;
@@ -201,6 +201,7 @@ static int open_parts(struct kb *kb, const struct kb_options *options, struct er
     rc = rc != 0 ? rc : client_hide_gone(kb, err);
     if (rc == 0) {
         client_mirror_begin(kb);
+        client_judging_load(kb);
         kb->kept = client_kept_note(kb);
         kb->live.healed = client_healed_note(kb);
     }

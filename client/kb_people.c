@@ -118,7 +118,7 @@ static void unlink_request(struct kb *kb, struct request *request)
     *link = request->next;
 }
 
-static struct timespec after(unsigned timeout_ms)
+struct timespec client_after(unsigned timeout_ms)
 {
     struct timespec at;
     (void)clock_gettime(CLOCK_MONOTONIC, &at);
@@ -273,7 +273,7 @@ int client_login_end(struct kb *kb, struct request **request, bool give_up, stru
 /* Until it is done, can't be done, or the time is over. */
 static void wait_for(struct kb *kb, const struct request *request, unsigned timeout_ms)
 {
-    struct timespec until = after(timeout_ms);
+    struct timespec until = client_after(timeout_ms);
     int timed_out = 0;
     (void)pthread_mutex_lock(&kb->lock);
     while (timed_out == 0 && look_at(kb, request, false, NULL) == E_DEFERRED) {

@@ -166,6 +166,9 @@ static void tend_session(struct network *network)
         network_reconcile(network);
     }
     if (network->open) {
+        network_judge(network);
+    }
+    if (network->open) {
         network_keep_ask(network);
     }
     if (network->open) {
@@ -227,6 +230,9 @@ uint64_t network_next_ms(const struct network *network)
     if (network->open && network->put_off_at_ms != 0 && network->put_off_at_ms < next_ms) {
         next_ms = network->put_off_at_ms;
     }
+    if (network->open && network->judge_due && network->judge_at_ms < next_ms) {
+        next_ms = network->judge_at_ms;
+    }
     if (network->passed_due && network->passed_at_ms < next_ms) {
         next_ms = network->passed_at_ms;
     }
@@ -272,6 +278,7 @@ void network_turn(struct network *network, const struct network_event *event)
     if (!network->begun) {
         network->begun = true;
         network_care_begin(network);
+        network_judge_begin(network);
         tell_ops(network);
         network_step(network, (struct follow_event){.kind = FOLLOW_START});
     } else if (event->kind != NETWORK_TIME ||

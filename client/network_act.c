@@ -136,7 +136,7 @@ static void read_ops(struct network *network, const struct follow_action *action
     buf_reset(&network->ops);
     answer->kind = FOLLOW_OPS_READ;
     answer->ops_read.first = action->read_ops.from;
-    if (network->held > 0) { /* their writers have to be signed in first */
+    if (network->held > 0 || network->judge_holds) { /* their writers have to be signed in first */
         return;
     }
     int rc = outbox_read(network->kb->outbox, action->read_ops.from, action->read_ops.max_count,

@@ -99,12 +99,17 @@ MUST_CHECK int outbox_lost(struct outbox *outbox, uint64_t after_seq, int code, 
 /* Forget a refused one, or a pending one that was not sent yet (in its place an empty one is sent).
  * E_NOT_FOUND; E_BUSY: it was perhaps sent, its outcome has to be awaited. */
 MUST_CHECK int outbox_drop(struct outbox *outbox, uint64_t id, struct err *err);
+/* The same of many, durable together; those that are gone already, or were perhaps sent, are passed
+ * over. */
+MUST_CHECK int outbox_drop_all(struct outbox *outbox, const uint64_t *ids, size_t count,
+                               struct err *err);
 
 /* --- sending --- */
 
 /* Operations from number `from` on, one encoding after the other: at least one when there is one,
  * at most `max_count`, and at most `max_bytes` unless the first alone is larger. What is handed out
- * counts as sent from now on. E_NOSPACE, E_IO: it could not be noted that something is sent. */
+ * counts as sent from now on. E_NOSPACE, E_IO: it could not be noted that something is sent; E_NOMEM.
+ */
 MUST_CHECK int outbox_read(struct outbox *outbox, uint64_t from, uint32_t max_count,
                            size_t max_bytes, struct buf *out, uint32_t *count, struct err *err);
 /* No more is sent for now (noted with the next write). */

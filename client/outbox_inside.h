@@ -2,6 +2,7 @@
  *
  *   outbox.c         opening, adding, sending
  *   outbox_refused.c what was refused: tried again, dropped
+ *   outbox_claims.c  what a policy of joining has to judge
  *   outbox_entry.c   operations in memory, and the window of those the server may ask for again
  *   outbox_settle.c  what becomes of an operation: outcomes, bags that are made, passed or gone
  *   outbox_record.c  records <-> bytes

@@ -188,3 +188,22 @@ int outbox_drop(struct outbox *outbox, uint64_t id, struct err *err)
     (void)pthread_mutex_unlock(&outbox->lock);
     return rc;
 }
+
+int outbox_drop_all(struct outbox *outbox, const uint64_t *ids, size_t count, struct err *err)
+{
+    ASSERT(outbox != NULL && (ids != NULL || count == 0));
+    uint64_t ticket = 0;
+    int rc = 0;
+    (void)pthread_mutex_lock(&outbox->lock);
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        struct entry *entry = outbox_by_id(outbox, ids[i]);
+        bool there =
+            entry != NULL && outbox_is_durable(outbox, entry) && entry->state != OUTBOX_ACKED;
+        rc = there ? drop(outbox, entry, &ticket, err) : 0;
+        rc = rc == E_BUSY ? 0 : rc;
+    }
+    rc = rc != 0 || ticket == 0 ? rc : outbox_commit(outbox, ticket, err);
+    (void)pthread_cond_broadcast(&outbox->changed);
+    (void)pthread_mutex_unlock(&outbox->lock);
+    return rc;
+}

@@ -113,8 +113,18 @@ KB_API void kb_close(struct kb **kb);
 
 /* --- joining a server, connecting --- */
 
-/* What joining does with a bag that both the server and this machine have. */
-enum kb_join_policy { KB_SERVER_WINS = 0 };
+/* Whose values count where the server and this machine both have a user or group, when a machine
+ * with data joins, or goes on after it stood stopped. What only this machine has is taken up in any
+ * case. The last three judge item by item, and keep what only one side has; on a machine that goes
+ * on they judge what it wrote to items that others have changed since. What is replaced by it, here
+ * or there, is saved in a file first. */
+enum kb_join_policy {
+    KB_SERVER_WINS = 0, /* the server's copy of the whole bag; on a machine that goes on: none, what
+                           it wrote is sent, and the later arrival counts */
+    KB_CLIENT_WINS = 1, /* this machine's value */
+    KB_NEWEST = 2,      /* the later one: when it was written here, when the server took it up */
+    KB_MERGE = 3,       /* the server's value */
+};
 
 struct kb_join_options {
     size_t size;
@@ -138,10 +148,29 @@ struct kb_join_report {
 KB_API int kb_join(struct kb *kb, const char *token, const struct kb_join_options *options,
                    struct kb_join_report *report, struct kb_error *error);
 
+/* What the policy has come to, of items that both sides had. */
+struct kb_judged {
+    size_t size;             /* set by the caller to sizeof(struct kb_judged) */
+    uint64_t users, groups;  /* that both sides had something of */
+    uint64_t same;           /* items with the same value on both sides */
+    uint64_t taken;          /* this machine's items that the server had not */
+    uint64_t replaced_there; /* its items whose value replaced the server's */
+    uint64_t replaced_here;  /* its items whose value was replaced by the server's, or given up */
+    char saved[4096];        /* the file with all values that were replaced; "": there were none */
+};
+/* Waits until the policy of the last kb_join or kb_start_with was carried out: at once when there
+ * is nothing to judge. KB_E_TIMEOUT: it goes on; KB_E_STOPPED: when synchronization is started;
+ * KB_E_CLOSED. `judged` is also filled when it returns KB_E_TIMEOUT. */
+KB_API int kb_judged(struct kb *kb, unsigned timeout_ms, struct kb_judged *judged,
+                     struct kb_error *error);
+
 /* Connect and keep connected (returns at once; remembered in the folder) / stop. Starting a machine
  * that never joined is KB_E_NOT_JOINED. What is kept stays usable after a stop. */
 KB_API int kb_start(struct kb *kb, struct kb_error *error);
 KB_API int kb_stop(struct kb *kb, struct kb_error *error);
+/* kb_start with a policy for what was written here since the machine stopped, or lost its server.
+ * KB_E_CONDITION: it is connected, and sends what it writes. */
+KB_API int kb_start_with(struct kb *kb, enum kb_join_policy policy, struct kb_error *error);
 
 /* --- people --- */
 

@@ -1,4 +1,4 @@
-/* tests/client/test_kb_join.c - joining, starting, stopping. */
+/* tests/client/test_kb_join.c - joining. */
 #include "tests/client/kb_samples.h"
 
 static int join(struct machine *m, const char *token, unsigned timeout_ms,
@@ -36,45 +36,6 @@ static void a_machine_joins_once(void **state)
     assert_string_equal(status.device, "0000000000000077");
     assert_string_equal(status.name, "copier");
     assert_true(client_wanted(m.kb));
-    machine_end(&m);
-    toy_free(toy);
-}
-
-static void set_join_code(struct toy *toy, void *context)
-{
-    toy->join_code = *(int *)context;
-}
-
-static void copy_key(struct toy *toy, void *context)
-{
-    memcpy(context, toy->device_key, KEY_SIZE);
-}
-
-static void a_refusal_is_told_and_can_be_repeated_with_the_same_key(void **state)
-{
-    (void)state;
-    struct machine m;
-    struct kb_error error = {0};
-    char token[TOKEN_TEXT_MAX];
-    const int codes[] = {E_TOKEN_EXPIRED, E_TOKEN_USED, E_PROTOCOL};
-    struct toy *toy = toy_new();
-    machine_begin(&m);
-    toy_token(toy, token);
-    for (size_t i = 0; i < 3; i++) {
-        int code = codes[i];
-        toy_do(toy, set_join_code, &code);
-        assert_int_equal(join(&m, token, 8000, NULL, &error), code);
-        assert_non_null(strstr(error.text, "the toy says no"));
-    }
-    uint8_t key[KEY_SIZE];
-    memcpy(key, m.kb->identity.keys.public_key, KEY_SIZE);
-    machine_again(&m);
-    int none = 0;
-    toy_do(toy, set_join_code, &none);
-    ok(join(&m, token, 8000, NULL, &error), &error);
-    uint8_t told[KEY_SIZE];
-    toy_do(toy, copy_key, told);
-    assert_memory_equal(told, key, KEY_SIZE); /* an answer that was lost can be repeated */
     machine_end(&m);
     toy_free(toy);
 }
@@ -153,43 +114,13 @@ static void a_server_that_has_moved_is_followed(void **state)
     toy_free(toy);
 }
 
-static void starting_and_stopping_is_remembered(void **state)
-{
-    (void)state;
-    struct machine m;
-    struct err err = {0};
-    struct kb_error error = {0};
-    struct toy *toy = toy_new();
-    machine_begin(&m);
-    assert_int_equal(kb_stop(m.kb, &error), 0); /* nothing to stop */
-    machine_join(&m, toy);
-    machine_start(&m);
-    machine_start(&m); /* again: nothing */
-    wait_until(status_of(&m).phase == KB_PHASE_CURRENT);
-    assert_true(status_of(&m).connected);
-    ok(kb_stop(m.kb, &error), &error);
-    assert_int_equal(status_of(&m).phase, KB_PHASE_STOPPED);
-    assert_false(client_wanted(m.kb));
-    machine_again(&m);
-    assert_int_equal(client_connect(m.kb, &err), 0); /* not wanted: nothing */
-    assert_int_equal(status_of(&m).phase, KB_PHASE_STOPPED);
-    machine_start(&m);
-    machine_again(&m);
-    assert_int_equal(client_connect(m.kb, &err), 0);
-    wait_until(status_of(&m).phase == KB_PHASE_CURRENT);
-    machine_end(&m);
-    toy_free(toy);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_machine_joins_once),
-        cmocka_unit_test(a_refusal_is_told_and_can_be_repeated_with_the_same_key),
         cmocka_unit_test(a_token_has_to_be_one),
         cmocka_unit_test(addresses_can_be_given),
         cmocka_unit_test(a_server_that_has_moved_is_followed),
-        cmocka_unit_test(starting_and_stopping_is_remembered),
     };
     return cmocka_run_group_tests_name("client/kb_join", tests, NULL, NULL);
 }
