@@ -172,7 +172,7 @@ static int note_over(void *context, struct span path, const struct span *value, 
     if (over->path == NULL || over->value == NULL) {
         return err_set(err, E_NOMEM, "out of memory");
     }
-    if (over->size > 0) {
+    if (value != NULL && value->size > 0) {
         memcpy(over->value, value->data, value->size);
     }
     return 0;

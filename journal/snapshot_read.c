@@ -411,7 +411,7 @@ static int check_operation(struct snapshot_reader *reader, const struct snapshot
                            struct err *err)
 {
     struct pass *pass = &reader->pass;
-    struct operation operation;
+    struct operation operation = {.number = 0};
     if (reader->header.kind != SNAPSHOT_OUTBOX || record->number <= pass->number) {
         return misfit(reader, "an operation stands where none may be", err);
     }
