@@ -1,6 +1,7 @@
 /* tests/client/test_kb_import.c - which files are taken: whose they are, and whether they are
  * whole. */
 #include "tests/client/file_samples.h"
+#include "tests/support/fail_alloc.h"
 
 static void assert_untouched(struct machine *machine)
 {
@@ -181,6 +182,37 @@ static void what_is_not_whole_is_refused(void **state)
     machine_end(&machine);
 }
 
+/* Each allocation fails once: nothing is taken then, or (where it was of no use) all of it. */
+static void memory_that_runs_out_changes_nothing(void **state)
+{
+    (void)state;
+    struct machine machine;
+    struct file file;
+    unsigned refused = 0;
+    machine_begin(&machine);
+    machine_of(&machine, 1);
+    file_of_people(&file, machine.folder, (struct file_form){.who = 1});
+    for (unsigned nth = 1;; nth++) {
+        struct kb_error error = {0};
+        fail_alloc_at(nth);
+        int rc = take_file(&machine, file.path, NULL, NULL, &error);
+        if (!fail_alloc_stop()) {
+            ok(rc, &error);
+            break;
+        }
+        assert_true(rc == 0 || rc == KB_E_NOMEM);
+        assert_int_equal(error.code, rc);
+        if (rc == 0) { /* behind the switch */
+            break;
+        }
+        refused++;
+        assert_untouched(&machine);
+    }
+    assert_true(refused > 10);
+    assert_int_equal(status_of(&machine).users, 2);
+    machine_end(&machine);
+}
+
 static void another_servers_token_is_none_for_it(void **state)
 {
     (void)state;
@@ -211,6 +243,7 @@ int main(void)
         cmocka_unit_test(a_password_is_asked_for),
         cmocka_unit_test(what_is_no_file_for_it_is_refused),
         cmocka_unit_test(what_is_not_whole_is_refused),
+        cmocka_unit_test(memory_that_runs_out_changes_nothing),
         cmocka_unit_test(another_servers_token_is_none_for_it),
     };
     return cmocka_run_group_tests_name("client/kb_import", tests, NULL, NULL);
