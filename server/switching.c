@@ -170,6 +170,18 @@ static int check_fence(struct job *job, const struct change *change, const struc
     return rc != 0 ? PLAN_TROUBLE : *same && now.cleared ? too_old(job->err) : 0;
 }
 
+static int changed_since(const struct change *change, uint64_t seq, struct err *err)
+{
+    enum fence_layer layer;
+    size_t head = sizeof SHARING_FLAG - 1;
+    struct span category = span_of(change->path.data + head, change->path.size - head);
+    bool fence = fence_of_path(change->path, &layer, &category) == 0;
+    return err_set(err, E_CONDITION,
+                   "how '%.*s' is %s was changed again since, at %" PRIu64 ": take that back first",
+                   (int)category.size, (const char *)category.data,
+                   fence ? "initialised" : "shared", seq);
+}
+
 /* Is the item as that change left it? Also when it went away and came back since: so a row of
  * changes can be taken back one by one. */
 static int check_standing(struct job *job, const struct change *change, struct item_row *row)
@@ -185,11 +197,7 @@ static int check_standing(struct job *job, const struct change *change, struct i
     } else if (same && live) {
         same = span_equal(row->value, change->value);
     }
-    return rc != 0 || same
-               ? rc
-               : err_set(job->err, E_CONDITION,
-                         "'%.*s' was changed again since, at %" PRIu64 ": take that back first",
-                         (int)change->path.size, (const char *)change->path.data, row->seq);
+    return rc != 0 || same ? rc : changed_since(change, row->seq, job->err);
 }
 
 /* A fence goes back to where it stood. */

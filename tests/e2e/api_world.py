@@ -204,6 +204,18 @@ class World(Fleet):
         self.local("POST", "/fences", {"layer": "shared", "category": category})
         return category
 
+    def switched(self):
+        """A category is shared that was not, or the other way round: the seq of that change."""
+        rows = self.local("GET", "/sharing")["sharing"]
+        now = next(row["sharing"] for row in rows if row["path"] == "store/default")
+        to = "shared" if now == "device" else "device"
+        return self.local("PUT", "/sharing", {"changes": {"store/default": to}, "copy": True})["seq"]
+
+    def apart(self):
+        """Each machine has a timeline of its own."""
+        return self.local("PUT", "/sharing", {"changes": {"home/timeline": "device"},
+                                              "copy": True})["categories"] is not None
+
     def sign_in(self, name, password):
         answer = self.ask("POST", "/api/v1/session", {"name": name, "password": password})
         check(answer.status == 200, f"{name} can't sign in: {answer.bytes[:300]}")

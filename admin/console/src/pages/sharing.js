@@ -78,12 +78,12 @@ function TakeBack({ sets, rows, reload }) {
     const columns = [
         { key: "changes", title: t("sharing.what"), head: true,
             cell: (set) => html`<${Changes} set=${set} rows=${rows} />` },
-        { key: "by", title: t("sharing.by"),
-            cell: (set) => html`<bdi translate="no">${set.by}</bdi>` },
-        { key: "time", title: t("sharing.time"), cell: (set) => html`<${Time} at=${set.time} />` },
+        { key: "time", title: t("sharing.time"), cell: (set) => html`<span>${tx("sharing.by", {
+            by: html`<bdi translate="no">${set.by}</bdi>`, when: html`<${Time} at=${set.time} />`,
+        })}</span>` },
         { key: "until", title: t("sharing.until"), cell: (set) => html`<${Until} set=${set} />` },
         ...(can("admin") ? [{ key: "back", title: t("sharing.take_back"), cell: (set) => html`
-            <button class="small danger outline" disabled=${set.refused !== null}
+            <button class="small danger outline take-back" disabled=${set.refused !== null}
                 onClick=${() => back(set)}>${t("sharing.take_back")}</button>` }] : []),
     ];
     return html`<section class="card"><h2>${t("sharing.undo_title")}</h2>
