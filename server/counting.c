@@ -79,13 +79,19 @@ static int add_row(void *context, struct span path, const struct item_row *row, 
     return add(members, path, row->seq) == 0 ? 0 : err_set(err, E_NOMEM, "out of memory");
 }
 
+static void take_out(struct members *members, struct member *member)
+{
+    ASSERT(members->list != NULL && members->count > 0);
+    *member = members->list[--members->count];
+}
+
 /* What the open set did. */
 static int follow(struct members *members, const struct change *change)
 {
     struct member *member = find(members, change->path);
     if (change->kind == CHANGE_ITEM_REMOVE) {
         if (member != NULL) {
-            *member = members->list[--members->count];
+            take_out(members, member);
         }
         return 0;
     }
@@ -136,7 +142,7 @@ static int remove_oldest(struct members *members, const struct plan_by *by, stru
     struct member *member = oldest(members);
     int rc = plan_remove(members->plan, by, members->bag->bag_id,
                          span_of(member->path, member->size), err);
-    *member = members->list[--members->count];
+    take_out(members, member);
     return rc;
 }
 
