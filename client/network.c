@@ -162,6 +162,7 @@ static void tend_session(struct network *network)
 {
     network_sign_in_due(network);
     network_try_put_off(network);
+    network_look_for_own(network);
     if (network->open && network->reconcile_due && network->device_caught) {
         network_reconcile(network);
     }
@@ -226,6 +227,9 @@ uint64_t network_next_ms(const struct network *network)
     }
     if (network->open && network->due_unsent && network->due_at_ms < next_ms) {
         next_ms = network->due_at_ms;
+    }
+    if (network->open && network->own_at_ms != 0 && network->own_at_ms < next_ms) {
+        next_ms = network->own_at_ms;
     }
     if (network->open && network->put_off_at_ms != 0 && network->put_off_at_ms < next_ms) {
         next_ms = network->put_off_at_ms;

@@ -75,8 +75,8 @@ struct signing {
     uint64_t bag_id; /* sign-out: of the user; sign-in: what is kept of the user, or 0 */
 };
 
-/* A bag that was lost here by damage may be the one of a user on this machine, which only a sign-in
- * tells of: whoever the server has signed in here is signed in again. */
+/* A bag of a user on this machine that was lost here by damage, or that an administrator made, is
+ * told of by a sign-in alone: whoever the server has signed in here is signed in again. */
 enum network_recall { NETWORK_RECALL_NONE, NETWORK_RECALL_DUE, NETWORK_RECALL_SENT };
 
 /* A frame that the socket did not take yet. */
@@ -149,7 +149,9 @@ struct network {
     uint64_t asked_newest; /* what the server had told when it was asked */
     bool list_due, list_asked;
     enum network_recall recall;
-    bool letting_go; /* bags kept by a right that was taken away are looked for */
+    uint64_t own_newest; /* of users' bags on this machine, up to here they are known */
+    uint64_t own_at_ms;  /* when a newer one is looked for; 0: there is none */
+    bool letting_go;     /* bags kept by a right that was taken away are looked for */
 
     bool judge_due, judge_holds; /* operations are not sent before */
     uint64_t judge_at_ms;        /* not before */
@@ -223,6 +225,8 @@ void network_bag_stale(struct network *network, uint64_t bag_id);
 void network_bag_refused(struct network *network, const struct follow_action *action);
 /* Its copy here goes, with what it shows of the outbox. */
 void network_drop_bag(struct network *network, uint64_t bag_id);
+/* The bag was deleted while this machine was away: its copy is saved in a file first. */
+void network_obey_deletion(struct network *network, uint64_t bag_id);
 void network_note_gone(struct network *network, uint64_t bag_id);
 /* Was the bag deleted, as far as this process was told? The server's list of sign-ins may still
  * name it for a while. */
@@ -277,6 +281,8 @@ MUST_CHECK int network_keep_rebase(struct network *network, uint64_t resume_seq,
 /* Asks for bags that are not known here yet. Steps. */
 void network_keep_ask(struct network *network);
 void network_owners(struct network *network, const struct follow_action *action);
+/* Is there a bag of a user on this machine that is not known here? */
+void network_look_for_own(struct network *network);
 /* The bags that were lost by damage are asked for again, all of them. */
 void network_recalled(struct network *network);
 /* Is a bag of this kind kept whoever is signed in? */

@@ -64,6 +64,28 @@ int network_keep_rebase(struct network *network, uint64_t resume_seq, struct err
     return listed <= resume_seq ? 0 : store_listed(network->kb, keep, resume_seq, err);
 }
 
+void network_look_for_own(struct network *network)
+{
+    enum { GRACE_MS = 1000 }; /* most are made by a write of here, whose outcome tells of them */
+    struct replica_bag bag;
+    uint64_t newest = follow_newest_bag(network->follow);
+    if (network->keep == WIRE_KEEP_EVERYBODY || newest <= network->own_newest) {
+        return; /* everybody's are listed, these too */
+    }
+    if (network->own_at_ms == 0) {
+        network->own_at_ms = network->now_ms + GRACE_MS;
+    }
+    if (network->now_ms < network->own_at_ms) {
+        return;
+    }
+    network->own_at_ms = 0;
+    network->own_newest = newest;
+    if (replica_bag_by_id(network->kb->replica, newest, &bag, NULL) == E_NOT_FOUND) {
+        network->recall = NETWORK_RECALL_DUE;
+        network->reconcile_due = true;
+    }
+}
+
 void network_recalled(struct network *network)
 {
     network->recall = NETWORK_RECALL_NONE;
@@ -106,6 +128,8 @@ void network_keep_welcome(struct network *network, enum wire_keep keep)
     }
     bool dropped = !network->letting_go && have_dropped(network);
     network->recall = dropped ? NETWORK_RECALL_DUE : NETWORK_RECALL_NONE;
+    network->own_newest = 0;
+    network->own_at_ms = 0;
     if (dropped && keep != WIRE_KEEP_SIGNED_IN) {
         list_dropped(network, keep);
     }

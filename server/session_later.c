@@ -155,7 +155,7 @@ uint64_t session_newest_bag(const struct sessions *sessions, const struct sessio
 {
     ASSERT(sessions != NULL && session != NULL);
     if (session->rights.keep == KEEP_SIGNED_IN) {
-        return 0;
+        return session->newest_bag; /* one of its users' own, which a sign-in lists */
     }
     uint64_t newest = sessions->newest_bag[session->rights.keep];
     return newest > session->newest_bag ? newest : session->newest_bag;

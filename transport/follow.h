@@ -266,7 +266,8 @@ uint64_t follow_head_seq(const struct follow *follow); /* the server's, as last 
 /* The server said in this session: up to here, all that it was told to follow was sent (and is
  * applied, for it came before). It means nothing while a bag is not complete. */
 uint64_t follow_current_seq(const struct follow *follow);
-/* The newest bag that this machine has to keep, as last heard in this session; 0: none was told.
+/* The newest bag that this machine has to keep, as last heard in this session; 0: none was told. Of
+ * a machine that may keep who is signed in alone, one of theirs on this device: a sign-in lists it.
  * When it has risen since FOLLOW_LIST was asked, and is beyond the last that came, ask again. */
 uint64_t follow_newest_bag(const struct follow *follow);
 

@@ -102,8 +102,9 @@ struct wire_welcome {
 };
 /* seq: the head, or the replica's position; current: what is followed is complete to here, 0: not.
  * healed: the client's, how many bags it ever fetched anew because their digest differed.
- * newest_bag: the server's, the newest bag's that a device with `keep` has to list, 0: none.
- * waiting: the client's, how many of its operations have no outcome yet. */
+ * newest_bag: the server's, the newest bag's that a device with `keep` has to list, or that was
+ * made for one of its users on this device, 0: none. waiting: the client's, how many of its
+ * operations have no outcome yet. */
 struct wire_heartbeat {
     uint64_t seq, current, healed;
     union {

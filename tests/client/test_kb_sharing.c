@@ -385,6 +385,47 @@ static void a_lost_bag_of_the_machines_own_comes_again(void **state)
     driven_end(&d);
 }
 
+/* An administrator gives this machine a value of its own, where the user has none. */
+static void a_bag_that_an_administrator_made_is_heard_of(void **state)
+{
+    (void)state;
+    struct driven d;
+    begin(&d);
+    set_flag(&d, true, false);
+    driven_settle(&d);
+    (void)set(&d.m, "user:Ann", "language", "ja");
+    driven_pass(&d, 5000);
+    unsigned sign_ins = d.toy->sign_ins;
+    struct toy_bag *own = toy_own_bag(d.toy, toy_ensure(d.toy, OWNER_USER, span_str("Ann")));
+    toy_put_text(d.toy, own, ITEM, "given");
+    d.toy->newest_bag = own->bag_id;
+    driven_pass(&d, 5000); /* heartbeats go by */
+    assert_string_equal(seen(&d, ITEM), "given");
+    assert_int_equal(d.toy->sign_ins, sign_ins + 1);
+    driven_pass(&d, 20000);
+    assert_int_equal(d.toy->sign_ins, sign_ins + 1); /* once */
+    driven_end(&d);
+}
+
+/* One that a write of here made is known by its outcome: nobody is signed in again for it. */
+static void a_bag_of_ones_own_making_is_no_news(void **state)
+{
+    (void)state;
+    struct driven d;
+    begin(&d);
+    set_flag(&d, true, false);
+    driven_settle(&d);
+    unsigned sign_ins = d.toy->sign_ins;
+    (void)set(&d.m, "user:Ann", ITEM, "mine");
+    driven_pass(&d, 100);
+    struct toy_bag *own = toy_own_bag(d.toy, toy_ensure(d.toy, OWNER_USER, span_str("Ann")));
+    d.toy->newest_bag = own->bag_id;
+    driven_pass(&d, 10000);
+    assert_int_equal(d.toy->sign_ins, sign_ins);
+    assert_string_equal(seen(&d, ITEM), "mine");
+    driven_end(&d);
+}
+
 /* --- who watches --- */
 
 struct watching {
@@ -477,6 +518,8 @@ int main(void)
         cmocka_unit_test(a_kill_on_the_way_changes_nothing),
         cmocka_unit_test(without_memory_it_arrives_later),
         cmocka_unit_test(a_lost_bag_of_the_machines_own_comes_again),
+        cmocka_unit_test(a_bag_that_an_administrator_made_is_heard_of),
+        cmocka_unit_test(a_bag_of_ones_own_making_is_no_news),
         cmocka_unit_test(who_watches_reads_again_once),
         cmocka_unit_test(a_value_is_judged_at_once),
     };

@@ -204,6 +204,26 @@ static void heartbeats_tell_the_newest_bag_to_keep(void **state)
     assert_int_equal(told_newest(net), submit.bag_id);
 }
 
+/* Only a sign-in lists it: whoever is signed in there already is to be signed in again. */
+static void heartbeats_tell_of_a_users_own_bag(void **state)
+{
+    struct net *net = *state;
+    struct machine a;
+    fx_join(net->fx, &a, 1);
+    (void)net_hello(net, 1, &a);
+    make_owner(net, "user:u", 1);
+    assert_int_equal(told_newest(net), 0);
+    char own[OWNER_TEXT_MAX];
+    (void)snprintf(own, sizeof own, "user:u1/device:%016" PRIx64, a.device + 1);
+    struct submit submit = fx_submit(net->fx, SUBMIT_WRITE, own, "p", "v");
+    assert_int_equal(submit.code, 0);
+    assert_int_equal(told_newest(net), 0); /* another machine's */
+    (void)snprintf(own, sizeof own, "user:u1/device:%016" PRIx64, a.device);
+    submit = fx_submit(net->fx, SUBMIT_WRITE, own, "p", "v");
+    assert_int_equal(submit.code, 0);
+    assert_int_equal(told_newest(net), submit.bag_id);
+}
+
 static void follow_many(struct net *net, const struct machine *machine, uint64_t session,
                         uint64_t first, size_t count)
 {
@@ -275,6 +295,7 @@ int main(void)
         TEST(the_same_over_and_over_ends_the_session),
         TEST(a_list_that_was_starved_is_not_counted),
         TEST(heartbeats_tell_the_newest_bag_to_keep),
+        TEST(heartbeats_tell_of_a_users_own_bag),
         TEST(a_long_follow_is_answered_by_and_by),
         TEST(more_bags_than_the_limit_end_the_session),
     };
