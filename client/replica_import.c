@@ -24,7 +24,7 @@ enum {
     STATE_SIZE = 32,      /* as replica_stage.c has it; it is never read */
     PLAN = 1,
     NOTE = 2,
-    PLAN_HEAD = 10, /* of a plan: flags, the copy that was here, since */
+    PLAN_HEAD = 10, /* of a plan: flags, the copy that was here, and its cursor */
     PLAN_DIFFERS = 1,
     PLAN_IS_NEW = 2,
 };
@@ -37,7 +37,6 @@ struct replica_import {
     size_t rows, bytes; /* of the transaction */
     bool is_new;        /* the bag at hand; and */
     bool differs;
-    uint64_t since;
     struct replica_bag here; /* as it is here, when it is not new */
     struct replica_bag bag;  /* as it will be */
     bool ordered;            /* its rows come in the order of paths */
@@ -169,7 +168,6 @@ int replica_import_bag(struct replica_import *import, const struct snapshot_bag 
     import->ordered = true;
     import->is_new = fate == REPLICA_IS_NEW;
     import->differs = bag->differs;
-    import->since = bag->since;
     import->bag = (struct replica_bag){.bag_id = bag->bag_id,
                                        .cursor = bag->last_seq,
                                        .complete = true,
@@ -319,7 +317,7 @@ static int put_plan(struct replica_import *import, struct err *err)
     struct record_key key = key_plan(import->bag.local);
     bytes[0] = (uint8_t)((import->differs ? PLAN_DIFFERS : 0) | (import->is_new ? PLAN_IS_NEW : 0));
     bytes[1] = import->here.copy;
-    put_be64(bytes + 2, import->since);
+    put_be64(bytes + 2, import->here.cursor);
     size_t size = replica_bag_encode(&import->bag, bytes + PLAN_HEAD);
     return replica_record_put(import->writer.replica, import->writer.txn, TABLE_STAGE, &key,
                               span_of(bytes, PLAN_HEAD + size), err);
@@ -345,8 +343,8 @@ int replica_import_bag_end(struct replica_import *import, const struct snapshot_
 
 struct plan {
     bool differs, is_new;
-    uint8_t copy; /* that counts now */
-    uint64_t since;
+    uint8_t copy; /* that counted, and */
+    uint64_t cursor;
     struct replica_bag bag;
 };
 
@@ -359,7 +357,7 @@ static int get_plan(const MDB_val *key, const MDB_val *data, struct plan *plan)
     *plan = (struct plan){.differs = (bytes.data[0] & PLAN_DIFFERS) != 0,
                           .is_new = (bytes.data[0] & PLAN_IS_NEW) != 0,
                           .copy = bytes.data[1],
-                          .since = get_be64(bytes.data + 2)};
+                          .cursor = get_be64(bytes.data + 2)};
     if (!replica_bag_decode(span_of(bytes.data + PLAN_HEAD, bytes.size - PLAN_HEAD), &plan->bag)) {
         return E_CORRUPT;
     }
@@ -386,7 +384,7 @@ static int put_on_top(struct replica_import *import, const struct plan *plan,
 {
     struct replica *replica = import->writer.replica;
     struct record_key prefix = replica_key_item(plan->bag.local, 0, (struct span){NULL, 0});
-    if (!now->complete || now->bag_id != plan->bag.bag_id || now->cursor < plan->since) {
+    if (!now->complete || now->bag_id != plan->bag.bag_id || now->cursor != plan->cursor) {
         return changed_meanwhile(now, err);
     }
     import->bag = *now;

@@ -33,29 +33,39 @@ static int holds_newer(struct replica *replica, const struct replica_bag *here, 
     return rc;
 }
 
+/* A bag's cursor is its newest change: it may be far behind, and the bag complete to the position
+ * all the same. What the file builds on is a state that this machine told the server it has; only a
+ * disk that was put back since would not reach so far. */
+static int check_base(struct replica *replica, const struct snapshot_bag *bag,
+                      const struct replica_bag *here, struct err *err)
+{
+    struct replica_position position;
+    int rc = replica_position(replica, &position, err);
+    if (rc != 0 || here->cursor >= bag->since || position.seq >= bag->since) {
+        return rc;
+    }
+    return err_set(err, E_CONDITION,
+                   "the file has of '%.150s' only what came after change %llu, and this machine "
+                   "has come to change %llu: take a file with all of it",
+                   bag->owner.shown, (unsigned long long)bag->since,
+                   (unsigned long long)position.seq);
+}
+
 static int judge_copy(struct replica *replica, const struct snapshot_bag *bag,
                       const struct replica_bag *here, enum replica_fate *fate, struct err *err)
 {
     bool newer = false;
-    int rc = 0;
     *fate = REPLICA_REPLACES;
     if (here->cursor >= bag->last_seq) {
         *fate = here->cursor > bag->last_seq ? REPLICA_IS_OLDER : REPLICA_IS_THERE;
         return 0;
     }
-    if (!bag->differs) {
-        rc = holds_newer(replica, here, bag->last_seq, &newer, err);
-        *fate = newer ? REPLICA_IS_OLDER : REPLICA_REPLACES;
-        return rc;
+    if (bag->differs) {
+        return check_base(replica, bag, here, err);
     }
-    if (here->cursor < bag->since) {
-        return err_set(err, E_CONDITION,
-                       "the file has of '%.150s' only what came after change %llu, and this "
-                       "machine has it up to change %llu: take a file with all of it",
-                       bag->owner.shown, (unsigned long long)bag->since,
-                       (unsigned long long)here->cursor);
-    }
-    return 0;
+    int rc = holds_newer(replica, here, bag->last_seq, &newer, err);
+    *fate = newer ? REPLICA_IS_OLDER : REPLICA_REPLACES;
+    return rc;
 }
 
 static int no_base(const struct snapshot_bag *bag, struct err *err)

@@ -78,11 +78,31 @@ static void a_difference_needs_what_it_builds_on(void **state)
     struct snapshot_bag bag = import_difference("Ann", 7, 900, 700);
     assert_int_equal(replica_import_judge(f.replica, &bag, &fate, &here, &err), E_CONDITION);
     assert_non_null(strstr(err.text, "has nothing of it"));
-    struct replica_bag own = sample_bag(&f, "Ann", 7, 699);
+    struct replica_bag own = sample_bag(&f, "Ann", 7, 650);
     assert_int_equal(replica_import_judge(f.replica, &bag, &fate, &here, &err), E_CONDITION);
-    assert_non_null(strstr(err.text, "up to change 699"));
+    assert_non_null(strstr(err.text, "has come to change 0"));
     own.cursor = 700;
     assert_int_equal(replica_bag_update(f.replica, &own, NULL), 0);
+    assert_int_equal(judge(&f, &bag), REPLICA_REPLACES);
+
+    /* nothing of it changed from 650 to 700, and the machine has come so far */
+    own.cursor = 650;
+    assert_int_equal(replica_bag_update(f.replica, &own, NULL), 0);
+    (void)sample_bag(&f, "Bo", 8, 640);
+    assert_int_equal(replica_set_history(f.replica, import_position(1).history, NULL), 0);
+    const uint64_t seqs[] = {699, 700};
+    uint64_t before = 640;
+    for (size_t i = 0; i < 2; i++) {
+        uint64_t bad = 0;
+        struct change change = sample_set(8, seqs[i], before, "copy", "x");
+        assert_int_equal(
+            replica_apply(f.replica, &change, 1, seqs[i], sample_hash, &bad, NULL, NULL, NULL), 0);
+        before = seqs[i];
+        if (seqs[i] < 700) {
+            assert_int_equal(replica_import_judge(f.replica, &bag, &fate, &here, &err),
+                             E_CONDITION);
+        }
+    }
     assert_int_equal(judge(&f, &bag), REPLICA_REPLACES);
     own.cursor = 901;
     assert_int_equal(replica_bag_update(f.replica, &own, NULL), 0);
