@@ -100,15 +100,15 @@ def showing_again(category):
 
 def backups(world):
     """A folder with a backup of this server."""
-    path = world.fleet.dir / "backups"
+    path = world.dir / "backups"
     if not path.exists():
-        world.fleet.ctl("backup", path)
+        world.ctl("backup", path)
     return str(path)
 
 
 def full_folder(world):
     """Somebody's own folder."""
-    path = world.fleet.dir / "full"
+    path = world.dir / "full"
     path.mkdir(mode=0o700, exist_ok=True)
     (path / "thesis").write_text("mine")
     return str(path)
