@@ -29,70 +29,148 @@ static void pack_servers(const struct invocation *invocation, struct buf *reques
     }
 }
 
+/* --- whose values count --- */
+
+/* In the order of enum kb_join_policy. */
+static const char *const policies[] = {"server-wins", "client-wins", "newest", "merge"};
+
+static int read_policy(const struct invocation *invocation, uint64_t *policy, struct err *err)
+{
+    const char *text = invocation_option(invocation, "policy");
+    *policy = 0;
+    for (uint64_t i = 0; text != NULL && i < sizeof policies / sizeof policies[0]; i++) {
+        if (strcmp(text, policies[i]) == 0) {
+            *policy = i;
+            return 0;
+        }
+    }
+    return text == NULL ? 0
+                        : err_set(err, E_USAGE,
+                                  "--policy takes server-wins, client-wins, newest or merge, not "
+                                  "'%s'",
+                                  text);
+}
+
+static int read_timeout(const struct invocation *invocation, uint64_t *timeout_ms, struct err *err)
+{
+    const char *text = invocation_option(invocation, "timeout");
+    *timeout_ms = 0;
+    bool wrong = text != NULL &&
+                 (clock_parse_duration(text, timeout_ms) != 0 || *timeout_ms > JOIN_TIMEOUT_MAX_MS);
+    return wrong ? err_set(err, E_USAGE,
+                           "--timeout takes a time such as 10s, at most 10m, not '%s'", text)
+                 : 0;
+}
+
+/* What the agent tells of a policy that was carried out, or goes on. */
+static void tell_judged(struct walk *results, uint64_t policy)
+{
+    bool done = walk_bool(results);
+    unsigned long long users = walk_u64(results);
+    unsigned long long groups = walk_u64(results);
+    unsigned long long same = walk_u64(results);
+    unsigned long long taken = walk_u64(results);
+    unsigned long long there = walk_u64(results);
+    unsigned long long here = walk_u64(results);
+    struct span saved = walk_str(results);
+    if (users + groups > 0) {
+        (void)fprintf(
+            stderr,
+            "Where both had data (users: %llu, groups: %llu), by %s: the same %llu, taken "
+            "to the server %llu, replaced there %llu, replaced here %llu.\n",
+            users, groups, policies[policy], same, taken, there, here);
+    }
+    if (saved.size > 0) {
+        (void)fprintf(stderr, "What was replaced is in %.*s; 'kitbag import' brings it back.\n",
+                      (int)saved.size, (const char *)saved.data);
+    }
+    if (!done) {
+        (void)fprintf(
+            stderr,
+            "What both have is not all here yet: %s is carried out when it is, as long as "
+            "the agent runs.\n",
+            policies[policy]);
+    }
+}
+
+/* --- joining --- */
+
+static void tell_joined(struct call *call, uint64_t policy)
+{
+    struct span device = walk_str(&call->end.results);
+    unsigned long long users = walk_u64(&call->end.results);
+    unsigned long long writes = walk_u64(&call->end.results);
+    (void)fprintf(stderr, "Joined as device %.*s.\n", (int)device.size, (const char *)device.data);
+    if (users > 0 || writes > 0) {
+        (void)fprintf(stderr,
+                      "What this machine had (users: %llu, writes: %llu) goes to the server.\n",
+                      users, writes);
+    }
+    tell_judged(&call->end.results, policy);
+    if (!call->end.by_agent) {
+        (void)fputs("Start the agent to stay connected: kitbag agent\n", stderr);
+    }
+}
+
 int verb_join(const struct invocation *invocation, struct err *err)
 {
-    const char *policy = invocation_option(invocation, "policy");
-    const char *timeout = invocation_option(invocation, "timeout");
+    uint64_t policy = 0;
     uint64_t timeout_ms = 0;
-    if (policy != NULL && strcmp(policy, "server-wins") != 0) {
-        return err_set(err, E_USAGE, "--policy takes server-wins, not '%s'", policy);
-    }
-    if (timeout != NULL &&
-        (clock_parse_duration(timeout, &timeout_ms) != 0 || timeout_ms > JOIN_TIMEOUT_MAX_MS)) {
-        return err_set(err, E_USAGE, "--timeout takes a time such as 10s, at most 10m, not '%s'",
-                       timeout);
-    }
     struct call call = {0};
-    call_begin(&call, "join", 6);
+    int rc = read_policy(invocation, &policy, err);
+    rc = rc != 0 ? rc : read_timeout(invocation, &timeout_ms, err);
+    if (rc != 0) {
+        return rc;
+    }
+    call_begin(&call, "join", 7);
     pack_cstr(&call.request, invocation->args[0]);
     pack_servers(invocation, &call.request);
     pack_or_nil(&call.request, invocation_option(invocation, "name"));
     pack_or_nil(&call.request, invocation_option(invocation, "serial"));
     pack_or_nil(&call.request, invocation_option(invocation, "model"));
     pack_u64(&call.request, timeout_ms);
-    int rc = call_run(&call, invocation, err);
+    pack_u64(&call.request, policy);
+    rc = call_run(&call, invocation, err);
     if (rc == 0) {
-        struct span device = walk_str(&call.end.results);
-        uint64_t users = walk_u64(&call.end.results);
-        uint64_t writes = walk_u64(&call.end.results);
-        (void)fprintf(stderr, "Joined as device %.*s.\n", (int)device.size,
-                      (const char *)device.data);
-        if (users > 0 || writes > 0) {
-            (void)fprintf(
-                stderr,
-                "What this machine had (users: %llu, writes: %llu) is sent to the server; "
-                "where the server has a user already, its copy replaces this one's.\n",
-                (unsigned long long)users, (unsigned long long)writes);
-        }
-        if (!call.end.by_agent) {
-            (void)fputs("Start the agent to stay connected: kitbag agent\n", stderr);
-        }
+        tell_joined(&call, policy);
     }
     call_close(&call);
     return rc;
 }
 
-static int simple(const struct invocation *invocation, const char *verb, struct err *err)
-{
-    struct call call = {0};
-    call_begin(&call, verb, 0);
-    int rc = call_run(&call, invocation, err);
-    bool by_agent = call.end.by_agent;
-    call_close(&call);
-    if (rc == 0 && !by_agent && strcmp(verb, "start") == 0) {
-        (void)fputs("No agent is running here: start one to connect (kitbag agent).\n", stderr);
-    }
-    return rc;
-}
+/* --- starting and stopping --- */
 
 int verb_sync_start(const struct invocation *invocation, struct err *err)
 {
-    return simple(invocation, "start", err);
+    uint64_t policy = 0;
+    uint64_t timeout_ms = 0;
+    struct call call = {0};
+    int rc = read_policy(invocation, &policy, err);
+    rc = rc != 0 ? rc : read_timeout(invocation, &timeout_ms, err);
+    if (rc != 0) {
+        return rc;
+    }
+    call_begin(&call, "start", 2);
+    pack_u64(&call.request, policy);
+    pack_u64(&call.request, timeout_ms);
+    rc = call_run(&call, invocation, err);
+    if (rc == 0 && policy != 0) {
+        tell_judged(&call.end.results, policy);
+    }
+    if (rc == 0 && !call.end.by_agent) {
+        (void)fputs("No agent is running here: start one to connect (kitbag agent).\n", stderr);
+    }
+    call_close(&call);
+    return rc;
 }
 
 int verb_sync_stop(const struct invocation *invocation, struct err *err)
 {
-    return simple(invocation, "stop", err);
+    struct call call = {0};
+    call_begin(&call, "stop", 0);
+    int rc = call_run(&call, invocation, err);
+    call_close(&call);
+    return rc;
 }
 
 int verb_status(const struct invocation *invocation, struct err *err)

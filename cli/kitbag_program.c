@@ -17,8 +17,18 @@ static const struct option_spec join_options[] = {
     {"name", 0, "NAME", "what administrators see (the host's name)"},
     {"serial", 0, "TEXT", "this machine's serial number"},
     {"model", 0, "TEXT", "this machine's model"},
-    {"policy", 0, "POLICY", "whose data counts for a user that both know (server-wins)"},
+    {"policy", 0, "POLICY",
+     "whose values count where both have a user: server-wins, or item by item client-wins, newest "
+     "or merge (server-wins)"},
     {"timeout", 0, "TIME", "how long to wait for the server (10s)"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec start_options[] = {
+    {"policy", 0, "POLICY",
+     "whose values count where this machine and others wrote the same item meanwhile: client-wins, "
+     "newest or merge (what was written here is sent, and the later arrival counts)"},
+    {"timeout", 0, "TIME", "how long to wait for the policy's end (10s)"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -65,12 +75,13 @@ static const struct option_spec export_options[] = {
 
 static const struct command commands[] = {
     {"join", "TOKEN", "join a server with a token from its administrator",
-     "join kb1.kgGR... --name copier-3\n", join_options, 1, 1, verb_join},
+     "join kb1.kgGR... --name copier-3\njoin kb1.kgGR... --policy merge\n", join_options, 1, 1,
+     verb_join},
     {"agent", "", "keep this machine in step with its server, in the foreground",
      "--data /var/lib/kitbag agent\nagent --mirror /srv/kitbag-journal\n", agent_options, 0, 0,
      verb_agent},
-    {"sync start", "", "have the agent connect, and stay connected", NULL, NULL, 0, 0,
-     verb_sync_start},
+    {"sync start", "", "have the agent connect, and stay connected",
+     "sync start\nsync start --policy newest\n", start_options, 0, 0, verb_sync_start},
     {"sync stop", "", "disconnect until sync start; what is kept stays usable", NULL, NULL, 0, 0,
      verb_sync_stop},
     {"sync status", "", "the same as status", NULL, NULL, 0, 0, verb_status},

@@ -3,9 +3,40 @@
 
 #include "client/agent_inside.h"
 
-enum { NAMES_MAX = KB_GROUPS_MAX + 1, LABEL_ROOM = 257 };
+enum {
+    NAMES_MAX = KB_GROUPS_MAX + 1,
+    LABEL_ROOM = 257,
+    JUDGE_MS = 10000, /* so long a policy's end is waited for, unless a time was given */
+    JUDGED_FIELDS = 8,
+};
 
 /* --- the machine --- */
+
+static enum kb_join_policy take_policy(struct call *call)
+{
+    return (enum kb_join_policy)walk_u64_max(&call->arguments, KB_MERGE);
+}
+
+/* What the policy has come to, and whether that is all. */
+static int tell_judged(struct call *call, unsigned timeout_ms, struct buf *out)
+{
+    struct kb_error why = {0};
+    struct kb_judged judged = {.size = sizeof judged};
+    int rc = kb_judged(call->kb, timeout_ms != 0 ? timeout_ms : JUDGE_MS, &judged, &why);
+    if (rc != 0 && rc != KB_E_TIMEOUT) {
+        call->error = why;
+        return rc;
+    }
+    pack_bool(out, rc == 0);
+    pack_u64(out, judged.users);
+    pack_u64(out, judged.groups);
+    pack_u64(out, judged.same);
+    pack_u64(out, judged.taken);
+    pack_u64(out, judged.replaced_there);
+    pack_u64(out, judged.replaced_here);
+    pack_cstr(out, judged.saved);
+    return 0;
+}
 
 int call_join(struct call *call)
 {
@@ -22,14 +53,16 @@ int call_join(struct call *call)
     options.serial = call_optional(call, serial, sizeof serial) ? serial : NULL;
     options.model = call_optional(call, model, sizeof model) ? model : NULL;
     options.timeout_ms = call_ms(call);
+    options.policy = take_policy(call);
     int rc = call_taken(call);
     rc = rc != 0 ? rc : kb_join(call->kb, token, &options, &report, &call->error);
     rc = rc != 0 ? rc : kb_start(call->kb, &call->error);
     if (rc == 0) {
-        struct buf *out = call_results(call, 3);
+        struct buf *out = call_results(call, 3 + JUDGED_FIELDS);
         pack_cstr(out, report.device);
         pack_u64(out, report.users);
         pack_u64(out, report.writes);
+        rc = tell_judged(call, options.timeout_ms, out);
     }
     free(servers);
     return rc;
@@ -37,8 +70,14 @@ int call_join(struct call *call)
 
 int call_start(struct call *call)
 {
+    enum kb_join_policy policy = take_policy(call);
+    unsigned timeout_ms = call_ms(call);
     int rc = call_taken(call);
-    return rc != 0 ? rc : kb_start(call->kb, &call->error);
+    rc = rc != 0 ? rc : kb_start_with(call->kb, policy, &call->error);
+    if (rc == 0 && policy != KB_SERVER_WINS) {
+        rc = tell_judged(call, timeout_ms, call_results(call, JUDGED_FIELDS));
+    }
+    return rc;
 }
 
 int call_stop(struct call *call)

@@ -84,6 +84,10 @@ MUST_CHECK int client_saving_end(struct client_saving *saving, int rc, struct er
 MUST_CHECK int client_save_bag(struct kb *kb, const struct replica_bag *bag, char path[PATH_MAX],
                                struct err *err);
 
+/* The same of a bag that the server has deleted, if it is one of people's, and complete; where the
+ * file is is told by the status. */
+MUST_CHECK int client_save_copy(struct kb *kb, const struct replica_bag *bag, struct err *err);
+
 /* --- kb_judge.c --- */
 
 /* Judges what is claimed of these owners, whose bags are complete here: saves, writes, takes out.

@@ -174,3 +174,27 @@ int client_save_bag(struct kb *kb, const struct replica_bag *bag, char path[PATH
     memcpy(path, saving.path, PATH_MAX);
     return rc;
 }
+
+static bool is_a_copy(const struct replica_bag *bag)
+{
+    enum owner_kind kind = bag->owner.kind;
+    return bag->keep && bag->complete &&
+           (kind == OWNER_USER || kind == OWNER_GROUP || kind == OWNER_USER_DEVICE);
+}
+
+int client_save_copy(struct kb *kb, const struct replica_bag *bag, struct err *err)
+{
+    ASSERT(kb != NULL && bag != NULL);
+    char path[PATH_MAX] = "";
+    int rc = is_a_copy(bag) ? client_save_bag(kb, bag, path, err) : 0;
+    if (rc != 0 || path[0] == '\0') {
+        return rc;
+    }
+    (void)pthread_mutex_lock(&kb->lock);
+    (void)snprintf(kb->note, sizeof kb->note,
+                   "the server deleted '%.100s' while this machine was away: what it had is in "
+                   "%.200s",
+                   bag->owner.shown, path);
+    (void)pthread_mutex_unlock(&kb->lock);
+    return 0;
+}

@@ -3,7 +3,7 @@
  */
 #include <string.h>
 
-#include "client/kb_inside.h"
+#include "client/kb_policy.h"
 
 enum { ACKED_BAGS_MAX = 256 }; /* let go of per round */
 
@@ -125,6 +125,10 @@ int client_keep_bag(struct kb *kb, const struct owner *owner, uint64_t bag_id,
     struct replica_bag bag;
     int rc = replica_bag_by_owner(kb->replica, owner, &bag, err);
     if (rc == 0 && bag.bag_id != 0 && bag.bag_id != bag_id) { /* deleted and made again */
+        rc = client_save_copy(kb, &bag, err);
+        if (rc != 0) {
+            return rc;
+        }
         outbox_hide(kb->outbox, bag.bag_id);
         rc = replica_bag_drop(kb->replica, bag.local, err);
         rc = rc == 0 ? E_NOT_FOUND : rc;

@@ -1,5 +1,6 @@
 /* client/network_bags.c - which bags are followed, how far they are, and which are gone. */
 #include "base/array.h"
+#include "client/kb_policy.h"
 #include "client/network_inside.h"
 
 /* --- the list --- */
@@ -242,6 +243,20 @@ void network_drop_bag(struct network *network, uint64_t bag_id)
     network_finish_requests(network);
 }
 
+void network_obey_deletion(struct network *network, uint64_t bag_id)
+{
+    struct err err = {0};
+    struct replica_bag bag;
+    int rc = replica_bag_by_id(network->kb->replica, bag_id, &bag, NULL);
+    rc = rc == 0 ? client_save_copy(network->kb, &bag, &err) : 0;
+    if (rc != 0) { /* it stays, until the next session tells it again */
+        network_tell_trouble(network, rc, err.text);
+        return;
+    }
+    network_note_gone(network, bag_id);
+    network_drop_bag(network, bag_id);
+}
+
 /* --- BAG --- */
 
 void network_bag_behind(struct network *network, uint64_t bag_id)
@@ -264,8 +279,7 @@ void network_bag_refused(struct network *network, const struct follow_action *ac
 {
     uint64_t bag_id = action->bag.bag_id;
     if (action->bag.code == E_BAG_GONE) {
-        network_note_gone(network, bag_id);
-        network_drop_bag(network, bag_id);
+        network_obey_deletion(network, bag_id);
     } else if (action->bag.code == E_BAG_WANTED) {
         network_supply(network, bag_id);
     } else if (action->bag.code == E_NOT_ALLOWED) {

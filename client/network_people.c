@@ -365,8 +365,7 @@ void network_signed_in(struct network *network, const struct follow_action *acti
     if (named != 0 && wanted) {
         network_supply(network, named);
     } else if (named != 0) {
-        network_note_gone(network, named);
-        network_drop_bag(network, named);
+        network_obey_deletion(network, named);
         atomic_fetch_or(&network->news, NETWORK_BAGS | NETWORK_REQUESTS);
     }
     mark_answered(network, action->signed_in.ref, code);

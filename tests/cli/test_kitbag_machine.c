@@ -7,8 +7,10 @@ static void tokens_are_checked(void **state)
     assert_int_equal(run_kitbag("join", "nonsense", NULL), 2);
     assert_said("kb1.");
     assert_int_equal(run_kitbag("join", "kb1.AAAA", NULL), 2);
-    assert_int_equal(run_kitbag("join", "kb1.AAAA", "--policy", "newest", NULL), 2);
+    assert_int_equal(run_kitbag("join", "kb1.AAAA", "--policy", "best", NULL), 2);
     assert_said("server-wins");
+    assert_int_equal(run_kitbag("join", "kb1.AAAA", "--policy", "newest", NULL), 2);
+    assert_said("damaged");
     assert_int_equal(run_kitbag("join", "kb1.AAAA", "--timeout", "1d", NULL), 2);
 }
 
@@ -17,6 +19,8 @@ static void a_machine_alone_says_so(void **state)
     (void)state;
     assert_int_equal(run_kitbag("sync", "start", NULL), 5);
     assert_said("join");
+    assert_int_equal(run_kitbag("sync", "start", "--policy", "merge", NULL), 5);
+    assert_int_equal(run_kitbag("sync", "start", "--policy", "best", NULL), 2);
     assert_int_equal(run_kitbag("status", NULL), 0);
     assert_non_null(strstr(ran.out, "alone"));
     assert_int_equal(run_kitbag("sync", "status", "-o", "json", NULL), 0);

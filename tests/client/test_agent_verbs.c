@@ -13,7 +13,7 @@ static void people_of_a_lone_machine(void **state)
     assert_string_equal(answer.why, "'Bob' is not signed in here");
     assert_string_equal(ask(&m, &answer, "logout Ann"), "end 0");
     assert_string_equal(ask(&m, &answer, "users"), "end 0");
-    assert_string_equal(ask(&m, &answer, "start"), "end -34");
+    assert_string_equal(ask(&m, &answer, "start #0 #0"), "end -34");
     assert_string_equal(ask(&m, &answer, "stop"), "end 0");
     machine_end(&m);
 }
@@ -49,15 +49,19 @@ static void joins_starts_and_stops(void **state)
     struct toy *toy = toy_new();
     machine_begin(&m);
     toy_token(toy, token);
-    assert_string_equal(ask(&m, &answer, "join kb1.x () ~ ~ ~ #0"), "end -1");
-    (void)snprintf(text, sizeof text, "join %s () copier ~ ~ #8000", token);
-    assert_string_equal(ask(&m, &answer, text), "end 0 [0000000000000077,0,0]");
+    assert_string_equal(ask(&m, &answer, "join kb1.x () ~ ~ ~ #0 #0"), "end -1");
+    (void)snprintf(text, sizeof text, "join %s () copier ~ ~ #8000 #0", token);
+    assert_string_equal(ask(&m, &answer, text), "end 0 [0000000000000077,0,0,true,0,0,0,0,0,0,]");
     assert_string_equal(ask(&m, &answer, text), "end -3");
     wait_until(status_of(&m).phase == KB_PHASE_CURRENT); /* it started as well */
     assert_string_equal(ask(&m, &answer, "login Ann () #8000"), "end 0");
+    assert_string_equal(ask(&m, &answer, "start #3 #0"), "end -4"); /* it is connected */
     assert_string_equal(ask(&m, &answer, "stop"), "end 0");
     assert_string_equal(ask(&m, &answer, "login Bob () #8000"), "end -18");
-    assert_string_equal(ask(&m, &answer, "start"), "end 0");
+    assert_string_equal(ask(&m, &answer, "start #4 #0"), "end -15");
+    assert_string_equal(ask(&m, &answer, "start #3 #8000"), "end 0 [true,0,0,0,0,0,0,]");
+    assert_string_equal(ask(&m, &answer, "stop"), "end 0");
+    assert_string_equal(ask(&m, &answer, "start #0 #0"), "end 0");
     assert_string_equal(ask(&m, &answer, "login Bob () #8000"), "end 0");
     machine_again(&m); /* a command without an agent connects by itself */
     assert_string_equal(ask(&m, &answer, "login Cy () #8000"), "end 0");

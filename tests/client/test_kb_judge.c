@@ -275,8 +275,8 @@ static void what_is_written_later_counts(void **state)
 
 /* --- a machine that stood stopped --- */
 
-/* Ann is kept; stopped, she writes "kept" and "both" here, others write "both" and "theirs". */
-static void part_and_write(struct meeting *meeting)
+/* Ann is kept, and the machine stopped. */
+static void stop_with_ann(struct meeting *meeting)
 {
     struct kb_error error = {0};
     struct machine *m = &meeting->m;
@@ -288,6 +288,13 @@ static void part_and_write(struct meeting *meeting)
     machine_start(m);
     login(m, "ann");
     ok(kb_stop(m->kb, &error), &error);
+}
+
+/* She writes "kept" and "both" here, others write "both" and "theirs". */
+static void part_and_write(struct meeting *meeting)
+{
+    struct machine *m = &meeting->m;
+    stop_with_ann(meeting);
     (void)set(m, "user:ann", "kept", "new here");
     (void)set(m, "user:ann", "both", "here");
     (void)set(m, "user:ann", "late/x", "here");
@@ -371,6 +378,61 @@ static void without_a_policy_what_waits_is_sent(void **state)
     part(&meeting);
 }
 
+/* --- deleted meanwhile --- */
+
+static void delete_ann(struct toy *toy, void *context)
+{
+    (void)context;
+    toy_ensure(toy, OWNER_USER, SPAN_LITERAL("Ann"))->gone = true;
+}
+
+/* Her copy goes; what it had is in a file, which brings it back when she is known there again. */
+static void a_deletion_is_obeyed_and_its_copy_saved(void **state)
+{
+    (void)state;
+    struct meeting meeting;
+    stop_with_ann(&meeting);
+    struct machine *m = &meeting.m;
+    toy_do(meeting.toy, delete_ann, NULL);
+    machine_start(m);
+    wait_until(strstr(status_of(m).text, "the server deleted 'Ann'") != NULL);
+    wait_until(status_of(m).users == 0);
+    assert_int_equal(saved_files(m), 1);
+    char path[PATH_MAX];
+    const char *name = strstr(status_of(m).text, m->dir);
+    assert_non_null(name);
+    (void)snprintf(path, sizeof path, "%s", name);
+    login(m, "ann");
+    assert_null(get(m, "user:ann", "kept"));
+    struct kb_import_report report = import(m, path);
+    assert_int_equal(report.items_taken, 2);
+    wait_until(status_of(m).pending == 0);
+    assert_string_equal(at_server(meeting.toy, "kept"), "old");
+    part(&meeting);
+}
+
+/* Where it can't be saved it is not dropped. */
+static void a_copy_that_can_not_be_saved_stays(void **state)
+{
+    (void)state;
+    struct meeting meeting;
+    char partial[TMP_FOLDER_MAX + 32];
+    part_and_write(&meeting);
+    struct machine *m = &meeting.m;
+    toy_do(meeting.toy, delete_ann, NULL);
+    (void)snprintf(partial, sizeof partial, "%s/replaced.partial", m->dir);
+    assert_int_equal(mkdir(partial, 0700), 0);
+    machine_start(m);
+    wait_until(strstr(status_of(m).text, "replaced.partial") != NULL);
+    assert_int_equal(status_of(m).users, 1);
+    assert_int_equal(rmdir(partial), 0);
+    machine_again(m);
+    machine_start(m);
+    wait_until(status_of(m).users == 0);
+    assert_int_equal(saved_files(m), 1);
+    part(&meeting);
+}
+
 /* --- ended in the middle --- */
 
 static void what_is_to_be_judged_is_known_to_the_next_run(void **state)
@@ -426,6 +488,8 @@ int main(void)
         cmocka_unit_test(a_machine_goes_on_by_newest),
         cmocka_unit_test(a_machine_goes_on_by_its_own_values),
         cmocka_unit_test(without_a_policy_what_waits_is_sent),
+        cmocka_unit_test(a_deletion_is_obeyed_and_its_copy_saved),
+        cmocka_unit_test(a_copy_that_can_not_be_saved_stays),
         cmocka_unit_test(what_is_to_be_judged_is_known_to_the_next_run),
         cmocka_unit_test(without_a_file_nothing_is_replaced),
     };
