@@ -205,7 +205,7 @@ static int take_from_server(struct client_import *import, struct err *err)
 static int import_file(struct client_import *import, const struct kb_import_options *options,
                        struct err *err)
 {
-    int fd = open(import->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int fd = open(import->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); /* no FIFO */
     if (fd < 0) {
         return err_sys(err, "open", import->path);
     }

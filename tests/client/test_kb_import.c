@@ -139,6 +139,9 @@ static void what_is_no_file_for_it_is_refused(void **state)
     tmp_folder_write(path, "[1, 2, 3] is no snapshot");
     refuse(&machine, &options, path, KB_E_MALFORMED, "is no snapshot of Kitbag");
     refuse(&machine, &options, machine.folder, KB_E_INVALID, "is no file");
+    tmp_folder_path(path, machine.folder, "fifo"); /* nobody waits for its other end */
+    assert_int_equal(mkfifo(path, 0600), 0);
+    refuse(&machine, &options, path, KB_E_INVALID, "is no file");
     file_begin(&file, machine.folder, (struct file_form){.who = 1, .kind = SNAPSHOT_OUTBOX});
     file_end(&file);
     refuse(&machine, &options, file.path, KB_E_INVALID, "kitbagctl import outbox");
