@@ -161,7 +161,7 @@ void admin_ldif_put_head(struct buf *out, bool group)
 {
     ASSERT(out != NULL);
     (void)buf_printf(out,
-                     "version: 1\n\ndn: o=kitbag\nobjectClass: organization\no: kitbag\n\n"
+                     "dn: o=kitbag\nobjectClass: organization\no: kitbag\n\n"
                      "dn: cn=%s,o=kitbag\nobjectClass: organizationalRole\ncn: %s\n\n",
                      group ? "group" : "personal", group ? "group" : "personal");
 }

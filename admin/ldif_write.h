@@ -4,7 +4,8 @@
  *   cn=OWNER,cn=personal,o=kitbag                an organizationalRole, whose list it is
  *   uid=ID,cn=OWNER,cn=personal,o=kitbag         an address of it
  *
- * (`cn=group` for those of user groups). A directory refuses whole files for one value that its
+ * (`cn=group` for those of user groups). There is no `version: 1` in front: all programs do without
+ * it, and slapadd takes it for an entry. A directory refuses whole files for one value that its
  * attribute can't hold, a mail address that is not ASCII, or a number with other signs than
  * directories know: such a value stands in `description` instead, with its name.
  */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "cli/output.h"
@@ -40,8 +41,9 @@ struct exchange {
     struct buf answer; /* of a stream: the line that is not whole yet */
     struct span upload;
     size_t uploaded;
-    char *cookie;      /* where the answer's goes; NULL: nobody wants it */
-    ctl_line_fn *each; /* of a stream */
+    char *cookie;                  /* where the answer's goes; NULL: nobody wants it */
+    struct ctl_download *download; /* NULL: the answer is no file */
+    ctl_line_fn *each;             /* of a stream */
     void *context;
     int rc; /* of a callback */
     struct err *err;
@@ -136,6 +138,30 @@ static size_t on_upload(char *data, size_t one, size_t size, void *context)
     output_progress(ex->uploaded == ex->upload.size ? "sent; the server works on it" : "sending",
                     ex->uploaded, ex->upload.size);
     return piece;
+}
+
+/* What is no file is kept, to tell why. */
+static size_t on_file(char *data, size_t one, size_t size, void *context)
+{
+    struct exchange *ex = context;
+    struct ctl_download *download = ex->download;
+    long status = 0;
+    (void)curl_easy_getinfo(ex->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (status != 200 && status != 206) {
+        return on_answer(data, one, size, context);
+    }
+    size *= one;                                                 /* which is 1 */
+    if (status == 200 && !download->moved && download->at > 0) { /* another one by now */
+        ex->rc = ftruncate(download->fd, 0) == 0 ? 0 : err_sys(ex->err, "cut", "the file");
+        download->at = 0;
+    }
+    ex->rc = ex->rc == 0
+                 ? file_write_at(download->fd, data, size, (off_t)download->at, "the file", ex->err)
+                 : ex->rc;
+    download->at += size;
+    download->moved = true;
+    output_progress("fetching", download->at, download->size);
+    return ex->rc == 0 ? size : 0;
 }
 
 /* --- a request --- */
@@ -381,7 +407,7 @@ static int perform(struct exchange *ex, json_t **document)
     if (code != CURLE_OK && (status < 400 || ex->rc != 0)) {
         return transport_failed(ex, code);
     }
-    if (ex->each != NULL && status == 200) {
+    if ((ex->each != NULL && status == 200) || (ex->download != NULL && status / 100 == 2)) {
         return 0;
     }
     json_t *json = json_loadb((const char *)ex->answer.data, ex->answer.size, 0, NULL);
@@ -526,12 +552,42 @@ int ctl_upload(const struct invocation *invocation, const char *target, struct s
     return close_exchange(&ex, rc);
 }
 
+/* What is no one document. */
+static int perform_stream(struct exchange *ex, int rc)
+{
+    json_t *unused = NULL;
+    rc = rc == 0 ? perform(ex, &unused) : rc;
+    json_decref(unused);
+    return close_exchange(ex, rc);
+}
+
+int ctl_fetch(const struct invocation *invocation, const char *target,
+              struct ctl_download *download, struct err *err)
+{
+    struct exchange ex;
+    struct ctl_server server;
+    char etag[128], range[64];
+    int rc = open_found(&ex, invocation, &server, target, err);
+    ex.download = download;
+    download->moved = false;
+    (void)snprintf(etag, sizeof etag, "\"%s\"", download->etag);
+    (void)snprintf(range, sizeof range, "bytes=%llu-", (unsigned long long)download->at);
+    bool rest = rc != 0 || download->at == 0 ||
+                (add_header(&ex, "If-Range", etag) && add_header(&ex, "Range", range));
+    if (rc == 0 &&
+        (!rest || curl_easy_setopt(ex.curl, CURLOPT_HTTPHEADER, ex.headers) != CURLE_OK ||
+         curl_easy_setopt(ex.curl, CURLOPT_WRITEFUNCTION, on_file) != CURLE_OK ||
+         curl_easy_setopt(ex.curl, CURLOPT_TIMEOUT_MS, (long)LONG_MS) != CURLE_OK)) {
+        rc = err_set(err, E_NOMEM, "out of memory");
+    }
+    return perform_stream(&ex, rc);
+}
+
 int ctl_stream(const struct invocation *invocation, const char *target, ctl_line_fn *each,
                void *context, struct err *err)
 {
     struct exchange ex;
     struct ctl_server server;
-    json_t *unused = NULL;
     int rc = open_found(&ex, invocation, &server, target, err);
     ex.each = each;
     ex.context = context;
@@ -540,9 +596,5 @@ int ctl_stream(const struct invocation *invocation, const char *target, ctl_line
                     curl_easy_setopt(ex.curl, CURLOPT_TIMEOUT_MS, 0L) != CURLE_OK)) {
         rc = err_set(err, E_NOMEM, "out of memory");
     }
-    if (rc == 0) {
-        rc = perform(&ex, &unused);
-    }
-    json_decref(unused);
-    return close_exchange(&ex, rc);
+    return perform_stream(&ex, rc);
 }

@@ -46,6 +46,19 @@ MUST_CHECK int ctl_look_at(const struct ctl_server *server, enum ctl_trust_verdi
 MUST_CHECK int ctl_upload(const struct invocation *invocation, const char *target,
                           struct span bytes, json_t **answer, struct err *err);
 
+/* GET a file, to behind what is there of it, with progress. */
+struct ctl_download {
+    int fd;        /* of a regular file */
+    uint64_t at;   /* bytes that are there: the rest alone is asked for, if it is the same file */
+    uint64_t size; /* of all of it, for the progress; 0: not known */
+    const char *etag; /* of what is there, without quotes; "" when that is nothing */
+    bool moved;       /* out: something came */
+};
+/* When it is another file by now it is cut and written anew. E_UNREACHABLE, E_TIMEOUT: what came is
+ * there; ask for the rest. */
+MUST_CHECK int ctl_fetch(const struct invocation *invocation, const char *target,
+                         struct ctl_download *download, struct err *err);
+
 /* GET a stream of documents, one a line; until it ends, or `each` returns non-zero, which is
  * returned. A problem in the stream ends it with its code. */
 typedef int ctl_line_fn(void *context, json_t *line, struct err *err);

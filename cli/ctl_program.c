@@ -177,6 +177,21 @@ static const struct option_spec config_options[] = {
     {NULL, 0, NULL, NULL},
 };
 
+static const struct option_spec export_options[] = {
+    {"user", 0, "NAME", "this user; may be repeated"},
+    {"group", 0, "ID", "this user group; may be repeated"},
+    {"all", 0, NULL, "all users and user groups"},
+    {"only", 0, "WHAT", "personal-settings or group-address-lists alone (both)"},
+    {"since-device", 0, "ID", "only what this machine lacks, as far as it has told"},
+    {"password-file", 0, "FILE", "seal it with the first line; -: of standard input"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec address_list_options[] = {
+    {"format", 0, "FORMAT", "csv, ldif or vcard (what the file's name says, else csv)"},
+    {NULL, 0, NULL, NULL},
+};
+
 static const struct option_spec backup_options[] = {
     {"verify", 0, NULL, "read it back when it is made, and check all of it"},
     {NULL, 0, NULL, NULL},
@@ -315,6 +330,22 @@ static const struct command commands[] = {
     {"history fork", "",
      "go on with this server's state: a new history begins, machines that hold more give it up",
      "history fork --dry-run\nhistory fork --yes\n", NULL, 0, 0, ctl_history_fork},
+    {"export prepare", "", "prepare user data for export, of one moment, while everything runs",
+     "export prepare --user ann --user bob --group sales\n"
+     "export prepare --all --password-file ./password\n"
+     "export prepare --all --since-device 9f86d081884c7d65\n",
+     export_options, 0, 0, ctl_export_prepare},
+    {"export ls", "", "list what is prepared for export, and for how long it is there",
+     "export ls\n", NULL, 0, 0, ctl_export_ls},
+    {"export get", "ID FILE", "fetch a prepared snapshot file; what broke off goes on",
+     "export get 4f1c9a70de3b2518 people.kitbag\n", NULL, 2, 2, ctl_export_get},
+    {"export address-list", "ID personal|group FILE",
+     "fetch all personal address lists of a prepared export, or those of all its user groups",
+     "export address-list 4f1c9a70de3b2518 personal people.csv\n"
+     "export address-list 4f1c9a70de3b2518 group groups.txt --format ldif\n",
+     address_list_options, 3, 3, ctl_export_address_list},
+    {"export rm", "ID...", "drop what is prepared before its time is over",
+     "export rm 4f1c9a70de3b2518\n", NULL, 1, -1, ctl_export_rm},
     {"backup ls", "", "list the folders of backups, and the backup that is being made",
      "backup ls\n", NULL, 0, 0, ctl_backup_ls},
     {"backup verify", "BACKUP", "read a whole backup on this machine and check it",

@@ -39,6 +39,8 @@ command_fn ctl_journal_verify, ctl_journal_repair;
 /* ctl_history.c */
 command_fn ctl_history_fork, ctl_clock_confirm;
 command_fn ctl_backup, ctl_backup_ls, ctl_backup_forget, ctl_backup_verify;
+command_fn ctl_export_prepare, ctl_export_ls, ctl_export_get, ctl_export_address_list,
+    ctl_export_rm;
 command_fn ctl_restore_status, ctl_restore_confirm;
 /* ctl_config.c */
 command_fn ctl_config_check, ctl_config_show;

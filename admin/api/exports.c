@@ -71,17 +71,18 @@ static json_t *export_of(const struct admin_export *export)
     char history[2 * HISTORY_SIZE + 1];
     hex_encode(export->history, HISTORY_SIZE, history);
     return json_pack(
-        "{s:s, s:s, s:o, s:o, s:o, s:I, s:s, s:b, s:o, s:I, s:I, s:o, s:b, s:I, s:o, s:{s:I, s:I}, "
+        "{s:s, s:i, s:s, s:o, s:o, s:o, s:I, s:s, s:b, s:o, s:I, s:I, s:o, s:b, s:I, s:o, s:{s:I, "
+        "s:I}, "
         "s:I, s:o}",
-        "id", export->id, "history", history, "seq", admin_api_seq(export->seq), "created",
-        admin_api_time(export->created_ms), "expires_at", admin_api_time(export->expires_ms),
-        "left_ms", (json_int_t) export->left_ms, "by", export->by, "all", export->all,
-        "since_device", device_text(export->since_device), "users", (json_int_t) export->users,
-        "groups", (json_int_t) export->groups, "items", items_of(export), "password",
-        export->has_password, "size", (json_int_t) export->size, "counts", counts_of(export),
-        "addresses", "personal", (json_int_t) export->personal_addresses, "group",
-        (json_int_t) export->group_addresses, "late_count", (json_int_t) export->late_count, "late",
-        late_of(export));
+        "id", export->id, "version", (int)export->version, "history", history, "seq",
+        admin_api_seq(export->seq), "created", admin_api_time(export->created_ms), "expires_at",
+        admin_api_time(export->expires_ms), "left_ms", (json_int_t) export->left_ms, "by",
+        export->by, "all", export->all, "since_device", device_text(export->since_device), "users",
+        (json_int_t) export->users, "groups", (json_int_t) export->groups, "items",
+        items_of(export), "password", export->has_password, "size", (json_int_t) export->size,
+        "counts", counts_of(export), "addresses", "personal",
+        (json_int_t) export->personal_addresses, "group", (json_int_t) export->group_addresses,
+        "late_count", (json_int_t) export->late_count, "late", late_of(export));
 }
 
 static int answer(struct admin_response *response, const struct admin_export *export,

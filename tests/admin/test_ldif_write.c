@@ -28,7 +28,7 @@ static void an_entry(void **state)
     admin_ldif_put_owner(&out, true, "a,b=\"c\" #");
     (void)buf_append_u8(&out, 0);
     assert_string_equal((const char *)out.data,
-                        "version: 1\n\ndn: o=kitbag\nobjectClass: organization\no: kitbag\n\n"
+                        "dn: o=kitbag\nobjectClass: organization\no: kitbag\n\n"
                         "dn: cn=group,o=kitbag\nobjectClass: organizationalRole\ncn: group\n\n"
                         "dn: cn=a\\,b\\=\\\"c\\\" #,cn=group,o=kitbag\n"
                         "objectClass: organizationalRole\ncn: a,b=\"c\" #\n\n");

@@ -399,6 +399,50 @@ ROWS |= {
         missing(said(f"{A}/sharing/undo", {"seq": "99999999"})),
         conflict(lambda w: (f"{A}/sharing/undo", {"seq": (w.switched(), w.switched())[0]}), 412,
                  "condition_failed")],
+    ("GET", f"{A}/exports"): [ok(lambda w: (w.export() and f"{A}/exports",)),
+                              *bad_query(f"{A}/exports")],
+    ("POST", f"{A}/exports"): [
+        ok(lambda w: (f"{A}/exports", w.chosen()), 201),
+        ok(lambda w: (f"{A}/exports", {**w.chosen(), "items": ["personal-settings"],
+                                       "password": "a password"}), 201),
+        ok(lambda w: (f"{A}/exports", w.chosen() and {"all": True}), 201),
+        *bad_json(f"{A}/exports", {}, {"all": False}, {"users": []}, {"users": "ann"},
+                  {"users": [7]}, {"all": True, "users": ["ann"]}, {"all": True, "items": []},
+                  {"all": True, "items": ["x"]}, {"all": True, "password": ""},
+                  {"all": True, "password": 7}, {"all": True, "password": "x" * 1025},
+                  {"all": True, "since_device": 7}, {"all": True, "since_device": "x"},
+                  {"users": [f"u{i}" for i in range(501)]}),
+        *[bad(said(f"{A}/exports", {"groups": [name]}), "name") for name in NO_NAMES],
+        missing(said(f"{A}/exports", {"users": ["nobody"]})),
+        missing(said(f"{A}/exports", {"groups": ["nobody"]})),
+        missing(said(f"{A}/exports", {"all": True, "since_device": NO_ID}))],
+    ("POST", f"{A}/exports/delete"): [
+        ok(lambda w: (f"{A}/exports/delete", {"ids": [w.export()]})),
+        ok(lambda w: (f"{A}/exports/delete", {"ids": [w.export(), NO_ID], "dry_run": True})),
+        *bad_json(f"{A}/exports/delete", {}, {"ids": []}, {"ids": "x"}, {"ids": [7]},
+                  {"ids": ["x"], "dry_run": "yes"}, {"ids": ["x"] * 1001}),
+        missing(said(f"{A}/exports/delete", {"ids": [NO_ID]}))],
+    ("GET", f"{A}/exports/{{id}}"): [
+        ok(lambda w: (f"{A}/exports/{w.export()}",)), *bad_query(f"{A}/exports/{NO_ID}"),
+        missing(said(f"{A}/exports/{NO_ID}"))],
+    ("GET", f"{A}/exports/{{id}}/snapshot"): [
+        ok(lambda w: (f"{A}/exports/{w.export()}/snapshot",)),
+        *bad_query(f"{A}/exports/{NO_ID}/snapshot"),
+        missing(said(f"{A}/exports/{NO_ID}/snapshot"))],
+    ("POST", f"{A}/exports/{{id}}/snapshot"): [
+        ok(lambda w: (f"{A}/exports/{w.export()}/snapshot", {"password": "a password"})),
+        *bad_json(f"{A}/exports/{NO_ID}/snapshot", {"items": []}, {"items": ["x"]},
+                  {"password": ""}),
+        missing(said(f"{A}/exports/{NO_ID}/snapshot", {}))],
+    ("GET", f"{A}/exports/{{id}}/address-lists"): [
+        *[ok(lambda w, form=form: (f"{A}/exports/{w.export()}/address-lists?kind=personal"
+                                   f"&format={form}",)) for form in ("csv", "ldif", "vcard")],
+        bad(said(f"{A}/exports/{NO_ID}/address-lists")),
+        *bad_query(f"{A}/exports/{NO_ID}/address-lists?kind=group", format=("", "xml", "CSV")),
+        *bad_query(f"{A}/exports/{NO_ID}/address-lists", kind=("", "user", "Group")),
+        missing(said(f"{A}/exports/{NO_ID}/address-lists?kind=group")),
+        conflict(lambda w: (f"{A}/exports/{w.export(since_device=w.device())}/address-lists"
+                            "?kind=group",), 412, "condition_failed")],
     ("GET", f"{A}/fences"): [ok(lambda w: (w.fence() and f"{A}/fences",)),
                              *bad_query(f"{A}/fences")],
     ("POST", f"{A}/fences"): [

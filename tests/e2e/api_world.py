@@ -204,12 +204,23 @@ class World(Fleet):
         self.local("POST", "/fences", {"layer": "shared", "category": category})
         return category
 
+    def chosen(self):
+        """Whom to export; what was prepared before is dropped, for there is room for a few."""
+        ids = [row["id"] for row in self.local("GET", "/exports")["exports"]]
+        if ids:
+            self.local("POST", "/exports/delete", {"ids": ids})
+        return {"users": [self.user()]}
+
+    def export(self, **more):
+        return self.local("POST", "/exports", {**self.chosen(), **more})["id"]
+
     def switched(self):
         """A category is shared that was not, or the other way round: the seq of that change."""
         rows = self.local("GET", "/sharing")["sharing"]
         now = next(row["sharing"] for row in rows if row["path"] == "store/default")
         to = "shared" if now == "device" else "device"
-        return self.local("PUT", "/sharing", {"changes": {"store/default": to}, "copy": True})["seq"]
+        changes = {"store/default": to}
+        return self.local("PUT", "/sharing", {"changes": changes, "copy": True})["seq"]
 
     def apart(self):
         """Each machine has a timeline of its own."""
@@ -297,5 +308,5 @@ class Description:
     def check_answer(self, key, answer):
         media = self.media(key, answer)
         if "schema" in media and answer.type not in STREAMS:
-            value = answer.bytes.decode() if answer.json is None else answer.json
+            value = answer.bytes.decode(errors="replace") if answer.json is None else answer.json
             self.check_value(key, media["schema"], value)
