@@ -37,26 +37,30 @@ static void set_moment(json_t *row, uint64_t seq, uint64_t time_ms)
     (void)json_object_set_new(row, "time", json_string(text));
 }
 
+/* Null for 0: there is no such change. */
+static void set_seq_or_null(json_t *row, const char *key, uint64_t seq)
+{
+    (void)json_object_set_new(row, key, seq != 0 ? output_seq(seq) : json_null());
+}
+
 /* One of the layers; `counts`: its value is the one that is seen. */
 static void add_layer(json_t *layers, struct walk *fields, const char *name, bool counts)
 {
     struct walk found = walk_array(walk_any(fields));
     json_t *row = json_object();
     bool there = walk_bool(&found);
-    bool initialised = walk_bool(&found);
+    uint64_t initialised = walk_u64(&found);
     uint64_t seq = walk_u64(&found);
     uint64_t time_ms = walk_u64(&found);
     struct span origin = walk_str(&found);
     uint64_t size = walk_u64(&found);
-    const char *state = !there        ? "none"
-                        : initialised ? "initialised"
-                        : counts      ? "counts"
-                                      : "hidden";
     if (walk_end(&found, true) != 0) {
         fields->error = E_MALFORMED;
     }
     (void)json_object_set_new(row, "layer", json_string(name));
-    (void)json_object_set_new(row, "state", json_string(state));
+    (void)json_object_set_new(row, "there", json_boolean(there));
+    (void)json_object_set_new(row, "counts", json_boolean(there && counts));
+    set_seq_or_null(row, "initialised", initialised);
     if (there) {
         (void)json_object_set_new(row, "size", json_integer((json_int_t)size));
         set_moment(row, seq, time_ms);
@@ -72,14 +76,19 @@ static int read_explanation(void *context, struct walk *fields, struct err *err)
     json_t *layers = json_array();
     uint64_t layer = walk_u64_max(fields, LAYERS - 1);
     bool pending = walk_bool(fields);
+    struct span category = walk_str(fields);
     uint64_t sharing = walk_u64_max(fields, SHARINGS - 1);
     layer = fields->error == 0 ? layer : 0;
     sharing = fields->error == 0 ? sharing : 0;
     (void)json_object_set_new(row, "layer", json_string(layer_names[layer]));
     (void)json_object_set_new(row, "pending", json_boolean(pending));
+    (void)json_object_set_new(row, "category", json_null());
+    if (category.size > 0) {
+        set_text(row, "category", category);
+    }
     (void)json_object_set_new(row, "sharing", json_string(sharing_names[sharing]));
     (void)json_object_set_new(row, "copy", json_boolean(walk_bool(fields)));
-    (void)json_object_set_new(row, "sharing_seq", output_seq(walk_u64(fields)));
+    set_seq_or_null(row, "sharing_seq", walk_u64(fields));
     uint64_t seq = walk_u64(fields);
     uint64_t time_ms = walk_u64(fields);
     struct span origin = walk_str(fields);
@@ -144,7 +153,7 @@ static void say_sharing(json_t *row)
 {
     size_t sharing = index_of(sharing_names, SHARINGS, text_of(row, "sharing"));
     const char *seq = text_of(row, "sharing_seq");
-    bool set = sharing != KB_SHARING_ALWAYS && strcmp(seq, "0") != 0;
+    bool set = sharing != KB_SHARING_ALWAYS && seq[0] != '\0';
     bool copy = json_is_true(json_object_get(row, "copy"));
     (void)json_object_set_new(
         row, "rule",
@@ -153,12 +162,21 @@ static void say_sharing(json_t *row)
             copy ? "; without a value of its own, a machine sees the shared one of then" : ""));
 }
 
+static void say_state(json_t *layer)
+{
+    const char *state = !json_is_true(json_object_get(layer, "there"))          ? "has none"
+                        : json_is_string(json_object_get(layer, "initialised")) ? "was initialised"
+                        : json_is_true(json_object_get(layer, "counts"))        ? "is seen"
+                                                                                : "is not read";
+    (void)json_object_set_new(layer, "state", json_string(state));
+}
+
 static void show(json_t *row)
 {
     static const struct output_column head[] = {
-        {"item", "Item", false},    {"value", "Value", false}, {"from", "From", false},
-        {"rule", "Sharing", false}, {"who", "Set by", false},  {"time", "Time", false},
-        {"seq", "Seq", false},      {NULL, NULL, false}};
+        {"item", "Item", false},         {"value", "Value", false},  {"from", "From", false},
+        {"category", "Category", false}, {"rule", "Sharing", false}, {"who", "Set by", false},
+        {"time", "Time", false},         {"seq", "Seq", false},      {NULL, NULL, false}};
     static const struct output_column columns[] = {
         {"layer", "LAYER", false}, {"state", "STATE", false}, {"size", "SIZE", true},
         {"seq", "SEQ", true},      {"time", "TIME", false},   {"who", "SET BY", false},
@@ -172,6 +190,7 @@ static void show(json_t *row)
     say_who(row, device);
     json_array_foreach(layers, i, layer)
     {
+        say_state(layer);
         say_who(layer, device);
     }
     if (strcmp(text_of(row, "seq"), "0") == 0) {

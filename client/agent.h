@@ -71,10 +71,11 @@ enum {
 
 /* The row of `explain`. */
 #define AGENT_EXPLAIN_FIELDS                                                                       \
-    "layer pending sharing copy sharing_seq seq time_ms origin device bytes shared own fallback"
-/* layer: enum kb_layer, sharing: enum kb_sharing, both as numbers; origin, device: "" when it is
- * not known or none; bytes: nil when there is no value. shared, own and fallback are arrays of what
- * the layers have: [there, initialised, seq, time_ms, origin, size]. */
+    "layer pending category sharing copy sharing_seq seq time_ms origin device bytes shared own "  \
+    "fallback"
+/* layer: enum kb_layer, sharing: enum kb_sharing, both as numbers; category, origin, device: ""
+ * when it is not known or none; bytes: nil when there is no value. shared, own and fallback are
+ * arrays of what the layers have: [there, initialised_seq, seq, time_ms, origin, size]. */
 
 /* --- requests and answers as bytes --- */
 

@@ -55,7 +55,7 @@ static void pack_found(struct buf *out, const struct kb_found *found)
 {
     pack_array(out, 6);
     pack_bool(out, found->there);
-    pack_bool(out, found->initialised);
+    pack_u64(out, found->initialised_seq);
     pack_u64(out, found->seq);
     pack_u64(out, found->time_ms);
     pack_cstr(out, found->origin);
@@ -65,9 +65,10 @@ static void pack_found(struct buf *out, const struct kb_found *found)
 static void send_explanation(struct call *call, const struct kb_explanation *e,
                              const struct kb_value *value)
 {
-    struct buf *out = call_row(call, 13);
+    struct buf *out = call_row(call, 14);
     pack_u64(out, (uint64_t)e->layer);
     pack_bool(out, e->pending);
+    pack_cstr(out, e->category);
     pack_u64(out, (uint64_t)e->sharing);
     pack_bool(out, e->copy);
     pack_u64(out, e->sharing_seq);

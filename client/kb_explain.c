@@ -1,5 +1,6 @@
 /* client/kb_explain.c - where a value comes from: which layer counts, and what the others have. */
 #include <stdio.h>
+#include <string.h>
 
 #include "client/kb_inside.h"
 
@@ -27,7 +28,7 @@ static void set_device(uint64_t device, char out[17])
 static void set_found(const struct replica_found *found, struct kb_found *out)
 {
     *out = (struct kb_found){.there = found->there,
-                             .initialised = found->hidden,
+                             .initialised_seq = found->hidden_by,
                              .seq = found->row.seq,
                              .time_ms = found->row.time_ms,
                              .bytes = found->size};
@@ -47,6 +48,8 @@ static void fill(const struct replica_explained *found, const struct replica_vie
                                    .sharing_seq = found->flag_seq,
                                    .seq = seen->row.seq,
                                    .time_ms = seen->row.time_ms};
+    _Static_assert(sizeof found->category <= sizeof out->category, "a category's path fits");
+    memcpy(out->category, found->category, sizeof found->category);
     if (found->has_flag) {
         out->sharing = found->device ? KB_SHARING_DEVICE : KB_SHARING_SHARED;
     }

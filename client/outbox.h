@@ -108,7 +108,8 @@ MUST_CHECK int outbox_drop_all(struct outbox *outbox, const uint64_t *ids, size_
 
 /* Operations from number `from` on, one encoding after the other: at least one when there is one,
  * at most `max_count`, and at most `max_bytes` unless the first alone is larger. What is handed out
- * counts as sent from now on. E_NOSPACE, E_IO: it could not be noted that something is sent; E_NOMEM.
+ * counts as sent from now on. E_NOSPACE, E_IO: it could not be noted that something is sent;
+ * E_NOMEM.
  */
 MUST_CHECK int outbox_read(struct outbox *outbox, uint64_t from, uint32_t max_count,
                            size_t max_bytes, struct buf *out, uint32_t *count, struct err *err);

@@ -202,13 +202,14 @@ MUST_CHECK int replica_view_items(struct replica *replica, const struct replica_
  * said by seen.layer instead. */
 struct replica_found {
     bool there;
-    bool hidden;         /* by a fence */
+    uint64_t hidden_by;  /* the position of the fence that hides it; 0: none does */
     struct item_row row; /* without its value */
     size_t size;         /* of that */
 };
 struct replica_explained {
     struct replica_seen seen;
-    bool has_flag, device, copy; /* of its category, now */
+    char category[SHARING_PATH_MAX + 1]; /* "": none */
+    bool has_flag, device, copy;         /* of it, now */
     uint64_t flag_seq;
     struct replica_found layers[REPLICA_LAYERS];
 };

@@ -218,6 +218,9 @@ MUST_CHECK int replica_rules_get(struct replica *replica, MDB_txn *txn,
 int replica_rules_heal(struct replica *replica, uint64_t fleet_local, struct err *err);
 bool replica_rules_hide(const struct replica_rules *rules, enum owner_kind kind, struct span path,
                         uint64_t seq);
+/* Below which seq an item is hidden; 0: none is. */
+uint64_t replica_rules_fence(const struct replica_rules *rules, enum owner_kind kind,
+                             struct span path);
 
 /* --- replica_count.c --- */
 void replica_count_begin(struct replica *replica);

@@ -229,10 +229,16 @@ int replica_rules_take(struct replica *replica, const struct replica_rules **out
 
 /* --- asking --- */
 
+uint64_t replica_rules_fence(const struct replica_rules *rules, enum owner_kind kind,
+                             struct span path)
+{
+    return rules != NULL ? fences_position(&rules->fences, kind, path) : 0;
+}
+
 bool replica_rules_hide(const struct replica_rules *rules, enum owner_kind kind, struct span path,
                         uint64_t seq)
 {
-    return rules != NULL && seq < fences_position(&rules->fences, kind, path);
+    return seq < replica_rules_fence(rules, kind, path);
 }
 
 const struct category *replica_rules_category(const struct replica_rules *rules, struct span path)

@@ -234,10 +234,10 @@ static int no_item(struct span path, struct err *err)
                    (const char *)path.data);
 }
 
-static void explain_layer(const struct item_row *row, bool hidden, struct replica_found *out)
+static void explain_layer(const struct item_row *row, uint64_t hidden_by, struct replica_found *out)
 {
     out->there = row->state == ITEM_LIVE;
-    out->hidden = hidden;
+    out->hidden_by = hidden_by;
     out->row = *row;
     out->row.value = (struct span){NULL, 0};
     out->size = row->value.size;
@@ -249,6 +249,7 @@ static int explain(struct looking *look, struct span path, struct replica_explai
     const struct category *category = category_of(look, path);
     int rc = 0;
     if (category != NULL) {
+        memcpy(out->category, category->path, category->path_size);
         out->has_flag = category->has_flag;
         out->device = category->device;
         out->copy = category->copy;
@@ -259,7 +260,9 @@ static int explain(struct looking *look, struct span path, struct replica_explai
         struct item_row row;
         rc = find_row(look, layer, path, &row, &hidden, err);
         if (rc == 0) {
-            explain_layer(&row, hidden, &out->layers[layer]);
+            enum owner_kind kind = look->bags[layer].owner.kind;
+            explain_layer(&row, hidden ? replica_rules_fence(look->rules, kind, path) : 0,
+                          &out->layers[layer]);
         }
     }
     return rc;

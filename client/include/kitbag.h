@@ -269,7 +269,8 @@ enum kb_sharing {
 /* What a layer has of an item. */
 struct kb_found {
     bool there;
-    bool initialised; /* its category was initialised for everybody since: it does not count */
+    uint64_t initialised_seq; /* its category was initialised for everybody by this change, so it
+                                 does not count; 0: it was not since */
     uint64_t seq;
     uint64_t time_ms;
     char origin[17]; /* the machine that wrote it, 16 hexadecimal digits; "": the server itself, or
@@ -280,6 +281,7 @@ struct kb_explanation {
     size_t size;         /* set by the caller to sizeof(struct kb_explanation) */
     enum kb_layer layer; /* whose value counts; KB_LAYER_NONE: there is none */
     bool pending;        /* a write of this machine that waits in the outbox */
+    char category[256];  /* that the item belongs to; "": none */
     enum kb_sharing sharing;
     bool copy; /* DEVICE: machines without a value of their own see the shared one from before */
     uint64_t sharing_seq;  /* of the change that set it; 0: it is as the catalogue has it */

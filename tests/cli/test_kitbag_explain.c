@@ -64,7 +64,7 @@ static void the_machines_own_value_is_explained(void **state)
     assert_int_equal(run_kitbag("explain", "zoe", "copy/default", NULL), 0);
     assert_non_null(strstr(ran.out, "this machine's own value"));
     assert_non_null(strstr(ran.out, "Device-Specific (Not Shared), since change 60; without"));
-    assert_non_null(strstr(ran.out, "Set by:  this machine"));
+    assert_non_null(strstr(ran.out, "Set by:   this machine"));
     assert_non_null(strstr(ran.out, "the server or an administrator"));
     assert_int_equal(run_kitbag("explain", "zoe", "copy/default", "-o", "json", NULL), 0);
     json_t *row = ran_json();
@@ -72,17 +72,20 @@ static void the_machines_own_value_is_explained(void **state)
     assert_string_equal(text_at(row, "layer"), "device");
     assert_string_equal(text_at(row, "sharing"), "device");
     assert_string_equal(text_at(row, "sharing_seq"), "60");
+    assert_string_equal(text_at(row, "category"), "copy");
     assert_true(json_is_true(json_object_get(row, "copy")));
     assert_string_equal(text_at(row, "value_base64"), "/w==");
     assert_string_equal(text_at(row, "seq"), "51");
     assert_string_equal(text_at(row, "origin"), "0000000000000077");
     json_t *layers = json_object_get(row, "layers");
-    static const char *const states[] = {"hidden", "counts", "hidden"};
     static const char *const names[] = {"shared", "device", "default"};
     assert_int_equal(json_array_size(layers), 3);
     for (size_t i = 0; i < 3; i++) {
         assert_string_equal(text_at(json_array_get(layers, i), "layer"), names[i]);
-        assert_string_equal(text_at(json_array_get(layers, i), "state"), states[i]);
+        json_t *layer = json_array_get(layers, i);
+        assert_true(json_is_true(json_object_get(layer, "there")));
+        assert_int_equal(json_is_true(json_object_get(layer, "counts")), i == 1);
+        assert_true(json_is_null(json_object_get(layer, "initialised")));
     }
     json_decref(row);
 }
@@ -103,6 +106,8 @@ static void what_is_shared_and_what_is_not_there_too(void **state)
     assert_string_equal(text_at(row, "layer"), "none");
     assert_string_equal(text_at(row, "sharing"), "always");
     assert_null(json_object_get(row, "value"));
+    assert_true(json_is_null(json_object_get(row, "category")));
+    assert_true(json_is_null(json_object_get(row, "sharing_seq")));
     json_decref(row);
 }
 

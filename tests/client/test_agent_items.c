@@ -35,11 +35,11 @@ static void an_item_is_explained(void **state)
     login(&m, "Ann");
     assert_string_equal(ask(&m, &answer, "set user:Ann a !one ~ #0"), "end 0 [2]");
     const char *text = ask(&m, &answer, "explain user:Ann a");
-    assert_int_equal(strncmp(text, "[1,true,0,false,0,0,", 20), 0);
+    assert_int_equal(strncmp(text, "[1,true,,0,false,0,0,", 21), 0);
     assert_non_null(strstr(text, ",one,nil,nil,nil]"));
     assert_int_equal(answer.rows, 1);
     text = ask(&m, &answer, "explain user:Ann b");
-    assert_int_equal(strncmp(text, "[0,false,0,false,0,0,0,,,", 25), 0);
+    assert_int_equal(strncmp(text, "[0,false,,0,false,0,0,0,,,", 26), 0);
     assert_string_equal(ask(&m, &answer, "explain user:Bob b"), "end -35");
     assert_string_equal(ask(&m, &answer, "explain user:Ann"), "end -15");
     machine_end(&m);

@@ -76,12 +76,15 @@ static void each_layer_is_told(void **state)
     fleet_fence(m.kb->replica, "device/copy", 62, 61);
     e = explain(&m, "user:Ann", "copy/paper");
     assert_int_equal(e.layer, KB_LAYER_SHARED); /* the copy */
-    assert_true(e.own.initialised && !e.shared.initialised);
+    assert_int_equal(e.own.initialised_seq, 62);
+    assert_int_equal(e.shared.initialised_seq, 0);
+    assert_string_equal(e.category, "copy");
     e = explain(&m, "user:Ann", "copy/none");
     assert_int_equal(e.layer, KB_LAYER_NONE);
     assert_int_equal(e.sharing, KB_SHARING_DEVICE);
     e = explain(&m, "user:Ann", "language");
     assert_int_equal(e.sharing, KB_SHARING_ALWAYS);
+    assert_string_equal(e.category, "");
     machine_end(&m);
 }
 
