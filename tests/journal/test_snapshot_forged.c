@@ -208,6 +208,52 @@ static void what_does_not_fit_together_is_refused(void **state)
     }
 }
 
+static void nothing_was_removed_from_a_whole_bag(void **state)
+{
+    (void)state;
+    struct forged forged;
+    struct err err = {0};
+    const struct item_row gone = {.state = ITEM_TOMBSTONE, .seq = 900};
+    forged_begin(&forged);
+    forged_bag(&forged, "user:Ann", 7, 900);
+    snapshot_put_item_record(&forged.plain, SPAN_LITERAL("a"), &gone);
+    forged.count++;
+    forged.counts.removed++;
+    forged_end(&forged, 0, 900);
+    assert_int_equal(forged_judge(&forged, &err), E_MALFORMED);
+    assert_non_null(strstr(err.text, "an item that was removed is in a whole bag"));
+}
+
+/* Signed again by who has no password, but the key to sign with. */
+static void what_is_sealed_is_altered_by_nobody_without_the_password(void **state)
+{
+    (void)state;
+    int fd = sample_fd();
+    size_t size = 0;
+    uint8_t public_key[32];
+    uint8_t secret[64];
+    uint8_t hash[SHA256_SIZE];
+    struct err err = {0};
+    struct snapshot_block block;
+    struct snapshot_keys given = {.password = SPAN_LITERAL("correct horse")};
+    (void)sample_write(fd, "correct horse");
+    uint8_t *bytes = sample_bytes(fd, &size);
+    uint8_t *head = bytes + SNAPSHOT_START_SIZE + get_le32(bytes + 12) + 4;
+    assert_int_equal(snapshot_get_block(head, &block), 0);
+    head[SNAPSHOT_HEAD_SIZE + 3] ^= 1;
+    block.crc = snapshot_block_crc(head, 0, span_of(head + SNAPSHOT_HEAD_SIZE, block.stored_size));
+    snapshot_put_block(head, &block);
+    struct span all = span_of(bytes, size - SNAPSHOT_SIGNATURE_SIZE);
+    sample_keys(public_key, secret);
+    sha256(&all, 1, hash);
+    snapshot_sign(secret, hash, bytes + all.size);
+    sample_set(fd, bytes, size);
+    assert_int_equal(sample_judge(fd, &given, &err), E_MALFORMED);
+    assert_non_null(strstr(err.text, "is not what was sealed"));
+    free(bytes);
+    (void)close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +262,8 @@ int main(void)
         cmocka_unit_test(the_forger_can_forge),
         cmocka_unit_test(names_that_climb_are_refused),
         cmocka_unit_test(what_does_not_fit_together_is_refused),
+        cmocka_unit_test(nothing_was_removed_from_a_whole_bag),
+        cmocka_unit_test(what_is_sealed_is_altered_by_nobody_without_the_password),
     };
     return cmocka_run_group_tests_name("journal/snapshot_forged", tests, NULL, NULL);
 }

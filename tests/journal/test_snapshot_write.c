@@ -66,6 +66,37 @@ static void a_sealed_file_shows_nothing_but_its_header(void **state)
     (void)close(fd);
 }
 
+/* What a machine keeps for itself. */
+static void a_key_of_the_writers_own_seals_too(void **state)
+{
+    (void)state;
+    int fd = sample_fd();
+    size_t size = 0;
+    uint8_t public_key[32];
+    uint8_t secret[64];
+    const uint8_t key[SNAPSHOT_KEY_SIZE] = {5};
+    struct err err = {0};
+    struct snapshot_keys given = {.password = SPAN_LITERAL("none has it")};
+    struct snapshot_writer *writer = NULL;
+    struct snapshot_header header = sample_header(SNAPSHOT_MACHINE);
+    struct snapshot_bag bag = sample_bag("user:Ann", 7, 900);
+    sample_keys(public_key, secret);
+    const struct snapshot_seal seal = {.secret_key = secret, .key = key, .choose = sample_choose};
+    assert_int_equal(snapshot_begin(&writer, fd, SAMPLE_NAME, &header, &seal, NULL), 0);
+    assert_int_equal(snapshot_put_bag(writer, &bag, NULL), 0);
+    sample_put(writer, "secret/key", 600, "hunter2");
+    assert_int_equal(snapshot_end(&writer, NULL, NULL), 0);
+    uint8_t *bytes = sample_bytes(fd, &size);
+    assert_null(memmem(bytes, size, "hunter2", 7));
+    free(bytes);
+    assert_int_equal(sample_judge(fd, &given, &err), E_PASSWORD);
+    assert_string_equal(err.text, "'people.kitbag' can not be read: it is sealed for the machine "
+                                  "that made it, which alone can read it");
+    given.key = key;
+    assert_int_equal(sample_judge(fd, &given, &err), 0);
+    (void)close(fd);
+}
+
 /* Two files of the same content under the same password have nothing in common but the header. */
 static void no_two_files_share_a_key(void **state)
 {
@@ -246,6 +277,7 @@ int main(void)
         cmocka_unit_test(the_counts_tell_what_is_in_it),
         cmocka_unit_test(no_secret_is_in_an_open_file),
         cmocka_unit_test(a_sealed_file_shows_nothing_but_its_header),
+        cmocka_unit_test(a_key_of_the_writers_own_seals_too),
         cmocka_unit_test(no_two_files_share_a_key),
         cmocka_unit_test(a_pipe_is_fine),
         cmocka_unit_test(each_allocation_may_fail),
