@@ -48,7 +48,8 @@ KNOWS_SANITIZERS = re.compile(r"\bno_memory_begin\b|__SANITIZE_ADDRESS__")
 STARTS_THREADS = re.compile(r"\b(thread_start|pthread_create)\b")
 THREADED = ("admin/https/http", "admin/https/answer", "admin/https/connection",
             "admin/https/crowd", "admin/https/entry", "admin/https/file", "admin/local",
-            "admin/web", "server/applier", "server/console", "server/housekeeping")
+            "admin/web", "server/applier", "server/backups", "server/backups_make",
+            "server/backups_tell", "server/console", "server/housekeeping")
 
 TAP = re.compile(r"^(?P<no>not )?ok\b(?: +(?P<number>\d+))?(?: *- *| +)?(?P<text>.*)$")
 SKIP = re.compile(r"# *skip\b:? *(?P<reason>.*)$", re.IGNORECASE)
