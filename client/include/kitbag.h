@@ -201,9 +201,9 @@ KB_API int kb_users(struct kb *kb, kb_user_fn *each, void *context, struct kb_er
  * values of a user are. */
 enum kb_layer {
     KB_LAYER_NONE = 0,
-    KB_LAYER_SHARED = 1,  /* the same on all machines */
-    KB_LAYER_DEVICE = 2,  /* this machine's own */
-    KB_LAYER_DEFAULT = 3, /* nobody wrote it: for everybody who has none */
+    KB_LAYER_SHARED = 1, /* the same on all machines */
+    KB_LAYER_DEVICE = 2, /* this machine's own */
+    KB_LAYER_DEFAULT = 3 /* nobody wrote it: for everybody who has none */
 };
 
 struct kb_value {
@@ -264,7 +264,7 @@ KB_API int kb_list(struct kb *kb, const char *bag, const char *prefix, kb_item_f
 enum kb_sharing {
     KB_SHARING_ALWAYS = 0, /* it can't be anything else */
     KB_SHARING_SHARED = 1, /* Shared across All Devices */
-    KB_SHARING_DEVICE = 2, /* Device-Specific (Not Shared) */
+    KB_SHARING_DEVICE = 2  /* Device-Specific (Not Shared) */
 };
 /* What a layer has of an item. */
 struct kb_found {
