@@ -6,6 +6,7 @@
 
 #include "client/kb_policy.h"
 #include "tests/client/kb_samples.h"
+#include "tests/support/fail_alloc.h"
 
 /* --- the server's side --- */
 
@@ -475,6 +476,49 @@ static void without_a_file_nothing_is_replaced(void **state)
     part(&meeting);
 }
 
+/* One allocation of a round fails: what was not done yet is still to be judged, and the next round
+ * ends it. Nothing is lost in between: of each value that goes there is a file. */
+static void without_memory_the_rest_is_judged_later(void **state)
+{
+    (void)state;
+    struct meeting meeting;
+    struct err err = {0};
+    struct owner ann;
+    stop_with_ann(&meeting);
+    struct machine *m = &meeting.m;
+    assert_int_equal(owner_make(&ann, OWNER_USER, SPAN_LITERAL("ann"), 0, NULL), 0);
+    struct replica_bag bag;
+    assert_int_equal(replica_bag_by_owner(m->kb->replica, &ann, &bag, &err), 0);
+    unsigned failures = 0;
+    for (unsigned nth = 1;; nth++) {
+        /* Written before anything was seen of the bag. */
+        struct outbox_target target = {.owner = &ann, .bag_id = bag.bag_id, .seen = 1};
+        const struct operation_write writes[] = {
+            {.path = SPAN_LITERAL("both"), .value = SPAN_LITERAL("here")},
+            {.path = SPAN_LITERAL("mine"), .value = SPAN_LITERAL("m")}};
+        assert_int_equal(outbox_write(m->kb->outbox, &target, writes, 2, 1, NULL, &err), 0);
+        assert_int_equal(client_judging_begin(m->kb, KB_MERGE, &err), 0);
+        fail_alloc_at(nth);
+        int rc = client_judge(m->kb, OUTBOX_HELD, &ann, 1, &err);
+        bool failed = fail_alloc_stop();
+        assert_true(rc == 0 || rc == E_NOMEM);
+        assert_true(rc == 0 || failed);
+        failures += rc != 0;
+        const char *both = get(m, "user:ann", "both");
+        assert_true(strcmp(both, "here*") == 0 || (strcmp(both, "old") == 0 && saved_files(m) > 0));
+        assert_string_equal(get(m, "user:ann", "mine"), "m*");
+        assert_int_equal(client_judge(m->kb, OUTBOX_HELD, &ann, 1, &err), 0);
+        assert_string_equal(get(m, "user:ann", "both"), "old");
+        assert_string_equal(get(m, "user:ann", "mine"), "m*");
+        if (!failed) {
+            break;
+        }
+    }
+    assert_true(failures > 10);
+    client_judging_end(m->kb);
+    part(&meeting);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -492,6 +536,7 @@ int main(void)
         cmocka_unit_test(a_copy_that_can_not_be_saved_stays),
         cmocka_unit_test(what_is_to_be_judged_is_known_to_the_next_run),
         cmocka_unit_test(without_a_file_nothing_is_replaced),
+        cmocka_unit_test(without_memory_the_rest_is_judged_later),
     };
     return cmocka_run_group_tests_name("client/kb_judge", tests, NULL, NULL);
 }
