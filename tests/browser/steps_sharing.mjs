@@ -66,7 +66,22 @@ async function sharingAgain({ visit, fleet }) {
     await countIs("going back can be taken back, too", rowsOf(visit), 2);
 }
 
+/* One's own value is still there, and nobody reads it. */
+async function explaining({ visit, fleet }) {
+    await visit.page.goto(`${fleet.address}/#/user-data/user/amara`);
+    await visit.heading("amara");
+    await visit.main.getByRole("button", { name: ITEM, exact: true }).click();
+    const dialog = visit.page.getByRole("dialog");
+    await dialog.getByText("Where the value comes from").click();
+    await dialog.getByText("What is shared across all devices is seen.").waitFor();
+    const own = dialog.getByRole("row").filter({ hasText: "Device-Specific" });
+    await own.getByText("It is not read").waitFor();
+    await inspect(visit, "where a value comes from");
+    await visit.button("Close", dialog).first().click();
+}
+
 export const SHARING = [
     ["Data Sharing Details: a category becomes device-specific, told before", separating],
     ["Data Sharing Details: such a change is taken back", sharingAgain],
+    ["Data Sharing Details: where a value comes from", explaining],
 ];

@@ -101,3 +101,11 @@ export function commands(rows, words, command) {
 export function argumentsOf(names) {
     return names.some((name) => name.startsWith("-")) ? ["--", ...names] : names;
 }
+
+/* What becomes of what a layer holds, for the key of its words. */
+export function layerState(row) {
+    if (!row.there) {
+        return "none";
+    }
+    return row.counts ? "seen" : row.initialised ? "initialised" : "unread";
+}

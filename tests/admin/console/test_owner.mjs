@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import {
-    argumentsOf, commands, groupsOf, inParts, itemPath, namesOf, ownerPath, pathProblem, summed,
+    argumentsOf, commands, groupsOf, inParts, itemPath, layerState, namesOf, ownerPath, pathProblem,
+    summed,
 } from "../../../admin/console/src/owner.js";
 import { command } from "../../../admin/console/src/format.js";
 import { match, parse, path } from "../../../admin/console/src/router.js";
@@ -69,4 +70,11 @@ test("groups are read out of a user's items", () => {
         { item: "@group/sales", value: "Sales" }, { item: "@group/x" }, { item: "copy" },
     ];
     assert.deepEqual(groupsOf(items), ["Sales", "x"]);
+});
+
+test("what becomes of what a layer holds", () => {
+    assert.equal(layerState({ there: false }), "none");
+    assert.equal(layerState({ there: true, counts: true, initialised: null }), "seen");
+    assert.equal(layerState({ there: true, counts: false, initialised: "9" }), "initialised");
+    assert.equal(layerState({ there: true, counts: false, initialised: null }), "unread");
 });

@@ -15,6 +15,7 @@ import { isReserved, ownerPath, pathProblem, VALUE_MAX_BYTES } from "../../owner
 import { can } from "../../session.js";
 import { base64Of, byteLength, editable, edited, jsonError, valueOf } from "../../value_view.js";
 import { restoreOwners } from "../user_data/restore.js";
+import { Explain } from "./explain.js";
 import { historyOf, removeItem, writeItem } from "./items.js";
 import { download, ValueBlock, ValueChange } from "./value.js";
 import { Writer } from "./writer.js";
@@ -43,6 +44,8 @@ function Look({ kind, name, device, row, onEdit, onRemove, onClose }) {
             ${known && value.size > 0 && html`<button class="link"
                 onClick=${() => download(row.item, value)}>${t("owner.download")}</button>`}</p>
         ${isReserved(row.item) && html`<p class="quiet">${t("owner.reserved_text")}</p>`}
+        ${kind === "user" && !isReserved(row.item) && html`<${Explain} name=${name}
+            item=${row.item} device=${device} />`}
         <footer>
             ${can("operator") && !isReserved(row.item) && html`
                 <button class="danger outline" onClick=${onRemove}>${t("owner.remove")}</button>
