@@ -109,6 +109,62 @@ static void an_acknowledged_write_that_never_came_back_is_put_aside(void **state
     driven_end(&d);
 }
 
+static void put_fleet(struct driven *d, const char *path, const struct buf *value)
+{
+    struct span bytes = buf_span(value);
+    (void)toy_put(d->toy, &d->toy->bags[0], span_str(path), &bytes);
+}
+
+/* "copy" is each machine's own, for the toy and for who follows its fleet. */
+static void make_copies_own(struct driven *d)
+{
+    const struct category row = {
+        .class = SHARING_DEFAULT_SETTINGS, .has_flag = true, .title = "C", .title_ja = "C"};
+    struct buf category;
+    struct buf flag;
+    buf_init(&category, TOY_VALUE);
+    buf_init(&flag, TOY_VALUE);
+    sharing_put_category(&category, &row);
+    sharing_put_flag(&flag, true, false);
+    put_fleet(d, "@category/copy", &category);
+    put_fleet(d, "@sharing/copy", &flag);
+    d->toy->own_copies = true;
+    buf_free(&category);
+    buf_free(&flag);
+    driven_settle(d);
+}
+
+/* The bag of Ann on this machine never was: what was in it is put aside as a write to hers, which
+ * makes it anew. */
+static void a_value_of_the_machines_own_is_put_aside(void **state)
+{
+    (void)state;
+    struct driven d;
+    struct refused refused = {0};
+    struct kb_error error = {0};
+    driven_begin_with_ann(&d);
+    make_copies_own(&d);
+    uint64_t seq = d.toy->head;
+    (void)set(&d.m, "user:Ann", "copy/paper", "mine");
+    driven_pass(&d, 1000);
+    assert_string_equal(get(&d.m, "user:Ann", "copy/paper"), "mine");
+    toy_own_bag(d.toy, toy_ensure(d.toy, OWNER_USER, span_str("Ann")))->gone = true;
+    put_back(&d, seq);
+    driven_reconnect(&d);
+    assert_null(get(&d.m, "user:Ann", "copy/paper"));
+    ok(kb_outbox(d.m.kb, KB_OUTBOX_REFUSED, note_refused, &refused, &error), &error);
+    assert_string_equal(refused.text, "user:Ann/copy/paper ");
+    ok(kb_outbox_retry(d.m.kb, 0, &error), &error);
+    driven_pass(&d, 1000);
+    assert_string_equal(get(&d.m, "user:Ann", "copy/paper"), "mine");
+    struct kb_explanation e = {.size = sizeof e};
+    ok(kb_explain(d.m.kb, "user:Ann", "copy/paper", &e, NULL, &error), &error);
+    assert_int_equal(e.layer, KB_LAYER_DEVICE);
+    assert_true(e.own.there);
+    assert_int_equal(status_of(&d.m).refused, 0);
+    driven_end(&d);
+}
+
 /* No room to put anything aside: then nothing is taken from the server either. */
 static void nothing_is_overwritten_that_can_not_be_put_aside(void **state)
 {
@@ -156,6 +212,7 @@ int main(void)
         cmocka_unit_test(what_the_server_lost_is_put_aside),
         cmocka_unit_test(an_acknowledged_write_that_never_came_back_is_put_aside),
         cmocka_unit_test(bags_that_were_not_ahead_stay_as_they_are),
+        cmocka_unit_test(a_value_of_the_machines_own_is_put_aside),
         cmocka_unit_test(nothing_is_overwritten_that_can_not_be_put_aside),
         cmocka_unit_test(another_history_without_a_common_past_is_refused),
     };
