@@ -9,6 +9,8 @@
 #include "server/backups.h"
 #include "tests/server/backup_fixture.h"
 
+enum { PAUSES_MAX = 15000 };
+
 static struct ground ground;
 static struct backups *backups;
 static struct admin_backups admin;
@@ -36,6 +38,7 @@ UNUSED static int submit(void *context, struct submit *submits, size_t count, st
     for (size_t i = 0; i < count; i++) {
         assert_int_equal(committer_submit(ground.fx->committer, &submits[i], ground.fx, i), 0);
         fx_run(ground.fx);
+        committer_settle(ground.fx->committer);
         submit_finish(&submits[i], &fx_last(ground.fx)->reply);
         ground.fx->reply_count = 0;
         ground.fx->change_count = 0;
@@ -88,9 +91,14 @@ UNUSED static int teardown(void **state)
     return 0;
 }
 
+/* Half a minute of these, and the test has failed. */
 UNUSED static void pause_a_little(void)
 {
+    static unsigned pauses;
     const struct timespec pause = {.tv_nsec = 2000000};
+    if (++pauses > PAUSES_MAX) {
+        fail_msg("what is waited for does not come");
+    }
     (void)nanosleep(&pause, NULL);
 }
 
