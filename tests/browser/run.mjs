@@ -10,13 +10,16 @@ import { mkdirSync, readFileSync } from "node:fs";
 
 import { missing, SIZES, startBrowser, Visit } from "./browser.mjs";
 import { Fleet } from "./machines.mjs";
+import { EXPORTS } from "./steps_exports.mjs";
 import { MACHINES } from "./steps_machines.mjs";
 import { PEOPLE } from "./steps_people.mjs";
 import { RECORDS } from "./steps_records.mjs";
 import { COMING, LEAVING } from "./steps_session.mjs";
 import { SHARING } from "./steps_sharing.mjs";
 
-const STEPS = [...COMING, ...PEOPLE, ...SHARING, ...MACHINES, ...RECORDS, ...LEAVING];
+const STEPS = [
+    ...COMING, ...PEOPLE, ...EXPORTS, ...SHARING, ...MACHINES, ...RECORDS, ...LEAVING,
+];
 
 const PICTURES = new URL("../../build/browser/", import.meta.url).pathname;
 const STEP_S = 300; /* each wait in a step has a shorter limit of its own */

@@ -9,6 +9,9 @@ export const ACTIONS = {
     owner: ["owner.delete", "owner.restore", "owner.import"],
     item: ["item.set", "item.delete"],
     "address-list": ["address-list.import"],
+    export: [
+        "export.prepare", "export.shape", "export.fetch", "export.addresses", "export.delete",
+    ],
     device: ["device.change", "device.delete", "device.admit", "device.token-delete"],
     sync: ["sync.change"],
     sharing: ["sharing.change", "sharing.undo"],

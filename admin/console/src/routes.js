@@ -11,6 +11,15 @@ export const ROUTES = [
         pattern: "/user-data/:kind/:name", nav: "/user-data",
         page: () => import("./pages/owner.js"),
     },
+    {
+        pattern: "/export-prepare", nav: "/export-prepare",
+        page: () => import("./pages/export_prepare.js"),
+    },
+    {
+        pattern: "/export-addresses", nav: "/export-addresses",
+        page: () => import("./pages/export_addresses.js"),
+    },
+    { pattern: "/export", nav: "/export", page: () => import("./pages/export.js") },
     { pattern: "/devices", nav: "/devices", page: () => import("./pages/devices.js") },
     { pattern: "/devices/:id", nav: "/devices", page: () => import("./pages/device.js") },
     { pattern: "/sharing", nav: "/sharing", page: () => import("./pages/sharing.js") },
@@ -27,7 +36,15 @@ export const ROUTES = [
 /* The navigation, in the words of the procedures. `role`: the least that sees it. */
 export const NAVIGATION = [
     { items: [{ at: "/portal", text: "nav.portal" }, { at: "/sync", text: "nav.sync" }] },
-    { title: "nav.user_data", items: [{ at: "/user-data", text: "nav.delete_user_data" }] },
+    {
+        title: "nav.user_data",
+        items: [
+            { at: "/user-data", text: "nav.delete_user_data" },
+            { at: "/export-prepare", text: "nav.export_prepare" },
+            { at: "/export-addresses", text: "nav.export_addresses" },
+            { at: "/export", text: "nav.export" },
+        ],
+    },
     {
         title: "nav.device",
         items: [
