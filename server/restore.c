@@ -10,11 +10,14 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/log.h"
+#include "kv/checkpoint.h"
 #include "server/backup_verify.h"
 #include "server/data_folder.h"
 #include "server/recovery.h"
 #include "server/restore_carry.h"
 #include "server/restore_swap.h"
+#include "server/seen.h"
 
 static const char *const folders[] = {"journal", "keys", "state"};
 enum { FOLDERS = sizeof folders / sizeof folders[0] };
@@ -310,6 +313,31 @@ static int collect(struct run *run, struct err *err)
     return rc == 0 ? ask_old_journal(run, err) : rc;
 }
 
+/* --- where the machines were --- */
+
+/* A machine that is beyond the backup resumes from where it was known to be on our line. The old
+ * state knows that better than the backup's, when its journal goes on from there; one that can't be
+ * read only makes machines put aside more than they had to. */
+static void carry_positions(struct run *run)
+{
+    char path[PATH_MAX];
+    struct kv *old = NULL;
+    struct err why = {0};
+    const struct kv_options options = {path, run->options->settings->memtable_bytes,
+                                       run->options->settings->cache_bytes};
+    if (!run->report->from_journal || join(path, run->data_dir, "state", NULL) != 0) {
+        return;
+    }
+    int rc = kv_open_read(&old, &options, &why);
+    if (rc == 0) {
+        rc = seen_carry(old, run->restored.kv, run->manifest.seq, &why);
+    }
+    if (rc != 0) {
+        log_err(LOG_WARNING, "server", "restore.positions_unknown", &why);
+    }
+    kv_close(&old, false);
+}
+
 /* --- the end --- */
 
 static int carry(struct run *run, struct err *err)
@@ -362,6 +390,7 @@ static int restore(struct run *run, struct err *err)
         rc = collect(run, err);
     }
     if (rc == 0) {
+        carry_positions(run);
         rc = carry(run, err);
     }
     close_restored(run, rc == 0);

@@ -241,3 +241,41 @@ int seen_forget(struct seen *seen, struct kv *kv, uint64_t device, struct err *e
     char name[NAME_MAX_SIZE];
     return kv_note_remove(kv, note_name(device, name), err);
 }
+
+/* --- carrying over --- */
+
+struct carrying {
+    struct seen *seen;
+    uint64_t most_seq;
+};
+
+static int carry_note(void *context, const char *name, struct span bytes, struct err *err)
+{
+    const struct carrying *carrying = context;
+    uint64_t device = 0;
+    (void)err;
+    if (bytes.size == NOTE_SIZE && device_parse(name + sizeof PREFIX - 1, &device, NULL) == 0) {
+        struct seen_device at = {.seq = get_be64(bytes.data), .last_ms = get_be64(bytes.data + 8)};
+        at.seq = at.seq < carrying->most_seq ? at.seq : carrying->most_seq;
+        seen_note(carrying->seen, device, &at);
+    }
+    return 0;
+}
+
+int seen_carry(struct kv *from, struct kv *to, uint64_t most_seq, struct err *err)
+{
+    ASSERT(from != NULL && to != NULL);
+    struct carrying carrying = {.most_seq = most_seq};
+    if (seen_new(&carrying.seen) != 0) {
+        return err_set(err, E_NOMEM, "the devices' positions: out of memory");
+    }
+    int rc = seen_load(carrying.seen, to, err);
+    if (rc == 0) {
+        rc = kv_notes(from, PREFIX, carry_note, &carrying, err);
+    }
+    if (rc == 0) {
+        rc = seen_save(carrying.seen, to, err);
+    }
+    seen_free(&carrying.seen);
+    return rc;
+}

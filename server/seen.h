@@ -36,4 +36,10 @@ MUST_CHECK int seen_load(struct seen *seen, struct kv *kv, struct err *err);
 /* What changed since the last time: a new position, or a time that is an hour later. */
 MUST_CHECK int seen_save(struct seen *seen, struct kv *kv, struct err *err);
 
+/* Raise the notes of `to` to those of `from`, the state of a server that had gone further on the
+ * same line of changes; but to `most_seq` at the most, where the two part. For a restore: whom the
+ * older state has further behind was on the line nevertheless. E_NOMEM, errors of kv_notes and
+ * kv_note_put. */
+MUST_CHECK int seen_carry(struct kv *from, struct kv *to, uint64_t most_seq, struct err *err);
+
 #endif

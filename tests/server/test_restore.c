@@ -2,6 +2,7 @@
 #include "server/restore.h"
 
 #include "server/restore_swap.h"
+#include "server/seen.h"
 #include "tests/server/backup_fixture.h"
 
 static struct ground ground;
@@ -231,6 +232,36 @@ static void a_gap_is_not_knowing(void **state)
     look_at_it();
 }
 
+/* By the old state, where the backup's knows less; but not beyond the backup. */
+static void positions_are_those_of_the_old_data(void **state)
+{
+    (void)state;
+    struct seen *seen = NULL;
+    struct seen_device at = {.seq = 3, .last_ms = 5};
+    assert_int_equal(seen_new(&seen), 0);
+    seen_note(seen, 0x77, &at);
+    ground_put(&ground, "user:ann", "1");
+    assert_int_equal(seen_save(seen, ground.fx->kv, NULL), 0);
+    ground_backup(&ground);
+    ground_put(&ground, "user:ann", "2");
+    at = (struct seen_device){.seq = ground_head(&ground), .last_ms = 6};
+    seen_note(seen, 0x77, &at);
+    at = (struct seen_device){.seq = 4, .last_ms = 7};
+    seen_note(seen, 0x88, &at);
+    assert_int_equal(seen_save(seen, ground.fx->kv, NULL), 0);
+    seen_free(&seen);
+    fx_close(ground.fx, true);
+    restore(ground.folder);
+    look_at_it();
+    assert_int_equal(seen_new(&seen), 0);
+    assert_int_equal(seen_load(seen, ground.fx->kv, NULL), 0);
+    assert_true(seen_get(seen, 0x77, &at));
+    assert_true(at.seq == report.parent_seq && at.last_ms == 6);
+    assert_true(seen_get(seen, 0x88, &at));
+    assert_true(at.seq == 4 && at.last_ms == 7);
+    seen_free(&seen);
+}
+
 /* --- what is refused --- */
 
 static void a_damaged_backup_changes_nothing(void **state)
@@ -310,6 +341,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_was_removed_does_not_come_back, setup, teardown),
         cmocka_unit_test_setup_teardown(when_nobody_knows_nobody_is_served, setup, teardown),
         cmocka_unit_test_setup_teardown(a_gap_is_not_knowing, setup, teardown),
+        cmocka_unit_test_setup_teardown(positions_are_those_of_the_old_data, setup, teardown),
         cmocka_unit_test_setup_teardown(a_damaged_backup_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(another_servers_data_stays, setup, teardown),
         cmocka_unit_test_setup_teardown(a_server_that_runs_is_not_touched, setup, teardown),

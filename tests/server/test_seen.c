@@ -209,6 +209,34 @@ static void without_memory_nothing_is_forgotten(void **state)
     assert_true(refused > 3);
 }
 
+/* To a state that was put back: from one that had gone on, up to where the two part. */
+static void positions_are_carried_over(void **state)
+{
+    struct fixture *fx = *state;
+    struct fixture *older = fx_new();
+    struct seen *seen = NULL;
+    fx_open(older);
+    assert_int_equal(seen_new(&seen), 0);
+    note(seen, 7, 10, 1000);
+    note(seen, 8, 30, 1000);
+    assert_int_equal(seen_save(seen, older->kv, NULL), 0);
+    seen_free(&seen);
+    assert_int_equal(seen_new(&seen), 0);
+    note(seen, 7, 50, 2000); /* beyond it */
+    note(seen, 8, 20, 900);  /* told less, later */
+    note(seen, 9, 25, 2000); /* unknown before */
+    assert_int_equal(seen_save(seen, fx->kv, NULL), 0);
+    seen_free(&seen);
+    assert_int_equal(seen_carry(fx->kv, older->kv, 40, NULL), 0);
+    assert_int_equal(seen_new(&seen), 0);
+    assert_int_equal(seen_load(seen, older->kv, NULL), 0);
+    assert_true(get(seen, 7).seq == 40 && get(seen, 7).last_ms == 2000);
+    assert_true(get(seen, 8).seq == 30 && get(seen, 8).last_ms == 1000);
+    assert_true(get(seen, 9).seq == 25 && get(seen, 9).last_ms == 2000);
+    seen_free(&seen);
+    fx_free(older);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fx_setup, fx_teardown)
 
 int main(void)
@@ -217,7 +245,7 @@ int main(void)
         cmocka_unit_test(positions_only_rise),     TEST(notes_survive_a_stop),
         TEST(only_what_changed_is_noted),          TEST(a_removed_device_is_forgotten),
         TEST(bad_notes_are_passed_over),           TEST(one_notes_while_another_saves),
-        TEST(without_memory_nothing_is_forgotten),
+        TEST(without_memory_nothing_is_forgotten), TEST(positions_are_carried_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
