@@ -1,6 +1,8 @@
 /* No route tells a secret: the same words are written wherever secrets lie, and looked for in every
  * answer to every question that the table of routes knows.
  */
+#include "admin/backups.h"
+#include "admin/exports.h"
 #include "base/log_ring.h"
 #include "tests/admin/api/api_fixture.h"
 #include "tests/admin/catalogue_samples.h"
@@ -20,9 +22,55 @@ static void plant(const char *owner, const char *path)
     (void)fake_put(&fake, owner, path, WORDS);
 }
 
+/* A server without backups, that was not restored from one. */
+static void no_backup(void *context, struct admin_backup_view *out)
+{
+    (void)context;
+    *out = (struct admin_backup_view){0};
+}
+
+static int no_folder(void *context, admin_backup_folder_fn *each, void *each_context,
+                     struct err *err)
+{
+    (void)context;
+    (void)each;
+    (void)each_context;
+    (void)err;
+    return 0;
+}
+
+static int not_restored(void *context, struct admin_restored *out, struct err *err)
+{
+    (void)context;
+    (void)err;
+    *out = (struct admin_restored){0};
+    return 0;
+}
+
+static const struct admin_backups backups = {
+    .view = no_backup, .folders = no_folder, .restored = not_restored};
+
+/* Nothing is prepared for export. */
+static void open_exports(void)
+{
+    static const uint8_t key[SNAPSHOT_SECRET_SIZE];
+    char dir[TMP_FOLDER_MAX];
+    tmp_folder_path(dir, fake.folder, "exports");
+    const struct admin_exports_options options = {.dir = dir,
+                                                  .name = "localhost",
+                                                  .secret_key = key,
+                                                  .clock = &clock_system,
+                                                  .keep_ms = 1000,
+                                                  .users_max = 1,
+                                                  .groups_max = 1};
+    assert_int_equal(admin_exports_start(&fake.backend.exports, &options, NULL), 0);
+}
+
 static int plant_all(void **state)
 {
     int rc = open_fake(state);
+    fake.backend.backups = &backups;
+    open_exports();
     assert_int_equal(log_ring_open(1000, NULL), 0);
     assert_int_equal(admin_auth_new(&auth, &clock_system, NULL), 0);
     assert_int_equal(admin_auth_load(auth, &fake.backend, NULL), 0);
@@ -51,6 +99,7 @@ static int dig_up(void **state)
     ask_as.auth = NULL;
     admin_auth_free(&auth);
     log_ring_close();
+    admin_exports_stop(&fake.backend.exports);
     return close_api(state);
 }
 
