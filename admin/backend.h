@@ -167,11 +167,6 @@ struct admin_backend {
     uint64_t (*last_sign_in)(void *context, uint64_t bag_id);
     /* Start or stop synchronization: `seq` is that of the change, 0 when it was so already. */
     int (*sync)(void *context, bool run, const char *actor, uint64_t *seq, struct err *err);
-    /* Ask all connected machines what they still hold, and wait, at most `wait_ms`, until each has
-     * told that it holds nothing, or all that it told of was taken up. Those that were not ready by
-     * then: how many, and the first `late_max` of them. NULL: there are no machines. */
-    int (*settle)(void *context, unsigned wait_ms, uint64_t *late, size_t late_max,
-                  uint64_t *late_count, struct err *err);
     /* The clock was set on purpose: dropping for age goes on. */
     int (*confirm_clock)(void *context, struct err *err);
 };

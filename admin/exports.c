@@ -367,16 +367,6 @@ static int make_file(struct admin_exports *exports, const struct entry *entry,
     return rc;
 }
 
-/* What connected machines still hold is to be there first. */
-static int settle(const struct admin_exports *exports, const struct admin_backend *backend,
-                  struct admin_export *info, struct err *err)
-{
-    return backend->settle == NULL
-               ? 0
-               : backend->settle(backend->context, exports->options.settle_ms, info->late,
-                                 EXPORT_LATE_MAX, &info->late_count, err);
-}
-
 static int make_entry(struct admin_exports *exports, const struct admin_backend *backend,
                       const struct admin_export_order *order, struct entry *entry, struct err *err)
 {
@@ -399,7 +389,8 @@ static int make_entry(struct admin_exports *exports, const struct admin_backend 
     info->all = order->all;
     info->since_device = order->since_device;
     info->version = 1;
-    int rc = settle(exports, backend, info, err);
+    /* what connected machines still hold is to be there first */
+    int rc = exports_settle(backend, exports->options.settle_ms, order->given_up, info, err);
     if (rc == 0) {
         rc = exports_gather(&gathering, err);
     }

@@ -1,6 +1,7 @@
 /* admin/exports_inside.h - what the files that exports are made of share:
  *
  *   exports.c          which there are, until when, and their files
+ *   exports_settle.c   what machines hold still, before the moment
  *   exports_gather.c   from the state to a base
  *   exports_shape.c    from a base to the file that is offered
  *   exports_addresses.c  from a base to address lists
@@ -10,6 +11,12 @@
 
 #include "admin/catalogue.h"
 #include "admin/exports.h"
+
+/* Wait, at most `wait_ms`, until each connected machine has told that the server has all it holds.
+ * Those that had not by then are told in `out`. E_NOMEM, and what the backend may return. */
+MUST_CHECK int exports_settle(const struct admin_backend *backend, unsigned wait_ms,
+                              const atomic_bool *given_up, struct admin_export *out,
+                              struct err *err);
 
 /* What is gathered, and where to. */
 struct exports_gathering {

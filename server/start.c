@@ -23,7 +23,7 @@
 #include "server/seeding.h"
 #include "server/start_inside.h"
 
-enum { RECOVER_EVERY_MS = 1000, EXPORT_SETTLE_MS = 2000 };
+enum { RECOVER_EVERY_MS = 1000, EXPORT_SETTLE_MS = 500 };
 
 /* --- glue --- */
 
@@ -252,6 +252,8 @@ static int start_committer(struct server *server, struct err *err)
         .evict_context = server,
         .idle = on_idle,
         .idle_context = server->upkeep,
+        .reached = desk_wake,
+        .reached_context = server,
     };
     int rc = committer_new(&server->committer, &options, err);
     return rc != 0 ? rc
@@ -382,9 +384,6 @@ static int start_exports(struct server *server, struct err *err)
 {
     const struct settings *settings = server->options.settings;
     char dir[PATH_MAX];
-    if (server->exports != NULL) {
-        return 0;
-    }
     const struct admin_exports_options options = {
         .dir = dir,
         .name = settings->advertise_count > 0 ? settings->advertise[0] : "",
@@ -393,7 +392,7 @@ static int start_exports(struct server *server, struct err *err)
         .keep_ms = settings->exports.keep_ms,
         .users_max = settings->exports.users,
         .groups_max = settings->exports.groups,
-        .settle_ms = EXPORT_SETTLE_MS,
+        .settle_ms = (unsigned)settings->heartbeat_ms + EXPORT_SETTLE_MS,
     };
     return path_join(dir, sizeof dir, settings->data_dir, "exports") == 0
                ? admin_exports_start(&server->exports, &options, err)
@@ -405,7 +404,7 @@ static int start_administration(struct server *server, struct err *err)
     struct admin_board_options board = {
         .backend = &server->backend, .clock = &clock_system, .render = admin_api_status_text};
     int rc = admin_board_start(&server->board, &board, err);
-    if (rc == 0) {
+    if (rc == 0 && server->exports == NULL) {
         rc = start_exports(server, err);
     }
     if (rc != 0) {

@@ -195,28 +195,6 @@ static void the_file_is_made_anew(void **state)
                      E_NOT_FOUND);
 }
 
-static int settle_late(void *context, unsigned wait_ms, uint64_t *late, size_t late_max,
-                       uint64_t *late_count, struct err *err)
-{
-    (void)err;
-    assert_int_equal(wait_ms, 10);
-    assert_int_equal(late_max, EXPORT_LATE_MAX);
-    late[0] = FAKE_DEVICE;
-    *late_count = 7;
-    (void)fake_put(context, "user:Ann", "last-minute", "yes"); /* a machine had it still */
-    return 0;
-}
-
-static void what_machines_still_hold_comes_first(void **state)
-{
-    (void)state;
-    sample.fake.backend.settle = settle_late;
-    struct admin_export made = sample_prepared("user:ann");
-    assert_int_equal(made.late_count, 7);
-    assert_int_equal(made.late[0], FAKE_DEVICE);
-    assert_non_null(strstr(sample_snapshot(made.id, ""), "last-minute=yes"));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,7 +208,6 @@ int main(void)
         EXPORTS_TEST(no_more_than_so_many_at_once),
         EXPORTS_TEST(the_disks_reserve_is_not_touched),
         EXPORTS_TEST(the_file_is_made_anew),
-        EXPORTS_TEST(what_machines_still_hold_comes_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
