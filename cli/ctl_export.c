@@ -14,6 +14,7 @@
 #include "cli/ctl_verbs.h"
 #include "cli/output.h"
 #include "cli/secret.h"
+#include "journal/snapshot.h"
 
 enum { TARGET_MAX_BYTES = 4096, AGAIN_MS = 500 };
 
@@ -241,6 +242,25 @@ static int fetch_file(const struct invocation *invocation, const char *target, c
     return rc;
 }
 
+/* It came from the server itself: so whose key signed it is known, and can be told to machines that
+ * can't know. */
+static void tell_signer(const char *path)
+{
+    char fingerprint[SNAPSHOT_FINGERPRINT_MAX];
+    struct snapshot_reader *reader = NULL;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && snapshot_open(&reader, fd, path, NULL) == 0) {
+        snapshot_fingerprint(snapshot_header(reader)->signer, fingerprint);
+        output_say("A machine that has not joined takes it by this server's fingerprint: "
+                   "kitbag import FILE --trust %s",
+                   fingerprint);
+    }
+    snapshot_close(&reader);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
 int ctl_export_get(const struct invocation *invocation, struct err *err)
 {
     const char *path = invocation->args[1];
@@ -274,6 +294,7 @@ int ctl_export_get(const struct invocation *invocation, struct err *err)
     }
     if (rc == 0) {
         tell_left_out(export);
+        tell_signer(path);
     }
     json_decref(export);
     buf_free(&look);
