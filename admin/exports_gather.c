@@ -50,6 +50,7 @@ static int put_row(void *context, struct span path, const struct item_row *row, 
     struct gather *gather = context;
     struct admin_export *out = gather->asked->out;
     if (row->seq < fences_position(&gather->fences, gather->kind, path)) {
+        snapshot_complete_to(gather->writer, row->seq - 1); /* the server's bag has it still */
         return 0;
     }
     bool live = row->state == ITEM_LIVE;

@@ -88,6 +88,8 @@ static int copy(struct shape *shape, struct err *err)
             rc = on_bag(shape, record.bag, err);
         } else if (rc == 0 && record.type == SNAPSHOT_ITEM) {
             rc = on_item(shape, &record, err);
+        } else if (rc == 0 && record.type == SNAPSHOT_BAG_END && !shape->skip) {
+            snapshot_complete_to(shape->writer, record.bag->complete_to);
         }
     }
     return rc;

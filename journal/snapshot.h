@@ -93,7 +93,7 @@ struct snapshot_bag {
     uint64_t items;       /* in the file, live ones */
     uint64_t left_out;    /* not in the file */
     uint64_t complete_to; /* all of the bag up to here is in the file: last_seq, or what came
-                             before the oldest item that was left out */
+                             before the oldest item that is not */
 };
 
 /* --- writing --- */
@@ -138,6 +138,10 @@ MUST_CHECK int snapshot_put_bag(struct snapshot_writer *writer, const struct sna
 /* ITEM_LIVE; in a difference ITEM_TOMBSTONE too. The writer asks `choose` itself. */
 MUST_CHECK int snapshot_put_item(struct snapshot_writer *writer, struct span path,
                                  const struct item_row *row, struct err *err);
+/* Something of the bag at hand that is newer than `seq` is not put, and is none of what `choose`
+ * tells of: items that a fence made void, or that were not in the file which this one is made of.
+ * Whoever has the bag from this file then asks for what came since. */
+void snapshot_complete_to(struct snapshot_writer *writer, uint64_t seq);
 /* OUTBOX: one operation, in order of numbers; `bytes` as journal/operation.h has them. */
 MUST_CHECK int snapshot_put_operation(struct snapshot_writer *writer, uint64_t number,
                                       struct span bytes, struct err *err);

@@ -395,9 +395,7 @@ static int check_bag_end(struct snapshot_reader *reader, const struct snapshot_b
 {
     struct pass *pass = &reader->pass;
     struct snapshot_bag *bag = &pass->bag;
-    bool whole = end->left_out == 0;
-    if (!pass->in_bag || end->items != bag->items || end->complete_to > bag->last_seq ||
-        (whole && end->complete_to != bag->last_seq)) {
+    if (!pass->in_bag || end->items != bag->items || end->complete_to > bag->last_seq) {
         return misfit(reader, "a bag does not end with what it has", err);
     }
     bag->left_out = end->left_out;

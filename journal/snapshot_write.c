@@ -234,16 +234,21 @@ int snapshot_put_bag(struct snapshot_writer *writer, const struct snapshot_bag *
     return put_done(writer, err);
 }
 
+void snapshot_complete_to(struct snapshot_writer *writer, uint64_t seq)
+{
+    ASSERT(writer != NULL && writer->in_bag);
+    if (seq < writer->bag.complete_to) {
+        writer->bag.complete_to = seq;
+    }
+}
+
 /* Whoever has the bag from this file asks for what came since the oldest of these. */
 static void leave_out(struct snapshot_writer *writer, uint64_t seq, bool secret)
 {
-    struct snapshot_bag *bag = &writer->bag;
-    bag->left_out++;
+    writer->bag.left_out++;
     writer->counts.left_out++;
     writer->counts.secrets += secret ? 1 : 0;
-    if (seq <= bag->complete_to) {
-        bag->complete_to = seq > 0 ? seq - 1 : 0;
-    }
+    snapshot_complete_to(writer, seq > 0 ? seq - 1 : 0);
 }
 
 static void count_item(struct snapshot_writer *writer, struct span path, const struct item_row *row)

@@ -66,6 +66,34 @@ static void a_sealed_file_shows_nothing_but_its_header(void **state)
     (void)close(fd);
 }
 
+/* What is missing for another reason than its category. */
+static void a_bag_may_be_complete_to_less(void **state)
+{
+    (void)state;
+    int fd = sample_fd();
+    struct snapshot_keys keys = {0};
+    struct snapshot_record record = {.type = SNAPSHOT_BAG};
+    struct snapshot_reader *reader = NULL;
+    struct snapshot_header header = sample_header(SNAPSHOT_SERVER);
+    struct snapshot_writer *writer = sample_begin(fd, &header, NULL);
+    struct snapshot_bag bag = sample_bag("user:Ann", 7, 900);
+    assert_int_equal(snapshot_put_bag(writer, &bag, NULL), 0);
+    snapshot_complete_to(writer, 700);
+    sample_put(writer, "copy", 800, "x");
+    snapshot_complete_to(writer, 750);
+    assert_int_equal(snapshot_end(&writer, NULL, NULL), 0);
+    assert_int_equal(snapshot_open(&reader, fd, SAMPLE_NAME, NULL), 0);
+    assert_int_equal(snapshot_verify(reader, &keys, NULL), 0);
+    while (record.type != SNAPSHOT_BAG_END) {
+        assert_int_equal(snapshot_next(reader, &record, NULL), 0);
+    }
+    assert_int_equal(record.bag->complete_to, 700);
+    assert_int_equal(record.bag->left_out, 0);
+    assert_int_equal(snapshot_counts(reader)->left_out, 0);
+    snapshot_close(&reader);
+    (void)close(fd);
+}
+
 /* What a machine keeps for itself. */
 static void a_key_of_the_writers_own_seals_too(void **state)
 {
@@ -277,6 +305,7 @@ int main(void)
         cmocka_unit_test(the_counts_tell_what_is_in_it),
         cmocka_unit_test(no_secret_is_in_an_open_file),
         cmocka_unit_test(a_sealed_file_shows_nothing_but_its_header),
+        cmocka_unit_test(a_bag_may_be_complete_to_less),
         cmocka_unit_test(a_key_of_the_writers_own_seals_too),
         cmocka_unit_test(no_two_files_share_a_key),
         cmocka_unit_test(a_pipe_is_fine),
