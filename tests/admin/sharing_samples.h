@@ -4,6 +4,7 @@
 
 #include "journal/past.h"
 #include "tests/admin/catalogue_samples.h"
+#include "tests/support/fail_alloc.h"
 
 enum { SAMPLE_WRITES_MAX = 64 };
 
@@ -136,10 +137,14 @@ static inline int sample_undo(struct fake_backend *server, struct submit *submit
     return rc != 0 ? rc : done;
 }
 
+/* The fake has memory, whatever the one who asks has. */
 static inline int sample_sharing(struct fake_backend *server, struct submit *submit)
 {
-    return submit->kind == SUBMIT_SHARING ? sample_switch(server, submit)
-                                          : sample_undo(server, submit);
+    unsigned paused = fail_alloc_pause();
+    int rc = submit->kind == SUBMIT_SHARING ? sample_switch(server, submit)
+                                            : sample_undo(server, submit);
+    fail_alloc_resume(paused);
+    return rc;
 }
 
 /* The categories of the tests; "secret" has a flag, too. */

@@ -190,6 +190,30 @@ static void nonsense_is_refused(void **state)
     assert_string_equal(told(longest), "none: --"); /* no default has so long a name */
 }
 
+static void memory_runs_out(void **state)
+{
+    (void)state;
+    make_ann();
+    (void)fake_put(&fake, "user:ann", "copy/default", "s");
+    (void)fake_put(&fake, "user:ann/device:0000000000000007", "copy/default", "own");
+    sample_flag(&fake, "copy/default", true, false);
+    ask_with_jansson();
+    unsigned failures = 0;
+    bool failed = true;
+    for (unsigned nth = 1; failed; nth++) {
+        ask_fails.nth = nth;
+        struct answer answer = ask(&fake, "GET", copy, NULL);
+        failed = ask_fails.failed;
+        ask_fails.nth = 0;
+        failures += answer.status != 200;
+        assert_true(answer.status == 200 || answer.status == 500);
+        assert_true(answer.status != 200 || answer.json == NULL ||
+                    strcmp(text_at(&answer, "layer"), "device") == 0);
+        answer_free(&answer);
+    }
+    assert_true(failures > 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +224,7 @@ int main(void)
         API_TEST(of_no_machine_in_particular),
         API_TEST(secrets_are_masked),
         API_TEST(nonsense_is_refused),
+        API_TEST(memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -233,6 +233,42 @@ static void what_the_server_refuses_is_told(void **state)
     refused("GET", sharing, NULL, 503, "closed", "the fake was told to fail");
 }
 
+/* A dry run that is refused for want of memory says so, and one that is answered is right. */
+static void without_memory(const char *method, const char *target, const char *body,
+                           const char *array, size_t rows)
+{
+    unsigned failures = 0;
+    bool failed = true;
+    ask_with_jansson();
+    for (unsigned nth = 1; failed; nth += nth < 50 ? 1 : 13) {
+        ask_fails.nth = nth;
+        struct answer answer = ask(&fake, method, target, body);
+        failed = ask_fails.failed;
+        ask_fails.nth = 0;
+        failures += answer.status != 200;
+        assert_true(answer.status == 200 || answer.status == 400 || answer.status == 500);
+        assert_true(answer.status != 200 || answer.json == NULL || rows_of(&answer, array) == rows);
+        answer_free(&answer);
+    }
+    assert_true(failures > 20);
+}
+
+static void memory_runs_out(void **state)
+{
+    (void)state;
+    make_people();
+    char body[64];
+    struct answer answer =
+        ask(&fake, "PUT", sharing, "{\"changes\":{\"copy/default\":\"device\"}}");
+    (void)snprintf(body, sizeof body, "{\"seq\":\"%s\",\"dry_run\":true}", text_at(&answer, "seq"));
+    answer_free(&answer);
+    uint64_t head = fake_head(&fake);
+    without_memory("POST", undo, body, "categories", 2);
+    without_memory("PUT", sharing, "{\"changes\":{\"copy/default\":\"shared\"},\"dry_run\":true}",
+                   "categories", 5);
+    assert_int_equal(fake_head(&fake), head);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +278,7 @@ int main(void)
         API_TEST(only_what_may_be_taken_back_is_listed),
         API_TEST(nonsense_is_refused),
         API_TEST(what_the_server_refuses_is_told),
+        API_TEST(memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
