@@ -9,7 +9,7 @@
 #include "client/kb_files.h"
 #include "client/kb_policy.h"
 
-enum { NAMES_MAX = 1000 }; /* of one second */
+enum { NAMES_MAX = 100000 }; /* of one second: each copy that goes has a file of its own */
 
 /* DIR/replaced-20261122T175137Z.kitbag, or with "-2" and so on behind the time. */
 static int choose_name(struct client_saving *saving, struct err *err)
