@@ -123,7 +123,7 @@ enum kb_join_policy {
                            it wrote is sent, and the later arrival counts */
     KB_CLIENT_WINS = 1, /* this machine's value */
     KB_NEWEST = 2,      /* the later one: when it was written here, when the server took it up */
-    KB_MERGE = 3,       /* the server's value */
+    KB_MERGE = 3        /* the server's value */
 };
 
 struct kb_join_options {
