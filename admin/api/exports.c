@@ -106,7 +106,7 @@ static json_t *about_of(const struct admin_export *export)
 
 static int read_form(json_t *body, struct admin_export_form *form, struct err *err)
 {
-    json_t *items = json_object_get(body, "items");
+    json_t *items = NULL;
     json_t *password = json_object_get(body, "password");
     size_t i;
     json_t *item;
@@ -121,10 +121,10 @@ static int read_form(json_t *body, struct admin_export_form *form, struct err *e
     if (password != NULL) {
         form->password = span_of(json_string_value(password), json_string_length(password));
     }
+    int rc = admin_api_strings(body, "items", 2, &items, err);
     form->personal = items == NULL;
     form->groups = items == NULL;
-    int rc = admin_api_strings(body, "items", 2, &items, err);
-    json_array_foreach(items, i, item)
+    json_array_foreach(items, i, item) /* nothing when it is no array of texts */
     {
         bool personal = strcmp(json_string_value(item), personal_name) == 0;
         if (rc == 0 && !personal && strcmp(json_string_value(item), groups_name) != 0) {

@@ -79,6 +79,8 @@ static void what_is_wrong_is_refused(void **state)
     refused("POST", EX, "{\"users\":\"ann\"}", 400, "invalid", "'users' is an array");
     refused("POST", EX, "{\"all\":true,\"items\":[]}", 400, "invalid", "nothing is to be");
     refused("POST", EX, "{\"all\":true,\"items\":[\"x\"]}", 400, "invalid", "'items' takes");
+    refused("POST", EX, "{\"all\":true,\"items\":[7]}", 400, "invalid", "'items' is an array");
+    refused("POST", EX, "{\"all\":true,\"items\":\"x\"}", 400, "invalid", "'items' is an array");
     refused("POST", EX, "{\"all\":true,\"password\":\"\"}", 400, "invalid", "an empty password");
     refused("POST", EX, "{\"all\":true,\"password\":7}", 400, "invalid", "'password'");
     refused("POST", EX, "{\"all\":true,\"since_device\":7}", 400, "invalid", "'since_device'");
