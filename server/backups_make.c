@@ -1,11 +1,15 @@
 /* server/backups_make.c - the thread that makes one backup. */
 #include <inttypes.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "server/backup_verify.h"
 #include "server/backups_inside.h"
 #include "server/removals.h"
+
+enum { LESS_URGENT = 10 }; /* of nice */
 
 /* A new folder's file of removals begins here: what was removed before is in no backup of it. */
 static int begin_removals(struct backups *backups, const char *folder, struct err *err)
@@ -74,6 +78,8 @@ void backups_make(struct thread *self, void *context)
     struct admin_backup_report report = {0};
     struct err err = {0};
     thread_ready(self, 0, NULL);
+    /* Whoever serves goes first; where that is not allowed, all are equal. */
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), LESS_URGENT);
     int rc = run(backups, &report, &err);
     if (rc == 0) {
         log_event(LOG_INFO, "backup", "backup.made",
