@@ -19,6 +19,7 @@ HELLO, JOIN, SIGN_IN, SIGN_OUT, FOLLOW, UNFOLLOW, CREDIT, WRITE, HEARTBEAT = ran
 BYE, PART, LIST, MIRROR = 11, 12, 13, 14
 (WELCOME, JOINED, SIGNED_IN, SIGNED_OUT, OUTCOME, LIVE, PAGE, BAG, STATE,
  ERROR, OWNERS, MIRRORING, BATCHES) = range(32, 45)
+VERSION = 3  # of the protocol
 WINDOW = 262144
 
 # number -> stable name, from the one list of codes
@@ -178,14 +179,14 @@ class Machine:
         self.endpoint = f"tcp://127.0.0.1:{fleet.port}"
         self.keys = hand.keys()
         with Peer(hand, self.endpoint, self.server, hand.public(token.secret)) as peer:
-            peer.send([JOIN, 0, 2, bytes.fromhex(self.keys[0]), name, "", "", "peer.py"])
+            peer.send([JOIN, 0, VERSION, bytes.fromhex(self.keys[0]), name, "", "", "peer.py"])
             joined = peer.expect(JOINED)
             self.device, self.history = joined[2], joined[3]
 
     def connect(self, name=b""):
         return Peer(self.hand, self.endpoint, self.server, self.keys, name)
 
-    def hello(self, version=2, history=None, seq=0, digest=None, writer=1):
+    def hello(self, version=VERSION, history=None, seq=0, digest=None, writer=1):
         return [HELLO, 0, version, self.device, history, seq, digest, writer, "peer.py", WINDOW]
 
     def session(self, writer=1):
