@@ -47,5 +47,7 @@ void rows_state(struct bench *bench);
 void rows_admin(struct bench *bench);
 /* rows_snapshot.c: files of the server */
 void rows_snapshot(struct bench *bench);
+/* rows_exports.c: user data prepared for export */
+void rows_exports(struct bench *bench);
 
 #endif

@@ -74,7 +74,7 @@ static const struct {
     {"library", rows_library}, {"pipeline", rows_pipeline}, {"spread", rows_spread},
     {"replay", rows_replay},   {"fleet", rows_fleet},       {"state", rows_state},
     {"busy", rows_busy_poll},  {"admin", rows_admin},       {"snapshot", rows_snapshot},
-    {"backup", rows_backup},
+    {"backup", rows_backup},   {"exports", rows_exports},
 };
 
 static int usage(int code)

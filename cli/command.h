@@ -12,7 +12,7 @@
 
 #include "base/err.h"
 
-enum { OPTIONS_GIVEN_MAX = 64 };
+enum { OPTIONS_GIVEN_MAX = 1024 }; /* 500 users and 50 groups are named by as many */
 
 /* Tables end with a row whose name is NULL. */
 struct option_spec {
