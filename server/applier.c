@@ -17,6 +17,8 @@ struct applier {
                  const uint8_t hash[SHA256_SIZE], struct err *err);
     bool (*idle)(void *context, struct kv *kv);
     void *idle_context;
+    void (*reached)(void *context);
+    void *reached_context;
     struct thread *thread; /* NULL: driven */
 
     /* Guards what follows, but the last group: it is handed from one thread to the other. Nobody
@@ -30,7 +32,8 @@ struct applier {
     size_t changes; /* given and not done */
     size_t bytes;
     uint64_t applied_seq;
-    bool busy; /* somebody is at kv/ */
+    uint64_t asked_seq; /* who asked is to be told when it is reached; 0: nobody */
+    bool busy;          /* somebody is at kv/ */
     bool stop;
     bool idle_wanted;
     struct err failure; /* code 0: none */
@@ -154,6 +157,22 @@ static void finish(struct applier *applier, const struct load *load, int rc, con
     }
 }
 
+static bool has_reached(const struct applier *applier, uint64_t seq)
+{
+    return applier->applied_seq >= seq || applier->failure.code != 0;
+}
+
+/* Under the lock, so that whoever waits until something is applied knows that this is over. */
+static void tell_reached(struct applier *applier)
+{
+    if (applier->asked_seq != 0 && has_reached(applier, applier->asked_seq)) {
+        applier->asked_seq = 0;
+        if (applier->reached != NULL) {
+            applier->reached(applier->reached_context);
+        }
+    }
+}
+
 /* Under the lock, which is given away meanwhile. */
 static void work(struct applier *applier)
 {
@@ -166,6 +185,7 @@ static void work(struct applier *applier)
     lock(applier);
     applier->busy = false;
     finish(applier, &load, rc, &err);
+    tell_reached(applier);
     (void)pthread_cond_broadcast(&applier->change);
 }
 
@@ -251,6 +271,8 @@ int applier_start(struct applier **out, const struct applier_options *options, u
     applier->apply = options->apply;
     applier->idle = options->idle;
     applier->idle_context = options->idle_context;
+    applier->reached = options->reached;
+    applier->reached_context = options->reached_context;
     applier->applied_seq = seq;
     int rc = options->driven ? 0 : thread_start(&applier->thread, "apply", run, applier, err);
     if (rc != 0) {
@@ -331,6 +353,7 @@ bool applier_apply_here(struct applier *applier, struct draft *draft)
         applier->failure = err;
         applier->failure.code = rc;
     }
+    tell_reached(applier);
     unlock(applier);
     return true;
 }
@@ -375,11 +398,21 @@ uint64_t applier_applied(struct applier *applier)
     return seq;
 }
 
+bool applier_reached(struct applier *applier, uint64_t seq)
+{
+    ASSERT(applier != NULL && seq > 0);
+    lock(applier);
+    bool reached = has_reached(applier, seq);
+    applier->asked_seq = reached ? 0 : seq;
+    unlock(applier);
+    return reached;
+}
+
 void applier_wait(struct applier *applier, uint64_t seq)
 {
     ASSERT(applier != NULL);
     lock(applier);
-    while (applier->applied_seq < seq && applier->failure.code == 0) {
+    while (!has_reached(applier, seq)) {
         wait_for_thread(applier);
     }
     unlock(applier);

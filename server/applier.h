@@ -31,6 +31,10 @@ struct applier_options {
     /* A slice of idle work; false: there is none now. NULL: never any. By the applier's thread. */
     bool (*idle)(void *context, struct kv *kv);
     void *idle_context;
+    /* kv/ reached what applier_reached was asked for. By whichever thread applied it; calls nothing
+     * of the applier. NULL: nobody is told. */
+    void (*reached)(void *context);
+    void *reached_context;
     /* There is no thread: applier_step does its work, and who would wait for it does it itself. For
      * a simulation, which decides how far kv/ lags. */
     bool driven;
@@ -57,6 +61,9 @@ struct draft *applier_take(struct applier *applier);
 
 /* kv/ holds all changes up to this. */
 uint64_t applier_applied(struct applier *applier);
+/* Does kv/ hold all changes up to `seq`, or could a batch not be applied? When not, `reached` of
+ * the options is called once it does; one such question waits at a time, the newest one. */
+bool applier_reached(struct applier *applier, uint64_t seq);
 /* Wait until it does, or a batch could not be applied. */
 void applier_wait(struct applier *applier, uint64_t seq);
 

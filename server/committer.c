@@ -258,23 +258,10 @@ static void tell_devices(struct committer *committer, const struct draft *draft)
     }
 }
 
-static bool answers_administration(const struct draft *draft)
-{
-    for (size_t i = 0; i < draft->reply_count; i++) {
-        if (draft->replies[i].kind == REPLY_SUBMITTED) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void deliver_draft(struct committer *committer, struct draft *draft)
 {
     const struct committer_sink *sink = &committer->options.sink;
     bool committed = draft->count > 0 && draft->code == 0;
-    if (committed && answers_administration(draft)) {
-        committer_settle(committer); /* it reads kv/ from threads of its own */
-    }
     if (draft->code != 0) {
         override_replies(draft);
     }
@@ -350,7 +337,9 @@ static int prepare(struct committer *committer, struct err *err)
     struct applier_options applier = {.kv = options->kv,
                                       .apply = options->apply,
                                       .idle = options->idle,
-                                      .idle_context = options->idle_context};
+                                      .idle_context = options->idle_context,
+                                      .reached = options->reached,
+                                      .reached_context = options->reached_context};
     rc = applier_start(&committer->applier, &applier, committer->head.seq, err);
     if (rc != 0) {
         return rc;

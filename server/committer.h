@@ -16,7 +16,8 @@
  * Who reads kv/ sees a state that may lack the newest batches. So
  * - requests are judged by the overlay; lists that are read from kv/ (who is signed in, groups, a
  *   user's bags) wait for what they lack (PLAN_SETTLE);
- * - administration is answered when kv/ has what the answer is about;
+ * - administration reads kv/ from threads of its own: it is told of an answer when kv/ has what
+ *   the answer is about (desk.h; committer_reached);
  * - where a bag's newest seq or a right is read (FOLLOW, for a client's cursor is held against it;
  *   LIST; HELLO; when a right ends) committer_settle_bag or committer_settle comes first;
  * - pages are read as they come: a page tells the seq it was read at, and who has heard of a newer
@@ -74,6 +75,9 @@ struct committer_options {
      * there is none now. NULL: never any. */
     bool (*idle)(void *context, struct kv *kv);
     void *idle_context;
+    /* kv/ has what committer_reached was asked for; from any thread. NULL: nobody is told. */
+    void (*reached)(void *context);
+    void *reached_context;
     /* Instead of kv_apply, for tests; NULL: kv_apply. */
     int (*apply)(struct kv *kv, const struct change *changes, size_t count,
                  const uint8_t hash[SHA256_SIZE], struct err *err);
@@ -112,6 +116,12 @@ void committer_idle(struct committer *committer);
 void committer_settle(struct committer *committer);
 /* The same when it lacks a change of this bag, of any right, or of which bags there are. */
 void committer_settle_bag(struct committer *committer, uint64_t bag_id);
+
+/* The newest change that was committed. */
+uint64_t committer_head(const struct committer *committer);
+/* Does kv/ have what was committed up to `seq`, or can it not take it in? When not, `reached` of
+ * the options is called as soon as that is so. */
+bool committer_reached(struct committer *committer, uint64_t seq);
 
 /* Could kv/ not take a batch in? What it lacks then is not gone. BEHIND, or FAILED as well. */
 bool committer_is_behind(const struct committer *committer);

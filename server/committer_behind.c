@@ -81,6 +81,18 @@ void committer_idle(struct committer *committer)
     }
 }
 
+uint64_t committer_head(const struct committer *committer)
+{
+    ASSERT(committer != NULL);
+    return committer->head.seq;
+}
+
+bool committer_reached(struct committer *committer, uint64_t seq)
+{
+    ASSERT(committer != NULL && seq <= committer->head.seq);
+    return committer->plan.applied_seq >= seq || applier_reached(committer->applier, seq);
+}
+
 bool committer_is_behind(const struct committer *committer)
 {
     ASSERT(committer != NULL);

@@ -14,7 +14,7 @@
 enum {
     PIECE_BYTES = 256 << 10, /* of values, before machines get their turn */
     PIECE_WRITES = 1000,
-    PIECE_US = 1500, /* or so long: deletions cost more than their bytes tell */
+    PIECE_US = 500, /* or so long: deletions cost more than their bytes tell */
     DEVICES_AT_ONCE = 500,
 };
 
@@ -29,6 +29,7 @@ struct ticket {
     size_t submit_count;
     size_t planned;
     size_t answered;
+    uint64_t seq; /* kv/ has to have this before it is done */
     struct server_status *status;
     const uint64_t *devices;
     size_t device_count;
@@ -45,8 +46,9 @@ struct desk {
     struct ticket *first;
     struct ticket *last;
     bool closed;
-    /* The main thread's: submits that are being worked on, the oldest first. */
+    /* The main thread's, the oldest first: submits that are being worked on, */
     struct ticket *active;
+    struct ticket *answered; /* and those that only wait for kv/, which their callers read */
 };
 
 /* --- the callers --- */
@@ -288,6 +290,15 @@ static void find_devices(const struct desk *desk, const struct ticket *ticket)
     }
 }
 
+static void add_last(struct ticket **list, struct ticket *ticket)
+{
+    while (*list != NULL) {
+        list = &(*list)->next;
+    }
+    ticket->next = NULL;
+    *list = ticket;
+}
+
 static void begin(struct desk *desk, struct ticket *ticket)
 {
     switch (ticket->kind) {
@@ -303,15 +314,9 @@ static void begin(struct desk *desk, struct ticket *ticket)
         desk->options.confirm_clock(desk->options.context);
         finish(desk, ticket, 0);
         break;
-    case TICKET_SUBMIT: {
-        struct ticket **end = &desk->active;
-        while (*end != NULL) {
-            end = &(*end)->next;
-        }
-        ticket->next = NULL;
-        *end = ticket;
+    case TICKET_SUBMIT:
+        add_last(&desk->active, ticket);
         break;
-    }
     }
 }
 
@@ -341,7 +346,8 @@ static void leave(struct desk *desk, struct ticket *ticket)
         at = &(*at)->next;
     }
     *at = ticket->next;
-    finish(desk, ticket, 0);
+    ticket->seq = committer_head(desk->options.committer);
+    add_last(&desk->answered, ticket);
 }
 
 static void count_answer(struct desk *desk, struct ticket *ticket)
@@ -396,9 +402,23 @@ void desk_reply(struct desk *desk, const struct reply *reply)
     count_answer(desk, ticket);
 }
 
+void desk_answer(struct desk *desk)
+{
+    ASSERT(desk != NULL);
+    while (desk->answered != NULL &&
+           committer_reached(desk->options.committer, desk->answered->seq)) {
+        struct ticket *ticket = desk->answered;
+        desk->answered = ticket->next;
+        finish(desk, ticket, 0);
+    }
+}
+
 void desk_close(struct desk *desk)
 {
     ASSERT(desk != NULL);
+    committer_settle(desk->options.committer);
+    desk_answer(desk);
+    ASSERT(desk->answered == NULL);
     (void)pthread_mutex_lock(&desk->lock);
     desk->closed = true;
     (void)pthread_mutex_unlock(&desk->lock);
@@ -435,7 +455,7 @@ void desk_free(struct desk **desk)
     if (desk == NULL || *desk == NULL) {
         return;
     }
-    ASSERT((*desk)->first == NULL && (*desk)->active == NULL);
+    ASSERT((*desk)->first == NULL && (*desk)->active == NULL && (*desk)->answered == NULL);
     (void)pthread_cond_destroy(&(*desk)->changed);
     (void)pthread_mutex_destroy(&(*desk)->lock);
     free(*desk);

@@ -2,7 +2,8 @@
  *
  * Administration calls the functions of the backend (admin/backend.h); each puts a ticket on the
  * desk, wakes the main thread, and sleeps until the ticket is done. Long tickets are worked off in
- * pieces, so that machines are not kept waiting.
+ * pieces, so that machines are not kept waiting; and who handed in changes sleeps on until kv/ has
+ * them, while the main thread goes on.
  */
 #ifndef KITBAG_SERVER_DESK_H
 #define KITBAG_SERVER_DESK_H
@@ -40,6 +41,8 @@ void desk_backend(struct desk *desk, struct admin_backend *out);
 bool desk_work(struct desk *desk);
 /* A submit was answered (REPLY_SUBMITTED). */
 void desk_reply(struct desk *desk, const struct reply *reply);
+/* After committer_deliver: whose changes are in kv/ by now are told. */
+void desk_answer(struct desk *desk);
 /* From now on everything is E_CLOSED; whoever waits is sent home. Everything planned must have been
  * delivered. */
 void desk_close(struct desk *desk);

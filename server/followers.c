@@ -123,6 +123,7 @@ int followers_add(struct followers *followers, struct follower *follower, const 
     follower->first = added;
     follower->count++;
     follower->groups += row->owner.kind == OWNER_GROUP;
+    followers->groups += row->owner.kind == OWNER_GROUP;
     followers->count++;
     table_add(&followers->pairs, &added->node, hash_pair(&pair));
     return 0;
@@ -150,6 +151,7 @@ static void remove_one(struct followers *followers, struct subscription *gone)
     }
     table_remove(&followers->pairs, &gone->node);
     follower->groups -= gone->followed.kind == OWNER_GROUP;
+    followers->groups -= gone->followed.kind == OWNER_GROUP;
     free(gone);
     follower->count--;
     followers->count--;

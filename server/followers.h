@@ -22,6 +22,7 @@ struct followers {
     struct table bags;
     struct table pairs; /* (bag, follower) */
     size_t count;
+    size_t groups; /* of them */
 };
 
 void followers_free(struct followers *followers); /* all must have left */

@@ -154,12 +154,14 @@ static int round_once(struct loop *loop, struct err *err)
         read_signals(loop);
     }
     loop->more_work = false;
-    bool busy = receive(loop);
+    /* Machines after administration: what came while it was planned is in the same batch. */
     if (desk_work(*options->desk)) {
         loop->more_work = true;
     }
+    bool busy = receive(loop);
     committer_commit(options->committer);
     committer_deliver(options->committer);
+    desk_answer(*options->desk);
     rc = look_at_state(loop, err);
     if (rc != 0 || loop->stopping) {
         return rc;

@@ -5,10 +5,11 @@
  * comes after it: this runs before the batch is delivered.
  */
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "server/sessions_inside.h"
 
-enum { DELETED_MAX = 8 };
+enum { DELETED_AT_ONCE = 64 };
 
 /* --- the device's record --- */
 
@@ -125,47 +126,91 @@ static void after_leaving(struct sessions *sessions, const struct change *change
     end_those(&ended);
 }
 
-/* Users who were deleted by one batch. */
+/* Sessions at which a deleted user was signed in, by next_picked; each once. */
+static void suspect(struct ended *ended, struct session *session)
+{
+    if (session->follower.groups > 0 && !session->suspected) {
+        session->suspected = true;
+        session->next_picked = ended->first;
+        ended->first = session;
+    }
+}
+
+static int suspect_machine(void *context, const struct kv_sign_in *sign_in, struct err *err)
+{
+    (void)err;
+    struct ended *suspects = context;
+    struct session *session = sessions_find_device(suspects->sessions, sign_in->device);
+    if (session != NULL) {
+        suspect(suspects, session);
+    }
+    return 0;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const uint64_t *one = a;
+    const uint64_t *other = b;
+    return (*one > *other) - (*one < *other);
+}
+
+/* Some of the bags that a batch deleted; those that are nobody's tell of no sign-in. */
 struct deleted {
-    uint64_t bags[DELETED_MAX];
-    size_t count; /* when more than DELETED_MAX, `bags` tells nothing */
+    uint64_t bags[DELETED_AT_ONCE];
+    size_t count;
 };
 
-/* Was one of them signed in there? Also when it can't be told. */
-static bool had_one_of(struct sessions *sessions, const struct session *session,
-                       const struct deleted *deleted)
+static int suspect_where(struct ended *suspects, struct deleted *deleted, struct err *err)
 {
-    if (deleted->count > DELETED_MAX) {
-        return true;
+    struct kv *kv = sessions_settled(suspects->sessions);
+    struct kv_view *view = NULL;
+    qsort(deleted->bags, deleted->count, sizeof deleted->bags[0], by_number);
+    int rc = kv_view_new(&view, kv, err);
+    if (rc == 0) {
+        rc = kv_sign_ins(kv, view, deleted->bags, deleted->count, suspect_machine, suspects, err);
     }
-    struct access access = session_access(sessions, session);
-    for (size_t i = 0; i < deleted->count; i++) {
-        if (access_signed_in(&access, deleted->bags[i], NULL) != 0) {
-            return true;
-        }
+    kv_view_free(&view);
+    deleted->count = 0;
+    return rc;
+}
+
+/* All of them, when it can't be told at which. */
+static void suspect_some(struct ended *suspects, struct deleted *deleted)
+{
+    struct sessions *sessions = suspects->sessions;
+    struct err err = {0};
+    if (deleted->count == 0 || suspect_where(suspects, deleted, &err) == 0) {
+        return;
     }
-    return false;
+    log_err(LOG_ERROR, "session", "rights.unreadable", &err);
+    struct session *session = sessions->ring;
+    for (size_t i = 0; i < sessions->count; i++, session = session->next) {
+        suspect(suspects, session);
+    }
 }
 
 /* Users were deleted. Which groups were theirs is gone with them, so all groups of machines where
- * they were signed in are looked at. To ask that is a look-up per machine and user; for many users
- * it is cheaper to look at all machines. */
-static void after_users(struct ended *ended, const struct deleted *deleted)
+ * they were signed in are looked at. While nobody follows a group, kv/ is not waited for. */
+static void after_users(struct ended *ended, const struct change *changes, size_t count)
 {
     struct sessions *sessions = ended->sessions;
-    struct session *session = sessions->ring;
-    for (size_t i = 0; i < sessions->count; i++, session = session->next) {
-        if (session->follower.groups > 0 && had_one_of(sessions, session, deleted)) {
-            after_leaving_of(ended, &session->follower);
+    struct ended suspects = {.sessions = sessions};
+    struct deleted deleted = {.count = 0};
+    for (size_t i = 0; i < count && sessions->followers.groups > 0; i++) {
+        if (changes[i].kind == CHANGE_BAG_DELETE) {
+            deleted.bags[deleted.count++] = changes[i].bag_id;
+        }
+        if (deleted.count == DELETED_AT_ONCE) {
+            suspect_some(&suspects, &deleted);
         }
     }
-}
-
-static bool was_user(struct sessions *sessions, uint64_t bag_id)
-{
-    struct kv_grave grave = {0};
-    return kv_grave(sessions_settled(sessions), NULL, bag_id, &grave, NULL) != 0 ||
-           grave.owner.kind == OWNER_USER;
+    suspect_some(&suspects, &deleted);
+    while (suspects.first != NULL) {
+        struct session *session = suspects.first;
+        suspects.first = session->next_picked;
+        session->suspected = false;
+        after_leaving_of(ended, &session->follower);
+    }
 }
 
 /* A bag was deleted, perhaps a user's: they are no longer signed in on machines that follow it.
@@ -208,16 +253,7 @@ static void note_evicted(const struct change *change)
 static void after_deletions(struct sessions *sessions, const struct change *changes, size_t count)
 {
     struct ended ended = {.sessions = sessions};
-    struct deleted deleted = {.count = 0};
-    for (size_t i = 0; i < count; i++) {
-        if (changes[i].kind == CHANGE_BAG_DELETE && was_user(sessions, changes[i].bag_id)) {
-            deleted.bags[deleted.count % DELETED_MAX] = changes[i].bag_id;
-            deleted.count++;
-        }
-    }
-    if (deleted.count > 0) {
-        after_users(&ended, &deleted);
-    }
+    after_users(&ended, changes, count);
     for (size_t i = 0; i < count; i++) {
         if (changes[i].kind == CHANGE_BAG_DELETE) {
             note_evicted(&changes[i]);

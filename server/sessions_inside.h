@@ -86,6 +86,7 @@ struct session {
     bool run_failed;
     uint64_t picked_batch; /* sessions->batch, once it is in the line of those that get changes */
     struct session *next_picked;
+    bool suspected; /* while it is looked for who lost a right: it stands in that line */
 };
 
 /* What is known of a device since the start. */

@@ -252,6 +252,8 @@ static int start_committer(struct server *server, struct err *err)
         .evict_context = server,
         .idle = on_idle,
         .idle_context = server->upkeep,
+        .reached = desk_wake,
+        .reached_context = server,
     };
     int rc = committer_new(&server->committer, &options, err);
     return rc != 0 ? rc

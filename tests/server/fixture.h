@@ -40,6 +40,7 @@ struct fixture {
     const struct disk *disk;
     struct limits limits;
     bool (*has_room)(void *context);
+    void (*reached)(void *context);
     int (*evict)(void *context, uint64_t *bag_id);
     int (*apply)(struct kv *kv, const struct change *changes, size_t count,
                  const uint8_t hash[SHA256_SIZE], struct err *err);
@@ -152,6 +153,7 @@ UNUSED static int fx_try_open(struct fixture *fx, struct err *err)
         .clock = &fx->clock,
         .sink = fx->sink,
         .has_room = fx->has_room,
+        .reached = fx->reached,
         .apply = fx->apply,
     };
     rc = committer_new(&fx->committer, &wanted, err);
@@ -314,6 +316,7 @@ UNUSED static struct submit fx_submit(struct fixture *fx, enum submit_kind kind,
     submit.write_count = path != NULL ? 1 : 0;
     assert_int_equal(committer_submit(fx->committer, &submit, fx, 7), 0);
     fx_run(fx);
+    committer_settle(fx->committer);
     submit_finish(&submit, &fx_last(fx)->reply);
     submit.writes = NULL;
     return submit;

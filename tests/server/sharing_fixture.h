@@ -32,6 +32,7 @@ UNUSED static struct submit sx_submit(struct fixture *fx, struct submit submit)
     submit.actor = "boss";
     assert_int_equal(committer_submit(fx->committer, &submit, fx, 7), 0);
     sx_run(fx);
+    committer_settle(fx->committer);
     submit_finish(&submit, &fx_last(fx)->reply);
     return submit;
 }

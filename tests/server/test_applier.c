@@ -108,16 +108,31 @@ static size_t look(const size_t *number)
 
 static int kv_place; /* the applier only passes it on */
 
+static size_t told; /* that what was asked for is reached */
+
+static void on_reached(void *context)
+{
+    (void)context;
+    (void)pthread_mutex_lock(&state.lock);
+    told++;
+    (void)pthread_mutex_unlock(&state.lock);
+}
+
 static struct applier *start_as(bool driven)
 {
     (void)pthread_mutex_lock(&state.lock);
     state.seq = state.calls = state.most = state.fails_at = 0;
     state.held = false;
-    state.slices = state.slices_left = 0;
+    state.slices = state.slices_left = told = 0;
     (void)pthread_mutex_unlock(&state.lock);
     struct applier *applier = NULL;
     struct applier_options options = {
-        .kv = (void *)&kv_place, .apply = apply, .idle = slice, .driven = driven};
+        .kv = (void *)&kv_place,
+        .apply = apply,
+        .idle = slice,
+        .reached = on_reached,
+        .driven = driven,
+    };
     assert_int_equal(applier_start(&applier, &options, 0, NULL), 0);
     return applier;
 }
@@ -346,6 +361,50 @@ static void a_driven_one_does_what_it_is_told(void **unused)
     applier_stop(&applier);
 }
 
+/* Once, as soon as it is so or can't come true any more; who asks too late sees it at once. */
+static void who_asked_is_told(void **unused)
+{
+    (void)unused;
+    struct applier *applier = start_as(true);
+    next_seq = 1;
+    applier_give(applier, make(2));
+    assert_false(applier_reached(applier, 2));
+    assert_int_equal(told, 0);
+    assert_true(applier_step(applier));
+    assert_int_equal(told, 1);
+    assert_true(applier_reached(applier, 2));
+    applier_give(applier, make(1));
+    assert_true(applier_step(applier));
+    assert_int_equal(told, 1); /* nobody asked for that */
+    applier_give(applier, make(1));
+    assert_false(applier_reached(applier, 4));
+    state.fails_at = 4;
+    assert_true(applier_step(applier));
+    assert_int_equal(told, 2);
+    assert_true(applier_reached(applier, 4));
+    assert_int_equal(take_all(applier), 3);
+    applier_stop(&applier);
+}
+
+/* Without waiting for it: the thread tells. */
+static void who_asked_is_told_by_the_thread(void **unused)
+{
+    (void)unused;
+    struct applier *applier = start();
+    next_seq = 1;
+    hold(true);
+    applier_give(applier, make(2));
+    assert_false(applier_reached(applier, 2));
+    hold(false);
+    for (int i = 0; i < 50000 && look(&told) == 0; i++) {
+        (void)usleep(200);
+    }
+    assert_int_equal(look(&told), 1);
+    assert_true(applier_reached(applier, 2));
+    assert_int_equal(take_all(applier), 1);
+    applier_stop(&applier);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -357,6 +416,8 @@ int main(void)
         cmocka_unit_test(after_a_failure_nothing_is_applied),
         cmocka_unit_test(what_fails_here_stops_it_too),
         cmocka_unit_test(a_driven_one_does_what_it_is_told),
+        cmocka_unit_test(who_asked_is_told),
+        cmocka_unit_test(who_asked_is_told_by_the_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

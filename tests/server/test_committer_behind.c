@@ -127,22 +127,6 @@ static void settling_waits(void **state)
     assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
-/* An administrator reads kv/ after the answer. */
-static void administration_reads_what_it_wrote(void **state)
-{
-    struct fixture *fx = *state;
-    struct machine a;
-    fx_join(fx, &a, 1);
-    uint64_t bag = fx_user(fx, &a, "Ann");
-    lag(fx, &a, 1, bag);
-    pthread_t thread;
-    assert_int_equal(pthread_create(&thread, NULL, open_later, NULL), 0);
-    struct submit submit = fx_submit(fx, SUBMIT_WRITE, "user:bob", "p", "v");
-    assert_int_equal(submit.code, 0);
-    assert_string_equal(fx_value(fx, submit.bag_id, "p"), "v");
-    assert_int_equal(pthread_join(thread, NULL), 0);
-}
-
 /* Lists of rights are read from kv/: who was signed in a moment ago may write to their group. */
 static void rights_are_judged_by_what_was_committed(void **state)
 {
@@ -412,7 +396,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(requests_see_what_kv_lacks),
         TEST(settling_waits),
-        TEST(administration_reads_what_it_wrote),
         TEST(rights_are_judged_by_what_was_committed),
         TEST(a_deletion_takes_what_was_just_made),
         TEST(what_was_answered_is_there_after_a_crash),

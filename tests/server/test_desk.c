@@ -1,6 +1,7 @@
 /* The desk: other threads hand in and wait, this thread answers; closing sends them home. */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 #include "base/thread.h"
 #include "server/desk.h"
@@ -44,16 +45,31 @@ static void on_replies(void *context, const struct reply *replies, size_t count)
 {
     fx_on_replies(context, replies, count);
     for (size_t i = 0; i < count; i++) {
-        if (replies[i].ticket != context) { /* not the fixture's own */
+        if (replies[i].kind == REPLY_SUBMITTED && replies[i].ticket != context) { /* its own */
             desk_reply(desk, &replies[i]);
         }
     }
+}
+
+/* kv/ takes nothing in while it is closed. */
+static atomic_bool gate_closed;
+
+static int gated_apply(struct kv *kv, const struct change *changes, size_t count,
+                       const uint8_t hash[SHA256_SIZE], struct err *err)
+{
+    while (gate_closed) {
+        (void)usleep(200);
+    }
+    return kv_apply(kv, changes, count, hash, err);
 }
 
 static int setup(void **state)
 {
     log_set_level(LOG_ERROR + 1);
     struct fixture *fx = fx_new();
+    gate_closed = false;
+    fx->apply = gated_apply;
+    fx->reached = on_wake;
     fx->sink = (struct committer_sink){fx_on_device, on_replies, fx_on_changes, fx};
     fx_open(fx);
     struct desk_options options = {
@@ -122,6 +138,7 @@ static void serve(struct fixture *fx, struct asker *asker)
     while (!asker->done) {
         (void)desk_work(desk);
         fx_run(fx);
+        desk_answer(desk);
     }
     thread_join(&asker->thread);
 }
@@ -255,6 +272,70 @@ static void a_token_and_its_public_half(void **state)
     assert_int_equal(registry_peer(fx->registry, pair.public_key).kind, REGISTRY_TOKEN);
 }
 
+/* An administrator reads kv/ after the answer, and so waits for it; machines do not. */
+static void who_writes_waits_for_kv_alone(void **state)
+{
+    enum { ITEMS = 6 }; /* fewer would be applied by this thread */
+    struct fixture *fx = *state;
+    struct machine a;
+    fx_join(fx, &a, 1);
+    uint64_t bag = fx_user(fx, &a, "Bob");
+    committer_settle(fx->committer);
+    struct operation_write writes[ITEMS];
+    static const char paths[] = "123456";
+    for (size_t i = 0; i < ITEMS; i++) {
+        writes[i] =
+            (struct operation_write){.path = span_of(&paths[i], 1), .value = SPAN_LITERAL("v")};
+    }
+    struct submit submit = {.create = true, .actor = "me", .writes = writes, .write_count = ITEMS};
+    assert_int_equal(owner_parse(&submit.owner, "user:ann", NULL), 0);
+    struct asker asker = {.submits = &submit, .submit_count = 1};
+    fx_forget(fx);
+    gate_closed = true;
+    start(&asker, ask_submit);
+    while (fx->reply_count == 0) {
+        (void)desk_work(desk);
+        fx_run(fx);
+        desk_answer(desk);
+    }
+    int before = wakes;
+    assert_int_equal(fx_write(fx, &a, 1, bag, "p", "v")->code, 0);
+    desk_answer(desk);
+    assert_false(asker.done);
+    assert_int_equal(kv_bag_of(fx->kv, NULL, &submit.owner, &(struct bag_row){0}, NULL),
+                     E_NOT_FOUND);
+    gate_closed = false;
+    for (int i = 0; i < 50000 && wakes == before; i++) {
+        (void)usleep(200);
+    }
+    assert_int_equal(wakes, before + 1);
+    desk_answer(desk);
+    thread_join(&asker.thread);
+    assert_int_equal(asker.rc, 0);
+    assert_int_equal(submit.code, 0);
+    assert_string_equal(fx_value(fx, submit.bag_id, "6"), "v");
+}
+
+/* It is in the journal: so whoever waits for kv/ when the desk closes is told so, not sent home. */
+static void closing_waits_for_kv(void **state)
+{
+    struct fixture *fx = *state;
+    struct operation_write write = {.path = SPAN_LITERAL("p"), .value = SPAN_LITERAL("v")};
+    struct submit submit = {.create = true, .actor = "me", .writes = &write, .write_count = 1};
+    assert_int_equal(owner_parse(&submit.owner, "user:ann", NULL), 0);
+    struct asker asker = {.submits = &submit, .submit_count = 1};
+    start(&asker, ask_submit);
+    while (fx->reply_count == 0) {
+        (void)desk_work(desk);
+        fx_run(fx);
+    }
+    assert_false(asker.done);
+    desk_close(desk);
+    thread_join(&asker.thread);
+    assert_int_equal(asker.rc, 0);
+    assert_string_equal(fx_value(fx, submit.bag_id, "p"), "v");
+}
+
 static void ask_sync(struct asker *asker)
 {
     asker->rc = backend.sync(backend.context, asker->run, "eve", &asker->seq, &asker->err);
@@ -358,6 +439,8 @@ int main(void)
         TEST(many_devices),
         TEST(submits_in_pieces),
         TEST(a_token_and_its_public_half),
+        TEST(who_writes_waits_for_kv_alone),
+        TEST(closing_waits_for_kv),
         TEST(synchronization_is_stopped_and_started),
         TEST(several_at_once),
         TEST(closing_sends_everybody_home),

@@ -151,10 +151,12 @@ static void groups_are_counted(void **state)
     user.owner.kind = OWNER_USER;
     assert_int_equal(followers_add(&followers, &a, &user), 0);
     assert_int_equal(a.groups, 1);
+    assert_int_equal(followers.groups, 1);
     followers_remove(&followers, &a, 2);
     assert_int_equal(a.groups, 1);
     followers_remove(&followers, &a, 1);
     assert_int_equal(a.groups, 0);
+    assert_int_equal(followers.groups, 0);
     followers_free(&followers);
 }
 

@@ -376,6 +376,7 @@ static void a_long_journal_is_replayed_in_chunks(void **state)
         assert_int_equal(fx_last(fx)->reply.code, 0);
         fx_forget(fx);
     }
+    committer_settle(fx->committer);
     uint64_t kept = digest_state(fx->kv, NULL, 0);
     fx_close(fx, true);
     char state_dir[TMP_FOLDER_MAX];

@@ -1,5 +1,6 @@
 /* What a change takes away, and from whom. */
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include "server/access.h"
@@ -117,9 +118,10 @@ static void who_is_deleted_takes_their_groups_along(void **state)
     assert_int_equal(net->sent_count, before);
 }
 
-/* In one batch, and more than are looked up one by one. */
+/* In one batch, and more than are looked up at once. */
 static void many_who_are_deleted_take_their_groups_along(void **state)
 {
+    enum { MANY = 140 };
     struct net *net = *state;
     struct machine a;
     struct machine b;
@@ -132,12 +134,12 @@ static void many_who_are_deleted_take_their_groups_along(void **state)
     (void)net_sign_in(net, 2, &b, on_b, "Bob", "Staff");
     net_follow(net, 1, &a, on_a, group, group);
     net_follow(net, 2, &b, on_b, group, group);
-    for (int i = 0; i < 12; i++) {
+    for (int i = 0; i < MANY; i++) {
         char owner[OWNER_TEXT_MAX];
         (void)snprintf(owner, sizeof owner, "user:user %d", i);
         assert_int_equal(fx_submit(net->fx, SUBMIT_WRITE, owner, "p", "v").code, 0);
     }
-    for (int i = 0; i < 12; i++) {
+    for (int i = 0; i < MANY; i++) {
         char owner[OWNER_TEXT_MAX];
         (void)snprintf(owner, sizeof owner, "user:user %d", i);
         struct submit gone = {.kind = SUBMIT_DELETE, .actor = "test"};
@@ -147,6 +149,58 @@ static void many_who_are_deleted_take_their_groups_along(void **state)
     net_run(net);
     assert_true(net->cut[1]);
     assert_false(net->cut[2]); /* Bob still is of the group */
+}
+
+/* kv/ takes nothing in while it is closed; not for ever, so that who waits for it is found out. */
+static atomic_bool gate_closed;
+
+static int gated_apply(struct kv *kv, const struct change *changes, size_t count,
+                       const uint8_t hash[SHA256_SIZE], struct err *err)
+{
+    for (int i = 0; i < 50000 && gate_closed; i++) {
+        (void)usleep(200);
+    }
+    return kv_apply(kv, changes, count, hash, err);
+}
+
+static int gated_setup(void **state)
+{
+    gate_closed = false;
+    *state = net_new_over(gated_apply);
+    return 0;
+}
+
+/* Whoever writes meanwhile would wait as well. */
+static void while_nobody_follows_a_group_kv_is_not_waited_for(void **state)
+{
+    enum { GONE = 6 }; /* fewer would be applied by this thread */
+    struct net *net = *state;
+    struct machine a;
+    fx_join(net->fx, &a, 1);
+    uint64_t on_a = net_hello(net, 1, &a);
+    uint64_t bag = net_sign_in(net, 1, &a, on_a, "Ann", "Staff");
+    net_follow(net, 1, &a, on_a, bag, bag);
+    char owner[OWNER_TEXT_MAX];
+    for (int i = 0; i < GONE; i++) {
+        (void)snprintf(owner, sizeof owner, "user:user %d", i);
+        assert_int_equal(fx_submit(net->fx, SUBMIT_WRITE, owner, "p", "v").code, 0);
+    }
+    gate_closed = true;
+    for (int i = 0; i < GONE; i++) {
+        (void)snprintf(owner, sizeof owner, "user:user %d", i);
+        struct submit gone = {.kind = SUBMIT_DELETE, .actor = "test"};
+        assert_int_equal(owner_parse(&gone.owner, owner, NULL), 0);
+        assert_int_equal(committer_submit(net->fx->committer, &gone, net, 0), 0);
+    }
+    net_run(net);
+    net_forget(net);
+    net_write(net, 1, &a, on_a, 1, bag, "p", "v");
+    net_run(net);
+    assert_int_equal(net_outcome(net, 1).code, 0);
+    assert_true(committer_bag_lags(net->fx->committer, bag));
+    gate_closed = false;
+    committer_settle(net->fx->committer);
+    assert_false(committer_bag_lags(net->fx->committer, bag));
 }
 
 /* Until the state has all that the journal has, when a test says so. */
@@ -382,6 +436,8 @@ int main(void)
         TEST(leaving_a_group_ends_it_for_who_follows_the_group_alone),
         TEST(who_is_deleted_takes_their_groups_along),
         TEST(many_who_are_deleted_take_their_groups_along),
+        cmocka_unit_test_setup_teardown(while_nobody_follows_a_group_kv_is_not_waited_for,
+                                        gated_setup, net_teardown),
         TEST(one_who_is_deleted_on_many_machines),
         TEST(signing_out_ends_pages_as_well),
         TEST(whoever_is_deleted_is_signed_out),

@@ -24,6 +24,7 @@ static int hand_in(void *context, struct submit *submits, size_t count, struct e
         return err_set(err, rc, "out of memory");
     }
     fx_run(fx);
+    committer_settle(fx->committer);
     submit_finish(submits, &fx_last(fx)->reply);
     return 0;
 }
