@@ -280,6 +280,7 @@ static int look(struct admin_exports *exports, const char *id, bool base, struct
         rc = fd != NULL ? copy_fd(base ? entry->base_fd : entry->file_fd, fd, err) : 0;
     }
     if (rc == 0 && key != NULL) {
+        ASSERT(entry != NULL);
         memcpy(key, entry->key, SNAPSHOT_KEY_SIZE);
     }
     (void)pthread_mutex_unlock(&exports->lock);
@@ -428,6 +429,7 @@ int admin_exports_prepare(struct admin_exports *exports, const struct admin_back
     (void)pthread_mutex_lock(&exports->lock);
     exports->making--;
     if (rc == 0) {
+        ASSERT(entry != NULL);
         exports->entries[exports->count++] = entry;
         tell(exports, entry, out);
         entry = NULL;
