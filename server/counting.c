@@ -8,9 +8,10 @@
 #include "base/array.h"
 #include "server/rows.h"
 
-/* An item that is there. */
+/* What is known of an item at one seq. */
 struct member {
     uint64_t seq;
+    bool there;
     size_t size;
     char path[PATH_MAX_BYTES];
 };
@@ -44,26 +45,17 @@ int counting_ready(const struct plan *plan, const struct bag_row *bag)
 
 /* --- the list --- */
 
-static struct member *find(const struct members *members, struct span path)
-{
-    for (size_t i = 0; i < members->count; i++) {
-        if (span_equal(span_of(members->list[i].path, members->list[i].size), path)) {
-            return &members->list[i];
-        }
-    }
-    return NULL;
-}
-
-static int add(struct members *members, struct span path, uint64_t seq)
+static int add(struct members *members, struct span path, uint64_t seq, bool there)
 {
     struct member *list =
-        array_reserve(members->list, &members->capacity, members->count + 1, sizeof *members->list);
+        array_reserve(members->list, &members->capacity, members->count + 1, sizeof *list);
     if (list == NULL) {
         return E_NOMEM;
     }
     members->list = list;
     struct member *member = &list[members->count++];
     member->seq = seq;
+    member->there = there;
     member->size = path.size;
     memcpy(member->path, path.data, path.size);
     return 0;
@@ -76,30 +68,42 @@ static int add_row(void *context, struct span path, const struct item_row *row, 
         !plan_is_there(members->plan, members->bag, path, row)) {
         return 0;
     }
-    return add(members, path, row->seq) == 0 ? 0 : err_set(err, E_NOMEM, "out of memory");
+    return add(members, path, row->seq, true) == 0 ? 0 : err_set(err, E_NOMEM, "out of memory");
 }
 
-static void take_out(struct members *members, struct member *member)
+static struct span path_of(const struct member *member)
 {
-    ASSERT(members->list != NULL && members->count > 0);
-    *member = members->list[--members->count];
+    return span_of(member->path, member->size);
 }
 
-/* What the open set did. */
-static int follow(struct members *members, const struct change *change)
+static int by_seq(const void *a, const void *b)
 {
-    struct member *member = find(members, change->path);
-    if (change->kind == CHANGE_ITEM_REMOVE) {
-        if (member != NULL) {
-            take_out(members, member);
+    const struct member *one = a;
+    const struct member *other = b;
+    return (one->seq > other->seq) - (one->seq < other->seq);
+}
+
+static int by_path(const void *a, const void *b)
+{
+    int order = span_compare(path_of(a), path_of(b));
+    return order != 0 ? order : by_seq(a, b);
+}
+
+/* Of each item the last that is known; those that are there by then, the oldest first. A set may
+ * have very many of them: they are sorted, not looked up one by one. */
+static void settle(struct members *members)
+{
+    size_t kept = 0;
+    qsort(members->list, members->count, sizeof members->list[0], by_path);
+    for (size_t i = 0; i < members->count; i++) {
+        const struct member *member = &members->list[i];
+        bool last = i + 1 == members->count || !span_equal(path_of(member), path_of(member + 1));
+        if (last && member->there) {
+            memmove(&members->list[kept++], member, sizeof *member);
         }
-        return 0;
     }
-    if (member == NULL) {
-        return add(members, change->path, change->seq);
-    }
-    member->seq = change->seq;
-    return 0;
+    members->count = kept;
+    qsort(members->list, members->count, sizeof members->list[0], by_seq);
 }
 
 /* Is it one of the open set's, of an item of this bag and category? */
@@ -121,59 +125,50 @@ static int list(struct members *members, struct err *err)
     }
     for (size_t i = plan->draft->sealed; i < plan->draft->count && rc == 0; i++) {
         const struct change *change = &plan->draft->changes[i];
-        rc = concerns(members, change) ? follow(members, change) : 0;
+        rc = concerns(members, change)
+                 ? add(members, change->path, change->seq, change->kind == CHANGE_ITEM_SET)
+                 : 0;
+    }
+    if (rc == 0 && members->count > 0) {
+        settle(members);
     }
     return rc;
 }
 
 /* --- removing --- */
 
-static struct member *oldest(const struct members *members)
-{
-    struct member *found = &members->list[0];
-    for (size_t i = 1; i < members->count; i++) {
-        found = members->list[i].seq < found->seq ? &members->list[i] : found;
-    }
-    return found;
-}
-
-static int remove_oldest(struct members *members, const struct plan_by *by, struct err *err)
-{
-    struct member *member = oldest(members);
-    int rc = plan_remove(members->plan, by, members->bag->bag_id,
-                         span_of(member->path, member->size), err);
-    take_out(members, member);
-    return rc;
-}
-
+/* At least as many as the set added: it leaves no more behind than there were, or than the limit.
+ */
 static int keep_newest(struct plan *plan, const struct plan_by *by, const struct bag_row *bag,
-                       const struct category *category, struct err *err)
+                       const struct category *category, size_t added, struct err *err)
 {
     struct members members = {.plan = plan, .bag = bag, .category = category};
+    size_t most = added > COUNTING_REMOVES_MAX ? added : COUNTING_REMOVES_MAX;
     int rc = list(&members, err) == 0 ? 0 : PLAN_TROUBLE;
-    size_t removed = 0;
-    while (rc == 0 && members.count > category->count_max && removed < COUNTING_REMOVES_MAX) {
-        rc = remove_oldest(&members, by, err);
-        removed++;
+    size_t over = members.count > category->count_max ? members.count - category->count_max : 0;
+    for (size_t i = 0; i < over && i < most && rc == 0; i++) {
+        rc = plan_remove(plan, by, bag->bag_id, path_of(&members.list[i]), err);
     }
     free(members.list);
     return rc;
 }
 
-/* Did the open set put an item there that was not? What a fence hides is not there either. */
-static bool grew(const struct plan *plan, const struct bag_row *bag,
-                 const struct category *category)
+/* How many items did the open set put there that were not? What a fence hides is not there either.
+ */
+static size_t count_added(const struct plan *plan, const struct bag_row *bag,
+                          const struct category *category)
 {
+    size_t added = 0;
     for (size_t i = plan->draft->sealed; i < plan->draft->count; i++) {
         const struct change *change = &plan->draft->changes[i];
         if (change->kind == CHANGE_ITEM_SET && change->bag_id == bag->bag_id &&
             sharing_find(&plan->sharing, change->path) == category &&
             (!change->has_old ||
              change->old_seq < fences_position(&plan->fences, bag->owner.kind, change->path))) {
-            return true;
+            added++;
         }
     }
-    return false;
+    return added;
 }
 
 int counting_plan(struct plan *plan, const struct plan_by *by, const struct bag_row *bag,
@@ -183,8 +178,9 @@ int counting_plan(struct plan *plan, const struct plan_by *by, const struct bag_
     int rc = 0;
     const struct category *category = sharing_next(&plan->sharing, NULL);
     for (; category != NULL && rc == 0; category = sharing_next(&plan->sharing, category)) {
-        if (category->count_max != 0 && grew(plan, bag, category)) {
-            rc = keep_newest(plan, by, bag, category, err);
+        size_t added = category->count_max != 0 ? count_added(plan, bag, category) : 0;
+        if (added > 0) {
+            rc = keep_newest(plan, by, bag, category, added, err);
         }
     }
     return rc;

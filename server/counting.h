@@ -8,10 +8,9 @@
 
 #include "server/plan.h"
 
-enum {
-    COUNTING_REMOVES_MAX = 256
-}; /* by one set, of one category: a limit that was lowered is
-      reached with the next ones */
+/* By one set, of one category, unless it adds more by itself: a limit that was lowered is reached
+ * with the next ones. */
+enum { COUNTING_REMOVES_MAX = 256 };
 
 /* Before a set that may add to a category with a limit: is kv/, which lists what is there, complete
  * for this bag? 0 or PLAN_SETTLE. */

@@ -86,6 +86,37 @@ static void a_set_that_is_too_large_by_itself(void **state)
     assert_int_equal(fx->change_count, 2);
 }
 
+/* However many it brings: what is over the limit goes with it. */
+static void a_set_of_very_many(void **state)
+{
+    enum { MANY = 3 * COUNTING_REMOVES_MAX };
+    static struct sx_item items[MANY];
+    static char paths[MANY][32];
+    struct fixture *fx = *state;
+    struct bag_row row = {0};
+    for (size_t i = 0; i < MANY; i++) {
+        (void)snprintf(paths[i], sizeof paths[i], "home/timeline/x%zu", MANY - i);
+        items[i] = (struct sx_item){.path = paths[i], .value = "v"};
+    }
+    assert_int_equal(sx_write(fx, &a, 1, ann, job('0'))->code, 0);
+    sx_plan_write(fx, &a, 2, ann, 0, items, MANY);
+    sx_run(fx);
+    assert_int_equal(fx_last(fx)->reply.code, 0);
+    assert_int_equal(kv_bag(fx->kv, NULL, ann, &row, NULL), 0);
+    assert_int_equal(row.items, 3);
+    assert_string_equal(fx_value(fx, ann, "home/timeline/x1"), "v");
+    assert_string_equal(fx_value(fx, ann, "home/timeline/x3"), "v");
+    assert_string_equal(fx_value(fx, ann, "home/timeline/x4"), "");
+    struct sx_item twice[] = {job('1'), job('1'), job('2'), job('1')};
+    twice[1].value = NULL;
+    sx_plan_write(fx, &a, 3, ann, 0, twice, 4);
+    sx_run(fx);
+    assert_int_equal(fx_last(fx)->reply.code, 0);
+    assert_string_equal(there(fx, ann), "12");
+    assert_string_equal(fx_value(fx, ann, "home/timeline/x1"), "v");
+    assert_string_equal(fx_value(fx, ann, "home/timeline/x2"), "");
+}
+
 /* Operations behind each other in one batch: what is not in kv/ yet counts as well. */
 static void many_at_once(void **state)
 {
@@ -165,11 +196,9 @@ static void a_limit_that_was_lowered(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(one_more_removes_the_oldest),
-        TEST(a_set_that_is_too_large_by_itself),
-        TEST(many_at_once),
-        TEST(each_bag_counts_for_itself),
-        TEST(what_a_fence_hides_does_not_count),
+        TEST(one_more_removes_the_oldest), TEST(a_set_that_is_too_large_by_itself),
+        TEST(a_set_of_very_many),          TEST(many_at_once),
+        TEST(each_bag_counts_for_itself),  TEST(what_a_fence_hides_does_not_count),
         TEST(a_limit_that_was_lowered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
