@@ -6,8 +6,6 @@
 
 #include "client/outbox_inside.h"
 
-enum { ELEMENTS_MAX = 4 * OPERATION_WRITES_MAX + 16 };
-
 uint64_t outbox_newest(struct outbox *outbox)
 {
     ASSERT(outbox != NULL);
@@ -140,7 +138,7 @@ static int read_seen(const struct entry *entry, uint64_t *seen)
 {
     struct unpacked unpacked = {0};
     struct operation operation = {0};
-    int rc = unpack_open(&unpacked, span_of(entry->bytes, entry->size), ELEMENTS_MAX);
+    int rc = unpack_open(&unpacked, span_of(entry->bytes, entry->size), OUTBOX_ELEMENTS_MAX);
     rc = rc != 0 ? rc : operation_decode(&unpacked.root, &operation, NULL);
     *seen = rc == 0 ? operation.seen : 0;
     unpack_close(&unpacked);

@@ -4,7 +4,7 @@
 
 #include "client/outbox_inside.h"
 
-enum { ELEMENTS_MAX = 4 * OPERATION_WRITES_MAX + 16, WINDOW_FIRST = 64 };
+enum { WINDOW_FIRST = 64 };
 
 /* --- an entry --- */
 
@@ -29,7 +29,7 @@ static int point(struct entry *entry, const struct operation *operation, struct 
 static int decode(struct span bytes, struct unpacked *unpacked, struct operation *operation,
                   struct err *err)
 {
-    int rc = unpack_open(unpacked, bytes, ELEMENTS_MAX);
+    int rc = unpack_open(unpacked, bytes, OUTBOX_ELEMENTS_MAX);
     if (rc != 0) {
         return err_set(err, rc, "an operation of the outbox can't be read");
     }

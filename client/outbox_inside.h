@@ -30,6 +30,8 @@ enum {
     OUTBOX_BATCH_HEAD = 5,                       /* the array of a batch's records */
     OUTBOX_BATCH_MAX = BATCH_PAYLOAD_MAX - 64,
     OUTBOX_UNANSWERED_MAX = 1024, /* what a session may have sent without an answer */
+    /* of an operation: each of its writes is an array of at most four */
+    OUTBOX_ELEMENTS_MAX = 5 * OPERATION_WRITES_MAX + 16,
 };
 
 /* An operation. In `list` while an id names it, in the window while it has a number. */

@@ -51,6 +51,30 @@ static void a_change_set_is_one_operation(void **state)
     box_end(&box);
 }
 
+/* The largest, of items that are of one machine alone. */
+static void the_largest_change_set(void **state)
+{
+    (void)state;
+    struct box box;
+    struct err err = {0};
+    static char paths[OPERATION_WRITES_MAX][8];
+    static struct operation_write writes[OPERATION_WRITES_MAX];
+    box_begin(&box);
+    for (size_t i = 0; i < OPERATION_WRITES_MAX; i++) {
+        (void)snprintf(paths[i], sizeof paths[i], "p%zu", i);
+        writes[i] = write_of(paths[i], "v");
+        writes[i].has_if_seq = true;
+        writes[i].device = true;
+    }
+    struct outbox_target target = to_ann(&box);
+    int rc = outbox_write(box.outbox, &target, writes, OPERATION_WRITES_MAX, 1234, NULL, &err);
+    assert_string_equal(err.text, "");
+    assert_int_equal(rc, 0);
+    box_again(&box);
+    assert_string_equal(look(&box, "p9999"), "v");
+    box_end(&box);
+}
+
 static void sends_within_bytes_but_at_least_one(void **state)
 {
     (void)state;
@@ -433,6 +457,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_write_is_visible_and_survives),
         cmocka_unit_test(a_change_set_is_one_operation),
+        cmocka_unit_test(the_largest_change_set),
         cmocka_unit_test(sends_within_bytes_but_at_least_one),
         cmocka_unit_test(it_is_bounded),
         cmocka_unit_test(a_change_set_that_is_too_large_is_refused),

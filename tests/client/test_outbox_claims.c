@@ -42,6 +42,29 @@ static void the_newest_of_each_item_is_claimed(void **state)
     box_end(&box);
 }
 
+static void the_largest_change_set_is_claimed(void **state)
+{
+    (void)state;
+    struct box box;
+    uint64_t upto = 0;
+    static char paths[OPERATION_WRITES_MAX][8];
+    static struct operation_write writes[OPERATION_WRITES_MAX];
+    box_begin(&box);
+    for (size_t i = 0; i < OPERATION_WRITES_MAX; i++) {
+        (void)snprintf(paths[i], sizeof paths[i], "p%zu", i);
+        writes[i] = write_of(paths[i], "v");
+        writes[i].device = true;
+    }
+    struct outbox_target target = to_ann(&box);
+    assert_int_equal(
+        outbox_write(box.outbox, &target, writes, OPERATION_WRITES_MAX, 1234, &upto, NULL), 0);
+    struct outbox_claims claims = claims_of(&box, OUTBOX_HELD, upto);
+    assert_int_equal(claims.count, OPERATION_WRITES_MAX);
+    assert_int_equal(claims.list[0].seen, 40);
+    outbox_claims_free(&claims);
+    box_end(&box);
+}
+
 static void what_was_perhaps_sent_is_not_claimed(void **state)
 {
     (void)state;
@@ -161,6 +184,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_newest_of_each_item_is_claimed),
+        cmocka_unit_test(the_largest_change_set_is_claimed),
         cmocka_unit_test(what_was_perhaps_sent_is_not_claimed),
         cmocka_unit_test(what_met_another_bag_is_claimed),
         cmocka_unit_test(each_owner_is_told_once),
