@@ -33,6 +33,7 @@ struct entry {
     int base_fd;
     int file_fd;
     uint8_t key[SNAPSHOT_KEY_SIZE];
+    uint64_t reserve_bytes; /* what stays free on the disk, as it was when it was prepared */
 };
 
 struct admin_exports {
@@ -265,9 +266,10 @@ void admin_exports_limits(const struct admin_exports *exports, uint64_t *users_m
     *keep_ms = exports->options.keep_ms;
 }
 
-/* One of its files, too, unless `fd` is NULL. */
-static int look(struct admin_exports *exports, const char *id, bool base, struct admin_export *out,
-                int *fd, uint8_t *key, struct err *err)
+/* One of its files, too, unless `fd` is NULL: what is offered, or, with what is needed to read it
+ * in `kept`, the base. */
+static int look(struct admin_exports *exports, const char *id, struct admin_export *out, int *fd,
+                struct entry *kept, struct err *err)
 {
     ASSERT(exports != NULL && id != NULL && out != NULL);
     int rc = 0;
@@ -277,11 +279,12 @@ static int look(struct admin_exports *exports, const char *id, bool base, struct
         rc = not_there(id, err);
     } else {
         tell(exports, entry, out);
-        rc = fd != NULL ? copy_fd(base ? entry->base_fd : entry->file_fd, fd, err) : 0;
+        rc = fd != NULL ? copy_fd(kept != NULL ? entry->base_fd : entry->file_fd, fd, err) : 0;
     }
-    if (rc == 0 && key != NULL) {
+    if (rc == 0 && kept != NULL) {
         ASSERT(entry != NULL);
-        memcpy(key, entry->key, SNAPSHOT_KEY_SIZE);
+        memcpy(kept->key, entry->key, sizeof kept->key);
+        kept->reserve_bytes = entry->reserve_bytes;
     }
     (void)pthread_mutex_unlock(&exports->lock);
     return rc;
@@ -353,7 +356,8 @@ static int make_file(struct admin_exports *exports, const struct entry *entry,
                                             .secret_key = exports->options.secret_key,
                                             .form = form,
                                             .given_up = given_up,
-                                            .fd = *fd};
+                                            .fd = *fd,
+                                            .reserve_bytes = entry->reserve_bytes};
     struct stat st;
     rc = rc == 0 ? exports_shape(&shaping, &out->counts, err) : rc;
     if (rc == 0 && fstat(*fd, &st) != 0) {
@@ -381,6 +385,7 @@ static int make_entry(struct admin_exports *exports, const struct admin_backend 
         .created_ms = clock_wall_ms(exports->options.clock),
         .fd = entry->base_fd,
         .out = info,
+        .reserve_bytes = &entry->reserve_bytes,
     };
     uint8_t id[(EXPORT_ID_MAX - 1) / 2];
     random_bytes(entry->key, sizeof entry->key);
@@ -446,7 +451,7 @@ int admin_exports_shape(struct admin_exports *exports, const char *id,
     struct entry made = {.base_fd = -1, .file_fd = -1};
     int rc = check_form(form, err);
     if (rc == 0) {
-        rc = look(exports, id, true, &made.info, &made.base_fd, made.key, err);
+        rc = look(exports, id, &made.info, &made.base_fd, &made, err);
     }
     if (rc == 0) {
         rc = make_file(exports, &made, form, NULL, &made.file_fd, &made.info, err);
@@ -493,14 +498,14 @@ size_t admin_exports_list(struct admin_exports *exports, struct admin_export out
 int admin_exports_get(struct admin_exports *exports, const char *id, struct admin_export *out,
                       struct err *err)
 {
-    return look(exports, id, false, out, NULL, NULL, err);
+    return look(exports, id, out, NULL, NULL, err);
 }
 
 int admin_exports_open(struct admin_exports *exports, const char *id, struct admin_export *out,
                        int *fd, struct err *err)
 {
     ASSERT(fd != NULL);
-    return look(exports, id, false, out, fd, NULL, err);
+    return look(exports, id, out, fd, NULL, err);
 }
 
 int admin_exports_addresses(struct admin_exports *exports, const char *id,
@@ -508,12 +513,10 @@ int admin_exports_addresses(struct admin_exports *exports, const char *id,
                             struct err *err)
 {
     ASSERT(lists != NULL && fd != NULL && size != NULL);
-    struct admin_export info;
-    uint8_t key[SNAPSHOT_KEY_SIZE];
-    int base_fd = -1;
+    struct entry kept = {.base_fd = -1, .file_fd = -1};
     *fd = -1;
-    int rc = look(exports, id, true, &info, &base_fd, key, err);
-    if (rc == 0 && info.since_device != 0) {
+    int rc = look(exports, id, &kept.info, &kept.base_fd, &kept, err);
+    if (rc == 0 && kept.info.since_device != 0) {
         rc = err_set(err, E_CONDITION,
                      "this export holds what one machine lacks, no whole address lists: prepare "
                      "one without --since-device");
@@ -522,16 +525,17 @@ int admin_exports_addresses(struct admin_exports *exports, const char *id,
         rc = make_spool(exports, fd, err);
     }
     if (rc == 0) {
-        rc = exports_addresses(lists, base_fd, key, *fd, size, err);
+        const struct exports_base base = {kept.base_fd, kept.key, kept.reserve_bytes};
+        rc = exports_addresses(lists, &base, *fd, size, err);
     }
-    if (base_fd >= 0) {
-        (void)close(base_fd);
+    if (kept.base_fd >= 0) {
+        (void)close(kept.base_fd);
     }
     if (rc != 0 && *fd >= 0) {
         (void)close(*fd);
         *fd = -1;
     }
-    explicit_bzero(key, sizeof key);
+    explicit_bzero(kept.key, sizeof kept.key);
     return rc;
 }
 

@@ -11,6 +11,7 @@ enum { PIECE_BYTES = 256 << 10, TEXT_MAX_BYTES = 64 << 20, PATIENCE = 1024 };
 
 struct lists {
     const struct admin_export_lists *asked;
+    const struct exports_base *kept;
     struct snapshot_reader *base;
     struct admin_catalogue catalogue;
     struct buf text;
@@ -90,7 +91,10 @@ static int read_all(struct lists *lists, struct err *err)
         if (i % PATIENCE == 0 && atomic_load(lists->asked->given_up)) {
             return err_set(err, E_CLOSED, "nobody waits for the address list any more");
         }
-        rc = snapshot_next(lists->base, &record, err);
+        if (i % PATIENCE == 0) {
+            rc = exports_check_room(lists->fd, lists->kept->reserve_bytes, err);
+        }
+        rc = rc == 0 ? snapshot_next(lists->base, &record, err) : rc;
         if (rc == 0 && record.type == SNAPSHOT_BAG) {
             lists->owner_told = false;
         } else if (rc == 0 && record.type == SNAPSHOT_ITEM) {
@@ -101,10 +105,10 @@ static int read_all(struct lists *lists, struct err *err)
     return rc;
 }
 
-static int write_lists(struct lists *lists, int base_fd, const uint8_t *key, struct err *err)
+static int write_lists(struct lists *lists, struct err *err)
 {
-    const struct snapshot_keys keys = {.key = key, .bytes_max = UINT64_MAX};
-    int rc = snapshot_open(&lists->base, base_fd, "what was prepared", err);
+    const struct snapshot_keys keys = {.key = lists->kept->key, .bytes_max = UINT64_MAX};
+    int rc = snapshot_open(&lists->base, lists->kept->fd, "what was prepared", err);
     if (rc == 0) {
         rc = snapshot_verify(lists->base, &keys, err);
     }
@@ -115,14 +119,14 @@ static int write_lists(struct lists *lists, int base_fd, const uint8_t *key, str
     return rc == 0 ? flush(lists, err) : rc;
 }
 
-int exports_addresses(const struct admin_export_lists *asked, int base_fd, const uint8_t *key,
+int exports_addresses(const struct admin_export_lists *asked, const struct exports_base *base,
                       int fd, uint64_t *size, struct err *err)
 {
-    ASSERT(asked != NULL && asked->addresses != NULL && size != NULL);
-    struct lists lists = {.asked = asked, .fd = fd};
+    ASSERT(asked != NULL && asked->addresses != NULL && base != NULL && size != NULL);
+    struct lists lists = {.asked = asked, .kept = base, .fd = fd};
     lists.catalogue.read = true;
     buf_init(&lists.text, TEXT_MAX_BYTES);
-    int rc = write_lists(&lists, base_fd, key, err);
+    int rc = write_lists(&lists, err);
     *size = lists.written;
     buf_free(&lists.text);
     snapshot_close(&lists.base);

@@ -329,6 +329,7 @@ static int gather_all(struct gather *gather, struct err *err)
     const struct admin_backend *backend = gather->asked->backend;
     int rc = backend->status(backend->context, &status, err);
     gather->reserve_bytes = status.reserve_bytes;
+    *gather->asked->reserve_bytes = status.reserve_bytes;
     if (rc == 0) {
         rc = wait_applied(gather, status.head.seq, err);
     }
@@ -353,6 +354,7 @@ static int gather_all(struct gather *gather, struct err *err)
 int exports_gather(const struct exports_gathering *gathering, struct err *err)
 {
     ASSERT(gathering != NULL && gathering->backend != NULL && gathering->out != NULL);
+    ASSERT(gathering->reserve_bytes != NULL);
     struct gather gather = {.asked = gathering, .kv = gathering->backend->kv};
     buf_init(&gather.next, PATH_MAX_BYTES);
     gather.rows = calloc(OWNERS_AT_ONCE + 1, sizeof *gather.rows);

@@ -28,6 +28,7 @@ struct exports_gathering {
     uint64_t created_ms;
     int fd;
     struct admin_export *out; /* history, seq, users, groups and addresses are filled */
+    uint64_t *reserve_bytes;  /* filled: the room that stays free on the disk */
 };
 /* Read all that was ordered under one view, and write the base. */
 MUST_CHECK int exports_gather(const struct exports_gathering *gathering, struct err *err);
@@ -39,8 +40,9 @@ struct exports_shaping {
     const struct admin_export_form *form;
     const atomic_bool *given_up; /* NULL: nobody will */
     int fd;
+    uint64_t reserve_bytes;
 };
-/* Write the file that is offered. `counts` is filled. */
+/* Write the file that is offered. `counts` is filled. E_NOSPACE before the disk's reserve. */
 MUST_CHECK int exports_shape(const struct exports_shaping *shaping, struct snapshot_counts *counts,
                              struct err *err);
 
@@ -50,9 +52,16 @@ MUST_CHECK int exports_learn(struct admin_catalogue *catalogue,
 /* Which items may leave: a snapshot_choose_fn, whose context is such a catalogue. */
 enum snapshot_choice exports_choose(void *context, const struct owner *owner, struct span path);
 
-/* The address lists into an empty file, and its size. */
-MUST_CHECK int exports_addresses(const struct admin_export_lists *lists, int base_fd,
-                                 const uint8_t *key, int fd, uint64_t *size, struct err *err);
+/* What is kept of the data. */
+struct exports_base {
+    int fd;
+    const uint8_t *key;
+    uint64_t reserve_bytes; /* for what is made of it */
+};
+/* The address lists into an empty file, and its size. E_NOSPACE before the disk's reserve. */
+MUST_CHECK int exports_addresses(const struct admin_export_lists *lists,
+                                 const struct exports_base *base, int fd, uint64_t *size,
+                                 struct err *err);
 
 /* E_NOSPACE when the file's disk has less room than `reserve_bytes`. */
 MUST_CHECK int exports_check_room(int fd, uint64_t reserve_bytes, struct err *err);

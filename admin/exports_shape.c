@@ -4,7 +4,7 @@
 
 #include "admin/exports_inside.h"
 
-enum { PATIENCE = 1024 /* records between two looks whether somebody waits still */ };
+enum { PATIENCE = 1024 /* records between two looks: does somebody wait still, is there room? */ };
 
 struct shape {
     const struct exports_shaping *asked;
@@ -83,7 +83,10 @@ static int copy(struct shape *shape, struct err *err)
         if (i % PATIENCE == 0 && given_up != NULL && atomic_load(given_up)) {
             return err_set(err, E_CLOSED, "nobody waits for the export any more");
         }
-        rc = snapshot_next(shape->base, &record, err);
+        if (i % PATIENCE == 0) {
+            rc = exports_check_room(shape->asked->fd, shape->asked->reserve_bytes, err);
+        }
+        rc = rc == 0 ? snapshot_next(shape->base, &record, err) : rc;
         if (rc == 0 && record.type == SNAPSHOT_BAG) {
             rc = on_bag(shape, record.bag, err);
         } else if (rc == 0 && record.type == SNAPSHOT_ITEM) {

@@ -45,6 +45,17 @@ static void no_trace_of_a_secret(void **state)
     (void)close(fd);
 }
 
+/* A new one of this test's own. */
+static int sample_file(void)
+{
+    char path[TMP_FOLDER_MAX];
+    tmp_folder_path(path, sample.dir, "export-test");
+    int fd = open(path, O_CREAT | O_EXCL | O_RDWR, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(unlink(path), 0);
+    return fd;
+}
+
 /* Fails safe: without a catalogue, what a keychain is stays secret all the same. */
 static void without_a_catalogue(void **state)
 {
@@ -86,6 +97,50 @@ static void room_is_looked_at(void **state)
     assert_int_equal(exports_check_room(-1, 0, &err), E_SYSTEM);
 }
 
+/* Also by what is made of a base that there was room for. */
+static void the_disks_reserve_stays_free(void **state)
+{
+    (void)state;
+    static const uint8_t key[SNAPSHOT_KEY_SIZE] = {1};
+    static atomic_bool given_up;
+    struct admin_export out = {.users = 0};
+    struct err err = {0};
+    uint64_t reserve_bytes = 1;
+    uint64_t size = 0;
+    const struct admin_export_form form = {.personal = true};
+    const struct admin_export_order order = {.all = true, .form = form, .actor = "boss"};
+    struct exports_base base = {.key = key};
+    base.fd = sample_file();
+    int fd = sample_file();
+    const struct exports_gathering gathering = {.backend = &sample.fake.backend,
+                                                .order = &order,
+                                                .name = "here",
+                                                .secret_key = sample.secret_key,
+                                                .key = key,
+                                                .fd = base.fd,
+                                                .out = &out,
+                                                .reserve_bytes = &reserve_bytes};
+    sample.fake.status.reserve_bytes = 4096;
+    assert_int_equal(exports_gather(&gathering, &err), 0);
+    assert_int_equal(reserve_bytes, 4096);
+    const struct exports_shaping shaping = {.base_fd = base.fd,
+                                            .key = key,
+                                            .secret_key = sample.secret_key,
+                                            .form = &form,
+                                            .fd = fd,
+                                            .reserve_bytes = UINT64_MAX};
+    assert_int_equal(exports_shape(&shaping, &out.counts, &err), E_NOSPACE);
+    const struct admin_export_lists lists = {
+        .format = ADMIN_FORMAT_CSV, .given_up = &given_up, .addresses = &out.personal_addresses};
+    base.reserve_bytes = UINT64_MAX;
+    assert_int_equal(exports_addresses(&lists, &base, fd, &size, &err), E_NOSPACE);
+    base.reserve_bytes = reserve_bytes;
+    assert_int_equal(exports_addresses(&lists, &base, fd, &size, &err), 0);
+    assert_true(size > 0);
+    (void)close(fd);
+    (void)close(base.fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -95,6 +150,7 @@ int main(void)
         EXPORTS_TEST(without_a_catalogue),
         EXPORTS_TEST(only_what_was_chosen),
         EXPORTS_TEST(room_is_looked_at),
+        EXPORTS_TEST(the_disks_reserve_stays_free),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
