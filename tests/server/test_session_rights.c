@@ -121,7 +121,7 @@ static void who_is_deleted_takes_their_groups_along(void **state)
 /* In one batch, and more than are looked up at once. */
 static void many_who_are_deleted_take_their_groups_along(void **state)
 {
-    enum { MANY = 140 };
+    enum { MANY = 66 };
     struct net *net = *state;
     struct machine a;
     struct machine b;
