@@ -13,17 +13,36 @@ bool plan_is_there(const struct plan *plan, const struct bag_row *bag, struct sp
            row->seq >= fences_position(&plan->fences, bag->owner.kind, path);
 }
 
-/* May there be one more of those that are kept? Perhaps all that was planned is. */
+/* How many of the kind of this path the open set adds. */
+static size_t count_planned(const struct plan *plan, struct span path)
+{
+    size_t planned = 0;
+    bool fences = fence_path_is(path);
+    for (size_t i = plan->draft->sealed; i < plan->draft->count; i++) {
+        const struct change *change = &plan->draft->changes[i];
+        bool same = fences ? fence_path_is(change->path) : sharing_path_is(change->path);
+        planned += same && change->kind == CHANGE_ITEM_SET && change->bag_id == plan->fleet_bag &&
+                   !change->has_old;
+    }
+    return planned;
+}
+
+/* May there be one more of those that are kept? What the open set removes is not counted on: of a
+ * category its flag may stay. */
 static int check_room(struct plan *plan, const struct operation_write *write, size_t count,
                       size_t limit, const char *what, struct err *err)
 {
-    size_t planned = plan->draft->count - plan->draft->sealed;
+    size_t changes = plan->draft->count - plan->draft->sealed;
     struct item_row row = {0};
+    if (count + changes < limit || count + count_planned(plan, write->path) < limit) {
+        return 0;
+    }
     if (overlay_item(&plan->overlay, plan->fleet_bag, write->path, &row, err) != 0) {
         return PLAN_TROUBLE;
     }
-    return row.state != ITEM_LIVE && count + planned >= limit
-               ? err_set(err, E_QUOTA, "there are %zu %s already, the limit", limit, what)
+    return row.state != ITEM_LIVE
+               ? err_set(err, E_QUOTA, "there are %zu %s already, the limit is %zu", count, what,
+                         limit)
                : 0;
 }
 

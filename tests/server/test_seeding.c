@@ -68,6 +68,28 @@ static void flags_stay_as_they_were_set(void **state)
     assert_true(seq > 0);
 }
 
+/* What is no category takes no category's room. */
+static void very_many_defaults_go(void **state)
+{
+    enum { MANY = SHARING_CATEGORIES_MAX + 10 };
+    struct fixture *fx = *state;
+    struct buf text;
+    buf_init(&text, 1 << 20);
+    for (int i = 0; i < MANY; i++) {
+        (void)buf_printf(&text, "%s{\"item\":\"b/x%d\",\"value\":\"1\"}",
+                         i == 0 ? "{\"defaults\":[" : ",", i);
+    }
+    (void)buf_printf(&text, "]}");
+    assert_int_equal(buf_append_u8(&text, 0), 0);
+    seed(fx, (const char *)text.data, MANY);
+    assert_int_equal(fx_last(fx)->reply.code, 0);
+    seed(fx, "{\"categories\":[" ROW("a", "") "]}", MANY + 1);
+    assert_int_equal(fx_last(fx)->reply.code, 0);
+    assert_string_equal(fx_value(fx, 3, "@default/b/x0"), "");
+    assert_string_not_equal(fx_value(fx, 3, "@category/a"), "");
+    buf_free(&text);
+}
+
 static bool no_room(void *context)
 {
     (void)context;
@@ -101,6 +123,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_differs_is_committed),
         TEST(flags_stay_as_they_were_set),
+        TEST(very_many_defaults_go),
         TEST(what_can_not_be_written_now),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
