@@ -142,13 +142,38 @@ static void count(struct round *round, enum client_verdict verdict, bool there,
     made->replaced_here += verdict == CLIENT_STAY ? 1 : 0;
 }
 
+static int by_order(const void *a, const void *b)
+{
+    const struct outbox_claim *const *one = a;
+    const struct outbox_claim *const *other = b;
+    return ((*one)->order > (*other)->order) - ((*one)->order < (*other)->order);
+}
+
+/* As they were written: of what its category keeps only so many of, the newest stay. To be freed.
+ */
+static const struct outbox_claim **as_written(const struct outbox_claims *claims)
+{
+    const struct outbox_claim **list = calloc(claims->count + 1, sizeof *list);
+    for (size_t i = 0; list != NULL && i < claims->count; i++) {
+        list[i] = &claims->list[i];
+    }
+    if (list != NULL) {
+        qsort(list, claims->count, sizeof *list, by_order);
+    }
+    return list;
+}
+
 /* The claims that count, as writes; borrowed from the claims. */
 static int choose(struct round *round, struct claimed *claimed, struct kb_write *writes,
                   size_t *write_count, struct counted *counted, struct err *err)
 {
     int rc = 0;
+    const struct outbox_claim **list = as_written(&claimed->claims);
+    if (list == NULL) {
+        return err_set(err, E_NOMEM, "out of memory");
+    }
     for (size_t i = 0; rc == 0 && i < claimed->claims.count; i++) {
-        const struct outbox_claim *claim = &claimed->claims.list[i];
+        const struct outbox_claim *claim = list[i];
         enum client_verdict verdict = CLIENT_SAME;
         struct client_side theirs = {0};
         rc = judge_claim(round, claimed, claim, &verdict, &theirs, err);
@@ -162,6 +187,7 @@ static int choose(struct round *round, struct claimed *claimed, struct kb_write 
                                                          .remove = claim->removed};
         }
     }
+    free(list);
     return rc;
 }
 

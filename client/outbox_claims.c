@@ -151,7 +151,8 @@ static int copy_claim(const struct place *place, uint64_t seen, struct outbox_cl
     *out = (struct outbox_claim){.size = write->value.size,
                                  .removed = write->remove,
                                  .time_ms = place->entry->time_ms,
-                                 .seen = seen};
+                                 .seen = seen,
+                                 .order = place->order};
     out->path = outbox_text(write->path);
     out->value = outbox_text(write->value);
     if (out->path == NULL || out->value == NULL) {

@@ -29,6 +29,7 @@ struct outbox_claim {
     bool removed;
     uint64_t time_ms;
     uint64_t seen; /* cursor of the bag here when it was written; 0: nothing had been seen of it */
+    size_t order;  /* one that was written later has a higher one */
 };
 struct outbox_claims {
     struct outbox_claim *list; /* in order of paths, each once; none to which this machine wrote

@@ -32,6 +32,7 @@ static void server_has(struct toy *toy, const char *path, const char *value)
 struct found {
     const char *path;
     char value[TOY_VALUE + 1];
+    uint64_t seq;
 };
 
 static void find(struct toy *toy, void *context)
@@ -142,7 +143,44 @@ static void expect(struct meeting *meeting, const char *path, const char *value)
     assert_string_equal(at_server(meeting->toy, path), value);
 }
 
+static void find_seq(struct toy *toy, void *context)
+{
+    struct found *found = context;
+    struct toy_bag *bag = toy_ensure(toy, OWNER_USER, SPAN_LITERAL("Ann"));
+    found->seq = toy_item(bag, span_str(found->path))->seq;
+}
+
+static uint64_t seq_at_server(struct toy *toy, const char *path)
+{
+    struct found found = {.path = path};
+    toy_do(toy, find_seq, &found);
+    return found.seq;
+}
+
 /* --- two copies of one bag --- */
+
+/* Of what a category keeps only so many of, the newest are to stay. */
+static void writes_keep_their_order(void **state)
+{
+    (void)state;
+    struct meeting meeting = {.toy = toy_new()};
+    struct machine *m = &meeting.m;
+    server_has(meeting.toy, "theirs", "t");
+    machine_begin(m);
+    login(m, "ann");
+    (void)set(m, "user:ann", "b", "older");
+    (void)set(m, "user:ann", "c", "1");
+    (void)set(m, "user:ann", "a", "2");
+    (void)set(m, "user:ann", "b", "3");
+    join_by(m, meeting.toy, KB_CLIENT_WINS);
+    machine_start(m);
+    (void)judged(m);
+    settle(&meeting);
+    expect(&meeting, "b", "3");
+    assert_true(seq_at_server(meeting.toy, "c") < seq_at_server(meeting.toy, "a"));
+    assert_true(seq_at_server(meeting.toy, "a") < seq_at_server(meeting.toy, "b"));
+    part(&meeting);
+}
 
 static void server_wins(void **state)
 {
@@ -522,6 +560,7 @@ static void without_memory_the_rest_is_judged_later(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(writes_keep_their_order),
         cmocka_unit_test(server_wins),
         cmocka_unit_test(client_wins),
         cmocka_unit_test(newest),
