@@ -284,6 +284,8 @@ static bool is_empty(const struct admin_csv *csv)
     return csv->record.fault == 0;
 }
 
+static const char formula_begins[] = {'=', '+', '-', '@', '\t', '\r', '\n'};
+
 /* The apostrophe by which whoever wrote it kept spreadsheets from taking it for a formula. */
 static struct span without_guard(struct span value)
 {
@@ -291,8 +293,8 @@ static struct span without_guard(struct span value)
     while (quotes < value.size && value.data[quotes] == '\'') {
         quotes++;
     }
-    bool guarded =
-        quotes > 0 && quotes < value.size && memchr("=+-@\t\r\n", value.data[quotes], 7) != NULL;
+    bool guarded = quotes > 0 && quotes < value.size &&
+                   memchr(formula_begins, value.data[quotes], sizeof formula_begins) != NULL;
     return guarded ? span_of(value.data + 1, value.size - 1) : value;
 }
 

@@ -53,6 +53,18 @@ struct span span_trim(struct span text)
     return text;
 }
 
+char *span_dup(struct span text)
+{
+    char *out = malloc(text.size + 1);
+    if (out != NULL) {
+        if (text.size > 0) {
+            memcpy(out, text.data, text.size);
+        }
+        out[text.size] = '\0';
+    }
+    return out;
+}
+
 void buf_init(struct buf *buf, size_t max)
 {
     ASSERT(buf != NULL);

@@ -21,6 +21,8 @@ struct span span_str(const char *text); /* without the NUL */
 bool span_equal(struct span a, struct span b);
 int span_compare(struct span a, struct span b); /* memcmp order, shorter first */
 struct span span_trim(struct span text);        /* without spaces and tabs at its ends */
+/* A copy with one NUL behind it, to be freed; NULL when out of memory. */
+char *span_dup(struct span text);
 
 /* A buffer that owns its bytes. A failed append leaves the content as it was and marks the buffer:
  * writers may append many times and look once, at `buf_error`. */

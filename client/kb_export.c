@@ -167,15 +167,9 @@ static int note_over(void *context, struct span path, const struct span *value, 
     over = &over[exporting->over_count++];
     *over = (struct over){
         .removed = value == NULL, .time_ms = time_ms, .size = value != NULL ? value->size : 0};
-    over->path = strndup((const char *)path.data, path.size);
-    over->value = malloc(over->size + 1);
-    if (over->path == NULL || over->value == NULL) {
-        return err_set(err, E_NOMEM, "out of memory");
-    }
-    if (value != NULL && value->size > 0) {
-        memcpy(over->value, value->data, value->size);
-    }
-    return 0;
+    over->path = span_dup(path);
+    over->value = span_dup(value != NULL ? *value : span_of(NULL, 0));
+    return over->path != NULL && over->value != NULL ? 0 : err_set(err, E_NOMEM, "out of memory");
 }
 
 /* Writes to paths before `path` (NULL: all that are left). `same`: the next one is to this path. */

@@ -66,15 +66,12 @@ static int add(struct rewriting *rewriting, const struct snapshot_record *record
     rewriting->writes = writes;
     struct kb_write *write = &writes[rewriting->count];
     *write = (struct kb_write){.size = value.size, .remove = record->row.state != ITEM_LIVE};
-    char *path = strndup((const char *)record->path.data, record->path.size);
-    void *bytes = malloc(value.size + 1);
+    char *path = span_dup(record->path);
+    char *bytes = span_dup(value);
     if (path == NULL || bytes == NULL) {
         free(path);
         free(bytes);
         return err_set(err, E_NOMEM, "out of memory");
-    }
-    if (value.size > 0) {
-        memcpy(bytes, value.data, value.size);
     }
     write->item = path;
     write->bytes = bytes;

@@ -153,8 +153,8 @@ static int copy_claim(const struct place *place, uint64_t seen, struct outbox_cl
                                  .time_ms = place->entry->time_ms,
                                  .seen = seen,
                                  .order = place->order};
-    out->path = outbox_text(write->path);
-    out->value = outbox_text(write->value);
+    out->path = span_dup(write->path);
+    out->value = span_dup(write->value);
     if (out->path == NULL || out->value == NULL) {
         free(out->path);
         free(out->value);

@@ -175,8 +175,6 @@ bool outbox_is_durable(const struct outbox *outbox, const struct entry *entry);
 void outbox_settle(struct outbox *outbox, struct entry *entry, const struct outbox_answer *answer);
 /* It was taken up, at answer->seq: which cursors it waits for. */
 void outbox_await(struct entry *entry, const struct outbox_answer *answer);
-/* A copy with a NUL behind it, to be freed; NULL: out of memory. */
-char *outbox_text(struct span text);
 /* The CREATE `id` was answered; WRITEs of it with a number from `from` on were never sent: they
  * name the bag, or (E_BAG_EXISTS) are refused here. */
 MUST_CHECK int outbox_settle_made(struct outbox *outbox, uint64_t id, struct span text,

@@ -300,7 +300,7 @@ static int replay_old(struct outbox *outbox, struct walk *walk, struct err *err)
         return wrong(outbox, "an old operation's record is not valid", err);
     }
     entry->state = (enum outbox_state)state;
-    entry->why = outbox_text(why);
+    entry->why = span_dup(why);
     note_id(outbox, entry->id);
     outbox_list_add(outbox, entry);
     if (entry->state == OUTBOX_ACKED) {

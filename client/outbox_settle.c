@@ -19,18 +19,6 @@ struct made *outbox_made_find(const struct outbox *outbox, uint64_t id)
     return NULL;
 }
 
-char *outbox_text(struct span text)
-{
-    char *out = malloc(text.size + 1);
-    if (out != NULL) {
-        if (text.size > 0) {
-            memcpy(out, text.data, text.size);
-        }
-        out[text.size] = '\0';
-    }
-    return out;
-}
-
 static int made_add(struct outbox *outbox, const struct made *made, struct span text,
                     struct err *err)
 {
@@ -41,7 +29,7 @@ static int made_add(struct outbox *outbox, const struct made *made, struct span 
     }
     outbox->made = list;
     struct made added = *made;
-    added.text = outbox_text(text);
+    added.text = span_dup(text);
     if (added.text == NULL) {
         return err_set(err, E_NOMEM, "out of memory");
     }
@@ -83,7 +71,7 @@ static void refuse(struct outbox *outbox, struct entry *entry, int code, struct 
     outbox_hide_entry(outbox, entry);
     entry->state = OUTBOX_REFUSED;
     entry->code = code;
-    entry->why = outbox_text(why);
+    entry->why = span_dup(why);
     outbox->refused++; /* without memory for the sentence the code has to do */
 }
 

@@ -43,6 +43,17 @@ static void blanks_at_the_ends_go(void **state)
     assert_int_equal(span_trim(span_of(NULL, 0)).size, 0);
 }
 
+static void a_copy_of_a_span_ends_in_a_nul(void **state)
+{
+    (void)state;
+    char *text = span_dup(span_of("a\0bc", 3));
+    char *empty = span_dup(span_of(NULL, 0));
+    assert_memory_equal(text, "a\0b", 4);
+    assert_string_equal(empty, "");
+    free(text);
+    free(empty);
+}
+
 static void numbers_have_their_byte_order(void **state)
 {
     (void)state;
@@ -289,6 +300,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(spans_compare_as_bytes),
         cmocka_unit_test(blanks_at_the_ends_go),
+        cmocka_unit_test(a_copy_of_a_span_ends_in_a_nul),
         cmocka_unit_test(numbers_have_their_byte_order),
         cmocka_unit_test(appends_follow_each_other),
         cmocka_unit_test(the_maximum_holds_for_every_append),
