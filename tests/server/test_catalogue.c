@@ -97,9 +97,9 @@ static void the_shipped_one(void **state)
     }
     assert_int_equal(flags, 10);
     assert_int_equal(not_exported, 5);
-    assert_int_equal(secret, 2);
+    assert_int_equal(secret, 3);
     assert_int_equal(row("home/timeline")->count_max, 10);
-    assert_true(row("keychain")->secret && row("network/key")->secret);
+    assert_true(row("keychain")->secret && row("network")->secret && row("network/key")->secret);
     assert_true(row("copy/default")->class == SHARING_DEFAULT_SETTINGS);
     assert_true(row("send/previous")->class == SHARING_PREVIOUS_SETTINGS);
     assert_string_equal(row("language")->title, "Display language");
