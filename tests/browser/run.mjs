@@ -81,6 +81,7 @@ async function runSteps(browser, fleet, only) {
 async function main([file, only = ""]) {
     const reason = missing();
     if (reason) {
+        /* What is missing is installed by ./dev test; who runs this file alone is told by name. */
         console.log(`1..1\nok 1 - the procedures of the console # SKIP ${reason}`);
         return 0;
     }
