@@ -214,6 +214,4 @@ void snapshot_fingerprint(const uint8_t signer[SNAPSHOT_KEY_SIZE],
 /* Is this it? With or without colons, any case. */
 bool snapshot_fingerprint_is(const char *text, const uint8_t signer[SNAPSHOT_KEY_SIZE]);
 
-const char *snapshot_kind_name(enum snapshot_kind kind); /* "server", "machine", "outbox" */
-
 #endif

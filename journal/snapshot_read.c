@@ -556,16 +556,3 @@ void snapshot_close(struct snapshot_reader **reader)
     free(old);
     *reader = NULL;
 }
-
-const char *snapshot_kind_name(enum snapshot_kind kind)
-{
-    switch (kind) {
-    case SNAPSHOT_SERVER:
-        return "server";
-    case SNAPSHOT_MACHINE:
-        return "machine";
-    case SNAPSHOT_OUTBOX:
-        return "outbox";
-    }
-    return "unknown";
-}

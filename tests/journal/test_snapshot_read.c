@@ -439,14 +439,6 @@ static void each_read_may_fail(void **state)
     (void)close(fd);
 }
 
-static void kinds_have_names(void **state)
-{
-    (void)state;
-    assert_string_equal(snapshot_kind_name(SNAPSHOT_SERVER), "server");
-    assert_string_equal(snapshot_kind_name(SNAPSHOT_MACHINE), "machine");
-    assert_string_equal(snapshot_kind_name(SNAPSHOT_OUTBOX), "outbox");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -464,7 +456,6 @@ int main(void)
         cmocka_unit_test(what_changes_while_it_is_read_is_noticed),
         cmocka_unit_test(each_allocation_may_fail),
         cmocka_unit_test(each_read_may_fail),
-        cmocka_unit_test(kinds_have_names),
     };
     return cmocka_run_group_tests_name("journal/snapshot_read", tests, NULL, NULL);
 }
